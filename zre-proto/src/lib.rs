@@ -1,0 +1,49 @@
+//! Wire formats of the ZRE protocol (RFC 36/ZRE) and of the part of ZMTP 3.x (RFC 37/ZMTP) that it uses.
+//!
+//! This crate turns octets into values and values into octets. It has no clock, no socket and no
+//! state beyond the value at hand, and it needs only `alloc`.
+//!
+//! * [`Beacon`]: the UDP datagram that announces a node.
+//! * [`Message`]: one ZRE message, with its sequence number and its [`Content`].
+//! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
+//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values inside.
+//!
+//! Decoders never panic, never loop without consuming input, and never reserve memory for
+//! octets that they have not seen. Each way in which an input can be wrong has an error that names it.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use zre_proto::{Body, Content, Message, MessageLimits};
+//!
+//! let ping = Message { sequence: 7, body: Body::Ping };
+//! let frame: Bytes = ping.header();
+//! assert_eq!(frame[..], [0xAA, 0xA1, 6, 2, 0, 7]);
+//! assert_eq!(Message::decode(frame, Content::default(), &MessageLimits::default())?, ping);
+//! # Ok::<(), zre_proto::MessageError>(())
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod beacon;
+mod content;
+mod endpoint;
+mod headers;
+mod identity;
+mod message;
+mod reader;
+mod text;
+pub mod zmtp;
+
+pub use beacon::{Beacon, BeaconError, DISCOVERY_PORT};
+pub use content::Content;
+pub use endpoint::{Endpoint, EndpointError, Host};
+pub use headers::Headers;
+pub use identity::{PeerId, PeerIdError, RoutingId};
+pub use message::{Body, Hello, Message, MessageError, MessageLimits};
+pub use reader::Truncated;
+pub use text::{GroupName, ShortText, Text, TooLong};

@@ -1,0 +1,80 @@
+//! A cursor over received octets that cannot overrun them.
+
+use bytes::{Buf, Bytes};
+use thiserror::Error;
+
+/// A field goes on past the end of what was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{field} needs {needed} octets, {left} are left")]
+pub struct Truncated {
+    /// The name of the field, as the specification spells it.
+    pub field: &'static str,
+    /// How many octets the field needs.
+    pub needed: usize,
+    /// How many octets there are.
+    pub left: usize,
+}
+
+/// Takes fields off the front of a frame; what it returns shares the frame's memory.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    rest: Bytes,
+}
+
+impl Reader {
+    pub(crate) fn new(frame: Bytes) -> Self {
+        Self { rest: frame }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn into_rest(self) -> Bytes {
+        self.rest
+    }
+
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Truncated> {
+        self.need(field, 1)?;
+        Ok(self.rest.get_u8())
+    }
+
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Truncated> {
+        self.need(field, 2)?;
+        Ok(self.rest.get_u16())
+    }
+
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Truncated> {
+        self.need(field, 4)?;
+        Ok(self.rest.get_u32())
+    }
+
+    pub(crate) fn octets(&mut self, field: &'static str, count: usize) -> Result<Bytes, Truncated> {
+        self.need(field, count)?;
+        Ok(self.rest.split_to(count))
+    }
+
+    /// RFC 36 `string`: a length octet, then that many octets.
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<Bytes, Truncated> {
+        let length = self.u8(field)?;
+        self.octets(field, length.into())
+    }
+
+    /// RFC 36 `longstr`: a 4-octet length, then that many octets.
+    pub(crate) fn longstr(&mut self, field: &'static str) -> Result<Bytes, Truncated> {
+        let length = self.u32(field)?;
+        self.octets(field, usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    fn need(&self, field: &'static str, needed: usize) -> Result<(), Truncated> {
+        let left = self.rest.len();
+        if left < needed {
+            return Err(Truncated {
+                field,
+                needed,
+                left,
+            });
+        }
+        Ok(())
+    }
+}
