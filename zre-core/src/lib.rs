@@ -1,1 +1,72 @@
-//! core
+//! The ZRE protocol (RFC 36/ZRE) as pure state machines: no clock, no socket, no thread.
+//!
+//! A caller tells the core what happened (`handle_*`), carries out what it wants done
+//! (`poll_output`), hands on what the application shall hear (`poll_event`), and calls
+//! `handle_timeout` when `poll_timeout` says so. Time and randomness come from outside; the same
+//! seed and the same inputs give the same outputs.
+//!
+//! * [`Node`]: one node, messages in and messages out. It knows no octets and no connections.
+//! * [`Link`]: one ZMTP connection, octets in and frames out. It knows no ZRE.
+//! * [`Engine`]: a `Node` and its `Link`s, octets in and octets out. This is what adapters drive.
+//!
+//! ```
+//! use zre_core::{Config, Event, Instant, Node, NodeOutput};
+//!
+//! let now = Instant::default();
+//! let config = |port: u16| Config::new(format!("tcp://10.0.0.1:{port}").parse().unwrap());
+//! let mut alice = Node::new(config(1), [1; 32], now);
+//! let mut bob = Node::new(config(2), [2; 32], now);
+//!
+//! // Carries everything from one node to the other; says whether there was anything.
+//! let carry = |from: &mut Node, to: &mut Node| {
+//!     let mut any = false;
+//!     while let Some(output) = from.poll_output() {
+//!         any = true;
+//!         match output {
+//!             NodeOutput::Beacon(beacon) => {
+//!                 to.handle_beacon("10.0.0.1:5670".parse().unwrap(), &beacon.encode(), now);
+//!             }
+//!             NodeOutput::Send { message, .. } => {
+//!                 to.handle_message(&from.id().into(), message, now);
+//!             }
+//!             NodeOutput::Connect { .. } | NodeOutput::Disconnect { .. } => {}
+//!         }
+//!     }
+//!     any
+//! };
+//! while carry(&mut alice, &mut bob) | carry(&mut bob, &mut alice) {}
+//! assert!(matches!(alice.poll_event(), Some(Event::Enter { peer, .. }) if peer == bob.id()));
+//!
+//! alice.whisper(bob.id(), "hello".into(), now)?;
+//! while carry(&mut alice, &mut bob) | carry(&mut bob, &mut alice) {}
+//! assert!(matches!(bob.poll_event(), Some(Event::Enter { .. })));
+//! assert!(matches!(bob.poll_event(), Some(Event::Whisper { content, .. }) if content == "hello".into()));
+//! # Ok::<(), zre_core::Error>(())
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod config;
+mod deadlines;
+mod engine;
+mod error;
+mod event;
+mod link;
+mod node;
+mod notice;
+mod time;
+
+pub use config::{Config, ConfigError, Limits};
+pub use engine::{Engine, LinkId, Output, Shouted};
+pub use error::{Error, Fault, LinkError};
+pub use event::{Event, ExitReason, PeerInfo};
+pub use link::{Link, LinkEvent, Multipart, Outbox, Role};
+pub use node::{Node, NodeOutput, Verdict};
+pub use notice::Notice;
+pub use time::Instant;
+pub use zre_proto as proto;

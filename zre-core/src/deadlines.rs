@@ -1,0 +1,74 @@
+//! One table of deadlines for all the timers of a state machine.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::time::Instant;
+
+/// At most one deadline for each timer, handed out in the order of time.
+#[derive(Debug)]
+pub(crate) struct Deadlines<T> {
+    by_timer: BTreeMap<T, Instant>,
+    by_time: BTreeSet<(Instant, T)>,
+}
+
+impl<T: Ord + Copy> Deadlines<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_timer: BTreeMap::new(),
+            by_time: BTreeSet::new(),
+        }
+    }
+
+    /// Sets a timer, in place of what it was set to.
+    pub(crate) fn set(&mut self, timer: T, at: Instant) {
+        if let Some(old) = self.by_timer.insert(timer, at) {
+            self.by_time.remove(&(old, timer));
+        }
+        self.by_time.insert((at, timer));
+    }
+
+    pub(crate) fn clear(&mut self, timer: T) {
+        if let Some(at) = self.by_timer.remove(&timer) {
+            self.by_time.remove(&(at, timer));
+        }
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        *self = Self::new();
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first timer that is due.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let (at, timer) = *self.by_time.first()?;
+        if at > now {
+            return None;
+        }
+        self.clear(timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_timers_come_in_the_order_of_time_and_once() {
+        let mut deadlines = Deadlines::new();
+        deadlines.set('a', Instant::from_micros(30));
+        deadlines.set('b', Instant::from_micros(20));
+        deadlines.set('a', Instant::from_micros(10));
+        deadlines.set('c', Instant::from_micros(5));
+        deadlines.clear('c');
+        assert_eq!(deadlines.next(), Some(Instant::from_micros(10)));
+        let now = Instant::from_micros(20);
+        assert_eq!(deadlines.pop_due(now), Some('a'));
+        assert_eq!(deadlines.pop_due(now), Some('b'));
+        assert_eq!(deadlines.pop_due(now), None);
+        assert_eq!(deadlines.next(), None);
+    }
+}

@@ -1,0 +1,366 @@
+//! Which connection carries which peer, and how connections come and go.
+//!
+//! A peer has two paths: the connection that we opened to it, and the one that it opened to us.
+//! An accepted connection belongs to nobody until a message over it has been accepted by the peer's
+//! session; so nobody loses a connection to a stranger who only claims its identity.
+
+use alloc::boxed::Box;
+use core::{net::SocketAddr, time::Duration};
+
+use rand_chacha::rand_core::RngCore as _;
+use zre_proto::{Endpoint, PeerId, RoutingId};
+
+use super::{Engine, LinkId, Output, Timer};
+use crate::{
+    error::{Fault, LinkError},
+    event::ExitReason,
+    link::{Link, Role},
+    notice::Notice,
+    time::Instant,
+};
+
+/// How long the connection from a peer may outlast the connection to it.
+const LOST_GRACE: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) link: Link,
+    pub(super) end: End,
+    pub(super) read_at: Instant,
+    /// Whether [`Output::Writable`] waits to be taken.
+    pub(super) writable_told: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum End {
+    /// We opened it to this peer.
+    Outgoing(PeerId),
+    Accepted {
+        remote: SocketAddr,
+        /// Who the other side says it is, once the handshake is over.
+        claims: Option<RoutingId>,
+        /// The peer whose session it carries.
+        bound: Option<PeerId>,
+    },
+}
+
+/// The connections to and from one peer.
+#[derive(Debug)]
+pub(super) struct Paths {
+    endpoint: Endpoint,
+    pub(super) to: Outgoing,
+    pub(super) from: Option<LinkId>,
+    opened_at: Instant,
+    /// What waits for the peer and has not moved since it was looked at.
+    pub(super) stuck: Option<Stuck>,
+}
+
+/// How far an outbox was written, and since when that has not changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stuck {
+    pub(super) written: u64,
+    pub(super) since: Instant,
+}
+
+/// The connection that we opened to a peer.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// It is being made, or is there.
+    Link { link: LinkId, attempt: u32 },
+    /// An attempt failed; its messages wait for the next.
+    Waiting { failed: Box<Link>, attempt: u32 },
+    /// It was there and broke.
+    Lost,
+}
+
+impl Engine {
+    /// A connection came in. More than the limit allow close the oldest that has not said HELLO.
+    pub fn handle_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
+        self.advance(now);
+        let end = End::Accepted {
+            remote,
+            claims: None,
+            bound: None,
+        };
+        let link = self.add_connection(Role::Accepting, end);
+        self.unready_links += 1;
+        let limit = self.node.config().limits.unready_links;
+        if self.unready_links > limit {
+            self.close_oldest_unready(limit);
+        }
+        self.tell_writable(link);
+        if self.is_stopped() {
+            self.close(link);
+        }
+        link
+    }
+
+    /// A connection asked for by [`Output::Open`] is there.
+    pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
+        self.advance(now);
+        self.tell_writable(link);
+    }
+
+    /// A connection could not be had, or has ended, and everything read from it has been handled.
+    ///
+    /// `error` is what the system said, for the log.
+    pub fn handle_closed(&mut self, link: LinkId, error: &str, now: Instant) {
+        self.advance(now);
+        if let Some(connection) = self.connections.get(&link) {
+            match connection.end {
+                End::Outgoing(peer) if connection.link.is_open() => self.path_lost(peer),
+                End::Outgoing(peer) => self.attempt_failed(peer, error),
+                End::Accepted {
+                    bound: Some(peer), ..
+                } => self.node.handle_disconnect(peer, self.now),
+                End::Accepted { .. } => {}
+            }
+        }
+        self.remove_connection(link);
+        self.settle();
+    }
+
+    pub(super) fn open_path(&mut self, peer: PeerId, endpoint: Endpoint) {
+        let link = self.open_link(peer, &endpoint);
+        let to = Outgoing::Link { link, attempt: 1 };
+        let paths = Paths {
+            endpoint,
+            to,
+            from: None,
+            opened_at: self.now,
+            stuck: None,
+        };
+        self.paths.insert(peer, paths);
+    }
+
+    pub(super) fn close_paths(&mut self, peer: PeerId) {
+        let Some(paths) = self.paths.remove(&peer) else {
+            return;
+        };
+        for timer in [
+            Timer::Reconnect(peer),
+            Timer::Progress(peer),
+            Timer::Lost(peer),
+        ] {
+            self.deadlines.clear(timer);
+        }
+        if let Outgoing::Link { link, .. } = paths.to {
+            self.close(link);
+        }
+        if let Some(link) = paths.from {
+            self.close(link);
+        }
+    }
+
+    /// Closes a connection from our side.
+    pub(super) fn close(&mut self, link: LinkId) {
+        if self.remove_connection(link).is_some() {
+            self.outputs.push_back(Output::Close(link));
+        }
+    }
+
+    /// Closes a connection because of what came over it; a peer that it carries is gone with it.
+    pub(super) fn close_faulty(&mut self, link: LinkId, error: LinkError) {
+        let Some(connection) = self.connections.get(&link) else {
+            return;
+        };
+        match connection.end {
+            End::Outgoing(peer)
+            | End::Accepted {
+                bound: Some(peer), ..
+            } => self.node.handle_fault(peer, error.into(), self.now),
+            End::Accepted { remote, claims, .. } => {
+                let peer = claims.map(|id| id.peer());
+                self.notices.push(Notice::LinkClosed {
+                    remote,
+                    error: error.clone(),
+                });
+                if let Some(peer) = peer.filter(|peer| !self.node.is_ready(*peer)) {
+                    self.node.handle_fault(peer, Fault::Link(error), self.now);
+                }
+            }
+        }
+        self.close(link);
+    }
+
+    /// An accepted connection turns out to carry a peer's session. An older one gives way (ROUTER_HANDOVER).
+    pub(super) fn bind(&mut self, link: LinkId, peer: PeerId) {
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        let old = paths.from.replace(link);
+        if let Some(Connection {
+            end: End::Accepted { bound, .. },
+            ..
+        }) = self.connections.get_mut(&link)
+        {
+            *bound = Some(peer);
+            self.unready_links -= 1;
+            self.deadlines.clear(Timer::Handshake(link));
+        }
+        if let Some(old) = old {
+            self.close(old);
+        }
+    }
+
+    /// Whether the connection to a peer broke: it cannot be sent to any more.
+    pub(super) fn is_lost(&self, peer: PeerId) -> bool {
+        self.paths
+            .get(&peer)
+            .is_some_and(|paths| matches!(paths.to, Outgoing::Lost))
+    }
+
+    pub(super) fn handshake_timed_out(&mut self, link: LinkId) {
+        let Some(connection) = self.connections.get(&link) else {
+            return;
+        };
+        match connection.end {
+            End::Outgoing(_) if connection.link.is_open() => {}
+            End::Outgoing(peer) => {
+                self.attempt_failed(peer, "it took too long");
+                self.outputs.push_back(Output::Close(link));
+            }
+            End::Accepted { bound: Some(_), .. } => {}
+            End::Accepted { .. } => self.close_faulty(link, LinkError::HandshakeTimeout),
+        }
+    }
+
+    pub(super) fn reconnect(&mut self, peer: PeerId) {
+        let Some(paths) = self.paths.get(&peer) else {
+            return;
+        };
+        let endpoint = paths.endpoint.clone();
+        if !matches!(paths.to, Outgoing::Waiting { .. }) {
+            return;
+        }
+        let link = self.open_link(peer, &endpoint);
+        if let (Some(paths), Some(connection)) =
+            (self.paths.get_mut(&peer), self.connections.get_mut(&link))
+            && let Outgoing::Waiting { failed, attempt } = &mut paths.to
+        {
+            connection.link.take_backlog(failed);
+            let attempt = *attempt + 1;
+            paths.to = Outgoing::Link { link, attempt };
+        }
+    }
+
+    /// The peer's process may be gone, or only our way to it: what it sent before still comes
+    /// over its own connection, so the end of that decides, or a moment without anything from there.
+    pub(super) fn give_up_lost(&mut self, peer: PeerId) {
+        let from = self.paths.get(&peer).and_then(|paths| paths.from);
+        let read_at = from.and_then(|link| Some(self.connections.get(&link)?.read_at));
+        let quiet = self.now.since(read_at.unwrap_or_default()) >= LOST_GRACE;
+        if quiet && !self.congested {
+            self.node.handle_disconnect(peer, self.now);
+        } else {
+            self.deadlines.set(Timer::Lost(peer), self.now + LOST_GRACE);
+        }
+    }
+
+    fn path_lost(&mut self, peer: PeerId) {
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        paths.to = Outgoing::Lost;
+        if paths.from.is_some() {
+            self.deadlines.set(Timer::Lost(peer), self.now + LOST_GRACE);
+        } else {
+            self.node.handle_disconnect(peer, self.now);
+        }
+    }
+
+    /// Tries again after a while, for as long as a handshake may take; a peer that has entered
+    /// but cannot be reached for that long is gone.
+    fn attempt_failed(&mut self, peer: PeerId, error: &str) {
+        let Some(&Paths {
+            to: Outgoing::Link { link, attempt },
+            opened_at,
+            ref endpoint,
+            ..
+        }) = self.paths.get(&peer)
+        else {
+            return;
+        };
+        self.notices.push(Notice::ConnectFailed {
+            peer,
+            endpoint: endpoint.clone(),
+            attempt,
+            error: error.into(),
+        });
+        let failed = self.remove_connection(link);
+        if self.now.since(opened_at) >= self.node.config().handshake_timeout {
+            self.exit(peer, ExitReason::ConnectionLost);
+            return;
+        }
+        let at = self.now + self.reconnect_delay(attempt);
+        self.deadlines.set(Timer::Reconnect(peer), at);
+        if let (Some(failed), Some(paths)) = (failed, self.paths.get_mut(&peer)) {
+            let failed = Box::new(failed.link);
+            paths.to = Outgoing::Waiting { failed, attempt };
+        }
+    }
+
+    /// Doubles with each attempt, and differs by up to a quarter, so that peers do not all come at once.
+    fn reconnect_delay(&mut self, attempt: u32) -> Duration {
+        let config = self.node.config();
+        let doubled = config
+            .reconnect_min
+            .saturating_mul(2_u32.saturating_pow(attempt - 1));
+        let percent = 75 + self.generator.next_u32() % 51;
+        doubled.min(config.reconnect_max).saturating_mul(percent) / 100
+    }
+
+    fn open_link(&mut self, peer: PeerId, endpoint: &Endpoint) -> LinkId {
+        let role = Role::Connecting(self.node.id().into());
+        let link = self.add_connection(role, End::Outgoing(peer));
+        let endpoint = endpoint.clone();
+        self.outputs.push_back(Output::Open { link, endpoint });
+        link
+    }
+
+    fn add_connection(&mut self, role: Role, end: End) -> LinkId {
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        let config = self.node.config();
+        let link = Link::new(role, &config.limits);
+        let at = self.now + config.handshake_timeout;
+        self.deadlines.set(Timer::Handshake(id), at);
+        self.connections.insert(
+            id,
+            Connection {
+                link,
+                end,
+                read_at: self.now,
+                writable_told: false,
+            },
+        );
+        id
+    }
+
+    fn remove_connection(&mut self, link: LinkId) -> Option<Connection> {
+        self.deadlines.clear(Timer::Handshake(link));
+        let connection = self.connections.remove(&link)?;
+        if let End::Accepted { bound: None, .. } = connection.end {
+            self.unready_links -= 1;
+        }
+        Some(connection)
+    }
+
+    fn close_oldest_unready(&mut self, limit: usize) {
+        let oldest = self
+            .connections
+            .iter()
+            .find_map(|(link, connection)| match connection.end {
+                End::Accepted {
+                    remote,
+                    bound: None,
+                    ..
+                } => Some((*link, remote)),
+                _ => None,
+            });
+        if let Some((link, remote)) = oldest {
+            self.notices.push(Notice::LinkLimit { remote, limit });
+            self.close(link);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What goes out over connections, and what happens when nobody takes it.
+
+use core::time::Duration;
+
+use bytes::Buf as _;
+use zre_proto::{Body, Content, Message, PeerId};
+
+use super::{
+    Engine, LinkId, Output, Timer,
+    connections::{End, Outgoing, Stuck},
+};
+use crate::{event::ExitReason, time::Instant};
+
+/// How much may wait for a peer beyond the outbound limit: what nobody can be made to wait with,
+/// such as answers and joins.
+const UNREFUSABLE: usize = 1 << 20;
+
+impl Engine {
+    /// Queues a message for a peer.
+    pub(super) fn send(&mut self, peer: PeerId, message: &Message) {
+        let most = self.node.config().limits.outbound + UNREFUSABLE;
+        let refusable = matches!(message.body, Body::Whisper { .. } | Body::Shout { .. });
+        if !refusable && self.queued(peer) > most {
+            self.exit(peer, ExitReason::Overflow);
+            return;
+        }
+        self.header.clear();
+        message.encode_header(&mut self.header);
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        let empty = Content::default();
+        let content = message.body.content().unwrap_or(&empty);
+        match &mut paths.to {
+            Outgoing::Link { link, .. } => {
+                let link = *link;
+                if let Some(connection) = self.connections.get_mut(&link) {
+                    connection.link.send(&self.header, content);
+                }
+                self.tell_writable(link);
+            }
+            Outgoing::Waiting { failed, .. } => failed.send(&self.header, content),
+            Outgoing::Lost => {}
+        }
+    }
+
+    /// How many octets wait for a peer.
+    pub(super) fn queued(&self, peer: PeerId) -> usize {
+        match self.paths.get(&peer).map(|paths| &paths.to) {
+            Some(Outgoing::Link { link, .. }) => self
+                .connections
+                .get(link)
+                .map_or(0, |connection| connection.link.queued()),
+            Some(Outgoing::Waiting { failed, .. }) => failed.queued(),
+            Some(Outgoing::Lost) | None => 0,
+        }
+    }
+
+    /// Whether stopping need not wait for a peer: it has taken everything, or it never presented itself.
+    pub(super) fn is_drained(&self, peer: PeerId) -> bool {
+        !self.node.is_ready(peer) || self.is_lost(peer) || self.queued(peer) == 0
+    }
+
+    /// Something waits in a connection's outbox: says so once, and watches that it moves.
+    pub(super) fn tell_writable(&mut self, link: LinkId) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        if !connection.link.outbox().has_remaining() {
+            return;
+        }
+        if !core::mem::replace(&mut connection.writable_told, true) {
+            self.outputs.push_back(Output::Writable(link));
+        }
+        if let End::Outgoing(peer) = connection.end {
+            self.watch_progress(peer);
+        }
+    }
+
+    /// Octets have been taken from a connection's outbox and written.
+    pub fn handle_written(&mut self, now: Instant) {
+        self.advance(now);
+        self.continue_stop();
+    }
+
+    /// A peer that reads nothing while something waits for it is given up in the end.
+    pub(super) fn check_progress(&mut self, peer: PeerId) {
+        let now = self.now;
+        let patience = self.node.config().expired_after;
+        let written = self.waiting_at(peer);
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        let Some(written) = written else {
+            paths.stuck = None;
+            return;
+        };
+        let stuck = match paths.stuck {
+            Some(stuck) if stuck.written == written => stuck,
+            _ => Stuck {
+                written,
+                since: now,
+            },
+        };
+        paths.stuck = Some(stuck);
+        if now.since(stuck.since) >= patience {
+            self.exit(peer, ExitReason::Stalled);
+        } else {
+            let again = now + (patience / 6).max(Duration::from_millis(1));
+            self.deadlines.set(Timer::Progress(peer), again);
+        }
+    }
+
+    fn watch_progress(&mut self, peer: PeerId) {
+        if let Some(paths) = self.paths.get(&peer)
+            && paths.stuck.is_none()
+        {
+            self.check_progress(peer);
+        }
+    }
+
+    /// How much has been written to a peer, if more waits.
+    fn waiting_at(&mut self, peer: PeerId) -> Option<u64> {
+        let Outgoing::Link { link, .. } = self.paths.get(&peer)?.to else {
+            return None;
+        };
+        let outbox = self.connections.get_mut(&link)?.link.outbox();
+        outbox.has_remaining().then(|| outbox.written())
+    }
+}

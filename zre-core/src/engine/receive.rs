@@ -1,0 +1,112 @@
+//! What comes in over connections.
+
+use zre_proto::{Body, Message, MessageError, PeerId};
+
+use super::{
+    Engine, LinkId,
+    connections::{Connection, End},
+};
+use crate::{
+    error::{Fault, LinkError},
+    link::{LinkEvent, Multipart},
+    node::Verdict,
+    notice::Notice,
+    time::Instant,
+};
+
+impl Engine {
+    /// Octets have been read into a connection's inbox.
+    pub fn handle_read(&mut self, link: LinkId, now: Instant) {
+        self.advance(now);
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.read_at = self.now;
+        }
+        while let Some(connection) = self.connections.get_mut(&link) {
+            match connection.link.next_event() {
+                Ok(Some(event)) => self.link_event(link, event),
+                Ok(None) => break,
+                Err(error) => self.close_faulty(link, error),
+            }
+            self.settle();
+        }
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.link.return_inbox(&mut self.spare_inbox);
+        }
+        self.tell_writable(link);
+    }
+
+    fn link_event(&mut self, link: LinkId, event: LinkEvent) {
+        let Some(Connection { end, .. }) = self.connections.get_mut(&link) else {
+            return;
+        };
+        match (event, end) {
+            (LinkEvent::Open { .. }, End::Outgoing(_)) => {}
+            (LinkEvent::Open { peer }, End::Accepted { claims, .. }) => {
+                *claims = peer;
+                if peer.is_some_and(|id| id.peer() == self.node.id()) {
+                    self.close_faulty(link, LinkError::OwnIdentity);
+                }
+            }
+            (LinkEvent::Message(_), End::Outgoing(_)) => {
+                self.close_faulty(link, LinkError::UnexpectedMessage);
+            }
+            (LinkEvent::Message(message), End::Accepted { claims, bound, .. }) => {
+                if let Some(id) = *claims {
+                    let bound = bound.is_some();
+                    self.take_message(link, id.peer(), bound, message);
+                }
+            }
+        }
+    }
+
+    fn take_message(&mut self, link: LinkId, peer: PeerId, bound: bool, message: Multipart) {
+        let limits = self.node.config().limits.message();
+        match Message::decode(message.first, message.rest, &limits) {
+            Ok(message) => self.deliver(link, peer, bound, message),
+            Err(error) => self.malformed(link, peer, bound, error),
+        }
+    }
+
+    fn malformed(&mut self, link: LinkId, peer: PeerId, bound: bool, error: MessageError) {
+        if bound || !self.node.is_ready(peer) {
+            self.node.handle_fault(peer, error.into(), self.now);
+        } else {
+            let fault = error.into();
+            self.notices.push(Notice::Refused { peer, fault });
+        }
+        self.close(link);
+    }
+
+    /// Hands a message to the node, if the connection can be the peer's.
+    ///
+    /// HELLO begins a session and comes first on a connection, never again. Everything else must be the
+    /// next in the session's sequence to come over a connection that has not carried the session so far.
+    fn deliver(&mut self, link: LinkId, peer: PeerId, bound: bool, message: Message) {
+        let kind = message.body.kind();
+        match message.body {
+            Body::Hello(_) if bound => {
+                let received = message.sequence;
+                let expected = self.node.expected_sequence(peer).unwrap_or_default();
+                let fault = Fault::Sequence { expected, received };
+                self.node.handle_fault(peer, fault, self.now);
+                self.close(link);
+                return;
+            }
+            Body::Hello(_) => {}
+            _ if bound || self.node.expects(peer, message.sequence) => {}
+            _ => {
+                self.notices.push(Notice::Stray { peer, kind });
+                return;
+            }
+        }
+        match self.node.handle_message(&peer.into(), message, self.now) {
+            Verdict::Accepted if !bound => {
+                // A restart has closed the old paths and opened new ones; carry that out first.
+                self.settle();
+                self.bind(link, peer);
+            }
+            Verdict::Accepted | Verdict::Ignored => {}
+            Verdict::Refused(_) => self.close(link),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the two ends tell each other before the first message (RFC 37, "The NULL Security Mechanism").
+//!
+//! Everything that depends on the security mechanism is here, so that CURVE finds its place beside NULL.
+
+use alloc::string::String;
+
+use bytes::Bytes;
+use zre_proto::{
+    RoutingId, ShortText,
+    zmtp::{Command, Greeting, Mechanism, Metadata},
+};
+
+use super::Role;
+use crate::error::LinkError;
+
+#[derive(Debug)]
+pub(super) struct Handshake {
+    role: Role,
+}
+
+impl Handshake {
+    pub(super) fn new(role: Role) -> Self {
+        Self { role }
+    }
+
+    pub(super) fn greeting(&self) -> Greeting {
+        Greeting::new(Mechanism::NULL, false)
+    }
+
+    /// The other side has greeted; gives our READY.
+    pub(super) fn greeted(&self, greeting: &Greeting) -> Result<Command, LinkError> {
+        if greeting.mechanism != Mechanism::NULL {
+            return Err(LinkError::Mechanism {
+                theirs: shown(&greeting.mechanism),
+                ours: shown(&Mechanism::NULL),
+            });
+        }
+        Ok(Command::Ready(self.metadata()))
+    }
+
+    /// The other side's READY has come; gives who it is, if it is the one to say so.
+    pub(super) fn ready(&self, metadata: &Metadata) -> Result<Option<RoutingId>, LinkError> {
+        let (_, expected) = self.socket_types();
+        let theirs = metadata.get(Metadata::SOCKET_TYPE).unwrap_or_default();
+        if theirs != expected.as_bytes() {
+            return Err(LinkError::SocketType {
+                theirs: String::from_utf8_lossy(theirs).chars().take(32).collect(),
+                expected,
+            });
+        }
+        match self.role {
+            Role::Connecting(_) => Ok(None),
+            Role::Accepting => {
+                let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
+                let peer = RoutingId::from_bytes(identity);
+                peer.map(Some).ok_or(LinkError::Identity(identity.len()))
+            }
+        }
+    }
+
+    fn metadata(&self) -> Metadata {
+        let (ours, _) = self.socket_types();
+        let metadata = Metadata::default().with(property(Metadata::SOCKET_TYPE), ours);
+        match self.role {
+            Role::Connecting(id) => metadata.with(
+                property(Metadata::IDENTITY),
+                Bytes::copy_from_slice(id.as_bytes()),
+            ),
+            Role::Accepting => metadata.with(property(Metadata::IDENTITY), ""),
+        }
+    }
+
+    /// Our socket type, and the one that belongs at the other end.
+    fn socket_types(&self) -> (&'static str, &'static str) {
+        match self.role {
+            Role::Connecting(_) => ("DEALER", "ROUTER"),
+            Role::Accepting => ("ROUTER", "DEALER"),
+        }
+    }
+}
+
+fn property(name: &'static str) -> ShortText {
+    name.try_into().unwrap_or_default()
+}
+
+fn shown(mechanism: &Mechanism) -> String {
+    alloc::format!("{mechanism}")
+}

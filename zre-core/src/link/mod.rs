@@ -1,0 +1,330 @@
+//! One ZMTP connection: octets in and frames out (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1).
+
+mod handshake;
+mod outbox;
+
+use alloc::{collections::VecDeque, string::String};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use zre_proto::{
+    Content, RoutingId,
+    zmtp::{Command, FrameHeader, Greeting, Metadata},
+};
+
+use crate::{config::Limits, error::LinkError};
+use handshake::Handshake;
+pub use outbox::Outbox;
+
+/// The state of one ZMTP connection, in either role.
+///
+/// The caller reads into [`inbox`](Link::inbox), takes events with [`next_event`](Link::next_event)
+/// until there is none, and writes what [`outbox`](Link::outbox) holds. A link knows no ZRE: it
+/// carries messages of one or more frames. Only the NULL mechanism is offered.
+#[derive(Debug)]
+pub struct Link {
+    phase: Phase,
+    handshake: Handshake,
+    limits: LinkLimits,
+    inbox: BytesMut,
+    /// How many octets must be in the inbox before there is more to decode.
+    wanted: usize,
+    incoming: Option<Multipart>,
+    incoming_size: usize,
+    outbox: Outbox,
+    /// Messages that wait for the end of the handshake, and their octets.
+    backlog: VecDeque<Multipart>,
+    backlog_size: usize,
+}
+
+/// Which end of a connection this is: in ZRE, messages go from the connecting to the accepting end only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A DEALER that connects, says who it is, and sends.
+    Connecting(RoutingId),
+    /// A ROUTER that accepts, learns who connects, and receives.
+    Accepting,
+}
+
+/// A message of one or more frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multipart {
+    /// The first frame.
+    pub first: Bytes,
+    /// The frames behind it.
+    pub rest: Content,
+}
+
+/// What came over a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent {
+    /// The handshake is over; messages can cross.
+    Open {
+        /// Who is at the other end; always there on an accepting link, never on a connecting one.
+        peer: Option<RoutingId>,
+    },
+    /// A whole message came.
+    Message(Multipart),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Greeting,
+    Handshake,
+    Open,
+}
+
+/// The part of [`Limits`] that a link keeps.
+#[derive(Debug, Clone, Copy)]
+struct LinkLimits {
+    message_size: usize,
+    message_frames: usize,
+}
+
+impl Link {
+    /// The most octets of a command; READY has some sixty.
+    const MAX_COMMAND: usize = 8 << 10;
+    /// How much room there is for one read.
+    const READ_SIZE: usize = 64 << 10;
+    /// A rest of at most this many octets moves out of a shared inbox.
+    const SMALL_REST: usize = 4 << 10;
+
+    /// A link at its beginning, with a greeting in its outbox.
+    pub fn new(role: Role, limits: &Limits) -> Self {
+        let handshake = Handshake::new(role);
+        let mut outbox = Outbox::default();
+        outbox.put_slice(&handshake.greeting().encode());
+        Self {
+            phase: Phase::Greeting,
+            handshake,
+            limits: LinkLimits {
+                message_size: limits.message_size.saturating_add(limits.header_frame),
+                message_frames: limits.message_frames,
+            },
+            inbox: BytesMut::new(),
+            wanted: 0,
+            incoming: None,
+            incoming_size: 0,
+            outbox,
+            backlog: VecDeque::new(),
+            backlog_size: 0,
+        }
+    }
+
+    /// The buffer to read into, with room for at least one octet.
+    ///
+    /// It grows with what has come, never with what a peer announces.
+    pub fn inbox(&mut self) -> &mut BytesMut {
+        let missing = self.wanted.saturating_sub(self.inbox.len());
+        let grow = missing.clamp(1, self.inbox.len().max(Self::READ_SIZE));
+        if self.inbox.capacity() - self.inbox.len() < grow.clamp(1, Self::READ_SIZE / 16) {
+            self.inbox.reserve(grow.max(Self::READ_SIZE));
+        }
+        &mut self.inbox
+    }
+
+    /// Lends a buffer to a link that has nothing received, so that idle links need none.
+    pub(crate) fn lend_inbox(&mut self, spare: &mut BytesMut) {
+        if self.inbox.is_empty() {
+            core::mem::swap(&mut self.inbox, spare);
+        }
+    }
+
+    /// Takes the buffer back, if what is left in it is small enough to be kept elsewhere.
+    pub(crate) fn return_inbox(&mut self, spare: &mut BytesMut) {
+        if self.inbox.len() > Self::SMALL_REST {
+            return;
+        }
+        let mut buffer = core::mem::take(&mut self.inbox);
+        self.inbox.extend_from_slice(&buffer);
+        if (spare.capacity()..=2 * Self::READ_SIZE).contains(&buffer.capacity()) {
+            buffer.clear();
+            *spare = buffer;
+        }
+    }
+
+    /// Decodes what comes next; `None` if more must be read first.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`] if the other side breaks the protocol; the link is then of no more use.
+    pub fn next_event(&mut self) -> Result<Option<LinkEvent>, LinkError> {
+        loop {
+            let step = match self.phase {
+                Phase::Greeting => self.read_greeting()?,
+                Phase::Handshake | Phase::Open => self.read_frame()?,
+            };
+            match step {
+                Step::NeedMore => return Ok(None),
+                Step::Continue => {}
+                Step::Event(event) => return Ok(Some(event)),
+            }
+        }
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Queues a message; it goes out behind the handshake.
+    pub fn send(&mut self, first: &[u8], rest: &Content) {
+        if self.is_open() {
+            self.outbox.put_message(first, rest);
+        } else {
+            let first = Bytes::copy_from_slice(first);
+            let rest = rest.clone();
+            self.backlog_size += first.len() + rest.size();
+            self.backlog.push_back(Multipart { first, rest });
+        }
+    }
+
+    /// What is to be written, in this order.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// How many octets wait, before and behind the end of the handshake.
+    pub fn queued(&self) -> usize {
+        self.outbox.remaining() + self.backlog_size
+    }
+
+    /// Takes over the messages that another link to the same peer could not send.
+    pub(crate) fn take_backlog(&mut self, failed: &mut Self) {
+        self.backlog = core::mem::take(&mut failed.backlog);
+        self.backlog_size = core::mem::take(&mut failed.backlog_size);
+    }
+
+    fn read_greeting(&mut self) -> Result<Step, LinkError> {
+        let Some(greeting) = Greeting::decode(&self.inbox)? else {
+            self.wanted = Greeting::LEN;
+            return Ok(Step::NeedMore);
+        };
+        self.inbox.advance(Greeting::LEN);
+        self.wanted = 0;
+        let ready = self.handshake.greeted(&greeting)?;
+        self.outbox.put_command(&ready);
+        self.phase = Phase::Handshake;
+        Ok(Step::Continue)
+    }
+
+    fn read_frame(&mut self) -> Result<Step, LinkError> {
+        let Some((header, head_len)) = FrameHeader::decode(&self.inbox)? else {
+            self.wanted = FrameHeader::MAX_LEN;
+            return Ok(Step::NeedMore);
+        };
+        let size = self.check_size(&header)?;
+        if self.inbox.len() - head_len < size {
+            self.wanted = head_len + size;
+            return Ok(Step::NeedMore);
+        }
+        self.inbox.advance(head_len);
+        self.wanted = 0;
+        let body = self.inbox.split_to(size).freeze();
+        if header.command {
+            self.take_command(body)
+        } else {
+            Ok(self.take_part(body, header.more))
+        }
+    }
+
+    /// The size of a frame's body, if it is within the limits together with the frames before it.
+    fn check_size(&self, header: &FrameHeader) -> Result<usize, LinkError> {
+        if header.command {
+            let limit = Self::MAX_COMMAND;
+            return match usize::try_from(header.size) {
+                Ok(size) if size <= limit => Ok(size),
+                _ => Err(LinkError::CommandTooLarge {
+                    size: header.size,
+                    limit,
+                }),
+            };
+        }
+        if self.phase != Phase::Open {
+            return Err(LinkError::NotReady("a message".into()));
+        }
+        let limit = self.limits.message_frames;
+        let frames = self.incoming.as_ref().map_or(0, |part| 1 + part.rest.len());
+        if frames >= limit {
+            return Err(LinkError::TooManyFrames { limit });
+        }
+        let limit = self.limits.message_size;
+        match usize::try_from(header.size) {
+            Ok(size) if size <= limit - self.incoming_size => Ok(size),
+            _ => Err(LinkError::MessageTooLarge {
+                size: header.size.saturating_add(self.incoming_size as u64),
+                limit,
+            }),
+        }
+    }
+
+    fn take_part(&mut self, body: Bytes, more: bool) -> Step {
+        self.incoming_size += body.len();
+        let message = match self.incoming.take() {
+            None => Multipart {
+                first: body,
+                rest: Content::default(),
+            },
+            Some(mut message) => {
+                message.rest.push(body);
+                message
+            }
+        };
+        if more {
+            self.incoming = Some(message);
+            return Step::Continue;
+        }
+        self.incoming_size = 0;
+        Step::Event(LinkEvent::Message(message))
+    }
+
+    fn take_command(&mut self, body: Bytes) -> Result<Step, LinkError> {
+        match (Command::decode(body)?, self.phase) {
+            (Command::Error { reason }, _) => {
+                Err(LinkError::Refused(reason.to_string_lossy().into()))
+            }
+            (Command::Ping { context, .. }, Phase::Open) => {
+                self.answer_ping(context);
+                Ok(Step::Continue)
+            }
+            (_, Phase::Open) => Ok(Step::Continue),
+            (Command::Ready(metadata), _) => self.open(&metadata),
+            (other, _) => Err(LinkError::NotReady(command_name(&other))),
+        }
+    }
+
+    fn open(&mut self, metadata: &Metadata) -> Result<Step, LinkError> {
+        let peer = self.handshake.ready(metadata)?;
+        self.phase = Phase::Open;
+        self.backlog_size = 0;
+        for Multipart { first, rest } in core::mem::take(&mut self.backlog) {
+            self.outbox.put_message(&first, &rest);
+        }
+        Ok(Step::Event(LinkEvent::Open { peer }))
+    }
+
+    /// Who asks without reading the answers gets no more of them.
+    fn answer_ping(&mut self, context: Bytes) {
+        if self.outbox.remaining() < Self::MAX_COMMAND {
+            self.outbox.put_command(&Command::Pong { context });
+        }
+    }
+}
+
+enum Step {
+    NeedMore,
+    Continue,
+    Event(LinkEvent),
+}
+
+fn command_name(command: &Command) -> String {
+    match command {
+        Command::Ping { .. } => "PING".into(),
+        Command::Pong { .. } => "PONG".into(),
+        Command::Unknown { name } => alloc::format!("command {name}"),
+        _ => "a command".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Octets on their way out.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
+use zre_proto::{
+    Content,
+    zmtp::{Command, FrameHeader},
+};
+
+/// What is to be written to a connection: small things side by side, large payloads where they are.
+///
+/// Write some or all of [`chunks`](Outbox::chunks), then [`advance`](Buf::advance) by as much.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    segments: VecDeque<Bytes>,
+    tail: BytesMut,
+    remaining: usize,
+    written: u64,
+}
+
+impl Outbox {
+    /// A frame of at most this many octets is copied beside its neighbours, so that many small
+    /// messages are one piece; a larger one is sent from where it is.
+    const COPIED: usize = 2 << 10;
+    /// An empty outbox keeps no more memory than this.
+    const KEPT: usize = 16 << 10;
+
+    /// The octets to write, in order.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
+        self.segments.iter().map(|segment| &segment[..]).chain(tail)
+    }
+
+    /// How many octets have been written since the beginning.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(super) fn put_slice(&mut self, octets: &[u8]) {
+        self.tail.put_slice(octets);
+        self.remaining += octets.len();
+    }
+
+    pub(super) fn put_command(&mut self, command: &Command) {
+        self.put_frame_header(true, false, command.encode().len());
+        self.put_slice(&command.encode());
+    }
+
+    pub(super) fn put_message(&mut self, first: &[u8], rest: &Content) {
+        self.put_frame_header(false, !rest.is_empty(), first.len());
+        self.put_slice(first);
+        let mut frames = rest.frames().iter().peekable();
+        while let Some(frame) = frames.next() {
+            self.put_frame_header(false, frames.peek().is_some(), frame.len());
+            self.put_payload(frame);
+        }
+    }
+
+    fn put_frame_header(&mut self, command: bool, more: bool, size: usize) {
+        let size = size as u64;
+        let before = self.tail.len();
+        FrameHeader {
+            command,
+            more,
+            size,
+        }
+        .encode(&mut self.tail);
+        self.remaining += self.tail.len() - before;
+    }
+
+    fn put_payload(&mut self, payload: &Bytes) {
+        if payload.len() <= Self::COPIED {
+            self.put_slice(payload);
+            return;
+        }
+        if !self.tail.is_empty() {
+            self.segments.push_back(self.tail.split().freeze());
+        }
+        self.segments.push_back(payload.clone());
+        self.remaining += payload.len();
+    }
+
+    fn forget_memory(&mut self) {
+        self.tail.clear();
+        if self.tail.capacity() > Self::KEPT {
+            self.tail = BytesMut::new();
+        }
+        self.segments.shrink_to(4);
+    }
+}
+
+impl Buf for Outbox {
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.segments
+            .front()
+            .map_or(&self.tail[..], |segment| &segment[..])
+    }
+
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.remaining, "advanced past the end");
+        self.remaining -= count;
+        self.written += count as u64;
+        let mut left = count;
+        while let Some(front) = self.segments.front_mut() {
+            if front.len() > left {
+                front.advance(left);
+                return;
+            }
+            left -= front.len();
+            self.segments.pop_front();
+        }
+        self.tail.advance(left);
+        if self.remaining == 0 {
+            self.forget_memory();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+
+    fn written(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while outbox.has_remaining() {
+            let gathered: Vec<u8> = outbox.chunks().flatten().copied().collect();
+            assert_eq!(gathered.len(), outbox.remaining());
+            let count = step.min(gathered.len());
+            all.extend(&gathered[..count]);
+            outbox.advance(count);
+        }
+        all
+    }
+
+    #[test]
+    fn octets_leave_in_order_whatever_the_pieces() {
+        let large = Bytes::from(vec![7; 5000]);
+        let content = Content::from([Bytes::from_static(b"small"), large, Bytes::new()]);
+        let mut reference = Outbox::default();
+        reference.put_message(b"first", &content);
+        let expected = written(&mut reference, usize::MAX);
+        assert_eq!(expected[..7], *b"\x01\x05first");
+        for step in [1, 7, 4096] {
+            let mut outbox = Outbox::default();
+            outbox.put_message(b"first", &content);
+            assert_eq!(written(&mut outbox, step), expected);
+        }
+    }
+
+    #[test]
+    fn a_large_payload_is_not_copied() {
+        let large = Bytes::from(vec![7; 5000]);
+        let mut outbox = Outbox::default();
+        outbox.put_message(b"first", &large.clone().into());
+        assert!(
+            outbox
+                .chunks()
+                .any(|chunk| chunk.as_ptr() == large.as_ptr())
+        );
+    }
+}
