@@ -38,7 +38,8 @@ pub enum Host {
         /// The zone of a link-local address, by name or number (RFC 4007).
         scope: Option<Box<str>>,
     },
-    /// A host name to look up: letters, digits, `-`, `_` and `.`, at most 240 octets.
+    /// A host name to look up: letters, digits, `-`, `_` and `.`, at most 240 octets, and not ending
+    /// in a label of digits, which only addresses do.
     Name(Box<str>),
 }
 
@@ -47,21 +48,27 @@ pub enum Host {
 #[non_exhaustive]
 pub enum EndpointError {
     /// The text does not begin with `tcp://`.
-    #[error("endpoint \"{0}\" does not begin with \"tcp://\"")]
+    #[error("endpoint {0:?} does not begin with \"tcp://\"")]
     Transport(String),
     /// There is no port, or it is not a number from 1 to 65535.
-    #[error("endpoint \"{0}\" does not end with a port from 1 to 65535")]
+    #[error("endpoint {0:?} does not end with a port from 1 to 65535")]
     Port(String),
     /// The host is no address and no host name.
-    #[error("endpoint \"{0}\" has no valid address or host name")]
+    #[error("endpoint {0:?} has no valid address or host name")]
     Host(String),
 }
 
 impl Endpoint {
-    /// Puts an endpoint together from an address; `None` if the port is 0.
+    /// Puts an endpoint together from an address, with its scope; `None` if the port is 0.
     pub fn from_socket_addr(address: SocketAddr) -> Option<Self> {
         let port = NonZeroU16::new(address.port())?;
-        Some(Self::new(address.ip(), port))
+        let mut endpoint = Self::new(address.ip(), port);
+        if let (Host::V6 { scope, .. }, SocketAddr::V6(address)) = (&mut endpoint.host, address)
+            && address.scope_id() != 0
+        {
+            *scope = Some(alloc::format!("{}", address.scope_id()).into());
+        }
+        Some(endpoint)
     }
 
     /// Puts an endpoint together from an address without a scope, and a port.
@@ -148,16 +155,13 @@ fn parse_port(text: &str) -> Option<NonZeroU16> {
 }
 
 impl Host {
-    /// Keeps `tcp://`, the name, `:` and the port within the 255 octets of a `string`.
-    const MAX_NAME_LEN: usize = 240;
-
     fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             return Self::parse_v6(inside.strip_suffix(']')?);
         }
         match text.parse() {
-            Ok(address) => Some(Self::V4(address)),
-            Err(_) => is_name(text, Self::MAX_NAME_LEN).then(|| Self::Name(text.into())),
+            Ok(address) => is_reachable(address).then_some(Self::V4(address)),
+            Err(_) => is_host_name(text).then(|| Self::Name(text.into())),
         }
     }
 
@@ -174,6 +178,19 @@ impl Host {
             scope: scope.map(Into::into),
         })
     }
+}
+
+/// Whether there can be one host at the address; connecting to 0.0.0.0 would reach ourselves.
+fn is_reachable(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+}
+
+fn is_host_name(text: &str) -> bool {
+    // Keeps `tcp://`, the name, `:` and the port within the 255 octets of a `string`.
+    const MAX_LEN: usize = 240;
+    let last_label = text.rsplit('.').next().unwrap_or(text);
+    let is_number = last_label.bytes().all(|octet| octet.is_ascii_digit());
+    is_name(text, MAX_LEN) && !is_number
 }
 
 fn is_name(text: &str, max_len: usize) -> bool {
@@ -222,6 +239,14 @@ mod tests {
             (
                 "tcp://:5",
                 "endpoint \"tcp://:5\" has no valid address or host name",
+            ),
+            (
+                "tcp://256.0.0.1:5",
+                "endpoint \"tcp://256.0.0.1:5\" has no valid address or host name",
+            ),
+            (
+                "tcp://0.0.0.0:5",
+                "endpoint \"tcp://0.0.0.0:5\" has no valid address or host name",
             ),
             (
                 "tcp://*:5",
