@@ -63,9 +63,10 @@ impl Beacon {
     /// [`BeaconError`] for anything that is not exactly one beacon.
     pub fn decode(datagram: &[u8]) -> Result<Self, BeaconError> {
         let length = datagram.len();
-        let version = match datagram {
-            [b'Z', b'R', b'E', version, ..] => *version,
-            _ => return Err(BeaconError::Signature { length }),
+        let version = match datagram.strip_prefix(&SIGNATURE) {
+            None => return Err(BeaconError::Signature { length }),
+            Some([]) => VERSION_PLAIN,
+            Some([version, ..]) => *version,
         };
         let expected = match version {
             VERSION_PLAIN => Self::LEN_PLAIN,
@@ -132,6 +133,7 @@ mod tests {
             error(b"ZR"),
             "a datagram of 2 octets does not begin with \"ZRE\""
         );
+        assert_eq!(error(b"ZRE"), "a version 1 beacon has 22 octets, not 3");
         assert_eq!(error(b"ZRE\x02"), "beacon version 2, expected 1 or 3");
         assert_eq!(
             error(b"ZRE\x01short"),

@@ -38,16 +38,19 @@ impl From<[u8; 16]> for PeerId {
 
 /// A text is not a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("\"{0}\" is not a UUID, which has 32 hexadecimal digits")]
+#[error("{0:?} is not a UUID, which has 32 hexadecimal digits")]
 pub struct PeerIdError(alloc::string::String);
 
 impl FromStr for PeerId {
     type Err = PeerIdError;
 
     fn from_str(text: &str) -> Result<Self, PeerIdError> {
-        Uuid::try_parse(text)
-            .map(Self)
-            .map_err(|_| PeerIdError(text.chars().take(64).collect()))
+        let wrong = || PeerIdError(text.chars().take(64).collect());
+        // `Uuid` also reads braces and URNs, which have other lengths.
+        if !matches!(text.len(), 32 | 36) {
+            return Err(wrong());
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| wrong())
     }
 }
 
@@ -66,7 +69,7 @@ impl fmt::Debug for PeerId {
 /// The ZeroMQ routing id (identity) of a node's outgoing connections: `0x01` and the UUID.
 ///
 /// ZeroMQ reserves identities that begin with a zero octet, hence the octet in front.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoutingId([u8; 17]);
 
 impl RoutingId {
@@ -85,6 +88,12 @@ impl RoutingId {
     pub fn peer(&self) -> PeerId {
         let [_, uuid @ ..] = self.0;
         uuid.into()
+    }
+}
+
+impl fmt::Debug for RoutingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "01:{}", self.peer())
     }
 }
 

@@ -44,12 +44,12 @@ pub struct Message {
 pub enum Body {
     /// Presents the sender; the first message on every connection.
     Hello(Hello),
-    /// A message for this peer alone.
+    /// A message for this peer alone. One without any content frame kills a peer that pyre runs.
     Whisper {
         /// What it carries.
         content: Content,
     },
-    /// A message for the members of a group.
+    /// A message for the members of a group. One without any content frame kills a peer that pyre runs.
     Shout {
         /// The group.
         group: GroupName,
@@ -90,7 +90,7 @@ pub enum Body {
     },
     /// The sender is leaving (zyre, only where no beacon could say it).
     Goodbye,
-    /// A message that this implementation does not know; it counts in the sequence.
+    /// A message that this implementation does not know; it counts in the sequence, its fields are not kept.
     Unknown {
         /// The message's id on the wire.
         id: u8,

@@ -116,7 +116,7 @@ impl GroupName {
 /// A text is longer than the 255 octets that the wire can carry.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{what} has {length} octets, at most {} fit: \"{start}…\"",
+    "{what} has {length} octets, at most {} fit: {start:?}…",
     ShortText::MAX_LEN
 )]
 pub struct TooLong {
@@ -282,7 +282,7 @@ mod tests {
         let error = GroupName::try_from("é".repeat(128)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "group name has 256 octets, at most 255 fit: \"éééééééééééééééééééééééé…\""
+            "group name has 256 octets, at most 255 fit: \"éééééééééééééééééééééééé\"…"
         );
     }
 }

@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn a_ready_cut_short_inside_a_property_is_truncated(
-        name in values::short_text(),
+        name in values::name(),
         value in values::text(),
     ) {
         let metadata = zre_proto::zmtp::Metadata::default().with(name, value);

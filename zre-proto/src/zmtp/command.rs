@@ -33,7 +33,7 @@ pub enum Command {
         /// The context of the question.
         context: Bytes,
     },
-    /// A command that this implementation does not know.
+    /// A command that this implementation does not know; what it carries is not kept.
     Unknown {
         /// The command's name.
         name: ShortText,
@@ -47,14 +47,15 @@ pub enum CommandError {
     /// The command ends inside a field.
     #[error(transparent)]
     Truncated(#[from] Truncated),
-    /// The context of a PING is longer than 16 octets.
-    #[error("the context of a PING has {0} octets, at most 16 are allowed")]
+    /// The context of a PING or PONG is longer than 16 octets.
+    #[error("the context of a PING or PONG has {0} octets, at most 16 are allowed")]
     Context(usize),
+    /// A command or a property has an empty name.
+    #[error("a command or property without a name")]
+    NoName,
 }
 
 impl Command {
-    const MAX_CONTEXT: usize = 16;
-
     /// Reads the body of a command frame.
     ///
     /// # Errors
@@ -68,17 +69,14 @@ impl Command {
             b"ERROR" => Self::Error {
                 reason: read_short(fields.string("error reason")?),
             },
-            b"PING" => {
-                let ttl = fields.u16("ping ttl")?;
-                let context = fields.into_rest();
-                if context.len() > Self::MAX_CONTEXT {
-                    return Err(CommandError::Context(context.len()));
-                }
-                Self::Ping { ttl, context }
-            }
-            b"PONG" => Self::Pong {
-                context: fields.into_rest(),
+            b"PING" => Self::Ping {
+                ttl: fields.u16("ping ttl")?,
+                context: read_context(fields)?,
             },
+            b"PONG" => Self::Pong {
+                context: read_context(fields)?,
+            },
+            b"" => return Err(CommandError::NoName),
             _ => Self::Unknown {
                 name: read_short(name),
             },
@@ -86,6 +84,9 @@ impl Command {
     }
 
     /// The body of the command frame.
+    ///
+    /// A context of more than 16 octets, or an unknown command by the name of a known one, is written
+    /// as it is and does not read back.
     pub fn encode(&self) -> Bytes {
         let mut body = BytesMut::new();
         match self {
@@ -137,10 +138,13 @@ impl Metadata {
             .map(|(_, value)| value.as_bytes())
     }
 
-    fn decode(mut fields: Reader) -> Result<Self, Truncated> {
+    fn decode(mut fields: Reader) -> Result<Self, CommandError> {
         let mut properties = Vec::new();
         while !fields.is_empty() {
             let name = read_short(fields.string("property name")?);
+            if name.is_empty() {
+                return Err(CommandError::NoName);
+            }
             properties.push((name, fields.longstr("property value")?.into()));
         }
         Ok(Self(properties))
@@ -153,6 +157,15 @@ impl Metadata {
             out.put_slice(value.as_bytes());
         }
     }
+}
+
+fn read_context(fields: Reader) -> Result<Bytes, CommandError> {
+    const MAX: usize = 16;
+    let context = fields.into_rest();
+    if context.len() > MAX {
+        return Err(CommandError::Context(context.len()));
+    }
+    Ok(context)
 }
 
 /// What was read behind a length octet always fits one.
@@ -197,7 +210,7 @@ mod tests {
         assert_eq!(error(b"\x04PING\0"), "ping ttl needs 2 octets, 1 are left");
         assert_eq!(
             error(b"\x04PING\0\x0012345678901234567"),
-            "the context of a PING has 17 octets, at most 16 are allowed"
+            "the context of a PING or PONG has 17 octets, at most 16 are allowed"
         );
     }
 

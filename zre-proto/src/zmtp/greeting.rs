@@ -91,6 +91,7 @@ impl Greeting {
     /// The octets to send.
     pub fn encode(&self) -> [u8; Self::LEN] {
         let mut octets = [0; Self::LEN];
+        // The 1 is padding by the specification; libzmq puts a length there.
         let parts = [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, self.major, self.minor]
             .into_iter()
             .chain(self.mechanism.0)
@@ -106,7 +107,7 @@ impl Greeting {
     ///
     /// # Errors
     ///
-    /// [`GreetingError`] as soon as what is there cannot become a greeting.
+    /// [`GreetingError`]: for the signature and the version as soon as they are there, for the rest when all is.
     pub fn decode(received: &[u8]) -> Result<Option<Self>, GreetingError> {
         expect_octet(received, 0, 0xFF)?;
         expect_octet(received, 9, 0x7F)?;

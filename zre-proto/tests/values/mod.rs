@@ -48,9 +48,9 @@ pub(crate) fn beacon() -> impl Strategy<Value = Beacon> {
 
 /// The notation of an address of either family, with or without a scope, or of a host name.
 pub(crate) fn endpoint_text() -> impl Strategy<Value = String> {
-    let name = "[A-Za-z0-9._-]{1,240}";
+    let name = "[A-Za-z0-9._-]{0,239}[A-Za-z_-]";
     let scope = "(%[A-Za-z0-9._-]{1,64})?";
-    let v4 = any::<std::net::Ipv4Addr>().prop_map(|address| address.to_string());
+    let v4 = (1..224_u8, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| format!("{a}.{b}.{c}.{d}"));
     let v6 = (any::<std::net::Ipv6Addr>(), scope)
         .prop_map(|(address, scope)| format!("[{address}{scope}]"));
     let host = prop_oneof![v4, v6, name];
@@ -154,8 +154,13 @@ pub(crate) fn greeting() -> impl Strategy<Value = Greeting> {
     greeting_octets().prop_map(|octets| Greeting::decode(&octets).unwrap().unwrap())
 }
 
+/// The name of a command or property, which has at least one octet.
+pub(crate) fn name() -> impl Strategy<Value = ShortText> {
+    short_text().prop_filter("an empty name", |name| !name.is_empty())
+}
+
 pub(crate) fn metadata() -> impl Strategy<Value = Metadata> {
-    vec((short_text(), text()), 0..6).prop_map(|properties| {
+    vec((name(), text()), 0..6).prop_map(|properties| {
         let with = |metadata: Metadata, (name, value)| metadata.with(name, Text::clone(&value));
         properties.into_iter().fold(Metadata::default(), with)
     })
@@ -163,7 +168,7 @@ pub(crate) fn metadata() -> impl Strategy<Value = Metadata> {
 
 pub(crate) fn command() -> impl Strategy<Value = Command> {
     let known: [&str; 4] = ["READY", "ERROR", "PING", "PONG"];
-    let other = short_text().prop_filter("a name that is known", move |name| {
+    let other = name().prop_filter("a name that is known", move |name| {
         !known.iter().any(|known| *name == **known)
     });
     prop_oneof![

@@ -1,0 +1,223 @@
+"""A real zyre node, driven by JSON lines."""
+
+import ctypes
+import importlib.util
+import pathlib
+import socket
+import sys
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
+
+from pipe import Pipe, parse_options
+
+FUNCTIONS = {
+    "zyre_new": (c_void_p, c_char_p),
+    "zyre_uuid": (c_char_p, c_void_p),
+    "zyre_name": (c_char_p, c_void_p),
+    "zyre_set_verbose": (None, c_void_p),
+    "zyre_set_port": (None, c_void_p, c_int),
+    "zyre_set_interval": (None, c_void_p, c_size_t),
+    "zyre_set_evasive_timeout": (None, c_void_p, c_int),
+    "zyre_set_expired_timeout": (None, c_void_p, c_int),
+    "zyre_set_interface": (None, c_void_p, c_char_p),
+    # Variadic: the third is a format.
+    "zyre_set_header": (None, c_void_p, c_char_p, c_char_p),
+    "zyre_start": (c_int, c_void_p),
+    "zyre_stop": (None, c_void_p),
+    "zyre_join": (c_int, c_void_p, c_char_p),
+    "zyre_leave": (c_int, c_void_p, c_char_p),
+    "zyre_whisper": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
+    "zyre_shout": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
+    "zyre_peers": (c_void_p, c_void_p),
+    "zyre_own_groups": (c_void_p, c_void_p),
+    "zyre_peer_groups": (c_void_p, c_void_p),
+    "zyre_event_new": (c_void_p, c_void_p),
+    "zyre_event_destroy": (None, POINTER(c_void_p)),
+    "zyre_event_type": (c_char_p, c_void_p),
+    "zyre_event_peer_uuid": (c_char_p, c_void_p),
+    "zyre_event_peer_name": (c_char_p, c_void_p),
+    "zyre_event_peer_addr": (c_char_p, c_void_p),
+    "zyre_event_headers": (c_void_p, c_void_p),
+    "zyre_event_group": (c_char_p, c_void_p),
+    "zyre_event_msg": (c_void_p, c_void_p),
+    "zmsg_new": (c_void_p,),
+    "zmsg_addmem": (c_int, c_void_p, c_char_p, c_size_t),
+    "zmsg_first": (c_void_p, c_void_p),
+    "zmsg_next": (c_void_p, c_void_p),
+    "zframe_data": (c_void_p, c_void_p),
+    "zframe_size": (c_size_t, c_void_p),
+    "zlist_first": (c_char_p, c_void_p),
+    "zlist_next": (c_char_p, c_void_p),
+    "zlist_destroy": (None, POINTER(c_void_p)),
+    "zhash_first": (c_char_p, c_void_p),
+    "zhash_next": (c_char_p, c_void_p),
+    "zhash_cursor": (c_char_p, c_void_p),
+    "zsys_set_logstream": (None, c_void_p),
+    "zsys_handler_set": (None, c_void_p),
+}
+
+
+def load_library():
+    """The shared object of the `ingescape` package, without importing the package."""
+    package = importlib.util.find_spec("ingescape").submodule_search_locations[0]
+    shared_object = next(pathlib.Path(package).glob("_ingescape*.so"))
+    library = ctypes.CDLL(str(shared_object))
+    for name, (result, *arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+class ZyreDriver:
+    """Owns a started zyre node.
+
+    Commands use zyre's actor pipe, events its inbox; so one thread can wait
+    for events while another one gives commands. The node is never destroyed:
+    that would take the inbox from under the waiting thread.
+    """
+
+    def __init__(self, library, options):
+        self._zyre = library
+        keep_standard_output_clean(library)
+        self._node = library.zyre_new(options.name.encode() if options.name else None)
+        self._configure(options)
+        for group in options.group:
+            self.join(group)
+        if library.zyre_start(self._node) != 0:
+            sys.exit("zyre cannot start")
+        # The answer comes after the node has bound its inbox.
+        self.uuid = library.zyre_uuid(self._node).decode()
+        self.name = text(library.zyre_name(self._node))
+        self.endpoint = listening_endpoint()
+
+    def _configure(self, options):
+        if options.uuid:
+            print("zyre has no way to set its UUID", file=sys.stderr)
+        if options.verbose:
+            self._zyre.zyre_set_verbose(self._node)
+        if options.interface:
+            self._zyre.zyre_set_interface(self._node, options.interface.encode())
+        for setter, value in (
+            (self._zyre.zyre_set_port, options.port),
+            (self._zyre.zyre_set_interval, options.interval),
+            (self._zyre.zyre_set_evasive_timeout, options.evasive),
+            (self._zyre.zyre_set_expired_timeout, options.expired),
+        ):
+            if value is not None:
+                setter(self._node, value)
+        for name, value in options.header:
+            self._zyre.zyre_set_header(self._node, name.encode(), b"%s", c_char_p(value.encode()))
+
+    def join(self, group):
+        self._zyre.zyre_join(self._node, group.encode())
+
+    def leave(self, group):
+        self._zyre.zyre_leave(self._node, group.encode())
+
+    def whisper(self, peer, frames):
+        self._zyre.zyre_whisper(self._node, peer.encode(), byref(self._message(frames)))
+
+    def shout(self, group, frames):
+        self._zyre.zyre_shout(self._node, group.encode(), byref(self._message(frames)))
+
+    def peers(self):
+        return self._strings(self._zyre.zyre_peers(self._node))
+
+    def own_groups(self):
+        return self._strings(self._zyre.zyre_own_groups(self._node))
+
+    def peer_groups(self):
+        return self._strings(self._zyre.zyre_peer_groups(self._node))
+
+    def stop(self):
+        self._zyre.zyre_stop(self._node)
+
+    def next_event(self):
+        event = c_void_p(self._zyre.zyre_event_new(self._node))
+        if not event:
+            raise RuntimeError("zyre was interrupted")
+        line = self._event_line(event)
+        self._zyre.zyre_event_destroy(byref(event))
+        return line
+
+    def _event_line(self, event):
+        line = {"event": self._zyre.zyre_event_type(event).decode()}
+        if line["event"] == "STOP":
+            return line
+        line["peer"] = self._zyre.zyre_event_peer_uuid(event).decode()
+        if line["event"] == "ENTER":
+            line["name"] = text(self._zyre.zyre_event_peer_name(event))
+            line["addr"] = text(self._zyre.zyre_event_peer_addr(event))
+            line["headers"] = self._dictionary(self._zyre.zyre_event_headers(event))
+        group = self._zyre.zyre_event_group(event)
+        if group is not None:
+            line["group"] = text(group)
+        message = self._zyre.zyre_event_msg(event)
+        if message is not None:
+            line["frames"] = self._frames(message)
+        return line
+
+    def _message(self, frames):
+        message = self._zyre.zmsg_new()
+        for frame in frames:
+            self._zyre.zmsg_addmem(message, frame, len(frame))
+        return c_void_p(message)
+
+    def _frames(self, message):
+        frames = []
+        frame = self._zyre.zmsg_first(message)
+        while frame:
+            data = self._zyre.zframe_data(frame)
+            frames.append(ctypes.string_at(data, self._zyre.zframe_size(frame)))
+            frame = self._zyre.zmsg_next(message)
+        return frames
+
+    def _strings(self, zlist):
+        owned = c_void_p(zlist)
+        strings = []
+        item = self._zyre.zlist_first(owned)
+        while item is not None:
+            strings.append(text(item))
+            item = self._zyre.zlist_next(owned)
+        self._zyre.zlist_destroy(byref(owned))
+        return strings
+
+    def _dictionary(self, zhash):
+        dictionary = {}
+        value = self._zyre.zhash_first(zhash) if zhash else None
+        while value is not None:
+            dictionary[text(self._zyre.zhash_cursor(zhash))] = text(value)
+            value = self._zyre.zhash_next(zhash)
+        return dictionary
+
+
+def keep_standard_output_clean(library):
+    """czmq logs to standard output, and takes over the signals, unless told otherwise."""
+    library.zsys_set_logstream(c_void_p.in_dll(ctypes.CDLL(None), "stderr"))
+    library.zsys_handler_set(None)
+
+
+def listening_endpoint():
+    """Where this process listens: zyre does not tell, the kernel does."""
+    own_sockets = set()
+    for descriptor in pathlib.Path("/proc/self/fd").iterdir():
+        try:
+            own_sockets.add(str(descriptor.readlink()))
+        except FileNotFoundError:
+            pass  # The one that lists the directory.
+    for row in pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        local, state, inode = fields[1], fields[3], fields[9]
+        if state == "0A" and f"socket:[{inode}]" in own_sockets:
+            address, port = local.split(":")
+            octets = int(address, 16).to_bytes(4, sys.byteorder)
+            return f"tcp://{socket.inet_ntoa(octets)}:{int(port, 16)}"
+    return None
+
+
+def text(octets):
+    return octets.decode(errors="replace")
+
+
+if __name__ == "__main__":
+    Pipe(ZyreDriver(load_library(), parse_options(__doc__))).run()

@@ -1,0 +1,25 @@
+//! What the tests of the workspace share: networks of their own, and real peers in them.
+//!
+//! A test with real peers starts so, and is skipped where there can be none:
+//!
+//! ```no_run
+//! use zre_tests::{Peer, PeerOptions, RealPeers};
+//!
+//! let Some(rig) = RealPeers::available() else { return };
+//! let network = rig.namespace();
+//! let alice = Peer::zyre(&network, &PeerOptions::new("alice").group("CHAT"));
+//! let bob = Peer::pyre(&network, &PeerOptions::new("bob"));
+//! bob.wait_event("JOIN", alice.uuid());
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod netns;
+pub mod peer;
+pub mod programs;
+pub mod require;
+
+pub use netns::{Lan, Namespace};
+pub use peer::{Peer, PeerOptions};
+pub use require::RealPeers;
