@@ -59,9 +59,13 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Puts an endpoint together from an address, with its scope; `None` if the port is 0.
+    /// Puts an endpoint together from an address, with its scope; `None` if the port is 0 or the
+    /// address is not that of one host.
     pub fn from_socket_addr(address: SocketAddr) -> Option<Self> {
         let port = NonZeroU16::new(address.port())?;
+        if !is_reachable(address.ip()) {
+            return None;
+        }
         let mut endpoint = Self::new(address.ip(), port);
         if let (Host::V6 { scope, .. }, SocketAddr::V6(address)) = (&mut endpoint.host, address)
             && address.scope_id() != 0
@@ -160,7 +164,7 @@ impl Host {
             return Self::parse_v6(inside.strip_suffix(']')?);
         }
         match text.parse() {
-            Ok(address) => is_reachable(address).then_some(Self::V4(address)),
+            Ok(address) => is_reachable(IpAddr::V4(address)).then_some(Self::V4(address)),
             Err(_) => is_host_name(text).then(|| Self::Name(text.into())),
         }
     }
@@ -173,16 +177,16 @@ impl Host {
         if scope.is_some_and(|scope| !is_name(scope, 64)) {
             return None;
         }
-        Some(Self::V6 {
-            address: address.parse().ok()?,
-            scope: scope.map(Into::into),
-        })
+        let address: Ipv6Addr = address.parse().ok()?;
+        let scope = scope.map(Into::into);
+        is_reachable(address.into()).then_some(Self::V6 { address, scope })
     }
 }
 
 /// Whether there can be one host at the address; connecting to 0.0.0.0 would reach ourselves.
-fn is_reachable(address: Ipv4Addr) -> bool {
-    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+fn is_reachable(address: IpAddr) -> bool {
+    let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
 }
 
 fn is_host_name(text: &str) -> bool {

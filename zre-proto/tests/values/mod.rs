@@ -51,8 +51,10 @@ pub(crate) fn endpoint_text() -> impl Strategy<Value = String> {
     let name = "[A-Za-z0-9._-]{0,239}[A-Za-z_-]";
     let scope = "(%[A-Za-z0-9._-]{1,64})?";
     let v4 = (1..224_u8, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| format!("{a}.{b}.{c}.{d}"));
-    let v6 = (any::<std::net::Ipv6Addr>(), scope)
-        .prop_map(|(address, scope)| format!("[{address}{scope}]"));
+    let v6_address = any::<std::net::Ipv6Addr>().prop_filter("no host's", |address| {
+        !address.is_unspecified() && !address.is_multicast()
+    });
+    let v6 = (v6_address, scope).prop_map(|(address, scope)| format!("[{address}{scope}]"));
     let host = prop_oneof![v4, v6, name];
     (host, 1..=u16::MAX).prop_map(|(host, port)| format!("tcp://{host}:{port}"))
 }
