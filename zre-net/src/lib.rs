@@ -1,1 +1,18 @@
-//! net
+//! What every ZRE adapter shares: network interfaces, sockets, settings, and the [`Hub`] between
+//! sockets, engine and application.
+//!
+//! Programs use an adapter, such as `zre-tokio`. This crate is for those who write one: an adapter
+//! [binds](Settings::bind) the sockets, gives them to its runtime, and runs the [`Hub`]'s work on it.
+
+#![forbid(unsafe_code)]
+
+mod hub;
+mod interface;
+mod settings;
+pub mod socket;
+mod wakers;
+
+pub use hub::{Hub, Stream, Task};
+pub use interface::{Interface, InterfaceChoice, InterfaceError};
+pub use settings::{Bound, Builder, Runtime, Settings, StartError};
+pub use zre_core as core;

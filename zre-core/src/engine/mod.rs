@@ -296,6 +296,11 @@ impl Engine {
         event
     }
 
+    /// Whether an event waits.
+    pub fn has_events(&self) -> bool {
+        self.node.has_events()
+    }
+
     /// Takes the next notice for the log.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.node.poll_notice().or_else(|| self.notices.pop())

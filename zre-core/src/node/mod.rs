@@ -327,6 +327,11 @@ impl Node {
         self.events.pop()
     }
 
+    /// Whether an event waits.
+    pub fn has_events(&self) -> bool {
+        !self.events.queue.is_empty()
+    }
+
     /// Takes the next notice for the log.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop()

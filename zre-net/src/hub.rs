@@ -1,0 +1,441 @@
+//! Where sockets, engine and application meet, without a runtime.
+
+mod links;
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use tracing::{debug, trace, warn};
+use zre_core::{
+    Engine, Error, Event, LinkId, Notice, Output, PeerInfo,
+    proto::{Content, Endpoint, GroupName, PeerId, ShortText},
+};
+
+use crate::{interface::Interface, settings::Bound, wakers::Wakers};
+use links::Links;
+pub use links::Stream;
+
+/// The engine of a node with its connections, shared by all who use or drive it.
+///
+/// Whoever calls holds a lock for a moment: to put a message into the engine and to write it to the
+/// socket if that takes it. So a message needs no other task on its way out.
+///
+/// An adapter runs, on its runtime: a loop over [`poll_task`](Hub::poll_task), received
+/// [datagrams](Hub::datagram), [accepted](Hub::accepted) connections and [`timeout`](Hub::timeout)s; and
+/// [`poll_link`](Hub::poll_link) for each connection.
+#[derive(Debug)]
+pub struct Hub<S> {
+    state: Mutex<State<S>>,
+    epoch: Instant,
+    id: PeerId,
+    name: ShortText,
+    endpoint: Endpoint,
+    interface: Interface,
+}
+
+#[derive(Debug)]
+struct State<S> {
+    engine: Engine,
+    links: Links<S>,
+    sender: UdpSocket,
+    broadcast: (Ipv4Addr, u16),
+    tasks: VecDeque<Task>,
+    /// When the driver will call [`Hub::timeout`].
+    scheduled: Option<zre_core::Instant>,
+    finished: bool,
+    receivers: Wakers,
+    senders: Wakers,
+    driver: Wakers,
+    stoppers: Wakers,
+    /// Who is to be woken when the lock is free again.
+    woken: Wakers,
+}
+
+/// Something for the driver to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Connect, then call [`Hub::opened`] or [`Hub::open_failed`].
+    Open {
+        /// The connection's id.
+        link: LinkId,
+        /// Where to.
+        endpoint: Endpoint,
+    },
+    /// Ask for the [deadline](Hub::deadline) anew.
+    Reschedule,
+    /// The node has stopped: close the sockets, then call [`Hub::finish`].
+    Finish,
+}
+
+impl<S: Stream> Hub<S> {
+    /// A running node. The receiver and the listener of `bound` are the adapter's to give to its runtime.
+    pub fn new(bound: &Bound) -> std::io::Result<Self> {
+        let engine = Engine::new(
+            bound.config.clone(),
+            bound.seed,
+            zre_core::Instant::default(),
+        );
+        let hub = Self {
+            epoch: Instant::now(),
+            id: engine.id(),
+            name: engine.name().clone(),
+            endpoint: engine.endpoint().clone(),
+            interface: bound.interface.clone(),
+            state: Mutex::new(State {
+                engine,
+                links: Links::default(),
+                sender: bound.sender.try_clone()?,
+                broadcast: bound.broadcast(),
+                tasks: VecDeque::new(),
+                scheduled: None,
+                finished: false,
+                receivers: Wakers::default(),
+                senders: Wakers::default(),
+                driver: Wakers::default(),
+                stoppers: Wakers::default(),
+                woken: Wakers::default(),
+            }),
+        };
+        let (
+            Hub {
+                id,
+                name,
+                endpoint,
+                interface,
+                ..
+            },
+            port,
+        ) = (&hub, bound.port);
+        debug!(%id, %name, %endpoint, %interface, port, "started");
+        if interface.loopback {
+            debug!("on loopback: only nodes on this machine can be found");
+        }
+        Ok(hub)
+    }
+
+    /// The identity of the node.
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// The name of the node.
+    pub fn name(&self) -> &ShortText {
+        &self.name
+    }
+
+    /// Where the node accepts connections.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The network interface that the node is on.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// Joins a group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::join`].
+    pub fn join(&self, group: &GroupName) -> Result<(), Error> {
+        self.with(|state, now| state.engine.join(group, now))
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::leave`].
+    pub fn leave(&self, group: &GroupName) -> Result<(), Error> {
+        self.with(|state, now| state.engine.leave(group, now))
+    }
+
+    /// Whispers if there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::whisper`].
+    pub fn try_whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
+        self.with(|state, now| state.engine.whisper(peer, content, now))
+    }
+
+    /// Whispers when there is room.
+    pub fn poll_whisper(
+        &self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        content: &Content,
+    ) -> Poll<Result<(), Error>> {
+        self.with(
+            |state, now| match state.engine.whisper(peer, content.clone(), now) {
+                Err(Error::Full(_)) => {
+                    state.senders.register(cx);
+                    Poll::Pending
+                }
+                result => Poll::Ready(result),
+            },
+        )
+    }
+
+    /// Shouts if there is room at every member, and says how many they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`] if there is a member without room; then nobody gets it. As [`Engine::shout`].
+    pub fn try_shout(&self, group: &GroupName, content: Content) -> Result<usize, Error> {
+        self.with(|state, now| {
+            if let Some(peer) = state.engine.full_member(group) {
+                return Err(Error::Full(peer));
+            }
+            Ok(state.engine.shout(group, content, now)?.reached)
+        })
+    }
+
+    /// Shouts to the members that have room, then to the others when they have. `waiting` is what
+    /// the poll before left there, `None` at the first.
+    pub fn poll_shout(
+        &self,
+        cx: &Context<'_>,
+        group: &GroupName,
+        content: &Content,
+        waiting: &mut Option<Vec<PeerId>>,
+        reached: &mut usize,
+    ) -> Poll<Result<usize, Error>> {
+        self.with(|state, now| {
+            let content = content.clone();
+            let shouted = match waiting {
+                None => state.engine.shout(group, content, now)?,
+                Some(peers) => state.engine.shout_to(peers, group, content, now)?,
+            };
+            *reached += shouted.reached;
+            if shouted.full.is_empty() {
+                return Poll::Ready(Ok(*reached));
+            }
+            *waiting = Some(shouted.full);
+            state.senders.register(cx);
+            Poll::Pending
+        })
+    }
+
+    /// Asks a peer for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::ping`].
+    pub fn ping(&self, peer: PeerId) -> Result<(), Error> {
+        self.with(|state, now| state.engine.ping(peer, now))
+    }
+
+    /// When the last sign of life came from a peer.
+    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
+        let heard = self.lock().engine.last_heard(peer)?;
+        Some(self.epoch + heard.since(zre_core::Instant::default()))
+    }
+
+    /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
+    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
+        self.with(|state, _| match state.next_event() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if state.finished => Poll::Ready(None),
+            None => {
+                state.receivers.register(cx);
+                Poll::Pending
+            }
+        })
+    }
+
+    /// Takes the next event if there is one.
+    pub fn try_recv(&self) -> Option<Event> {
+        self.with(|state, _| state.next_event())
+    }
+
+    /// The peers that have entered.
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.lock().engine.peers().collect()
+    }
+
+    /// What is known of a peer.
+    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
+        self.lock().engine.peer(peer)
+    }
+
+    /// The peers in a group.
+    pub fn peers_by_group(&self, group: &GroupName) -> Vec<PeerId> {
+        self.lock().engine.peers_by_group(group).collect()
+    }
+
+    /// The groups that this node is in.
+    pub fn own_groups(&self) -> Vec<GroupName> {
+        self.lock().engine.own_groups().cloned().collect()
+    }
+
+    /// The groups that peers are in.
+    pub fn peer_groups(&self) -> Vec<GroupName> {
+        self.lock().engine.peer_groups().cloned().collect()
+    }
+
+    /// Begins to stop; see [`Engine::stop`].
+    pub fn stop(&self) {
+        self.with(|state, now| state.engine.stop(now));
+    }
+
+    /// Waits until the node has stopped and its sockets are closed.
+    pub fn poll_finished(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.finished {
+            return Poll::Ready(());
+        }
+        state.stoppers.register(cx);
+        Poll::Pending
+    }
+
+    /// Takes the driver's next task.
+    pub fn poll_task(&self, cx: &Context<'_>) -> Poll<Task> {
+        self.with(|state, _| {
+            if let Some(task) = state.tasks.pop_front() {
+                return Poll::Ready(task);
+            }
+            if state.engine.is_stopped() {
+                return Poll::Ready(Task::Finish);
+            }
+            if state.engine.poll_timeout() != state.scheduled {
+                return Poll::Ready(Task::Reschedule);
+            }
+            state.driver.register(cx);
+            Poll::Pending
+        })
+    }
+
+    /// When [`timeout`](Hub::timeout) is to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        state.scheduled = state.engine.poll_timeout();
+        let after = state.scheduled?.since(zre_core::Instant::default());
+        Some(self.epoch + after)
+    }
+
+    /// The deadline is there.
+    pub fn timeout(&self) {
+        self.with(|state, now| {
+            state.engine.handle_timeout(now);
+            // A peer may be given up that somebody waits for.
+            state.senders.move_to(&mut state.woken);
+        });
+    }
+
+    /// A datagram came in on the discovery port.
+    pub fn datagram(&self, from: SocketAddr, datagram: &[u8]) {
+        let SocketAddr::V4(from_v4) = from else {
+            return;
+        };
+        if self.interface.contains(*from_v4.ip()) {
+            self.with(|state, now| state.engine.handle_datagram(from, datagram, now));
+        }
+    }
+
+    /// Nobody drives the node any more: its sockets are closed, or the runtime is gone.
+    pub fn finish(&self) {
+        self.with(|state, now| {
+            state.finished = true;
+            state.engine.stop(now);
+            state.links.clear(&mut state.woken);
+            state.receivers.move_to(&mut state.woken);
+            state.stoppers.move_to(&mut state.woken);
+            state.senders.move_to(&mut state.woken);
+        });
+    }
+
+    fn now(&self) -> zre_core::Instant {
+        zre_core::Instant::default() + self.epoch.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        // A panic under the lock is a bug of ours; the node goes on as well as it can.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.
+    fn with<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
+        let mut state = self.lock();
+        let now = self.now();
+        let result = act(&mut state, now);
+        state.settle(now);
+        let woken = std::mem::take(&mut state.woken);
+        drop(state);
+        woken.wake();
+        result
+    }
+}
+
+impl<S: Stream> State<S> {
+    fn settle(&mut self, now: zre_core::Instant) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Datagram(datagram) => self.broadcast(&datagram),
+                Output::Open { link, endpoint } => {
+                    self.links.add_opening(link);
+                    self.tasks.push_back(Task::Open { link, endpoint });
+                }
+                Output::Writable(link) => self.write(link, now),
+                Output::Close(link) => {
+                    self.links.remove(link, &mut self.woken);
+                    self.senders.move_to(&mut self.woken);
+                }
+                Output::Resume => self.links.wake_all(&mut self.woken),
+            }
+        }
+        while let Some(notice) = self.engine.poll_notice() {
+            log(&notice);
+        }
+        if self.engine.has_events() {
+            self.receivers.move_to(&mut self.woken);
+        }
+        if self.driver_is_wanted() {
+            self.driver.move_to(&mut self.woken);
+        }
+        if self.engine.is_stopped() {
+            self.senders.move_to(&mut self.woken);
+        }
+    }
+
+    fn driver_is_wanted(&self) -> bool {
+        let earlier = match (self.engine.poll_timeout(), self.scheduled) {
+            (Some(wanted), Some(scheduled)) => wanted < scheduled,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        earlier || !self.tasks.is_empty() || self.engine.is_stopped()
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        let event = self.engine.poll_event()?;
+        trace!(?event, "event");
+        Some(event)
+    }
+
+    /// A beacon that cannot be sent is not worth waiting for: the next comes in a second.
+    fn broadcast(&mut self, datagram: &[u8]) {
+        if let Err(error) = self.sender.send_to(datagram, self.broadcast) {
+            let (address, port) = self.broadcast;
+            warn!(%error, %address, port, "could not send a beacon");
+        }
+    }
+}
+
+/// What a user who looks for a mistake wants to read first is a warning.
+fn log(notice: &Notice) {
+    match notice {
+        Notice::ConnectFailed { .. }
+        | Notice::HelloAnswer { .. }
+        | Notice::EarlyWrap { .. }
+        | Notice::Stray { .. }
+        | Notice::UnknownMessage { .. } => debug!("{notice}"),
+        _ => warn!("{notice}"),
+    }
+}

@@ -1,0 +1,262 @@
+//! The hub's connections.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Buf, BytesMut};
+use zre_core::LinkId;
+
+use super::{Hub, State};
+use crate::wakers::Wakers;
+
+/// A connected, non-blocking TCP stream of some runtime.
+pub trait Stream: Send + Sync {
+    /// Waits until the stream may be read.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Waits until the stream may be written.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Reads what is there, at most what the buffer has room for; 0 at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if there is nothing yet.
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize>;
+
+    /// Writes as much as the socket takes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if it takes nothing now.
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+#[derive(Debug)]
+pub(super) struct Links<S>(BTreeMap<LinkId, LinkState<S>>);
+
+#[derive(Debug)]
+struct LinkState<S> {
+    /// `None` while the connection is being made.
+    stream: Option<Arc<S>>,
+    /// Whether the socket took no more at the last attempt.
+    write_blocked: bool,
+    /// Who runs [`Hub::poll_link`] or waits in [`Hub::poll_closed`].
+    task: Option<Waker>,
+}
+
+impl<S> Default for Links<S> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<S> Links<S> {
+    pub(super) fn add_opening(&mut self, link: LinkId) {
+        self.insert(link, None);
+    }
+
+    fn insert(&mut self, link: LinkId, stream: Option<Arc<S>>) {
+        let state = LinkState {
+            stream,
+            write_blocked: false,
+            task: None,
+        };
+        self.0.insert(link, state);
+    }
+
+    pub(super) fn remove(&mut self, link: LinkId, woken: &mut Wakers) {
+        if let Some(LinkState {
+            task: Some(waker), ..
+        }) = self.0.remove(&link)
+        {
+            woken.push(waker);
+        }
+    }
+
+    pub(super) fn wake_all(&mut self, woken: &mut Wakers) {
+        self.0
+            .values_mut()
+            .filter_map(|state| state.task.take())
+            .for_each(|waker| woken.push(waker));
+    }
+
+    pub(super) fn clear(&mut self, woken: &mut Wakers) {
+        self.wake_all(woken);
+        self.0.clear();
+    }
+}
+
+impl<S: Stream> Hub<S> {
+    /// A connection came in; run [`poll_link`](Hub::poll_link) for it.
+    pub fn accepted(&self, stream: Arc<S>, remote: SocketAddr) -> LinkId {
+        self.with(|state, now| {
+            let link = state.engine.handle_accepted(remote, now);
+            state.links.insert(link, Some(stream));
+            link
+        })
+    }
+
+    /// A connection that [`Task::Open`](crate::Task::Open) asked for is there; run [`poll_link`](Hub::poll_link) for it.
+    pub fn opened(&self, link: LinkId, stream: Arc<S>) {
+        self.with(|state, now| {
+            if let Some(known) = state.links.0.get_mut(&link) {
+                known.stream = Some(stream);
+                state.engine.handle_connected(link, now);
+            }
+        });
+    }
+
+    /// A connection that [`Task::Open`](crate::Task::Open) asked for cannot be had.
+    pub fn open_failed(&self, link: LinkId, error: &io::Error) {
+        self.with(|state, now| {
+            state.links.0.remove(&link);
+            state.engine.handle_closed(link, &error.to_string(), now);
+            state.senders.move_to(&mut state.woken);
+        });
+    }
+
+    /// Waits until a connection that is being made is no longer wanted.
+    pub fn poll_closed(&self, link: LinkId, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        match state.links.0.get_mut(&link) {
+            Some(known) => {
+                known.task = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Moves what there is to move over a connection, until it has ended.
+    pub fn poll_link(&self, link: LinkId, stream: &S, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let step = self.with(|state, now| state.step(link, stream, now, cx));
+            match step {
+                Step::Again => {}
+                Step::Wait => return Poll::Pending,
+                Step::Ended => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+enum Step {
+    Again,
+    Wait,
+    Ended,
+}
+
+impl<S: Stream> State<S> {
+    /// One read and as much writing as the socket takes.
+    fn step(
+        &mut self,
+        link: LinkId,
+        stream: &S,
+        now: zre_core::Instant,
+        cx: &mut Context<'_>,
+    ) -> Step {
+        let Some(known) = self.links.0.get_mut(&link) else {
+            return Step::Ended;
+        };
+        if !known
+            .task
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            known.task = Some(cx.waker().clone());
+        }
+        if known.write_blocked
+            && let Poll::Ready(_) = stream.poll_writable(cx)
+        {
+            // An error shows again when writing.
+            known.write_blocked = false;
+            self.write(link, now);
+            return Step::Again;
+        }
+        if self.engine.is_congested() {
+            return Step::Wait;
+        }
+        match stream.poll_readable(cx) {
+            Poll::Pending => Step::Wait,
+            Poll::Ready(_) => self.read(link, stream, now),
+        }
+    }
+
+    fn read(&mut self, link: LinkId, stream: &S, now: zre_core::Instant) -> Step {
+        match stream.try_read(self.engine.inbox(link)) {
+            Ok(0) => self.ended(link, "the other side closed it", now),
+            Ok(_) => self.engine.handle_read(link, now),
+            Err(error) if is_transient(&error) => {}
+            Err(error) => self.ended(link, &error.to_string(), now),
+        }
+        Step::Again
+    }
+
+    /// Writes a connection's outbox until it is empty or the socket takes no more.
+    pub(super) fn write(&mut self, link: LinkId, now: zre_core::Instant) {
+        let Some(LinkState {
+            stream: Some(stream),
+            write_blocked: false,
+            ..
+        }) = self.links.0.get(&link)
+        else {
+            return;
+        };
+        let stream = Arc::clone(stream);
+        match self.write_until_blocked(link, &stream) {
+            Ok(Written::All) => {}
+            Ok(Written::Blocked) => self.block(link),
+            Err(error) => self.ended(link, &error.to_string(), now),
+        }
+        self.engine.handle_written(now);
+        self.senders.move_to(&mut self.woken);
+    }
+
+    fn write_until_blocked(&mut self, link: LinkId, stream: &S) -> io::Result<Written> {
+        while let Some(outbox) = self.engine.outbox(link).filter(Buf::has_remaining) {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(outbox.chunks()) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            match stream.try_write(slices.get(..count).unwrap_or_default()) {
+                Ok(written) => outbox.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Written::All)
+    }
+
+    /// The connection's task is to wait until it can be written again.
+    fn block(&mut self, link: LinkId) {
+        if let Some(known) = self.links.0.get_mut(&link) {
+            known.write_blocked = true;
+            if let Some(task) = known.task.take() {
+                self.woken.push(task);
+            }
+        }
+    }
+
+    fn ended(&mut self, link: LinkId, error: &str, now: zre_core::Instant) {
+        self.links.remove(link, &mut self.woken);
+        self.engine.handle_closed(link, error, now);
+    }
+}
+
+enum Written {
+    All,
+    Blocked,
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,47 @@
+//! Tasks that wait for something.
+
+use std::task::{Context, Waker};
+
+/// The wakers of those who wait; mostly one.
+#[derive(Debug, Default)]
+pub(crate) struct Wakers {
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(crate) fn register(&mut self, cx: &Context<'_>) {
+        let mut known = self.first.iter().chain(&self.others);
+        if known.any(|waker| waker.will_wake(cx.waker())) {
+            return;
+        }
+        if self.first.is_none() {
+            self.first = Some(cx.waker().clone());
+        } else {
+            self.others.push(cx.waker().clone());
+        }
+    }
+
+    /// Moves all wakers over to `woken`.
+    pub(crate) fn move_to(&mut self, woken: &mut Self) {
+        let all = self.first.take().into_iter().chain(self.others.drain(..));
+        for waker in all {
+            woken.push(waker);
+        }
+    }
+
+    pub(crate) fn push(&mut self, waker: Waker) {
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.others.push(waker);
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        self.first
+            .into_iter()
+            .chain(self.others)
+            .for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,30 @@
+//! A connection of tokio's, as the hub wants it.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+use tokio::net::TcpStream;
+
+#[derive(Debug)]
+pub(crate) struct Tcp(pub(crate) TcpStream);
+
+impl zre_net::Stream for Tcp {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_read_ready(cx)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_write_ready(cx)
+    }
+
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        self.0.try_read_buf(buffer)
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+}

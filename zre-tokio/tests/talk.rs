@@ -1,0 +1,67 @@
+//! Two nodes on loopback.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zre_tokio::{Event, ExitReason, Node};
+
+async fn next(node: &Node) -> Event {
+    timeout(Duration::from_secs(5), node.recv())
+        .await
+        .expect("an event in time")
+        .expect("the node runs")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_find_each_other_and_talk() {
+    let node = |name: &str| Node::builder(name).interface("127.0.0.1").port(15670);
+    let alice = node("alice")
+        .header("X-ROLE", "chat")
+        .join("CHAT")
+        .start()
+        .await
+        .unwrap();
+    let bob = node("bob").join("CHAT").start().await.unwrap();
+
+    let Event::Enter {
+        peer,
+        name,
+        headers,
+        endpoint,
+    } = next(&bob).await
+    else {
+        panic!("no Enter");
+    };
+    assert_eq!((peer, &name), (alice.id(), alice.name()));
+    assert_eq!(headers.get("X-ROLE").unwrap(), "chat");
+    assert_eq!(&endpoint, alice.endpoint());
+    assert!(matches!(next(&bob).await, Event::Join { group, .. } if group == "CHAT"));
+    assert!(matches!(next(&alice).await, Event::Enter { .. }));
+    assert!(matches!(next(&alice).await, Event::Join { .. }));
+
+    alice.whisper(bob.id(), ["one", "", "three"]).await.unwrap();
+    assert!(
+        matches!(next(&bob).await, Event::Whisper { content, .. } if content == ["one", "", "three"].into())
+    );
+    assert_eq!(bob.shout("CHAT", "hello").await.unwrap(), 1);
+    assert!(
+        matches!(next(&alice).await, Event::Shout { content, .. } if content == "hello".into())
+    );
+
+    alice.whisper(bob.id(), "last words").await.unwrap();
+    alice.stop().await;
+    assert!(matches!(next(&bob).await, Event::Whisper { .. }));
+    let last = next(&bob).await;
+    assert!(
+        matches!(
+            last,
+            Event::Exit {
+                reason: ExitReason::Goodbye,
+                ..
+            }
+        ),
+        "{last:?}"
+    );
+    assert_eq!(next(&alice).await, Event::Stop);
+    assert_eq!(alice.recv().await, None);
+}
