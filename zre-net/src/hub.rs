@@ -50,6 +50,7 @@ struct State<S> {
     finished: bool,
     receivers: Wakers,
     senders: Wakers,
+    askers: Wakers,
     driver: Wakers,
     stoppers: Wakers,
     /// Who is to be woken when the lock is free again.
@@ -96,6 +97,7 @@ impl<S: Stream> Hub<S> {
                 finished: false,
                 receivers: Wakers::default(),
                 senders: Wakers::default(),
+                askers: Wakers::default(),
                 driver: Wakers::default(),
                 stoppers: Wakers::default(),
                 woken: Wakers::default(),
@@ -223,19 +225,35 @@ impl<S: Stream> Hub<S> {
         })
     }
 
-    /// Asks a peer for a sign of life.
+    /// Asks a peer for an answer.
     ///
     /// # Errors
     ///
     /// As [`Engine::ping`].
-    pub fn ping(&self, peer: PeerId) -> Result<(), Error> {
+    pub fn ping(&self, peer: PeerId) -> Result<u64, Error> {
         self.with(|state, now| state.engine.ping(peer, now))
     }
 
-    /// When the last sign of life came from a peer.
-    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        let heard = self.lock().engine.last_heard(peer)?;
-        Some(self.epoch + heard.since(zre_core::Instant::default()))
+    /// Waits for the answer to the [`ping`](Hub::ping) that gave this number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownPeer`] if the peer goes before it answers.
+    pub fn poll_answered(
+        &self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        number: u64,
+    ) -> Poll<Result<(), Error>> {
+        let mut state = self.lock();
+        match state.engine.answered(peer) {
+            None => Poll::Ready(Err(Error::UnknownPeer(peer))),
+            Some(answered) if answered >= number => Poll::Ready(Ok(())),
+            Some(_) => {
+                state.askers.register(cx);
+                Poll::Pending
+            }
+        }
     }
 
     /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
@@ -390,6 +408,7 @@ impl<S: Stream> State<S> {
                 Output::Resume => self.links.wake_all(&mut self.woken),
             }
         }
+        self.askers.move_to(&mut self.woken);
         while let Some(notice) = self.engine.poll_notice() {
             log(&notice);
         }

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_core::Stream;
@@ -238,18 +238,18 @@ impl Node {
         self.hub().peer_groups()
     }
 
-    /// Asks a peer for a sign of life; [`last_heard`](Node::last_heard) tells when it has come.
+    /// Asks a peer for an answer and says how long it took. When the answer is there, the peer has
+    /// handled all that was sent to it before.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPeer`], [`Error::Stopped`].
-    pub fn ping(&self, peer: PeerId) -> Result<(), Error> {
-        self.hub().ping(peer)
-    }
-
-    /// When the last beacon or message came from a peer; `None` if it has not entered or is gone.
-    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        self.hub().last_heard(peer)
+    /// [`Error::UnknownPeer`] if there is no such peer, also when it goes before it answers;
+    /// [`Error::Stopped`].
+    pub async fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
+        let asked_at = Instant::now();
+        let number = self.hub().ping(peer)?;
+        poll_fn(|cx| self.hub().poll_answered(cx, peer, number)).await?;
+        Ok(asked_at.elapsed())
     }
 
     fn hub(&self) -> &Hub<Tcp> {

@@ -19,8 +19,10 @@ use crate::{
     time::Instant,
 };
 
-/// How long the connection from a peer may outlast the connection to it.
+/// How long the connection from a peer may be quiet after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How long a goodbye beacon may come behind the end of the connections.
+const BEACON_GRACE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -70,7 +72,7 @@ pub(super) enum Outgoing {
     /// An attempt failed; its messages wait for the next.
     Waiting { failed: Box<Link>, attempt: u32 },
     /// It was there and broke.
-    Lost,
+    Lost { since: Instant },
 }
 
 impl Engine {
@@ -112,7 +114,7 @@ impl Engine {
                 End::Outgoing(peer) => self.attempt_failed(peer, error),
                 End::Accepted {
                     bound: Some(peer), ..
-                } => self.node.handle_disconnect(peer, self.now),
+                } => self.both_paths_lost(peer),
                 End::Accepted { .. } => {}
             }
         }
@@ -207,7 +209,7 @@ impl Engine {
     pub(super) fn is_lost(&self, peer: PeerId) -> bool {
         self.paths
             .get(&peer)
-            .is_some_and(|paths| matches!(paths.to, Outgoing::Lost))
+            .is_some_and(|paths| matches!(paths.to, Outgoing::Lost { .. }))
     }
 
     pub(super) fn handshake_timed_out(&mut self, link: LinkId) {
@@ -244,28 +246,57 @@ impl Engine {
         }
     }
 
-    /// The peer's process may be gone, or only our way to it: what it sent before still comes
-    /// over its own connection, so the end of that decides, or a moment without anything from there.
+    /// The connection to a peer broke some time ago. The process may be gone, or only our way to it:
+    /// what it sent before still comes over its own connection, so the end of that decides, or
+    /// that nothing more comes from there.
     pub(super) fn give_up_lost(&mut self, peer: PeerId) {
-        let from = self.paths.get(&peer).and_then(|paths| paths.from);
-        let read_at = from.and_then(|link| Some(self.connections.get(&link)?.read_at));
-        let quiet = self.now.since(read_at.unwrap_or_default()) >= LOST_GRACE;
-        if quiet && !self.congested {
-            self.node.handle_disconnect(peer, self.now);
-        } else {
+        let Some(&Paths {
+            to: Outgoing::Lost { since },
+            from,
+            ..
+        }) = self.paths.get(&peer)
+        else {
+            return;
+        };
+        let from = from.and_then(|link| self.connections.get(&link));
+        let still_comes = from.is_some_and(|from| {
+            let patience = self.node.config().evasive_after;
+            let quiet = self.now.since(from.read_at) >= LOST_GRACE;
+            self.congested || !quiet && self.now.since(since) < patience
+        });
+        if still_comes {
             self.deadlines.set(Timer::Lost(peer), self.now + LOST_GRACE);
+        } else {
+            self.node.handle_disconnect(peer, self.now);
         }
     }
 
+    /// The connection to a peer broke.
     fn path_lost(&mut self, peer: PeerId) {
+        let since = self.now;
         let Some(paths) = self.paths.get_mut(&peer) else {
             return;
         };
-        paths.to = Outgoing::Lost;
-        if paths.from.is_some() {
-            self.deadlines.set(Timer::Lost(peer), self.now + LOST_GRACE);
-        } else {
-            self.node.handle_disconnect(peer, self.now);
+        paths.to = Outgoing::Lost { since };
+        let grace = match paths.from {
+            Some(_) => LOST_GRACE,
+            None => BEACON_GRACE,
+        };
+        self.deadlines.set(Timer::Lost(peer), since + grace);
+    }
+
+    /// The connection from a peer ended: no more messages come, so none need to go either.
+    fn both_paths_lost(&mut self, peer: PeerId) {
+        let since = self.now;
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        paths.from = None;
+        let to = core::mem::replace(&mut paths.to, Outgoing::Lost { since });
+        self.deadlines.clear(Timer::Reconnect(peer));
+        self.deadlines.set(Timer::Lost(peer), since + BEACON_GRACE);
+        if let Outgoing::Link { link, .. } = to {
+            self.close(link);
         }
     }
 

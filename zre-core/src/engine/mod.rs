@@ -245,12 +245,13 @@ impl Engine {
             .find(|peer| self.is_full(*peer))
     }
 
-    /// Asks a peer for a sign of life; it shows as [`last_heard`](Engine::last_heard).
+    /// Asks a peer for an answer (PING). It has come when [`answered`](Engine::answered) reaches the number
+    /// that this gives; then the peer has handled all that was sent to it before.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
-    pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<(), Error> {
+    pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
         self.command(now)?;
         let asked = self.node.ping(peer, self.now);
         self.settle();
@@ -352,6 +353,11 @@ impl Engine {
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
     pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
         self.node.last_heard(peer)
+    }
+
+    /// How many PINGs a peer has answered in this session; `None` if it has not entered or is gone.
+    pub fn answered(&self, peer: PeerId) -> Option<u64> {
+        self.node.answered(peer)
     }
 
     /// The peers in a group, in the order of their identities.

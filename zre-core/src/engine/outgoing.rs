@@ -40,7 +40,7 @@ impl Engine {
                 self.tell_writable(link);
             }
             Outgoing::Waiting { failed, .. } => failed.send(&self.header, content),
-            Outgoing::Lost => {}
+            Outgoing::Lost { .. } => {}
         }
     }
 
@@ -52,7 +52,7 @@ impl Engine {
                 .get(link)
                 .map_or(0, |connection| connection.link.queued()),
             Some(Outgoing::Waiting { failed, .. }) => failed.queued(),
-            Some(Outgoing::Lost) | None => 0,
+            Some(Outgoing::Lost { .. }) | None => 0,
         }
     }
 

@@ -92,7 +92,7 @@ impl Node {
                 self.check_status(peer, status);
             }
             Body::Ping => self.send(peer, Body::PingOk),
-            Body::PingOk => {}
+            Body::PingOk => self.count_answer(peer),
             Body::Goodbye => self.exit(peer, ExitReason::Goodbye),
             other => {
                 let kind = other.kind();

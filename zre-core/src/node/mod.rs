@@ -227,7 +227,7 @@ impl Node {
     /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`].
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        if !self.peers.get(&peer).is_some_and(Peer::is_ready) {
+        if !self.is_ready(peer) {
             return Err(Error::UnknownPeer(peer));
         }
         let content = self.sendable(content)?;
@@ -281,18 +281,19 @@ impl Node {
         Ok(reached.len())
     }
 
-    /// Asks a peer for a sign of life; it shows as [`last_heard`](Node::last_heard).
+    /// Asks a peer for an answer (PING). It has come when [`answered`](Node::answered) reaches the number
+    /// that this gives; then the peer has handled all that was sent to it before.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
-    pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<(), Error> {
+    pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
         self.command(now)?;
-        if !self.peers.get(&peer).is_some_and(Peer::is_ready) {
+        if !self.is_ready(peer) {
             return Err(Error::UnknownPeer(peer));
         }
-        self.send(peer, Body::Ping);
-        Ok(())
+        self.send_ping(peer);
+        Ok(self.peers.get(&peer).map_or(0, |peer| peer.pings.sent))
     }
 
     /// Says goodbye to the network and forgets every peer. The last event is [`Event::Stop`].
@@ -410,6 +411,12 @@ impl Node {
         peer.is_ready().then_some(peer.heard_at)
     }
 
+    /// How many PINGs a peer has answered in this session; `None` if it has not entered or is gone.
+    pub fn answered(&self, peer: PeerId) -> Option<u64> {
+        let peer = self.peers.get(&peer)?;
+        peer.is_ready().then_some(peer.pings.answered)
+    }
+
     /// The peers in a group, in the order of their identities.
     pub fn peers_by_group(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
         self.members.get(group).into_iter().flatten().copied()
@@ -474,6 +481,20 @@ impl Node {
         let sequence = state.sequence.number_next();
         let message = Message { sequence, body };
         self.outputs.push_back(NodeOutput::Send { peer, message });
+    }
+
+    fn send_ping(&mut self, peer: PeerId) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.pings.sent += 1;
+            self.send(peer, Body::Ping);
+        }
+    }
+
+    /// An answer that nobody asked for counts for nothing.
+    fn count_answer(&mut self, peer: PeerId) {
+        if let Some(Peer { pings, .. }) = self.peers.get_mut(&peer) {
+            pings.answered = pings.sent.min(pings.answered + 1);
+        }
     }
 
     fn own_hello(&self) -> Hello {

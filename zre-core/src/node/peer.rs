@@ -13,6 +13,7 @@ pub(super) struct Peer {
     pub(super) endpoint: Endpoint,
     pub(super) session: Session,
     pub(super) sequence: Sequence,
+    pub(super) pings: Pings,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
 }
@@ -86,6 +87,13 @@ impl Peer {
             groups: ready.groups.clone(),
         })
     }
+}
+
+/// Answers come in the order of the questions, so counting them tells which is which.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pings {
+    pub(super) sent: u64,
+    pub(super) answered: u64,
 }
 
 /// The sequence numbers of both directions (RFC 36, "Protocol Grammar": `sequence`).

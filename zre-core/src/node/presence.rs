@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use zre_proto::{Body, PeerId};
+use zre_proto::PeerId;
 
 use super::{
     Node, Timer,
@@ -37,14 +37,14 @@ impl Node {
             Some(Finding::Fine) => self.look_again(peer),
             Some(Finding::TurnsEvasive) => {
                 self.presence_event(peer, |peer, name| Event::Evasive { peer, name });
-                self.send(peer, Body::Ping);
+                self.send_ping(peer);
                 self.look_again(peer);
             }
             Some(Finding::Ask { silent }) => {
                 if silent {
                     self.presence_event(peer, |peer, name| Event::Silent { peer, name });
                 }
-                self.send(peer, Body::Ping);
+                self.send_ping(peer);
                 self.look_again(peer);
             }
             None => {}

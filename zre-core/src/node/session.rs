@@ -13,7 +13,7 @@ use zre_proto::{Body, Endpoint, Hello, PeerId};
 
 use super::{
     Node, NodeOutput, Timer, Verdict,
-    peer::{Peer, Presence, Ready, Sequence, Session},
+    peer::{Peer, Pings, Presence, Ready, Sequence, Session},
     presence::PING_INTERVAL,
 };
 use crate::{
@@ -257,6 +257,7 @@ impl Node {
                 endpoint: endpoint.clone(),
                 session: Session::Greeting { give_up_at },
                 sequence,
+                pings: Pings::default(),
                 heard_at: self.now,
             },
         );

@@ -1,0 +1,27 @@
+//! Links `zre-proto` and `zre-core` into a program without `std`.
+//!
+//! A panic handler is a thing of which a program has one. `std` brings its own, so as soon as one of the
+//! two crates, or something that they depend on, needs `std`, this does not build.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+use core::panic::PanicInfo;
+
+use linked_list_allocator::LockedHeap;
+use zre_core::{Config, Engine, Instant, proto::Beacon};
+
+#[global_allocator]
+static HEAP: LockedHeap = LockedHeap::empty();
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Uses both crates, so that both are linked.
+pub fn run(config: Config, datagram: &[u8]) -> bool {
+    let mut engine = Engine::new(config, [0; 32], Instant::default());
+    engine.handle_timeout(Instant::from_micros(1));
+    zre_proto::Beacon::decode(datagram).is_ok_and(|beacon: Beacon| beacon.port.is_some())
+}
