@@ -57,7 +57,7 @@ pub struct Limits {
     pub header_frame: usize,
     /// Octets of one message, sent or received, over all its frames; 256 MiB unless set.
     pub message_size: usize,
-    /// Frames of one message; 65,536 unless set.
+    /// Frames of one message's content, sent or received; 65,536 unless set.
     pub message_frames: usize,
     /// Octets that may wait for one peer before sending to it waits or is refused; 8 MiB unless
     /// set. The message that crosses the limit is still taken.
@@ -65,7 +65,7 @@ pub struct Limits {
     /// Events that may wait for the application before reading stops; 4096 unless set. What one
     /// read brings is still taken.
     pub events: usize,
-    /// Octets of content that may wait for the application before reading stops; 64 MiB unless set.
+    /// Octets that these events may hold before reading stops; 64 MiB unless set.
     pub event_bytes: usize,
 }
 
@@ -149,6 +149,7 @@ impl Config {
             ("expired timeout", self.expired_after),
             ("handshake timeout", self.handshake_timeout),
             ("first reconnect delay", self.reconnect_min),
+            ("longest reconnect delay", self.reconnect_max),
         ] {
             if value < least {
                 return Err(ConfigError::TooShort {
@@ -163,7 +164,9 @@ impl Config {
             ("peers", limits.peers),
             ("unready_peers", limits.unready_peers),
             ("unready_links", limits.unready_links),
+            ("header_frame", limits.header_frame),
             ("message_size", limits.message_size),
+            ("message_frames", limits.message_frames),
             ("outbound", limits.outbound),
             ("events", limits.events),
             ("event_bytes", limits.event_bytes),

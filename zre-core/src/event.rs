@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
+use bytes::Bytes;
 use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText};
 
 use crate::error::Fault;
@@ -92,10 +93,17 @@ pub enum Event {
 impl Event {
     /// What the event holds in memory, roughly, in octets.
     pub(crate) fn weight(&self) -> usize {
-        match self {
-            Self::Whisper { content, .. } | Self::Shout { content, .. } => content.size(),
+        let held = match self {
+            Self::Whisper { content, .. } | Self::Shout { content, .. } => {
+                content.size() + content.len() * size_of::<Bytes>()
+            }
+            Self::Enter { headers, .. } => headers
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>())
+                .sum(),
             _ => 0,
-        }
+        };
+        size_of::<Self>() + held
     }
 }
 

@@ -4,7 +4,7 @@
 //! An accepted connection belongs to nobody until a message over it has been accepted by the peer's
 //! session; so nobody loses a connection to a stranger who only claims its identity.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::ToString as _, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
 use rand_chacha::rand_core::RngCore as _;
@@ -21,6 +21,8 @@ use crate::{
 
 /// How long the connection from a peer may be quiet after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How long a peer may take to answer when somebody else claims its identity.
+const DOUBT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a goodbye beacon may come behind the end of the connections.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
 
@@ -53,6 +55,8 @@ pub(super) struct Paths {
     pub(super) to: Outgoing,
     pub(super) from: Option<LinkId>,
     opened_at: Instant,
+    /// The PING that the peer must answer, because somebody else claims its identity.
+    doubted: Option<u64>,
     /// What waits for the peer and has not moved since it was looked at.
     pub(super) stuck: Option<Stuck>,
 }
@@ -72,7 +76,11 @@ pub(super) enum Outgoing {
     /// An attempt failed; its messages wait for the next.
     Waiting { failed: Box<Link>, attempt: u32 },
     /// It was there and broke.
-    Lost { since: Instant },
+    Lost {
+        since: Instant,
+        /// How many congestions had ended when it was last looked at.
+        reliefs: u64,
+    },
 }
 
 impl Engine {
@@ -122,14 +130,26 @@ impl Engine {
         self.settle();
     }
 
+    /// Opens a path to a peer, in place of an older one.
     pub(super) fn open_path(&mut self, peer: PeerId, endpoint: Endpoint) {
+        let old = self.paths.remove(&peer);
+        let from = old.as_ref().and_then(|old| old.from);
+        if let Some(Paths {
+            to: Outgoing::Link { link, .. },
+            ..
+        }) = old
+        {
+            self.close(link);
+        }
+        self.clear_path_timers(peer);
         let link = self.open_link(peer, &endpoint);
         let to = Outgoing::Link { link, attempt: 1 };
         let paths = Paths {
             endpoint,
             to,
-            from: None,
+            from,
             opened_at: self.now,
+            doubted: None,
             stuck: None,
         };
         self.paths.insert(peer, paths);
@@ -139,18 +159,23 @@ impl Engine {
         let Some(paths) = self.paths.remove(&peer) else {
             return;
         };
-        for timer in [
-            Timer::Reconnect(peer),
-            Timer::Progress(peer),
-            Timer::Lost(peer),
-        ] {
-            self.deadlines.clear(timer);
-        }
+        self.clear_path_timers(peer);
         if let Outgoing::Link { link, .. } = paths.to {
             self.close(link);
         }
         if let Some(link) = paths.from {
             self.close(link);
+        }
+    }
+
+    fn clear_path_timers(&mut self, peer: PeerId) {
+        for timer in [
+            Timer::Reconnect(peer),
+            Timer::Progress(peer),
+            Timer::Lost(peer),
+            Timer::Doubt(peer),
+        ] {
+            self.deadlines.clear(timer);
         }
     }
 
@@ -167,6 +192,14 @@ impl Engine {
             return;
         };
         match connection.end {
+            End::Outgoing(peer) if !connection.link.is_open() => {
+                self.attempt_failed(peer, &error.to_string());
+                self.outputs.push_back(Output::Close(link));
+                return;
+            }
+            End::Outgoing(peer) if !self.node.is_ready(peer) => {
+                self.exit(peer, ExitReason::ConnectionLost);
+            }
             End::Outgoing(peer)
             | End::Accepted {
                 bound: Some(peer), ..
@@ -177,7 +210,8 @@ impl Engine {
                     remote,
                     error: error.clone(),
                 });
-                if let Some(peer) = peer.filter(|peer| !self.node.is_ready(*peer)) {
+                let is_fault = error != LinkError::HandshakeTimeout;
+                if let Some(peer) = peer.filter(|peer| is_fault && !self.node.is_ready(*peer)) {
                     self.node.handle_fault(peer, Fault::Link(error), self.now);
                 }
             }
@@ -231,10 +265,11 @@ impl Engine {
         let Some(paths) = self.paths.get(&peer) else {
             return;
         };
-        let endpoint = paths.endpoint.clone();
-        if !matches!(paths.to, Outgoing::Waiting { .. }) {
+        let Outgoing::Waiting { attempt, .. } = paths.to else {
             return;
-        }
+        };
+        let endpoint = self.endpoint_for(peer, attempt);
+        let endpoint = endpoint.unwrap_or_else(|| paths.endpoint.clone());
         let link = self.open_link(peer, &endpoint);
         if let (Some(paths), Some(connection)) =
             (self.paths.get_mut(&peer), self.connections.get_mut(&link))
@@ -243,7 +278,16 @@ impl Engine {
             connection.link.take_backlog(failed);
             let attempt = *attempt + 1;
             paths.to = Outgoing::Link { link, attempt };
+            paths.endpoint = endpoint;
         }
+    }
+
+    /// A peer may have moved, or be reached otherwise than it says, so attempts take turns.
+    fn endpoint_for(&self, peer: PeerId, attempts_before: u32) -> Option<Endpoint> {
+        let endpoints: Vec<_> = self.node.endpoints(peer).collect();
+        let turn = usize::try_from(attempts_before).unwrap_or_default();
+        let turn = turn.checked_rem(endpoints.len())?;
+        endpoints.get(turn).copied().cloned()
     }
 
     /// The connection to a peer broke some time ago. The process may be gone, or only our way to it:
@@ -251,7 +295,7 @@ impl Engine {
     /// that nothing more comes from there.
     pub(super) fn give_up_lost(&mut self, peer: PeerId) {
         let Some(&Paths {
-            to: Outgoing::Lost { since },
+            to: Outgoing::Lost { since, reliefs },
             from,
             ..
         }) = self.paths.get(&peer)
@@ -262,9 +306,14 @@ impl Engine {
         let still_comes = from.is_some_and(|from| {
             let patience = self.node.config().evasive_after;
             let quiet = self.now.since(from.read_at) >= LOST_GRACE;
-            self.congested || !quiet && self.now.since(since) < patience
+            let unread = self.node.is_congested() || self.node.reliefs() != reliefs;
+            unread || !quiet && self.now.since(since) < patience
         });
         if still_comes {
+            let reliefs = self.node.reliefs();
+            if let Some(paths) = self.paths.get_mut(&peer) {
+                paths.to = Outgoing::Lost { since, reliefs };
+            }
             self.deadlines.set(Timer::Lost(peer), self.now + LOST_GRACE);
         } else {
             self.node.handle_disconnect(peer, self.now);
@@ -273,11 +322,11 @@ impl Engine {
 
     /// The connection to a peer broke.
     fn path_lost(&mut self, peer: PeerId) {
-        let since = self.now;
+        let (since, reliefs) = (self.now, self.node.reliefs());
         let Some(paths) = self.paths.get_mut(&peer) else {
             return;
         };
-        paths.to = Outgoing::Lost { since };
+        paths.to = Outgoing::Lost { since, reliefs };
         let grace = match paths.from {
             Some(_) => LOST_GRACE,
             None => BEACON_GRACE,
@@ -287,16 +336,47 @@ impl Engine {
 
     /// The connection from a peer ended: no more messages come, so none need to go either.
     fn both_paths_lost(&mut self, peer: PeerId) {
-        let since = self.now;
+        let (since, reliefs) = (self.now, self.node.reliefs());
         let Some(paths) = self.paths.get_mut(&peer) else {
             return;
         };
         paths.from = None;
-        let to = core::mem::replace(&mut paths.to, Outgoing::Lost { since });
+        let to = core::mem::replace(&mut paths.to, Outgoing::Lost { since, reliefs });
         self.deadlines.clear(Timer::Reconnect(peer));
         self.deadlines.set(Timer::Lost(peer), since + BEACON_GRACE);
         if let Outgoing::Link { link, .. } = to {
             self.close(link);
+        }
+        if self.node.is_leaving(peer) {
+            self.node.handle_disconnect(peer, self.now);
+        }
+    }
+
+    /// Something came under a ready peer's identity that does not fit its session. If the peer's connection
+    /// broke unnoticed and this is its new one, messages are missing; if it is a stranger, nothing is.
+    /// The peer's answer to a PING over the connection that it is known by tells.
+    pub(super) fn doubt(&mut self, peer: PeerId) {
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        if paths.doubted.is_none()
+            && let Ok(ping) = self.node.ping(peer, self.now)
+        {
+            paths.doubted = Some(ping);
+            self.deadlines
+                .set(Timer::Doubt(peer), self.now + DOUBT_PATIENCE);
+        }
+    }
+
+    pub(super) fn settle_doubt(&mut self, peer: PeerId) {
+        let answered = self.node.answered(peer);
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        if let (Some(ping), Some(answered)) = (paths.doubted.take(), answered)
+            && answered < ping
+        {
+            self.node.handle_disconnect(peer, self.now);
         }
     }
 
@@ -331,13 +411,13 @@ impl Engine {
         }
     }
 
-    /// Doubles with each attempt, and differs by up to a quarter, so that peers do not all come at once.
+    /// Doubles with each attempt, less up to a quarter, so that peers do not all come at once.
     fn reconnect_delay(&mut self, attempt: u32) -> Duration {
         let config = self.node.config();
         let doubled = config
             .reconnect_min
             .saturating_mul(2_u32.saturating_pow(attempt - 1));
-        let percent = 75 + self.generator.next_u32() % 51;
+        let percent = 75 + self.generator.next_u32() % 26;
         doubled.min(config.reconnect_max).saturating_mul(percent) / 100
     }
 

@@ -36,7 +36,9 @@ use connections::{Connection, Paths};
 ///   [`handle_connected`](Engine::handle_connected), [`handle_closed`](Engine::handle_closed);
 /// * a connection has octets: read them into [`inbox`](Engine::inbox), then
 ///   [`handle_read`](Engine::handle_read), unless [`is_congested`](Engine::is_congested);
-/// * a connection can be written: write [`outbox`](Engine::outbox) and advance it.
+/// * a connection can be written: write [`outbox`](Engine::outbox), advance it, and say so with
+///   [`handle_written`](Engine::handle_written);
+/// * events have been taken, which may let reading go on: look for outputs once more.
 #[derive(Debug)]
 pub struct Engine {
     node: Node,
@@ -49,9 +51,9 @@ pub struct Engine {
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<Output>,
     notices: Notices,
-    congested: bool,
     generator: ChaCha8Rng,
     spare_inbox: BytesMut,
+    lent_to: Option<LinkId>,
     header: BytesMut,
 }
 
@@ -73,7 +75,8 @@ pub enum Output {
         /// Where to.
         endpoint: Endpoint,
     },
-    /// There is something to write; it comes once, until the outbox has been asked for.
+    /// There is something to write: write until the [`outbox`](Engine::outbox) is empty or the socket takes no more,
+    /// and then as soon as it takes more. It comes again after that only if there is more.
     Writable(LinkId),
     /// Close the connection, whatever is unsent; its id means nothing any more.
     Close(LinkId),
@@ -108,6 +111,8 @@ enum Timer {
     Progress(PeerId),
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
+    /// See whether a peer answers over the connection that it is known by.
+    Doubt(PeerId),
     /// Stopping has waited for long enough.
     Linger,
 }
@@ -117,6 +122,9 @@ impl Engine {
     ///
     /// The seed decides everything that is random.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        // The identity, which everybody sees, comes from another stream of the same seed.
+        let mut generator = ChaCha8Rng::from_seed(seed);
+        generator.set_stream(1);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: Phase::Running,
@@ -128,9 +136,9 @@ impl Engine {
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
             notices: Notices::default(),
-            congested: false,
-            generator: ChaCha8Rng::from_seed(seed),
+            generator,
             spare_inbox: BytesMut::new(),
+            lent_to: None,
             header: BytesMut::new(),
         };
         engine.settle();
@@ -154,6 +162,7 @@ impl Engine {
                 Timer::Reconnect(peer) => self.reconnect(peer),
                 Timer::Progress(peer) => self.check_progress(peer),
                 Timer::Lost(peer) => self.give_up_lost(peer),
+                Timer::Doubt(peer) => self.settle_doubt(peer),
                 Timer::Linger => self.finish_stop(),
             }
         }
@@ -287,11 +296,11 @@ impl Engine {
         output
     }
 
-    /// Takes the next event for the application.
+    /// Takes the next event for the application. [`Output::Resume`] may come of it.
     pub fn poll_event(&mut self) -> Option<Event> {
+        let was_congested = self.is_congested();
         let event = self.node.poll_event();
-        if self.congested && self.node.is_relieved() {
-            self.congested = false;
+        if was_congested && !self.is_congested() {
             self.outputs.push_back(Output::Resume);
         }
         event
@@ -317,7 +326,7 @@ impl Engine {
     /// Whether so many events wait for the application that no connection should be read, until
     /// [`Output::Resume`]. Datagrams are to be handled all the same.
     pub fn is_congested(&self) -> bool {
-        self.congested
+        self.node.is_congested()
     }
 
     /// Whether as many octets wait for a peer as the outbound limit allows.
@@ -378,9 +387,11 @@ impl Engine {
     /// The buffer to read a connection's octets into; what is read into that of a connection that
     /// the engine does not know goes nowhere.
     pub fn inbox(&mut self, link: LinkId) -> &mut BytesMut {
+        self.take_back_inbox();
         match self.connections.get_mut(&link) {
             Some(connection) => {
                 connection.link.lend_inbox(&mut self.spare_inbox);
+                self.lent_to = Some(link);
                 connection.link.inbox()
             }
             None => {
@@ -394,6 +405,14 @@ impl Engine {
     /// What is to be written to a connection; `None` for one that the engine does not know.
     pub fn outbox(&mut self, link: LinkId) -> Option<&mut Outbox> {
         Some(self.connections.get_mut(&link)?.link.outbox())
+    }
+
+    /// Idle connections share one inbox: who was lent it last gives it back.
+    fn take_back_inbox(&mut self) {
+        let lent = self.lent_to.take();
+        if let Some(connection) = lent.and_then(|link| self.connections.get_mut(&link)) {
+            connection.link.return_inbox(&mut self.spare_inbox);
+        }
     }
 
     fn advance(&mut self, now: Instant) {
@@ -421,7 +440,6 @@ impl Engine {
                 NodeOutput::Disconnect { peer } => self.close_paths(peer),
             }
         }
-        self.congested |= self.node.is_congested();
         self.continue_stop();
     }
 

@@ -18,7 +18,12 @@ const UNREFUSABLE: usize = 1 << 20;
 impl Engine {
     /// Queues a message for a peer.
     pub(super) fn send(&mut self, peer: PeerId, message: &Message) {
-        let most = self.node.config().limits.outbound + UNREFUSABLE;
+        let most = self
+            .node
+            .config()
+            .limits
+            .outbound
+            .saturating_add(UNREFUSABLE);
         let refusable = matches!(message.body, Body::Whisper { .. } | Body::Shout { .. });
         if !refusable && self.queued(peer) > most {
             self.exit(peer, ExitReason::Overflow);

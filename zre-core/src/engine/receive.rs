@@ -29,9 +29,7 @@ impl Engine {
             }
             self.settle();
         }
-        if let Some(connection) = self.connections.get_mut(&link) {
-            connection.link.return_inbox(&mut self.spare_inbox);
-        }
+        self.take_back_inbox();
         self.tell_writable(link);
     }
 
@@ -92,10 +90,21 @@ impl Engine {
                 self.close(link);
                 return;
             }
+            Body::Hello(_) if message.sequence != 1 && self.node.is_ready(peer) => {
+                let received = message.sequence;
+                let fault = Fault::Sequence {
+                    expected: 1,
+                    received,
+                };
+                self.notices.push(Notice::Refused { peer, fault });
+                self.close(link);
+                return;
+            }
             Body::Hello(_) => {}
             _ if bound || self.node.expects(peer, message.sequence) => {}
             _ => {
                 self.notices.push(Notice::Stray { peer, kind });
+                self.doubt(peer);
                 return;
             }
         }

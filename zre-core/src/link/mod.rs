@@ -77,6 +77,7 @@ enum Phase {
 /// The part of [`Limits`] that a link keeps.
 #[derive(Debug, Clone, Copy)]
 struct LinkLimits {
+    first_frame: usize,
     message_size: usize,
     message_frames: usize,
 }
@@ -86,6 +87,8 @@ impl Link {
     const MAX_COMMAND: usize = 8 << 10;
     /// How much room there is for one read.
     const READ_SIZE: usize = 64 << 10;
+    /// What a message in the backlog takes beside its octets.
+    const BACKLOG_COST: usize = 128;
     /// A rest of at most this many octets moves out of a shared inbox.
     const SMALL_REST: usize = 4 << 10;
 
@@ -98,6 +101,7 @@ impl Link {
             phase: Phase::Greeting,
             handshake,
             limits: LinkLimits {
+                first_frame: limits.header_frame,
                 message_size: limits.message_size.saturating_add(limits.header_frame),
                 message_frames: limits.message_frames,
             },
@@ -127,6 +131,7 @@ impl Link {
     pub(crate) fn lend_inbox(&mut self, spare: &mut BytesMut) {
         if self.inbox.is_empty() {
             core::mem::swap(&mut self.inbox, spare);
+            self.inbox.clear();
         }
     }
 
@@ -174,7 +179,7 @@ impl Link {
         } else {
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
-            self.backlog_size += first.len() + rest.size();
+            self.backlog_size += first.len() + rest.size() + Self::BACKLOG_COST;
             self.backlog.push_back(Multipart { first, rest });
         }
     }
@@ -245,10 +250,13 @@ impl Link {
         }
         let limit = self.limits.message_frames;
         let frames = self.incoming.as_ref().map_or(0, |part| 1 + part.rest.len());
-        if frames >= limit {
+        if frames > limit {
             return Err(LinkError::TooManyFrames { limit });
         }
-        let limit = self.limits.message_size;
+        let limit = match self.incoming {
+            None => self.limits.first_frame,
+            Some(_) => self.limits.message_size,
+        };
         match usize::try_from(header.size) {
             Ok(size) if size <= limit - self.incoming_size => Ok(size),
             _ => Err(LinkError::MessageTooLarge {

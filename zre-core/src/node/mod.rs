@@ -9,7 +9,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -20,14 +20,14 @@ use zre_proto::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, Limits},
     deadlines::Deadlines,
     error::{Error, Fault},
     event::{Event, ExitReason, PeerInfo},
     notice::{Notice, Notices},
     time::Instant,
 };
-use peer::{Peer, Session};
+use peer::{Answer, Peer, Session};
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -53,6 +53,8 @@ pub struct Node {
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<NodeOutput>,
     events: EventQueue,
+    /// How many congestions have ended.
+    reliefs: u64,
     notices: Notices,
 }
 
@@ -63,7 +65,7 @@ pub struct Node {
 pub enum NodeOutput {
     /// Broadcast this.
     Beacon(Beacon),
-    /// Connect to a peer; messages for it follow.
+    /// Connect to a peer, in place of an older connection to it; messages for it follow.
     Connect {
         /// The peer.
         peer: PeerId,
@@ -123,7 +125,8 @@ impl Node {
             members: BTreeMap::new(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
-            events: EventQueue::default(),
+            events: EventQueue::new(&config.limits),
+            reliefs: 0,
             notices: Notices::default(),
             config,
         };
@@ -173,18 +176,20 @@ impl Node {
         let _refused = self.refuse(peer, fault);
     }
 
-    /// The connection to or from a peer is gone for good, and all that came over it has been handled.
+    /// The connection to or from a peer is gone, no other has come in its place, and all that came over it
+    /// has been handled.
+    ///
+    /// Report it a tenth of a second after it happened, and only if it is still so: a goodbye beacon, or the HELLO of a
+    /// new session, may come behind the end of a connection. Two nodes that report at once can
+    /// take turns in ending each other's sessions.
     pub fn handle_disconnect(&mut self, peer: PeerId, now: Instant) {
         self.advance(now);
-        let leaving = self.peers.get(&peer).is_some_and(Peer::is_leaving);
-        self.exit(
-            peer,
-            if leaving {
-                ExitReason::Goodbye
-            } else {
-                ExitReason::ConnectionLost
-            },
-        );
+        let reason = if self.is_leaving(peer) {
+            ExitReason::Goodbye
+        } else {
+            ExitReason::ConnectionLost
+        };
+        self.exit(peer, reason);
     }
 
     /// Time has passed; see [`poll_timeout`](Node::poll_timeout). Early and repeated calls are harmless.
@@ -325,7 +330,11 @@ impl Node {
 
     /// Takes the next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop()
+        let event = self.events.pop();
+        if self.events.relieve() {
+            self.reliefs += 1;
+        }
+        event
     }
 
     /// Whether an event waits.
@@ -343,16 +352,15 @@ impl Node {
         self.deadlines.next()
     }
 
-    /// Whether as many events wait as [`Limits`](crate::Limits) allow; then no more messages should be handled.
+    /// Whether no more messages should be handled: from when as many events wait as
+    /// [`Limits`](crate::Limits) allow, until half of them have been taken.
     pub fn is_congested(&self) -> bool {
-        self.events.queue.len() >= self.config.limits.events
-            || self.events.weight >= self.config.limits.event_bytes
+        self.events.congested
     }
 
-    /// Whether so few events wait that messages should be handled again after a congestion.
-    pub fn is_relieved(&self) -> bool {
-        self.events.queue.len() <= self.config.limits.events / 2
-            && self.events.weight <= self.config.limits.event_bytes / 2
+    /// How many congestions have ended.
+    pub(crate) fn reliefs(&self) -> u64 {
+        self.reliefs
     }
 
     /// Whether a message with this sequence number is the next one in the peer's session.
@@ -365,6 +373,11 @@ impl Node {
     /// The sequence number that comes next in the peer's session.
     pub(crate) fn expected_sequence(&self, peer: PeerId) -> Option<u16> {
         Some(self.peers.get(&peer)?.sequence.expected())
+    }
+
+    /// Whether the peer has said that it leaves.
+    pub(crate) fn is_leaving(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(Peer::is_leaving)
     }
 
     /// Whether the peer has entered and has not gone.
@@ -403,6 +416,11 @@ impl Node {
     /// What is known of a peer; `None` if it has not entered or is gone.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
         self.peers.get(&peer).and_then(Peer::info)
+    }
+
+    /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.
+    pub(crate) fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
+        self.peers.get(&peer).into_iter().flat_map(Peer::endpoints)
     }
 
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
@@ -459,7 +477,7 @@ impl Node {
     fn sendable(&self, mut content: Content) -> Result<Content, Error> {
         let limits = &self.config.limits;
         let (size, frames) = (content.size(), content.len());
-        if size > limits.message_size || frames >= limits.message_frames {
+        if size > limits.message_size || frames > limits.message_frames {
             return Err(Error::MessageTooLarge {
                 size,
                 frames,
@@ -490,10 +508,16 @@ impl Node {
         }
     }
 
-    /// An answer that nobody asked for counts for nothing.
     fn count_answer(&mut self, peer: PeerId) {
-        if let Some(Peer { pings, .. }) = self.peers.get_mut(&peer) {
-            pings.answered = pings.sent.min(pings.answered + 1);
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        known.pings.count_answer();
+        let answered = known.pings.answered;
+        if let Some(ready) = known.ready_mut()
+            && matches!(ready.answer, Answer::Asked { ping, .. } if ping <= answered)
+        {
+            ready.answer = Answer::Known;
         }
     }
 
@@ -531,7 +555,7 @@ impl Node {
 }
 
 /// No setting makes a timer spin.
-const MIN_INTERVAL: core::time::Duration = core::time::Duration::from_millis(1);
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 fn random_id(seed: [u8; 32]) -> PeerId {
     let mut octets = [0; 16];
@@ -549,16 +573,38 @@ fn wrapping_count(count: usize) -> u8 {
 }
 
 /// Events that wait for the application, and the octets that they hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct EventQueue {
     queue: VecDeque<Event>,
     weight: usize,
+    most: usize,
+    most_weight: usize,
+    congested: bool,
 }
 
 impl EventQueue {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            weight: 0,
+            most: limits.events,
+            most_weight: limits.event_bytes,
+            congested: false,
+        }
+    }
+
     fn push(&mut self, event: Event) {
         self.weight += event.weight();
         self.queue.push_back(event);
+        self.congested |= self.queue.len() >= self.most || self.weight >= self.most_weight;
+    }
+
+    /// Ends a congestion when few enough wait; says whether it has.
+    fn relieve(&mut self) -> bool {
+        let few = self.queue.len() <= self.most / 2 && self.weight <= self.most_weight / 2;
+        let ends = self.congested && few;
+        self.congested &= !few;
+        ends
     }
 
     fn pop(&mut self) -> Option<Event> {

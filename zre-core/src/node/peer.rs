@@ -1,8 +1,9 @@
 //! What a node knows of one peer.
 
-use alloc::collections::BTreeSet;
+use alloc::{boxed::Box, collections::BTreeSet};
+use core::time::Duration;
 
-use zre_proto::{Endpoint, GroupName, Headers, Host, PeerId, ShortText};
+use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 
 use crate::{event::PeerInfo, time::Instant};
 
@@ -16,6 +17,8 @@ pub(super) struct Peer {
     pub(super) pings: Pings,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
+    /// Another endpoint that its beacons come from, and when the last one came.
+    pub(super) elsewhere: Option<(Endpoint, Instant)>,
 }
 
 /// We have said HELLO to every peer we know; the question is whether it has to us.
@@ -24,8 +27,10 @@ pub(super) enum Session {
     /// The peer's HELLO has not come; until then the application does not hear of it.
     Greeting {
         give_up_at: Instant,
+        /// Whether it has been given longer because what came in place of a HELLO was refused.
+        refused: bool,
     },
-    Ready(Ready),
+    Ready(Box<Ready>),
 }
 
 #[derive(Debug)]
@@ -37,15 +42,42 @@ pub(super) struct Ready {
     pub(super) status: u8,
     pub(super) presence: Presence,
     /// When a peer whose beacon says that it leaves is gone, if its connection has not ended before.
-    pub(super) leaves_at: Option<Instant>,
-    /// Until when a HELLO is the answer to ours and not another restart.
-    pub(super) answer_until: Option<Instant>,
+    pub(super) leaves: Option<Leaving>,
+    /// Whether the peer knows of the session.
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) at: Instant,
+    /// How many congestions had ended when that was decided.
+    pub(super) reliefs: u64,
+}
+
+/// After we said HELLO to a peer that may have held its session for complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It knows of the session.
+    Known,
+    /// Until then, one more HELLO is an answer to ours and not another restart.
+    MayCome { until: Instant, patience: Duration },
+    /// Such a HELLO came. If it was an answer, the peer is in the session and answers this PING;
+    /// if it was a restart, it waits for our HELLO and does not.
+    Asked {
+        ping: u64,
+        until: Instant,
+        patience: Duration,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     Present,
-    /// Silent for so long that it is asked, and when it is asked next.
+    /// Silent for so long that it is asked, though its beacons are heard from elsewhere.
+    Asked {
+        since: Instant,
+    },
+    /// Silent for so long that it is asked again and again, and when it is asked next.
     Evasive {
         since: Instant,
         ping_at: Instant,
@@ -59,13 +91,19 @@ impl Peer {
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(&self.session, Session::Ready(ready) if ready.leaves_at.is_some())
+        matches!(&self.session, Session::Ready(ready) if ready.leaves.is_some())
     }
 
-    /// Whether a beacon from `endpoint` is of the process that we are connected to by a host name:
-    /// the same port, and no address to tell otherwise.
-    pub(super) fn is_same_process(&self, endpoint: &Endpoint) -> bool {
-        matches!(self.endpoint.host(), Host::Name(_)) && self.endpoint.port() == endpoint.port()
+    /// Where it may be reached: where it is connected, where its last beacon came from, where it says.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let elsewhere = self.elsewhere.as_ref().map(|(endpoint, _)| endpoint);
+        let own_words = match &self.session {
+            Session::Ready(ready) => Some(&ready.endpoint),
+            Session::Greeting { .. } => None,
+        };
+        let others = elsewhere.into_iter().chain(own_words);
+        let different = others.filter(|endpoint| **endpoint != self.endpoint);
+        core::iter::once(&self.endpoint).chain(different)
     }
 
     pub(super) fn ready_mut(&mut self) -> Option<&mut Ready> {
@@ -94,6 +132,18 @@ impl Peer {
 pub(super) struct Pings {
     pub(super) sent: u64,
     pub(super) answered: u64,
+}
+
+impl Pings {
+    /// An answer that nobody asked for counts for nothing.
+    pub(super) fn count_answer(&mut self) {
+        self.answered = self.sent.min(self.answered + 1);
+    }
+
+    /// Questions of an earlier session get no answer in this one.
+    pub(super) fn forget_unanswered(&mut self) {
+        self.answered = self.sent;
+    }
 }
 
 /// The sequence numbers of both directions (RFC 36, "Protocol Grammar": `sequence`).
@@ -135,6 +185,11 @@ impl Sequence {
     /// The peer starts over with its HELLO.
     pub(super) fn restart_received(&mut self) {
         self.received = 1;
+    }
+
+    /// We start over with our HELLO.
+    pub(super) fn restart_sent(&mut self) {
+        self.sent = 0;
     }
 
     /// A new session with the same implementation.

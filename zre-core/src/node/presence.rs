@@ -9,9 +9,10 @@ use zre_proto::PeerId;
 
 use super::{
     Node, Timer,
-    peer::{Presence, Ready, Session},
+    peer::{Answer, Peer, Presence, Ready, Session},
 };
 use crate::{
+    config::Config,
     event::{Event, ExitReason},
     time::Instant,
 };
@@ -24,8 +25,13 @@ enum Finding {
     Gone(ExitReason),
     Left,
     Fine,
+    /// It has not answered that it knows of the session.
+    DidNotKnow,
+    AsksQuietly,
     TurnsEvasive,
-    Ask { silent: bool },
+    AsksAgain {
+        turns_silent: bool,
+    },
 }
 
 impl Node {
@@ -35,13 +41,21 @@ impl Node {
             Some(Finding::Gone(reason)) => self.exit(peer, reason),
             Some(Finding::Left) => self.peer_has_left(peer),
             Some(Finding::Fine) => self.look_again(peer),
+            Some(Finding::DidNotKnow) => {
+                self.say_hello_again(peer);
+                self.look_again(peer);
+            }
+            Some(Finding::AsksQuietly) => {
+                self.send_ping(peer);
+                self.look_again(peer);
+            }
             Some(Finding::TurnsEvasive) => {
                 self.presence_event(peer, |peer, name| Event::Evasive { peer, name });
                 self.send_ping(peer);
                 self.look_again(peer);
             }
-            Some(Finding::Ask { silent }) => {
-                if silent {
+            Some(Finding::AsksAgain { turns_silent }) => {
+                if turns_silent {
                     self.presence_event(peer, |peer, name| Event::Silent { peer, name });
                 }
                 self.send_ping(peer);
@@ -53,77 +67,108 @@ impl Node {
 
     fn look_at(&mut self, peer: PeerId) -> Option<Finding> {
         let now = self.now;
+        let expired_after = self.config.expired_after;
+        let evasive_after = self.config.evasive_after.min(expired_after);
         let peer = self.peers.get_mut(&peer)?;
         let silence = now.since(peer.heard_at);
         let ready = match &mut peer.session {
-            Session::Greeting { give_up_at } if *give_up_at <= now => {
+            Session::Greeting { give_up_at, .. } if *give_up_at <= now => {
                 return Some(Finding::Gone(ExitReason::Expired));
             }
             Session::Greeting { .. } => return Some(Finding::Fine),
             Session::Ready(ready) => ready,
         };
-        if ready.leaves_at.is_some_and(|at| at <= now) {
+        if ready.leaves.is_some_and(|leaves| leaves.at <= now) {
             return Some(Finding::Left);
         }
-        if silence >= self.config.expired_after {
-            return Some(Finding::Gone(ExitReason::Expired));
+        if matches!(ready.answer, Answer::Asked { until, .. } if until <= now) {
+            return Some(Finding::DidNotKnow);
         }
-        if silence < self.config.evasive_after {
+        if silence < evasive_after {
             ready.presence = Presence::Present;
             return Some(Finding::Fine);
         }
-        Some(ready.grow_evasive(now))
+        // Nobody is given up unasked, however late we look: it may be us who slept.
+        if silence >= expired_after && matches!(ready.presence, Presence::Evasive { .. }) {
+            return Some(Finding::Gone(ExitReason::Expired));
+        }
+        let elsewhere = peer.elsewhere.as_ref();
+        let is_elsewhere = elsewhere.is_some_and(|(_, at)| now.since(*at) < evasive_after);
+        Some(ready.grow_evasive(peer.heard_at, is_elsewhere, now))
     }
 
-    fn look_again(&mut self, peer: PeerId) {
-        let Some(known) = self.peers.get(&peer) else {
-            return;
-        };
-        let at = match &known.session {
-            Session::Greeting { give_up_at } => *give_up_at,
-            Session::Ready(ready) => {
-                let next = match ready.presence {
-                    Presence::Present => known.heard_at + self.config.evasive_after,
-                    Presence::Evasive { ping_at, .. } => ping_at,
-                };
-                next.min(known.heard_at + self.config.expired_after)
-                    .min(ready.leaves_at.unwrap_or(next))
-            }
-        };
-        self.deadlines.set(Timer::Peer(peer), at);
+    /// Sets the timer to when there is something to see.
+    pub(super) fn look_again(&mut self, peer: PeerId) {
+        if let Some(known) = self.peers.get(&peer) {
+            let at = known.look_again_at(&self.config);
+            self.deadlines.set(Timer::Peer(peer), at);
+        }
     }
 
     fn presence_event(&mut self, peer: PeerId, event: fn(PeerId, zre_proto::ShortText) -> Event) {
-        if let Some(info) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
+        // Nobody misses these who has not taken thousands of others.
+        if self.is_congested() {
+            return;
+        }
+        if let Some(info) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
             let event = event(peer, info.name.clone());
             self.events.push(event);
         }
     }
 }
 
+impl Peer {
+    /// When its timer has something to see: always after the moment of the last look.
+    fn look_again_at(&self, config: &Config) -> Instant {
+        let ready = match &self.session {
+            Session::Greeting { give_up_at, .. } => return *give_up_at,
+            Session::Ready(ready) => ready,
+        };
+        let presence = match ready.presence {
+            Presence::Present => self.heard_at + config.evasive_after.min(config.expired_after),
+            Presence::Asked { since } => since + PING_INTERVAL,
+            Presence::Evasive { ping_at, .. } => ping_at.min(self.heard_at + config.expired_after),
+        };
+        let answer = match ready.answer {
+            Answer::Asked { until, .. } => Some(until),
+            Answer::Known | Answer::MayCome { .. } => None,
+        };
+        let leaves = ready.leaves.map(|leaves| leaves.at);
+        let others = [leaves, answer].into_iter().flatten();
+        others.fold(presence, Instant::min)
+    }
+}
+
 impl Ready {
-    fn grow_evasive(&mut self, now: Instant) -> Finding {
-        match &mut self.presence {
-            Presence::Present => {
+    /// The peer has been silent for the evasive timeout.
+    fn grow_evasive(&mut self, heard_at: Instant, is_elsewhere: bool, now: Instant) -> Finding {
+        match self.presence {
+            Presence::Present if is_elsewhere => {
+                self.presence = Presence::Asked { since: now };
+                Finding::AsksQuietly
+            }
+            Presence::Asked { since } if heard_at >= since => {
+                self.presence = Presence::Asked { since: now };
+                Finding::AsksQuietly
+            }
+            Presence::Asked { since } if now.since(since) < PING_INTERVAL => Finding::Fine,
+            Presence::Evasive { ping_at, .. } if ping_at > now => Finding::Fine,
+            Presence::Evasive { since, silent, .. } if heard_at < since => {
+                self.presence = Presence::Evasive {
+                    since,
+                    ping_at: now + PING_INTERVAL,
+                    silent: true,
+                };
+                let turns_silent = !silent;
+                Finding::AsksAgain { turns_silent }
+            }
+            Presence::Present | Presence::Asked { .. } | Presence::Evasive { .. } => {
                 self.presence = Presence::Evasive {
                     since: now,
                     ping_at: now + PING_INTERVAL,
                     silent: false,
                 };
                 Finding::TurnsEvasive
-            }
-            Presence::Evasive { ping_at, .. } if *ping_at > now => Finding::Fine,
-            Presence::Evasive {
-                since,
-                ping_at,
-                silent,
-            } => {
-                *ping_at = now + PING_INTERVAL;
-                let turns_silent = !*silent && now.since(*since) >= PING_INTERVAL;
-                *silent |= turns_silent;
-                Finding::Ask {
-                    silent: turns_silent,
-                }
             }
         }
     }

@@ -6,14 +6,14 @@
 //! itself to be complete answers that HELLO with one more, as zyre does; in the time after a
 //! restart such a HELLO is therefore an answer again, or the two would chase each other for ever.
 
-use alloc::collections::BTreeSet;
+use alloc::{boxed::Box, collections::BTreeSet};
 use core::time::Duration;
 
 use zre_proto::{Body, Endpoint, Hello, PeerId};
 
 use super::{
     Node, NodeOutput, Timer, Verdict,
-    peer::{Peer, Pings, Presence, Ready, Sequence, Session},
+    peer::{Answer, Leaving, Peer, Pings, Presence, Ready, Sequence, Session},
     presence::PING_INTERVAL,
 };
 use crate::{
@@ -25,63 +25,80 @@ use crate::{
 /// How long a leaving peer's last messages may trail behind its beacon.
 const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
+/// How long a peer may take, at first, to answer whether a HELLO of its was an answer to ours.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
+
 impl Node {
     /// A beacon says that a peer is at an endpoint.
     ///
-    /// A host with two networks may be heard on both. Its peer is therefore sought elsewhere only
-    /// when it has not answered where it is.
+    /// A host with two networks may be heard on both. Its peer is therefore taken to have moved only
+    /// when it does not answer where it was.
     pub(super) fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
         if endpoint == self.config.endpoint {
             return;
         }
-        match self.peers.get_mut(&peer) {
-            Some(known) if known.endpoint == endpoint => {
-                known.heard_at = self.now;
-                if let Some(ready) = known.ready_mut() {
-                    ready.leaves_at = None;
-                }
-            }
-            Some(known) => {
-                let silence = self.now.since(known.heard_at);
-                if !known.is_ready() || silence >= self.config.evasive_after + PING_INTERVAL {
-                    self.peer_moved(peer, endpoint);
-                } else if known.is_same_process(&endpoint) {
-                    known.heard_at = self.now;
-                }
-            }
-            None => {
-                self.replace_at(&endpoint, peer);
+        let now = self.now;
+        let Some(known) = self.peers.get_mut(&peer) else {
+            self.replace_at(&endpoint, peer);
+            if self.has_room_for_beacon(peer) {
                 self.meet(peer, endpoint, Sequence::default());
             }
+            return;
+        };
+        if let Some(ready) = known.ready_mut() {
+            ready.leaves = None;
+        }
+        if known.endpoint == endpoint {
+            known.heard_at = now;
+            return;
+        }
+        known.elsewhere = Some((endpoint.clone(), now));
+        let unanswered = self.config.evasive_after + PING_INTERVAL;
+        if known.is_ready() && now.since(known.heard_at) >= unanswered {
+            let sequence = known.sequence.renewed();
+            self.exit(peer, ExitReason::ConnectionLost);
+            self.replace_at(&endpoint, peer);
+            self.meet(peer, endpoint, sequence);
         }
     }
 
     /// A beacon says that a peer leaves. What it sent before may still be under way on its
     /// connection, so it is gone when that ends, or after a moment.
     pub(super) fn peer_leaves(&mut self, peer: PeerId) {
+        let leaving = self.leaving_soon();
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
-        let at = self.now + LEAVING_GRACE;
         match known.ready_mut() {
             Some(ready) => {
-                ready.leaves_at.get_or_insert(at);
-                self.deadlines.set(Timer::Peer(peer), at);
+                ready.leaves.get_or_insert(leaving);
+                self.look_again(peer);
             }
             None => self.exit(peer, ExitReason::Goodbye),
         }
     }
 
-    /// The grace of a leaving peer is over; it goes on while the application has to catch up.
+    /// The grace of a leaving peer is over; it begins anew if the application had to catch up meanwhile.
     pub(super) fn peer_has_left(&mut self, peer: PeerId) {
-        if !self.is_congested() {
-            self.exit(peer, ExitReason::Goodbye);
+        let anew = self.leaving_soon();
+        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
+        };
+        let caught_up = ready
+            .leaves
+            .is_some_and(|leaves| leaves.reliefs != anew.reliefs);
+        if self.events.congested || caught_up {
+            ready.leaves = Some(anew);
+            self.look_again(peer);
+        } else {
+            self.exit(peer, ExitReason::Goodbye);
         }
-        let at = self.now + LEAVING_GRACE;
-        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
-            ready.leaves_at = Some(at);
-            self.deadlines.set(Timer::Peer(peer), at);
+    }
+
+    fn leaving_soon(&self) -> Leaving {
+        Leaving {
+            at: self.now + LEAVING_GRACE,
+            reliefs: self.reliefs,
         }
     }
 
@@ -98,12 +115,7 @@ impl Node {
         match self.peers.get(&peer) {
             None => self.hello_from_stranger(peer, hello),
             Some(known) if known.is_ready() => self.hello_again(peer, hello),
-            Some(known) => {
-                // Where its beacon came from is a better address than the one it gives itself,
-                // unless the port says that the beacon was an earlier life's.
-                if known.endpoint.port() != hello.endpoint.port() {
-                    self.peer_moved(peer, hello.endpoint.clone());
-                }
+            Some(_) => {
                 self.complete(peer, hello);
                 Verdict::Accepted
             }
@@ -118,10 +130,15 @@ impl Node {
                 self.exit(peer, ExitReason::ProtocolError(fault.clone()));
             }
             known => {
-                if let Some(known) = known {
-                    let give_up_at = self.now + self.config.expired_after;
-                    known.session = Session::Greeting { give_up_at };
-                    self.deadlines.set(Timer::Peer(peer), give_up_at);
+                if let Some(known) = known
+                    && let Session::Greeting {
+                        give_up_at,
+                        refused: refused @ false,
+                    } = &mut known.session
+                {
+                    *refused = true;
+                    *give_up_at = self.now + self.config.expired_after;
+                    self.deadlines.set(Timer::Peer(peer), *give_up_at);
                 }
                 let fault = fault.clone();
                 self.notices.push(Notice::Refused { peer, fault });
@@ -142,10 +159,10 @@ impl Node {
 
     fn hello_from_stranger(&mut self, peer: PeerId, hello: Hello) -> Verdict {
         self.replace_at(&hello.endpoint, peer);
-        self.make_room_for_stranger();
-        if !self.meet(peer, hello.endpoint.clone(), Sequence::default()) {
+        if !self.make_room_for_hello(peer) {
             return Verdict::Ignored;
         }
+        self.meet(peer, hello.endpoint.clone(), Sequence::default());
         self.complete(peer, hello);
         Verdict::Accepted
     }
@@ -155,41 +172,59 @@ impl Node {
         let Some(known) = self.peers.get_mut(&peer) else {
             return Verdict::Ignored;
         };
-        let is_answer = known.ready_mut().is_some_and(|ready| {
-            ready.endpoint == hello.endpoint && ready.answer_until.is_some_and(|until| now <= until)
+        let patience = known.ready_mut().and_then(|ready| match ready.answer {
+            Answer::MayCome { until, patience }
+                if now <= until && ready.endpoint == hello.endpoint =>
+            {
+                Some(patience)
+            }
+            _ => None,
         });
-        if is_answer {
-            self.take_answer(peer, hello);
+        if let Some(patience) = patience {
+            self.take_answer(peer, hello, patience);
         } else {
             let sequence = known.sequence.renewed();
             self.exit(peer, ExitReason::Restarted);
             self.replace_at(&hello.endpoint, peer);
             self.meet(peer, hello.endpoint.clone(), sequence);
             self.complete(peer, hello);
-            if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
-                ready.answer_until = Some(now + self.config.evasive_after);
-            }
+            self.await_answer(peer, ANSWER_PATIENCE);
         }
         Verdict::Accepted
     }
 
-    /// The session goes on; only what the peer says of itself may have changed.
-    fn take_answer(&mut self, peer: PeerId, hello: Hello) {
-        let now = self.now;
+    /// Our HELLO may find a peer that holds the session for complete.
+    fn await_answer(&mut self, peer: PeerId, patience: Duration) {
+        let until = self.now + self.config.evasive_after;
+        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
+            ready.answer = Answer::MayCome { until, patience };
+        }
+    }
+
+    /// The session goes on, if the peer is in it: it is asked. Only what it says of itself may have changed.
+    fn take_answer(&mut self, peer: PeerId, hello: Hello, patience: Duration) {
+        self.notices.push(Notice::HelloAnswer { peer });
+        let until = self.now + patience;
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
         known.sequence.restart_received();
-        known.heard_at = now;
-        let Some(ready) = known.ready_mut() else {
-            return;
-        };
-        ready.answer_until = None;
-        ready.leaves_at = None;
-        let stale: BTreeSet<_> = ready.groups.difference(&hello.groups).cloned().collect();
-        self.notices.push(Notice::HelloAnswer { peer });
-        for group in stale {
-            self.peer_left_group(peer, &group);
+        known.heard_at = self.now;
+        known.pings.forget_unanswered();
+        let ping = known.pings.sent + 1;
+        if let Some(ready) = known.ready_mut() {
+            ready.name = hello.name.detached();
+            ready.headers = hello.headers.detached();
+            ready.leaves = None;
+            ready.answer = Answer::Asked {
+                ping,
+                until,
+                patience,
+            };
+            let stale: BTreeSet<_> = ready.groups.difference(&hello.groups).cloned().collect();
+            stale
+                .iter()
+                .for_each(|group| self.peer_left_group(peer, group));
         }
         for group in &hello.groups {
             self.peer_joined_group(peer, group);
@@ -197,17 +232,28 @@ impl Node {
         if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
             ready.status = hello.status;
         }
+        self.send_ping(peer);
+        self.look_again(peer);
     }
 
-    /// A peer that has no session yet is elsewhere than we thought, or one with a session has gone silent there.
-    fn peer_moved(&mut self, peer: PeerId, endpoint: Endpoint) {
-        let sequence = self
-            .peers
-            .get(&peer)
-            .map_or_else(Sequence::default, |known| known.sequence.renewed());
-        self.exit(peer, ExitReason::Replaced);
-        self.replace_at(&endpoint, peer);
-        self.meet(peer, endpoint, sequence);
+    /// What was taken for an answer was a new session that waits for our HELLO. To the application
+    /// nothing has happened. A peer that was only slow restarts and answers; it is given longer next time.
+    pub(super) fn say_hello_again(&mut self, peer: PeerId) {
+        let hello = self.own_hello();
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let endpoint = known.endpoint.clone();
+        known.sequence.restart_sent();
+        known.pings.forget_unanswered();
+        let patience = match known.ready_mut().map(|ready| ready.answer) {
+            Some(Answer::Asked { patience, .. }) => 2 * patience,
+            _ => ANSWER_PATIENCE,
+        };
+        self.outputs
+            .push_back(NodeOutput::Connect { peer, endpoint });
+        self.send(peer, Body::Hello(hello));
+        self.await_answer(peer, patience);
     }
 
     /// Whoever was at an endpoint where another peer now answers is gone.
@@ -219,46 +265,57 @@ impl Node {
         }
     }
 
-    /// A peer that says HELLO is worth more than one of which only a beacon is known.
-    fn make_room_for_stranger(&mut self) {
+    /// Whether there is room for a peer of which only a beacon is known.
+    fn has_room_for_beacon(&mut self, peer: PeerId) -> bool {
         let limits = self.config.limits;
-        if self.peers.len() < limits.peers && self.unready < limits.unready_peers {
-            return;
+        let limit = if self.unready >= limits.unready_peers {
+            limits.unready_peers
+        } else {
+            limits.peers
+        };
+        let has_room = self.unready < limits.unready_peers && self.peers.len() < limits.peers;
+        if !has_room {
+            self.notices.push(Notice::PeerLimit { peer, limit });
         }
-        let oldest = self
-            .peers
-            .values()
-            .filter(|peer| !peer.is_ready())
-            .min_by_key(|peer| (peer.heard_at, peer.id));
-        if let Some(id) = oldest.map(|peer| peer.id) {
-            self.exit(id, ExitReason::Expired);
+        has_room
+    }
+
+    /// A peer that says HELLO is worth more than one of which only a beacon is known.
+    fn make_room_for_hello(&mut self, peer: PeerId) -> bool {
+        let limit = self.config.limits.peers;
+        if self.peers.len() < limit {
+            return true;
+        }
+        let unready = self.peers.values().filter(|peer| !peer.is_ready());
+        let oldest = unready.min_by_key(|peer| (peer.heard_at, peer.id));
+        match oldest.map(|oldest| oldest.id) {
+            Some(oldest) => {
+                self.exit(oldest, ExitReason::Expired);
+                true
+            }
+            None => {
+                self.notices.push(Notice::PeerLimit { peer, limit });
+                false
+            }
         }
     }
 
-    /// Says HELLO to a new peer; `false` if there is no room for one.
-    fn meet(&mut self, peer: PeerId, endpoint: Endpoint, sequence: Sequence) -> bool {
-        let limits = self.config.limits;
-        let limit = if self.peers.len() >= limits.peers {
-            Some(limits.peers)
-        } else if self.unready >= limits.unready_peers {
-            Some(limits.unready_peers)
-        } else {
-            None
-        };
-        if let Some(limit) = limit {
-            self.notices.push(Notice::PeerLimit { peer, limit });
-            return false;
-        }
+    /// Says HELLO to a new peer.
+    fn meet(&mut self, peer: PeerId, endpoint: Endpoint, sequence: Sequence) {
         let give_up_at = self.now + self.config.handshake_timeout;
         self.peers.insert(
             peer,
             Peer {
                 id: peer,
                 endpoint: endpoint.clone(),
-                session: Session::Greeting { give_up_at },
+                session: Session::Greeting {
+                    give_up_at,
+                    refused: false,
+                },
                 sequence,
                 pings: Pings::default(),
                 heard_at: self.now,
+                elsewhere: None,
             },
         );
         self.unready += 1;
@@ -267,7 +324,6 @@ impl Node {
         self.outputs
             .push_back(NodeOutput::Connect { peer, endpoint });
         self.send(peer, Body::Hello(self.own_hello()));
-        true
     }
 
     /// The peer's HELLO has come to a session that waited for it.
@@ -281,19 +337,18 @@ impl Node {
         let headers = hello.headers.detached();
         known.heard_at = now;
         known.sequence.restart_received();
-        known.session = Session::Ready(Ready {
+        known.session = Session::Ready(Box::new(Ready {
             name: name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: headers.clone(),
             groups: BTreeSet::new(),
             status: hello.status,
             presence: Presence::Present,
-            leaves_at: None,
-            answer_until: None,
-        });
+            leaves: None,
+            answer: Answer::Known,
+        }));
         self.unready -= 1;
-        self.deadlines
-            .set(Timer::Peer(peer), now + self.config.evasive_after);
+        self.look_again(peer);
         self.events.push(Event::Enter {
             peer,
             name,

@@ -1,1 +1,96 @@
+//! What applications and peers see of a node.
+//!
+//! `Scene` is one node with peers that the test plays by hand; `Network` is several nodes, ours and
+//! models of zyre, in virtual time.
 
+mod commands;
+mod discovery;
+mod limits;
+mod network;
+mod presence;
+mod scene;
+mod session;
+mod storms;
+mod story;
+mod timing;
+mod traffic;
+mod zyre;
+
+use std::{format, vec::Vec};
+
+use bytes::Bytes;
+use zre_proto::{Beacon, Endpoint, GroupName, PeerId};
+
+use crate::{Config, Event, Instant, Node, NodeOutput};
+
+#[test]
+fn two_nodes_joined_by_hand() {
+    let now = Instant::default();
+    let config = |port| Config::new(format!("tcp://10.0.0.1:{port}").parse().unwrap());
+    let mut alice = Node::new(config(49152), [1; 32], now);
+    let mut bob = Node::new(config(49153), [2; 32], now);
+
+    // Carries all that one node wants done to the other, and says whether there was anything.
+    let carry = |from: &mut Node, to: &mut Node| {
+        let outputs: Vec<_> = core::iter::from_fn(|| from.poll_output()).collect();
+        for output in &outputs {
+            match output.clone() {
+                NodeOutput::Beacon(beacon) => {
+                    to.handle_beacon("10.0.0.1:5670".parse().unwrap(), &beacon.encode(), now);
+                }
+                NodeOutput::Send { message, .. } => {
+                    let _verdict = to.handle_message(&from.id().into(), message, now);
+                }
+                NodeOutput::Connect { .. } | NodeOutput::Disconnect { .. } => {}
+            }
+        }
+        !outputs.is_empty()
+    };
+
+    bob.join(&group("CHAT"), now).unwrap();
+    while carry(&mut alice, &mut bob) | carry(&mut bob, &mut alice) {}
+    assert_eq!(alice.shout(&group("CHAT"), "hello".into(), now), Ok(1));
+    while carry(&mut alice, &mut bob) | carry(&mut bob, &mut alice) {}
+
+    assert!(matches!(alice.poll_event(), Some(Event::Enter { peer, .. }) if peer == bob.id()));
+    assert!(matches!(alice.poll_event(), Some(Event::Join { group, .. }) if group == "CHAT"));
+    assert!(matches!(bob.poll_event(), Some(Event::Enter { peer, .. }) if peer == alice.id()));
+    let shout = bob.poll_event();
+    assert!(matches!(shout, Some(Event::Shout { content, .. }) if content == "hello".into()));
+}
+
+/// The defaults for a node of that name at 10.0.0.`host`.
+fn config(name: &str, host: usize) -> Config {
+    let (high, low) = (host / 250, host % 250);
+    let mut config = Config::new(endpoint(&format!("10.0.{high}.{low}:49152")));
+    config.name = Some(name.try_into().unwrap());
+    config
+}
+
+fn endpoint(address: &str) -> Endpoint {
+    format!("tcp://{address}").parse().unwrap()
+}
+
+fn group(name: &str) -> GroupName {
+    name.try_into().unwrap()
+}
+
+/// An identity that depends on the name alone.
+fn id_of(name: &str) -> PeerId {
+    let mut octets = [0xA5; 16];
+    for (octet, from) in octets.iter_mut().zip(name.bytes()) {
+        *octet = from;
+    }
+    octets.into()
+}
+
+fn beacon(peer: PeerId, endpoint: &Endpoint) -> Bytes {
+    let port = Some(endpoint.port());
+    let public_key = None;
+    Beacon {
+        peer,
+        port,
+        public_key,
+    }
+    .encode()
+}

@@ -1,0 +1,181 @@
+//! What strangers and peers can make a node hold.
+
+use alloc::{vec, vec::Vec};
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use zre_proto::{Body, Content, PeerId};
+
+use super::{
+    net::{millis, secs},
+    solo::{Solo, hello, whisper},
+};
+use crate::{error::LinkError, notice::Notice};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn an_accepted_connection_without_hello_is_closed_after_the_handshake_timeout() {
+    let mut solo = Solo::new();
+    let silent = solo.accept();
+    let greets = solo.connect(PeerId::from([5; 16]));
+    let mut strays = solo.connect(PeerId::from([6; 16]));
+    solo.run(millis(5000));
+    strays.send(&mut solo, 7, whisper("stray"));
+    solo.run(millis(4999));
+    assert_eq!(solo.closed, []);
+    solo.run(millis(1));
+    assert_eq!(solo.closed, [silent, greets.at, strays.at]);
+    let timeouts = solo.notices.iter().filter(|notice| {
+        matches!(
+            notice,
+            Notice::LinkClosed {
+                error: LinkError::HandshakeTimeout,
+                ..
+            }
+        )
+    });
+    assert_eq!(timeouts.count(), 3);
+}
+
+#[test]
+fn a_connection_that_carries_a_session_is_not_closed_by_the_handshake_timeout() {
+    let mut solo = Solo::new();
+    let mut puppet = solo.puppet(1);
+    for _ in 0..25 {
+        solo.run(secs(1));
+        solo.beacon(puppet.id, &puppet.endpoint);
+    }
+    puppet.is_undisturbed(&mut solo);
+}
+
+#[test]
+fn one_connection_too_many_closes_the_oldest_that_has_not_said_hello() {
+    let mut solo = Solo::with_limits(|limits| limits.unready_links = 3);
+    let mut puppet = solo.puppet(1);
+    let first = solo.accept();
+    let second = solo.connect(PeerId::from([5; 16]));
+    let third = solo.accept();
+    assert_eq!(solo.closed, []);
+    let fourth = solo.accept();
+    assert_eq!(solo.closed, [first]);
+    assert!(matches!(
+        solo.notices[..],
+        [Notice::LinkLimit { limit: 3, .. }]
+    ));
+    solo.accept();
+    assert_eq!(solo.closed, [first, second.at]);
+    solo.engine.handle_closed(third, "", solo.now);
+    solo.engine.handle_closed(third, "", solo.now);
+    solo.accept();
+    assert_eq!(solo.closed.len(), 2, "one had gone by itself");
+    solo.accept();
+    assert_eq!(solo.closed.last(), Some(&fourth));
+    puppet.is_undisturbed(&mut solo);
+}
+
+/// However connections end, the count of those without a session stays right.
+#[test]
+fn connections_that_come_and_go_in_every_way_leave_all_the_room_there_was() {
+    let mut solo = Solo::with_limits(|limits| limits.unready_links = 4);
+    for round in 0..20_u8 {
+        let gone = solo.accept();
+        solo.engine.handle_closed(gone, "", solo.now);
+        let junk = solo.accept();
+        solo.read(junk, b"junk");
+        let mut malformed = solo.connect(PeerId::from([200; 16]));
+        malformed.send_raw(&mut solo, b"");
+        solo.connect(solo.engine.id());
+
+        let mut puppet = solo.puppet(round + 1);
+        let mut second = solo.connect(puppet.id);
+        second.send(&mut solo, 2, whisper("x"));
+        match round % 3 {
+            0 => second.send(&mut solo, 3, Body::Goodbye),
+            1 => second.send(&mut solo, 7, Body::Ping),
+            _ => solo.engine.handle_closed(puppet.from.at, "", solo.now),
+        }
+        puppet.to.exchange(&mut solo);
+        solo.connect(PeerId::from([201; 16]));
+        solo.run(secs(11));
+        solo.told();
+    }
+    solo.closed.clear();
+    let four: Vec<_> = (0..4).map(|_| solo.accept()).collect();
+    assert_eq!(solo.closed, []);
+    solo.accept();
+    assert_eq!(solo.closed, four[..1]);
+    solo.run(secs(11));
+    assert_eq!(
+        solo.engine.poll_timeout().map(|at| at > solo.now),
+        Some(true)
+    );
+    solo.engine.stop(solo.now);
+    solo.drain();
+    assert!(solo.told().is_empty() || solo.engine.is_stopped());
+    assert_eq!(solo.closed.len(), 5, "nothing else was open");
+}
+
+#[test]
+fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit() {
+    let mut solo = Solo::with_limits(|limits| {
+        limits.peers = 4;
+        limits.unready_links = 4;
+    });
+    let mut links = 0;
+    for number in 10..100 {
+        let mut stranger = solo.connect(PeerId::from([number; 16]));
+        stranger.send(&mut solo, 1, hello(number));
+        links += 1;
+    }
+    assert_eq!(solo.engine.peers().count(), 4);
+    assert_eq!(solo.wanted.len(), 4);
+    assert_eq!(solo.closed.len(), links - 4 - 4);
+}
+
+/// The first frame of a message holds names, groups and headers; its limit is known before it has come.
+#[test]
+fn somebody_without_a_session_cannot_make_a_node_hold_a_large_first_frame() {
+    let mut solo = Solo::with_limits(|limits| {
+        limits.header_frame = 1000;
+        limits.unready_links = 256;
+    });
+    let stranger = solo.connect(PeerId::from([5; 16]));
+    let mut head = vec![2];
+    head.put_u64(100 << 20);
+    solo.read(stranger.at, &head);
+    for _ in 0..64 {
+        solo.read(stranger.at, &[0; 16 << 10]);
+    }
+    assert!(stranger.is_closed(&solo), "it has sent a MiB of one frame");
+}
+
+/// A frame costs memory also if it has no octets.
+#[test]
+fn events_with_many_empty_frames_stop_reading_in_the_end() {
+    let mut solo = Solo::with_limits(|limits| limits.event_bytes = 1 << 20);
+    let mut puppet = solo.puppet(1);
+    solo.takes_events = false;
+    for _ in 0..20 {
+        let content: Content = (0..60_000).map(|_| Bytes::new()).collect();
+        puppet.say(&mut solo, Body::Whisper { content });
+        if solo.engine.is_congested() {
+            return;
+        }
+    }
+    panic!("1,200,000 frames wait, and it still reads");
+}
+
+#[test]
+fn an_outbound_limit_may_be_as_high_as_can_be() {
+    let mut solo = Solo::with_limits(|limits| limits.outbound = usize::MAX);
+    let mut puppet = solo.puppet(1);
+    puppet.is_undisturbed(&mut solo);
+}
+
+#[test]
+fn a_connection_from_nobody_is_answered_by_a_greeting_only() {
+    let mut solo = Solo::new();
+    let link = solo.accept();
+    assert_eq!(solo.engine.outbox(link).unwrap().remaining(), 64);
+    assert_eq!(solo.told(), NOTHING);
+}

@@ -1,0 +1,275 @@
+//! Peers that do not read, and an application that does not listen.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use bytes::{Buf as _, Bytes};
+use zre_proto::Body;
+
+use super::{
+    net::{Net, group, millis, secs},
+    solo::{Solo, whisper},
+};
+use crate::error::Error;
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read() {
+    let mut net = Net::new();
+    net.capacity = 100;
+    let mut config = net.config("alice");
+    config.limits.outbound = 10_000;
+    net.add_with(config);
+    net.add("bob");
+    net.settle();
+    net.told(1);
+    net.wire(0, 1).ends[1].stalled = true;
+    let (bob, now) = (net.id(1), net.now);
+    let kilobyte = Bytes::from(vec![1; 1000]);
+    let mut taken = 0;
+    while !net.engine(0).is_full(bob) {
+        let content = kilobyte.clone().into();
+        net.engine(0).whisper(bob, content, now).unwrap();
+        net.settle();
+        taken += 1;
+    }
+    assert_eq!(taken, 10);
+    let refused = net.engine(0).whisper(bob, "x".into(), now);
+    assert_eq!(refused, Err(Error::Full(bob)));
+
+    net.wire(0, 1).ends[1].stalled = false;
+    net.settle();
+    net.whisper(0, 1, "room again");
+    net.settle();
+    let told = net.told(1);
+    assert_eq!(told.len(), 11);
+    assert_eq!(told.last().unwrap(), "whisper alice room again");
+}
+
+#[test]
+fn a_shout_names_the_members_that_are_full_and_reaches_the_others() {
+    let mut net = Net::new();
+    net.capacity = 100;
+    let mut config = net.config("alice");
+    config.limits.outbound = 1000;
+    net.add_with(config);
+    for name in ["bob", "carol", "dave"] {
+        net.add(name);
+    }
+    net.settle();
+    for host in 1..4 {
+        net.join(host, "CHAT");
+    }
+    net.settle();
+    for host in 0..4 {
+        net.told(host);
+    }
+    net.wire(0, 2).ends[1].stalled = true;
+    let (carol, now) = (net.id(2), net.now);
+    let large = Bytes::from(vec![1; 2000]);
+    net.engine(0).whisper(carol, large.into(), now).unwrap();
+    net.settle();
+
+    let chat = group("CHAT");
+    assert_eq!(net.engine(0).full_member(&chat), Some(carol));
+    let shouted = net.engine(0).shout(&chat, "hi".into(), now).unwrap();
+    assert_eq!((shouted.reached, &shouted.full[..]), (2, &[carol][..]));
+    net.settle();
+    assert_eq!(net.told(1), ["shout alice CHAT hi"]);
+    assert_eq!(net.told(3), ["shout alice CHAT hi"]);
+
+    net.wire(0, 2).ends[1].stalled = false;
+    net.settle();
+    let shouted = net
+        .engine(0)
+        .shout_to(&shouted.full, &chat, "hi".into(), now);
+    assert_eq!(shouted.unwrap().reached, 1);
+    net.settle();
+    assert_eq!(
+        net.told(2),
+        ["whisper alice 2000 octets", "shout alice CHAT hi"]
+    );
+    assert_eq!(net.engine(0).full_member(&chat), None);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_gone_after_the_expired_timeout() {
+    let mut net = Net::of_two();
+    net.capacity = 100;
+    net.wire(0, 1).ends[1].stalled = true;
+    let (bob, now) = (net.id(1), net.now);
+    let large = Bytes::from(vec![1; 2000]);
+    net.engine(0).whisper(bob, large.into(), now).unwrap();
+    net.run(secs(29));
+    assert_eq!(net.told(0), NOTHING);
+    net.run(secs(7));
+    let told = net.told(0);
+    assert_eq!(told[0], "exit bob: did not read what was sent to it");
+}
+
+#[test]
+fn a_peer_that_reads_a_little_now_and_then_stays() {
+    let mut net = Net::of_two();
+    net.capacity = 100;
+    let (bob, now) = (net.id(1), net.now);
+    let large = Bytes::from(vec![1; 2000]);
+    net.wire(0, 1).ends[1].stalled = true;
+    net.engine(0).whisper(bob, large.into(), now).unwrap();
+    net.piece = 50;
+    for _ in 0..4 {
+        net.run(secs(20));
+        net.read_once(0, 1);
+    }
+    net.run(secs(20));
+    assert_eq!(net.told(0), NOTHING, "100 s after it began");
+    net.wire(0, 1).ends[1].stalled = false;
+    net.run(secs(100));
+    assert_eq!(net.told(1), ["whisper alice 2000 octets"]);
+    assert_eq!(net.told(0), NOTHING);
+}
+
+#[test]
+fn a_peer_to_whom_nothing_waits_is_not_stalled() {
+    let mut net = Net::of_two();
+    net.wire(0, 1).ends[1].stalled = true;
+    net.run(secs(100));
+    assert_eq!(net.told(0), NOTHING);
+}
+
+#[test]
+fn a_peer_that_asks_again_and_again_without_reading_the_answers_is_gone() {
+    let mut solo = Solo::with_limits(|limits| limits.outbound = 10_000);
+    let mut puppet = solo.puppet(1);
+    puppet.from.reads = false;
+    let mut most = 0;
+    while !puppet.to.is_closed(&solo) {
+        for _ in 0..1000 {
+            puppet.sequence = puppet.sequence.wrapping_add(1);
+            let message = zre_proto::Message {
+                sequence: puppet.sequence,
+                body: Body::Ping,
+            };
+            puppet.to.link.send(&message.header(), &Default::default());
+        }
+        puppet.to.exchange(&mut solo);
+        most = most.max(
+            solo.engine
+                .outbox(puppet.from.at)
+                .map_or(0, |outbox| outbox.remaining()),
+        );
+        assert!(most < 2 << 20, "{most} octets wait");
+    }
+    assert!(puppet.from.is_closed(&solo));
+    let expected = "exit puppet1: did not read the answers it asked for";
+    assert_eq!(solo.told(), [expected]);
+}
+
+#[test]
+fn a_slow_peer_does_not_stop_messages_to_others() {
+    let mut net = Net::of_two();
+    net.add("carol");
+    net.run(secs(1));
+    net.told(2);
+    net.wire(0, 1).ends[1].stalled = true;
+    let (bob, now) = (net.id(1), net.now);
+    let large = Bytes::from(vec![1; 9 << 20]);
+    net.engine(0).whisper(bob, large.into(), now).unwrap();
+    net.settle();
+    assert!(net.engine(0).is_full(bob));
+    for _ in 0..10 {
+        net.whisper(0, 2, "hello");
+        net.settle();
+    }
+    assert_eq!(net.told(2), ["whisper alice hello"; 10]);
+}
+
+#[test]
+fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost() {
+    let mut net = Net::new();
+    net.capacity = 4096;
+    let mut config = net.config("alice");
+    config.limits.events = 100;
+    net.add_with(config);
+    net.add("bob");
+    net.settle();
+    net.told(0);
+    net.hosts[0].takes_events = false;
+    let (alice, now) = (net.id(0), net.now);
+    for number in 0..10_000 {
+        let text = format!("{number}");
+        net.engine(1).whisper(alice, text.into(), now).unwrap();
+    }
+    net.settle();
+    assert!(net.engine(0).is_congested());
+    assert_eq!(net.hosts[0].resumed, 0);
+    net.run(secs(20));
+    assert!(net.engine(0).is_congested(), "time does not help");
+
+    let mut heard = Vec::new();
+    let mut most = 0;
+    while heard.len() < 10_000 {
+        net.settle();
+        let mut waiting = 0;
+        while let Some(event) = net.engine(0).poll_event() {
+            heard.push(super::net::in_short(&event));
+            waiting += 1;
+        }
+        assert!(waiting > 0, "{} of 10,000 came", heard.len());
+        most = most.max(waiting);
+    }
+    assert!(most < 1000, "{most} events waited, the limit is 100");
+    let expected: Vec<String> = (0..10_000).map(|n| format!("whisper bob {n}")).collect();
+    assert!(heard == expected);
+    net.settle();
+    assert!(net.hosts[0].resumed > 5);
+    assert!(!net.engine(0).is_congested());
+}
+
+#[test]
+fn few_events_with_much_content_stop_reading_too() {
+    let mut solo = Solo::with_limits(|limits| limits.event_bytes = 10_000);
+    let mut puppet = solo.puppet(1);
+    solo.takes_events = false;
+    let large = Bytes::from(vec![1; 5001]);
+    let body = Body::Whisper {
+        content: large.into(),
+    };
+    puppet.say(&mut solo, body.clone());
+    assert!(!solo.engine.is_congested());
+    puppet.say(&mut solo, body);
+    assert!(solo.engine.is_congested());
+    assert!(solo.engine.poll_event().is_some());
+    solo.drain();
+    assert_eq!((solo.resumed, solo.engine.is_congested()), (0, true));
+    assert!(solo.engine.poll_event().is_some());
+    solo.drain();
+    assert_eq!((solo.resumed, solo.engine.is_congested()), (1, false));
+}
+
+/// Reading can only go on after the application has listened; a peer's last words need that time.
+#[test]
+fn the_last_words_of_a_peer_that_died_during_a_congestion_are_heard() {
+    let mut solo = Solo::with_limits(|limits| limits.events = 2);
+    let mut puppet = solo.puppet(1);
+    solo.takes_events = false;
+    puppet.say(&mut solo, whisper("one"));
+    puppet.say(&mut solo, whisper("two"));
+    assert!(solo.engine.is_congested());
+    // Its process dies; what it said last waits in the system, for nobody reads.
+    solo.engine.handle_closed(puppet.from.at, "reset", solo.now);
+    solo.run(millis(400));
+    solo.takes_events = true;
+    solo.drain();
+    assert_eq!(solo.resumed, 1);
+    // The timer comes before the octets.
+    solo.run(millis(101));
+    puppet.sequence += 1;
+    puppet
+        .to
+        .send(&mut solo, puppet.sequence, whisper("last words"));
+    let told = solo.told();
+    assert!(
+        told.contains(&String::from("whisper puppet1 last words")),
+        "{told:?}"
+    );
+}

@@ -1,0 +1,209 @@
+//! What an application asks for, and what it is refused.
+
+use bytes::Bytes;
+use zre_proto::{Body, Content};
+
+use super::{
+    config, group, id_of,
+    network::Network,
+    scene::{Puppet, Scene},
+};
+use crate::{Error, Event, Instant, NodeOutput, Verdict};
+use std::vec::Vec;
+
+#[test]
+fn content_without_a_frame_goes_as_one_empty_frame() {
+    let mut scene = Scene::new();
+    let mut bob = Puppet::new("bob", 2);
+    bob.hello.groups = [group("G")].into();
+    scene.meet(&mut bob);
+    let now = scene.now;
+    scene.node.whisper(bob.id, Content::default(), now).unwrap();
+    scene
+        .node
+        .shout(&group("G"), Content::default(), now)
+        .unwrap();
+    let one_empty = Content::from(Bytes::new());
+    for message in scene.sent() {
+        assert_eq!(message.body.content(), Some(&one_empty));
+    }
+}
+
+#[test]
+fn frames_go_as_they_are_and_are_not_copied() {
+    let (mut scene, bob) = Scene::with_bob();
+    let payload = Bytes::from(std::vec![7; 1 << 20]);
+    let content = Content::from([payload.clone(), Bytes::new(), payload.clone()]);
+    scene
+        .node
+        .whisper(bob.id, content.clone(), scene.now)
+        .unwrap();
+    let sent = scene.sent().pop().unwrap();
+    assert_eq!(sent.body.content(), Some(&content));
+    let frame = sent.body.content().unwrap().frames()[2].as_ptr();
+    assert_eq!(frame, payload.as_ptr());
+}
+
+#[test]
+fn a_whisper_or_a_ping_to_who_has_not_entered_is_an_error() {
+    let mut scene = Scene::new();
+    let bob = Puppet::new("bob", 2);
+    let unknown = Error::UnknownPeer(bob.id);
+    let now = scene.now;
+    assert_eq!(
+        scene.node.whisper(bob.id, "hi".into(), now),
+        Err(unknown.clone())
+    );
+    scene.hears(&bob);
+    assert_eq!(
+        scene.node.whisper(bob.id, "hi".into(), now),
+        Err(unknown.clone())
+    );
+    assert_eq!(scene.node.ping(bob.id, now), Err(unknown));
+    assert_eq!(scene.sent_kinds(), [("HELLO", 1)]);
+}
+
+#[test]
+fn answers_are_counted_so_that_each_ping_knows_its_own() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    assert_eq!(scene.node.answered(bob.id), Some(0));
+    let answer = bob.says(Body::PingOk);
+    let _verdict = scene.gets(&bob, answer);
+    assert_eq!(scene.node.answered(bob.id), Some(0), "nobody asked");
+    assert_eq!(scene.node.ping(bob.id, scene.now), Ok(1));
+    assert_eq!(scene.node.ping(bob.id, scene.now), Ok(2));
+    for answered in [1, 2, 2] {
+        let answer = bob.says(Body::PingOk);
+        let _verdict = scene.gets(&bob, answer);
+        assert_eq!(scene.node.answered(bob.id), Some(answered));
+    }
+}
+
+#[test]
+fn a_shout_reaches_the_members_and_says_how_many_they_are() {
+    let mut scene = Scene::new();
+    for (host, name) in [(2, "bob"), (3, "carol"), (4, "dave")] {
+        let mut peer = Puppet::new(name, host);
+        if name != "dave" {
+            peer.hello.groups = [group("G")].into();
+        }
+        scene.meet(&mut peer);
+    }
+    let now = scene.now;
+    assert_eq!(scene.node.shout(&group("G"), "hi".into(), now), Ok(2));
+    let reached: Vec<_> = scene
+        .outputs()
+        .into_iter()
+        .map(|output| match output {
+            NodeOutput::Send { peer, .. } => peer,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reached, [id_of("bob"), id_of("carol")]);
+    assert_eq!(scene.node.shout(&group("nobody"), "hi".into(), now), Ok(0));
+    let some = [id_of("dave"), id_of("carol"), id_of("eve")];
+    let shouted = scene.node.shout_to(&some, &group("G"), "hi".into(), now);
+    assert_eq!(shouted, Ok(1));
+}
+
+#[test]
+fn a_message_over_the_limits_is_refused_before_anything_is_sent() {
+    let mut config = config("alice", 1);
+    config.limits.message_size = 10;
+    config.limits.message_frames = 3;
+    let mut scene = Scene::with(config);
+    let mut bob = Puppet::new("bob", 2);
+    bob.hello.groups = [group("G")].into();
+    scene.meet(&mut bob);
+    let now = scene.now;
+    let whisper = |scene: &mut Scene, content| scene.node.whisper(bob.id, content, now);
+    assert_eq!(whisper(&mut scene, "0123456789".into()), Ok(()));
+    assert_eq!(whisper(&mut scene, ["a", "b"].into()), Ok(()));
+    scene.drain();
+    let too_large = whisper(&mut scene, "0123456789!".into());
+    assert!(matches!(
+        too_large,
+        Err(Error::MessageTooLarge {
+            size: 11,
+            frames: 1,
+            ..
+        })
+    ));
+    let too_many = scene
+        .node
+        .shout(&group("G"), ["a", "b", "c", "d"].into(), now);
+    assert!(matches!(
+        too_many,
+        Err(Error::MessageTooLarge {
+            size: 4,
+            frames: 4,
+            ..
+        })
+    ));
+    assert_eq!(scene.outputs(), []);
+}
+
+#[test]
+fn one_may_shout_to_a_group_without_being_in_it() {
+    let mut network = Network::new();
+    let (alice, bob) = (network.start("alice"), network.start("bob"));
+    network.node(bob, |node, now| node.join(&group("G"), now).unwrap());
+    network.settle();
+    network.events(bob);
+    let reached = network.node(alice, |node, now| node.shout(&group("G"), "hi".into(), now));
+    assert_eq!(reached, Ok(1));
+    network.settle();
+    assert_eq!(network.story(bob), ["alice shouts hi to G"]);
+}
+
+#[test]
+fn stop_says_goodbye_and_forgets_everybody_and_its_event_is_the_last() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    scene.hears(&Puppet::new("carol", 3));
+    let whisper = bob.says(Body::Whisper {
+        content: "x".into(),
+    });
+    let _verdict = scene.gets(&bob, whisper);
+    scene.outputs();
+    scene.node.stop(scene.now);
+    scene.node.stop(scene.now);
+
+    let outputs = scene.outputs();
+    assert!(matches!(
+        &outputs[..],
+        [
+            NodeOutput::Beacon(beacon),
+            NodeOutput::Disconnect { peer: first },
+            NodeOutput::Disconnect { peer: second },
+        ] if beacon.port.is_none() && *first == bob.id && *second == id_of("carol")
+    ));
+    assert_eq!(scene.story(), ["bob whispers x", "stop"]);
+    assert_eq!(scene.node.peers().count(), 0);
+    assert_eq!(scene.node.poll_timeout(), None);
+}
+
+#[test]
+fn a_node_that_has_stopped_refuses_commands_and_ignores_the_network() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    scene.node.stop(scene.now);
+    scene.drain();
+    let now = scene.now;
+    let node = &mut scene.node;
+    assert_eq!(node.join(&group("G"), now), Err(Error::Stopped));
+    assert_eq!(node.leave(&group("G"), now), Err(Error::Stopped));
+    assert_eq!(node.whisper(bob.id, "x".into(), now), Err(Error::Stopped));
+    assert_eq!(
+        node.shout(&group("G"), "x".into(), now),
+        Err(Error::Stopped)
+    );
+    assert_eq!(node.ping(bob.id, now), Err(Error::Stopped));
+
+    scene.hears(&bob);
+    scene.hears_leaving(&bob);
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Ignored);
+    scene.node.handle_disconnect(bob.id, now);
+    scene.node.handle_timeout(Instant::from_micros(u64::MAX));
+    assert_eq!(scene.events(), [] as [Event; 0]);
+    assert_eq!(scene.outputs(), []);
+}

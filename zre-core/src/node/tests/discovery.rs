@@ -1,0 +1,294 @@
+//! How nodes find each other, and what an application then knows.
+
+use std::{vec, vec::Vec};
+
+use super::{
+    config, endpoint, group,
+    network::Network,
+    scene::{Puppet, Scene},
+};
+use crate::{Event, Fault, NodeOutput, Notice, Verdict};
+
+#[test]
+fn the_first_output_is_a_beacon_with_the_nodes_port() {
+    let mut scene = Scene::new();
+    let beacon = match scene.node.poll_output() {
+        Some(NodeOutput::Beacon(beacon)) => beacon,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(beacon.peer, scene.node.id());
+    assert_eq!(beacon.port, Some(scene.node.endpoint().port()));
+    assert_eq!(scene.node.poll_output(), None);
+}
+
+#[test]
+fn who_starts_later_and_who_started_before_find_each_other() {
+    let mut network = Network::new();
+    let alice = network.start("alice");
+    network.settle();
+    let bob = network.start("bob");
+    network.settle();
+    assert_eq!(network.story(alice), ["bob enters"]);
+    assert_eq!(network.story(bob), ["alice enters"]);
+    assert_eq!(network.hellos(), 2);
+}
+
+#[test]
+fn two_that_start_at_once_say_hello_once_each() {
+    let mut network = Network::new();
+    let alice = network.start("alice");
+    let bob = network.start("bob");
+    network.settle();
+    assert_eq!(network.story(alice), ["bob enters"]);
+    assert_eq!(network.story(bob), ["alice enters"]);
+    assert_eq!(network.hellos(), 2);
+}
+
+#[test]
+fn a_node_and_zyre_find_each_other_whoever_starts_first() {
+    for node_first in [true, false] {
+        let mut network = Network::new();
+        let start = |network: &mut Network, node: bool| match node {
+            true => network.start("node"),
+            false => network.start_zyre("zyre"),
+        };
+        let first = start(&mut network, node_first);
+        network.settle();
+        let second = start(&mut network, !node_first);
+        network.settle();
+        assert_eq!(network.story(first).len(), 1);
+        assert_eq!(network.story(second).len(), 1);
+        assert_eq!(network.hellos(), 2);
+    }
+}
+
+#[test]
+fn enter_tells_name_endpoint_and_headers_and_then_the_groups() {
+    let mut scene = Scene::new();
+    let mut bob = Puppet::new("bob", 2);
+    bob.hello.groups = [group("B"), group("A")].into();
+    bob.hello.headers.set("X-ROLE", "chat").unwrap();
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+
+    let mut events = scene.events().into_iter();
+    let enter = Event::Enter {
+        peer: bob.id,
+        name: bob.hello.name.clone(),
+        endpoint: bob.endpoint().clone(),
+        headers: bob.hello.headers.clone(),
+    };
+    assert_eq!(events.next(), Some(enter));
+    for name in ["A", "B"] {
+        let join = Event::Join {
+            peer: bob.id,
+            name: bob.hello.name.clone(),
+            group: group(name),
+        };
+        assert_eq!(events.next(), Some(join));
+    }
+    assert_eq!(events.next(), None);
+}
+
+#[test]
+fn queries_tell_what_the_events_told() {
+    let mut scene = Scene::new();
+    let mut bob = Puppet::new("bob", 2);
+    bob.hello.groups = [group("A"), group("B")].into();
+    bob.hello.headers.set("X-ROLE", "chat").unwrap();
+    scene.meet(&mut bob);
+    scene.node.join(&group("OWN"), scene.now).unwrap();
+
+    let node = &scene.node;
+    assert_eq!(node.peers().collect::<Vec<_>>(), [bob.id]);
+    let info = node.peer(bob.id).unwrap();
+    assert_eq!((info.id, info.name), (bob.id, bob.hello.name.clone()));
+    assert_eq!(info.endpoint, *bob.endpoint());
+    assert_eq!(info.headers, bob.hello.headers);
+    assert_eq!(info.groups, bob.hello.groups);
+    assert_eq!(
+        node.peers_by_group(&group("A")).collect::<Vec<_>>(),
+        [bob.id]
+    );
+    assert_eq!(node.peers_by_group(&group("OWN")).count(), 0);
+    assert_eq!(node.own_groups().collect::<Vec<_>>(), vec![&group("OWN")]);
+    let groups: Vec<_> = node.peer_groups().cloned().collect();
+    assert_eq!(groups, [group("A"), group("B")]);
+
+    scene.node.handle_disconnect(bob.id, scene.now);
+    assert_eq!(scene.node.peers().count(), 0);
+    assert_eq!(scene.node.peer(bob.id), None);
+    assert_eq!(scene.node.peer_groups().count(), 0);
+}
+
+#[test]
+fn our_hello_tells_name_endpoint_headers_groups_and_status() {
+    let mut config = config("alice", 1);
+    config.groups = [group("A"), group("B")].into();
+    config.headers.set("X-ROLE", "chat").unwrap();
+    let mut scene = Scene::with(config.clone());
+    scene.drain();
+    scene.node.join(&group("C"), scene.now).unwrap();
+    scene.hears(&Puppet::new("bob", 2));
+    let sent = scene.sent();
+    let [hello] = &sent[..] else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(hello.sequence, 1);
+    let zre_proto::Body::Hello(hello) = &hello.body else {
+        panic!("{hello:?}")
+    };
+    assert_eq!(hello.endpoint, config.endpoint);
+    assert_eq!(hello.groups, [group("A"), group("B"), group("C")].into());
+    assert_eq!(
+        (hello.status, hello.name.clone()),
+        (3, "alice".try_into().unwrap())
+    );
+    assert_eq!(hello.headers, config.headers);
+}
+
+#[test]
+fn a_peer_of_which_only_a_beacon_is_known_is_not_there_yet() {
+    let mut scene = Scene::new();
+    let bob = Puppet::new("bob", 2);
+    scene.hears(&bob);
+    assert_eq!(scene.events(), []);
+    assert_eq!(scene.node.peers().count(), 0);
+    assert_eq!(scene.node.peer(bob.id), None);
+    assert_eq!(scene.node.last_heard(bob.id), None);
+}
+
+#[test]
+fn a_hello_with_our_own_identity_or_endpoint_is_dropped() {
+    let own_endpoint = config("alice", 1).endpoint;
+    for known in [false, true] {
+        let mut scene = Scene::new();
+        let mut mallory = Puppet::new("mallory", 9);
+        if known {
+            scene.meet(&mut mallory);
+        }
+        scene.drain();
+        mallory.hello.endpoint = own_endpoint.clone();
+        for _ in 0..100 {
+            let hello = mallory.says_hello();
+            assert_eq!(scene.gets(&mallory, hello), Verdict::Ignored);
+        }
+        let mut ourselves = Puppet::new("alice", 3);
+        ourselves.id = scene.node.id();
+        let hello = ourselves.says_hello();
+        assert_eq!(scene.gets(&ourselves, hello), Verdict::Ignored);
+
+        assert_eq!(scene.events(), []);
+        assert_eq!(scene.outputs(), []);
+        let own = |notice: &Notice| matches!(notice, Notice::OwnHello { .. });
+        assert_eq!(
+            scene.notices().iter().filter(|notice| own(notice)).count(),
+            101
+        );
+    }
+}
+
+#[test]
+fn a_beacon_with_our_own_identity_or_endpoint_is_dropped() {
+    let mut scene = Scene::new();
+    scene.drain();
+    let own_endpoint = scene.node.endpoint().clone();
+    scene.hears_at(&Puppet::new("mallory", 9), &own_endpoint);
+    let mut ourselves = Puppet::new("alice", 3);
+    ourselves.id = scene.node.id();
+    scene.hears(&ourselves);
+    assert_eq!(scene.outputs(), []);
+}
+
+#[test]
+fn a_new_identity_at_a_known_endpoint_replaces_the_old_peer() {
+    let (mut scene, bob) = Scene::with_bob();
+    let mut anew = Puppet::new("bobby", 2);
+    scene.hears(&anew);
+    assert_eq!(
+        scene.story(),
+        ["bob exits: replaced by another node at its endpoint"]
+    );
+    let hello = anew.says_hello();
+    assert_eq!(scene.gets(&anew, hello), Verdict::Accepted);
+    assert_eq!(scene.story(), ["bobby enters"]);
+    assert_eq!(scene.node.peer(bob.id), None);
+}
+
+#[test]
+fn a_hello_from_a_stranger_at_a_known_endpoint_replaces_the_old_peer() {
+    let (mut scene, _bob) = Scene::with_bob();
+    let mut anew = Puppet::new("bobby", 2);
+    let hello = anew.says_hello();
+    assert_eq!(scene.gets(&anew, hello), Verdict::Accepted);
+    assert_eq!(
+        scene.story(),
+        [
+            "bob exits: replaced by another node at its endpoint",
+            "bobby enters"
+        ]
+    );
+}
+
+#[test]
+fn a_hello_that_is_not_the_first_message_is_refused() {
+    let mut scene = Scene::new();
+    let bob = Puppet::new("bob", 2);
+    let mut hello = bob.clone().says_hello();
+    hello.sequence = 2;
+    let fault = Fault::Sequence {
+        expected: 1,
+        received: 2,
+    };
+    assert_eq!(
+        scene.gets(&bob, hello.clone()),
+        Verdict::Refused(fault.clone())
+    );
+    assert_eq!(scene.events(), []);
+
+    let (mut scene, bob) = Scene::with_bob();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Refused(fault));
+    assert_eq!(
+        scene.story(),
+        ["bob exits: broke the protocol: sequence number 2, expected 1"]
+    );
+}
+
+#[test]
+fn a_secured_peer_and_a_malformed_beacon_are_noted_and_ignored() {
+    let mut scene = Scene::new();
+    scene.drain();
+    let bob = Puppet::new("bob", 2);
+    let from = bob.endpoint().to_socket_addr().unwrap();
+    let secured = zre_proto::Beacon {
+        peer: bob.id,
+        port: Some(bob.endpoint().port()),
+        public_key: Some([1; 32]),
+    };
+    scene.node.handle_beacon(from, &secured.encode(), scene.now);
+    scene.node.handle_beacon(from, b"nonsense", scene.now);
+    assert_eq!(scene.outputs(), []);
+    let notices = scene.notices();
+    assert!(matches!(
+        notices[..],
+        [Notice::SecuredPeer { .. }, Notice::BadBeacon { .. }]
+    ));
+}
+
+#[test]
+fn messages_go_where_the_beacon_came_from_and_enter_tells_the_advertised_endpoint() {
+    let mut scene = Scene::new();
+    scene.drain();
+    let mut bob = Puppet::new("bob", 2).at("tcp://bob.example:49152");
+    scene.hears_at(&bob, &endpoint("10.0.0.2:49152"));
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    let connect = NodeOutput::Connect {
+        peer: bob.id,
+        endpoint: endpoint("10.0.0.2:49152"),
+    };
+    let outputs = scene.outputs();
+    assert_eq!(outputs.first(), Some(&connect));
+    assert_eq!(outputs.len(), 2);
+    assert_eq!(scene.node.peer(bob.id).unwrap().endpoint, *bob.endpoint());
+}

@@ -1,0 +1,186 @@
+//! No peer makes a node grow without bound.
+
+use bytes::Bytes;
+use std::{format, vec, vec::Vec};
+use zre_proto::{Body, Content};
+
+use super::{
+    config, group,
+    scene::{Puppet, Scene},
+};
+use crate::{Notice, Verdict};
+
+fn scene_with(limit: impl FnOnce(&mut crate::Limits)) -> Scene {
+    let mut config = config("alice", 1);
+    limit(&mut config.limits);
+    let mut scene = Scene::with(config);
+    scene.drain();
+    scene
+}
+
+/// Beacons of peers that nobody has heard of.
+fn flood(scene: &mut Scene, count: usize) {
+    for number in 0..count {
+        let stranger = Puppet::new(&format!("x{number}"), 500 + number);
+        scene.hears(&stranger);
+    }
+}
+
+#[test]
+fn one_peer_more_than_the_limit_is_not_taken_in_until_another_has_gone() {
+    let mut scene = scene_with(|limits| limits.peers = 2);
+    let mut peers: Vec<_> = ["bob", "carol", "dave"]
+        .into_iter()
+        .zip(2..)
+        .map(|(name, host)| Puppet::new(name, host))
+        .collect();
+    for peer in &mut peers {
+        let hello = peer.says_hello();
+        let _verdict = scene.gets(peer, hello);
+    }
+    assert_eq!(scene.story(), ["bob enters", "carol enters"]);
+    let peer = peers[2].id;
+    assert_eq!(scene.notices(), [Notice::PeerLimit { peer, limit: 2 }]);
+    scene.node.handle_disconnect(peers[0].id, scene.now);
+    scene.drain();
+    let hello = peers[2].says_hello();
+    assert_eq!(scene.gets(&peers[2], hello), Verdict::Accepted);
+    assert_eq!(scene.story(), ["dave enters"]);
+}
+
+#[test]
+fn a_flood_of_beacons_connects_to_no_more_than_the_limit_and_who_says_hello_is_taken_in() {
+    let mut scene = scene_with(|limits| limits.unready_peers = 100);
+    flood(&mut scene, 5_000);
+    assert_eq!(scene.sent_kinds().len(), 100);
+    let mut bob = Puppet::new("bob", 2);
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(scene.story(), ["bob enters"]);
+}
+
+#[test]
+fn a_flood_of_beacons_takes_no_room_for_who_says_hello_when_all_peers_are_too_many() {
+    let mut scene = scene_with(|limits| limits.peers = 100);
+    flood(&mut scene, 5_000);
+    for (number, host) in (0..100).zip(2..) {
+        let mut peer = Puppet::new(&format!("p{number}"), host);
+        let hello = peer.says_hello();
+        assert_eq!(scene.gets(&peer, hello), Verdict::Accepted);
+    }
+    assert_eq!(scene.node.peers().count(), 100);
+}
+
+#[test]
+fn a_peer_that_restarts_during_a_flood_of_beacons_enters_again() {
+    let mut scene = scene_with(|limits| limits.unready_peers = 100);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    flood(&mut scene, 5_000);
+    scene.drain();
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
+    assert!(scene.node.is_ready(bob.id));
+}
+
+#[test]
+fn a_join_of_one_group_more_than_the_limit_is_noted_and_ignored() {
+    let mut scene = scene_with(|limits| limits.groups_per_peer = 3);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    for number in 0..5_000 {
+        let join = bob.joins(&group(&format!("G{number}")));
+        assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+    }
+    assert_eq!(scene.story().len(), 3);
+    assert_eq!(scene.node.peer_groups().count(), 3);
+    let notices = scene.notices();
+    assert!(matches!(notices[0], Notice::GroupLimit { limit: 3, .. }));
+    assert!(notices.len() <= 257, "notices are bounded, too");
+    assert!(matches!(notices.last(), Some(Notice::Dropped(_))));
+}
+
+#[test]
+fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
+    let mut scene = scene_with(|limits| limits.events = 10);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    for _ in 0..10 {
+        assert!(!scene.node.is_congested());
+        let whisper = bob.says(Body::Whisper {
+            content: "x".into(),
+        });
+        let _verdict = scene.gets(&bob, whisper);
+    }
+    assert!(scene.node.is_congested());
+    for _ in 0..5 {
+        scene.node.poll_event();
+    }
+    assert!(!scene.node.is_congested());
+}
+
+#[test]
+fn a_node_is_congested_when_too_many_octets_wait() {
+    let mut scene = scene_with(|limits| limits.event_bytes = 1000);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    let whisper = bob.says(Body::Whisper {
+        content: vec![0; 1000].into(),
+    });
+    let _verdict = scene.gets(&bob, whisper);
+    assert!(scene.node.is_congested());
+    scene.node.poll_event();
+    assert!(!scene.node.is_congested());
+    assert!(!scene.node.is_congested());
+}
+
+#[test]
+fn empty_frames_that_wait_weigh_what_they_hold_in_memory() {
+    let mut scene = scene_with(|limits| limits.event_bytes = 1 << 20);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    // Two octets each on the wire, and 32 in memory.
+    let frames = vec![Bytes::new(); 60_000];
+    for _ in 0..10 {
+        let content = Content::from(frames.clone());
+        let whisper = bob.says(Body::Whisper { content });
+        let _verdict = scene.gets(&bob, whisper);
+    }
+    assert!(scene.node.is_congested());
+}
+
+#[test]
+fn headers_that_wait_to_be_told_weigh_what_they_hold_in_memory() {
+    let mut scene = scene_with(|limits| limits.event_bytes = 1 << 20);
+    let mut bob = Puppet::new("bob", 2);
+    bob.hello.headers.set("X", "y".repeat(1_000_000)).unwrap();
+    for port in 50_000..50_010 {
+        bob = bob.at(&format!("tcp://10.0.0.2:{port}"));
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+    }
+    assert!(scene.node.is_congested());
+}
+
+#[test]
+fn the_grace_of_a_leaving_peer_waits_for_an_application_that_is_behind() {
+    let mut scene = scene_with(|limits| limits.events = 1);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    let mut whisper = |text: &str| {
+        bob.says(Body::Whisper {
+            content: text.into(),
+        })
+    };
+    let (first, second) = (whisper("one"), whisper("two"));
+    let _verdict = scene.gets(&bob, first);
+    assert!(scene.node.is_congested());
+    scene.hears_leaving(&bob);
+    scene.wait(core::time::Duration::from_secs(3));
+    assert_eq!(scene.story(), ["bob whispers one"]);
+    let _verdict = scene.gets(&bob, second);
+    assert_eq!(scene.story(), ["bob whispers two"]);
+    scene.wait(core::time::Duration::from_secs(1));
+    assert_eq!(scene.story(), ["bob exits: said goodbye"]);
+}

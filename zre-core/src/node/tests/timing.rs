@@ -1,0 +1,151 @@
+//! Time, deadlines and replay.
+
+use core::time::Duration;
+use std::{string::String, vec::Vec};
+
+use super::{
+    config, group,
+    network::Network,
+    scene::{Puppet, Scene},
+};
+use crate::{Event, Instant, Node, NodeOutput};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The same things happen to a node; what it wants done and tells.
+fn history() -> (Vec<NodeOutput>, Vec<Event>) {
+    let mut scene = Scene::new();
+    let mut peers: Vec<_> = (2..20)
+        .map(|host| Puppet::new(&std::format!("p{host}"), host))
+        .collect();
+    for peer in &mut peers {
+        peer.hello.groups = [group("G")].into();
+        scene.hears(peer);
+        let hello = peer.says_hello();
+        let _verdict = scene.gets(peer, hello);
+    }
+    scene
+        .node
+        .shout(&group("G"), "hi".into(), scene.now)
+        .unwrap();
+    scene.wait(SECOND * 7);
+    scene.hears_leaving(&peers[3]);
+    scene.wait(SECOND * 40);
+    (scene.outputs(), scene.events())
+}
+
+#[test]
+fn the_same_seed_and_inputs_give_the_same_outputs() {
+    assert_eq!(history(), history());
+}
+
+#[test]
+fn the_seed_decides_the_identity_and_the_identity_the_default_name() {
+    let node = |seed| {
+        let mut config = config("alice", 1);
+        config.name = None;
+        Node::new(config, [seed; 32], Instant::default())
+    };
+    assert_eq!(node(1).id(), node(1).id());
+    assert_ne!(node(1).id(), node(2).id());
+    let digits: String = std::format!("{}", node(1).id()).chars().take(6).collect();
+    assert_eq!(*node(1).name(), digits.as_str());
+}
+
+#[test]
+fn a_beacon_goes_every_second_and_late_ones_are_not_made_up_for() {
+    let mut scene = Scene::new();
+    scene.drain();
+    assert_eq!(scene.wait(SECOND * 10), 10);
+    assert_eq!(scene.outputs().len(), 10);
+    scene.now = scene.now + SECOND * 100;
+    scene.node.handle_timeout(scene.now);
+    assert_eq!(scene.outputs().len(), 1);
+    assert_eq!(scene.node.poll_timeout(), Some(scene.now + SECOND));
+}
+
+#[test]
+fn repeated_and_early_timeouts_do_nothing() {
+    let (mut scene, _bob) = Scene::with_bob();
+    scene.wait(SECOND / 2);
+    scene.drain();
+    let before = scene.node.poll_timeout();
+    for _ in 0..100 {
+        scene.node.handle_timeout(scene.now);
+    }
+    assert_eq!(scene.outputs(), []);
+    assert_eq!(scene.events(), []);
+    assert_eq!(scene.node.poll_timeout(), before);
+}
+
+#[test]
+fn time_given_backwards_is_no_time_passed() {
+    let (mut scene, bob) = Scene::with_bob();
+    scene.wait(SECOND * 4);
+    scene.drain();
+    let now = scene.now;
+    let before = scene.node.poll_timeout();
+    scene.now = Instant::default();
+    scene.hears(&bob);
+    scene.node.handle_timeout(Instant::default());
+    assert_eq!(scene.node.poll_timeout(), before);
+    assert_eq!(scene.node.last_heard(bob.id), Some(now));
+    scene.node.stop(Instant::default());
+    assert_eq!(scene.story(), ["stop"]);
+}
+
+#[test]
+fn the_end_of_time_is_no_overflow() {
+    let (mut scene, _bob) = Scene::with_bob();
+    let end = Instant::from_micros(u64::MAX - 1);
+    scene.node.handle_timeout(end);
+    scene.hears(&Puppet::new("carol", 3));
+    scene.now = end;
+    scene.hears(&Puppet::new("dave", 4));
+    // Nobody is given up unasked, not even at the end of time.
+    let story = ["bob is evasive", "bob exits: was silent for too long"];
+    assert_eq!(scene.story(), story);
+}
+
+#[test]
+fn a_driver_that_sleeps_until_each_deadline_never_spins() {
+    // A beacon each second, and for the peer at most one look for each PING, each beacon and each
+    // timeout: presence, evasion, silence, expiry, greeting.
+    let (mut scene, bob) = Scene::with_bob();
+    scene.hears(&Puppet::new("mute", 3));
+    let deadlines = scene.wait(SECOND * 60);
+    assert!(deadlines <= 60 + 26 + 5, "{deadlines} deadlines in 60 s");
+    assert_eq!(
+        scene.story(),
+        [
+            "bob is evasive",
+            "bob is silent",
+            "bob exits: was silent for too long"
+        ]
+    );
+    assert!(!scene.node.is_ready(bob.id));
+
+    let (mut scene, bob) = Scene::with_bob();
+    let mut deadlines = 0;
+    for _ in 0..60 {
+        scene.hears(&bob);
+        deadlines += scene.wait(SECOND);
+    }
+    assert!(deadlines <= 60 + 20, "{deadlines} deadlines in 60 s");
+}
+
+#[test]
+fn a_network_of_fifty_is_quiet_for_a_minute() {
+    let mut network = Network::new();
+    let stations: Vec<_> = (0..50)
+        .map(|number| network.start(&std::format!("n{number}")))
+        .collect();
+    network.run(SECOND * 60);
+    assert_eq!(network.hellos(), 50 * 49);
+    for station in stations {
+        assert_eq!(network.peers(station).len(), 49);
+        let story = network.story(station);
+        assert_eq!(story.len(), 49);
+        assert!(story.iter().all(|line| line.ends_with(" enters")));
+    }
+}

@@ -1,0 +1,260 @@
+//! The messages inside a session: sequence, groups, status, and those that are not known.
+
+use core::time::Duration;
+use std::{vec, vec::Vec};
+
+use zre_proto::{Body, Message, PeerId};
+
+use super::{group, network::Network, scene::Scene};
+use crate::{Notice, Verdict};
+
+#[test]
+fn seventy_thousand_messages_each_way_wrap_without_an_exit() {
+    let mut network = Network::new();
+    let (alice, bob) = (network.start("alice"), network.start("bob"));
+    network.settle();
+    let (alice_id, bob_id) = (network.id(alice), network.id(bob));
+    network.events(alice);
+    network.events(bob);
+    for _ in 0..70_000 {
+        network.node(alice, |node, now| {
+            node.whisper(bob_id, "a".into(), now).unwrap();
+        });
+        network.node(bob, |node, now| {
+            node.whisper(alice_id, "b".into(), now).unwrap();
+        });
+        network.settle();
+    }
+    for (station, line) in [(alice, "bob whispers b"), (bob, "alice whispers a")] {
+        let story = network.story(station);
+        assert_eq!(story.len(), 70_000);
+        assert!(story.iter().all(|told| told == line));
+    }
+    assert_eq!(network.hellos(), 2);
+}
+
+#[test]
+fn a_peer_that_wraps_early_is_recognised_and_spoken_to_likewise() {
+    let (mut scene, mut pyre) = Scene::with_bob();
+    while pyre.sequence < 65534 {
+        let ping = pyre.says(Body::Ping);
+        assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+        if scene.outputs().len() != 1 {
+            panic!("one PING-OK for each PING");
+        }
+    }
+    // Our own counter stands at 65534, too.
+    pyre.sequence = 65535;
+    let ping = pyre.says(Body::Ping);
+    assert_eq!(ping.sequence, 0);
+    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING-OK", 0)]);
+    assert_eq!(scene.notices(), [Notice::EarlyWrap { peer: pyre.id }]);
+    let ping = pyre.says(Body::Ping);
+    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING-OK", 1)]);
+
+    // From then on both directions, without another notice.
+    while pyre.sequence < 65534 {
+        let ping = pyre.says(Body::Ping);
+        assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+    }
+    let numbers: Vec<_> = scene
+        .sent_kinds()
+        .iter()
+        .map(|(_, number)| *number)
+        .collect();
+    assert_eq!(numbers.last(), Some(&65534));
+    pyre.sequence = 65535;
+    let ping = pyre.says(Body::Ping);
+    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING-OK", 0)]);
+    assert_eq!(scene.notices(), []);
+    assert_eq!(scene.events(), []);
+}
+
+#[test]
+fn a_peer_that_does_not_wrap_early_is_spoken_to_as_the_rfc_says() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let mut last = Vec::new();
+    for _ in 0..65_540 {
+        let ping = bob.says(Body::Ping);
+        assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
+        last = scene.sent_kinds();
+    }
+    assert_eq!(last, [("PING-OK", 5)]);
+    assert_eq!(scene.events(), []);
+}
+
+#[test]
+fn ping_is_answered() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let ping = bob.says(Body::Ping);
+    assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING-OK", 2)]);
+}
+
+#[test]
+fn messages_that_are_not_known_count_and_are_ignored() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let digits: zre_proto::ShortText = "0123".try_into().unwrap();
+    let unknown = [
+        Body::Elect {
+            group: group("G"),
+            challenger: digits.clone(),
+        },
+        Body::Leader {
+            group: group("G"),
+            leader: digits,
+        },
+        Body::Unknown { id: 200 },
+    ];
+    for body in unknown {
+        let kind = body.kind();
+        let message = bob.says(body);
+        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+        let peer = bob.id;
+        assert_eq!(scene.notices(), [Notice::UnknownMessage { peer, kind }]);
+    }
+    let ping = bob.says(Body::Ping);
+    assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
+    assert_eq!(scene.events(), []);
+}
+
+#[test]
+fn joins_leaves_whispers_and_shouts_are_told_in_their_order() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let whisper = Body::Whisper {
+        content: "one".into(),
+    };
+    let shout = Body::Shout {
+        group: group("A"),
+        content: "two".into(),
+    };
+    let leave = Body::Leave {
+        group: group("A"),
+        status: 2,
+    };
+    let messages = vec![
+        bob.joins(&group("A")),
+        bob.says(whisper),
+        bob.says(shout),
+        bob.says(leave),
+    ];
+    for message in messages {
+        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+    }
+    assert_eq!(
+        scene.story(),
+        [
+            "bob joins A",
+            "bob whispers one",
+            "bob shouts two to A",
+            "bob leaves A"
+        ]
+    );
+    assert_eq!(scene.node.peer_groups().count(), 0);
+    assert_eq!(scene.notices(), []);
+}
+
+#[test]
+fn a_doubled_join_and_a_leave_of_no_member_are_no_event_and_count() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let leave = |group_name: &str, status| Body::Leave {
+        group: group(group_name),
+        status,
+    };
+    let messages = vec![
+        bob.joins(&group("A")),
+        bob.joins(&group("A")),
+        bob.says(leave("B", 3)),
+        bob.says(leave("A", 4)),
+    ];
+    for message in messages {
+        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+    }
+    assert_eq!(scene.story(), ["bob joins A", "bob leaves A"]);
+    assert_eq!(scene.notices(), []);
+}
+
+/// The status counters of what was sent.
+fn statuses(sent: &[Message]) -> Vec<u8> {
+    let status = |message: &Message| match &message.body {
+        Body::Join { status, .. } | Body::Leave { status, .. } => Some(*status),
+        _ => None,
+    };
+    sent.iter().filter_map(status).collect()
+}
+
+#[test]
+fn status_is_exact_through_three_hundred_joins_and_leaves() {
+    let (mut scene, _bob) = Scene::with_bob();
+    for _ in 0..150 {
+        scene.node.join(&group("A"), scene.now).unwrap();
+        // These two do nothing, so they do not count.
+        scene.node.join(&group("A"), scene.now).unwrap();
+        scene.node.leave(&group("B"), scene.now).unwrap();
+        scene.node.leave(&group("A"), scene.now).unwrap();
+    }
+    let expected: Vec<u8> = (1..=255).chain(0..=44).collect();
+    assert_eq!(statuses(&scene.sent()), expected);
+    scene.hears(&super::scene::Puppet::new("carol", 3));
+    let hello = scene.sent().pop().unwrap();
+    assert!(matches!(hello.body, Body::Hello(hello) if hello.status == 44));
+}
+
+#[test]
+fn who_has_our_hello_hears_of_joins_before_its_own_hello_has_come() {
+    let mut scene = Scene::new();
+    scene.hears(&super::scene::Puppet::new("bob", 2));
+    scene.node.join(&group("A"), scene.now).unwrap();
+    assert_eq!(scene.sent_kinds(), [("HELLO", 1), ("JOIN", 2)]);
+}
+
+#[test]
+fn a_wrong_status_is_noted_and_adopted() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    bob.hello.status = 99;
+    let join = bob.joins(&group("A"));
+    assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+    let notice = Notice::Status {
+        peer: bob.id,
+        expected: 1,
+        received: 100,
+    };
+    assert_eq!(scene.notices(), [notice]);
+    let join = bob.joins(&group("B"));
+    assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+    assert_eq!(scene.notices(), []);
+    assert_eq!(scene.story(), ["bob joins A", "bob joins B"]);
+}
+
+#[test]
+fn a_status_that_wraps_is_right() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    for _ in 0..300 {
+        let join = bob.joins(&group("A"));
+        assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+    }
+    assert_eq!(scene.notices(), []);
+}
+
+#[test]
+fn groups_hold_on_all_nodes_whoever_joins_when() {
+    let mut network = Network::new();
+    let (alice, bob) = (network.start("alice"), network.start("bob"));
+    network.node(alice, |node, now| node.join(&group("A"), now).unwrap());
+    network.settle();
+    network.node(bob, |node, now| node.join(&group("A"), now).unwrap());
+    network.settle();
+    let members = |network: &mut Network, station| {
+        network.node(station, |node, _| {
+            node.peers_by_group(&group("A")).collect::<Vec<PeerId>>()
+        })
+    };
+    assert_eq!(members(&mut network, alice), [network.id(bob)]);
+    assert_eq!(members(&mut network, bob), [network.id(alice)]);
+    network.run(Duration::from_secs(60));
+    assert_eq!(network.story(alice), ["bob enters", "bob joins A"]);
+    assert_eq!(network.hellos(), 2);
+}
