@@ -18,8 +18,14 @@ pub mod capture;
 pub mod netns;
 pub mod peer;
 pub mod programs;
+pub mod raw_peer;
 pub mod require;
 
 pub use netns::{Lan, Namespace};
 pub use peer::{Peer, PeerOptions};
 pub use require::RealPeers;
+
+/// The program in README.md is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -197,6 +197,15 @@ impl Peer {
         })
     }
 
+    /// Listens for this long.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it says anything meanwhile.
+    pub fn says_nothing_for(&self, time: Duration) {
+        self.log.stays_quiet_until(Instant::now() + time);
+    }
+
     /// Waits until at least this many numbers were counted, and returns whether all were in order.
     ///
     /// # Panics

@@ -89,6 +89,14 @@ impl Log {
         }
     }
 
+    pub(super) fn stays_quiet_until(&self, deadline: Instant) {
+        let before = self.said().lines.len();
+        let more = |said: &mut Said| (said.lines.len() > before).then_some(());
+        if self.wait_until(deadline, more).is_ok() {
+            panic!("{} was to be quiet after {before} lines\n{self}", self.name);
+        }
+    }
+
     pub(super) fn wait_closed(&self, deadline: Instant) {
         let closed = self.wait_until(deadline, |said| said.closed.then_some(()));
         if closed.is_err() {
