@@ -269,8 +269,9 @@ impl<'a> Replay<'a> {
     }
 
     fn read(&mut self, link: LinkId, octets: &[u8]) {
-        self.engine.inbox(link).put_slice(octets);
-        self.engine.handle_read(link, self.now);
+        let inbox = self.engine.inbox(link);
+        inbox[..octets.len()].copy_from_slice(octets);
+        self.engine.handle_read(link, octets.len(), self.now);
     }
 }
 

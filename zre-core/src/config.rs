@@ -65,7 +65,8 @@ pub struct Limits {
     /// Events that may wait for the application before reading stops; 4096 unless set. What one
     /// read brings is still taken.
     pub events: usize,
-    /// Octets that these events may hold before reading stops; 64 MiB unless set.
+    /// Octets that these events may hold before reading stops; 64 MiB unless set. A frame of more than
+    /// 4 KiB counts for at least the 64 KiB of the buffer that it may share.
     pub event_bytes: usize,
 }
 

@@ -61,6 +61,9 @@ pub enum Fault {
     /// Frames are not a ZRE message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The endpoint that it gives as its own is that of another peer, which is there.
+    #[error("its endpoint is that of {0}")]
+    Endpoint(PeerId),
     /// The connection does not speak ZMTP as ZRE uses it.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -113,10 +116,10 @@ pub enum LinkError {
     #[error("{0} during the handshake, expected READY")]
     NotReady(String),
     /// The other side sent ERROR.
-    #[error("the other side refuses the connection: \"{0}\"")]
+    #[error("the other side refuses the connection: {0:?}")]
     Refused(String),
     /// The other side's socket is of a type that ZRE does not use on this end.
-    #[error("the other side is a {theirs} socket, expected {expected}")]
+    #[error("the other side is a {theirs:?} socket, expected {expected}")]
     SocketType {
         /// The type that the other side names.
         theirs: String,

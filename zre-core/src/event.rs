@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use bytes::Bytes;
 use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText};
 
-use crate::error::Fault;
+use crate::{error::Fault, link::Link};
 
 /// Something that happened on the network.
 ///
@@ -95,7 +95,7 @@ impl Event {
     pub(crate) fn weight(&self) -> usize {
         let held = match self {
             Self::Whisper { content, .. } | Self::Shout { content, .. } => {
-                content.size() + content.len() * size_of::<Bytes>()
+                content.frames().iter().map(frame_weight).sum()
             }
             Self::Enter { headers, .. } => headers
                 .iter()
@@ -105,6 +105,15 @@ impl Event {
         };
         size_of::<Self>() + held
     }
+}
+
+/// A frame that is not small shares the buffer that it was read into.
+fn frame_weight(frame: &Bytes) -> usize {
+    let octets = match frame.len() {
+        small @ ..=Link::SMALL_FRAME => small,
+        large => large.max(Link::SHARED_BUFFER),
+    };
+    octets + size_of::<Bytes>()
 }
 
 /// Why a peer is held to be gone.

@@ -46,6 +46,14 @@ pub enum Notice {
         /// "identity" or "endpoint".
         what: &'static str,
     },
+    /// Somebody gives the endpoint of a peer as its own; the peer is asked whether it is still there.
+    #[error("{claimant} gives the endpoint of {peer} as its own")]
+    Contested {
+        /// The peer that is known there.
+        peer: PeerId,
+        /// Who says that it is there.
+        claimant: PeerId,
+    },
     /// A HELLO on a running session was taken as the answer to this node's own.
     #[error("took HELLO from {peer} as an answer")]
     HelloAnswer {
@@ -71,7 +79,7 @@ pub enum Notice {
         received: u8,
     },
     /// A peer is in as many groups as the limit allows.
-    #[error("ignored JOIN of {group} from {peer}: the limit of {limit} groups is reached")]
+    #[error("ignored JOIN of {group:?} from {peer}: the limit of {limit} groups is reached")]
     GroupLimit {
         /// The peer.
         peer: PeerId,

@@ -1,5 +1,6 @@
 //! Where sockets, engine and application meet, without a runtime.
 
+mod journal;
 mod links;
 
 use std::{
@@ -12,11 +13,12 @@ use std::{
 
 use tracing::{debug, trace, warn};
 use zre_core::{
-    Engine, Error, Event, LinkId, Notice, Output, PeerInfo,
+    Engine, Error, Event, LinkId, Output, PeerInfo,
     proto::{Content, Endpoint, GroupName, PeerId, ShortText},
 };
 
 use crate::{interface::Interface, settings::Bound, wakers::Wakers};
+use journal::Journal;
 use links::Links;
 pub use links::Stream;
 
@@ -45,6 +47,7 @@ struct State<S> {
     sender: UdpSocket,
     broadcast: (Ipv4Addr, u16),
     tasks: VecDeque<Task>,
+    journal: Journal,
     /// When the driver will call [`Hub::timeout`].
     scheduled: Option<zre_core::Instant>,
     finished: bool,
@@ -93,6 +96,7 @@ impl<S: Stream> Hub<S> {
                 sender: bound.sender.try_clone()?,
                 broadcast: bound.broadcast(),
                 tasks: VecDeque::new(),
+                journal: Journal::default(),
                 scheduled: None,
                 finished: false,
                 receivers: Wakers::default(),
@@ -399,6 +403,7 @@ impl<S: Stream> State<S> {
                 Output::Open { link, endpoint } => {
                     self.links.add_opening(link);
                     self.tasks.push_back(Task::Open { link, endpoint });
+                    self.senders.move_to(&mut self.woken);
                 }
                 Output::Writable(link) => self.write(link, now),
                 Output::Close(link) => {
@@ -410,7 +415,7 @@ impl<S: Stream> State<S> {
         }
         self.askers.move_to(&mut self.woken);
         while let Some(notice) = self.engine.poll_notice() {
-            log(&notice);
+            self.journal.write(&notice, now);
         }
         if self.engine.has_events() {
             self.receivers.move_to(&mut self.woken);
@@ -444,17 +449,5 @@ impl<S: Stream> State<S> {
             let (address, port) = self.broadcast;
             warn!(%error, %address, port, "could not send a beacon");
         }
-    }
-}
-
-/// What a user who looks for a mistake wants to read first is a warning.
-fn log(notice: &Notice) {
-    match notice {
-        Notice::ConnectFailed { .. }
-        | Notice::HelloAnswer { .. }
-        | Notice::EarlyWrap { .. }
-        | Notice::Stray { .. }
-        | Notice::UnknownMessage { .. } => debug!("{notice}"),
-        _ => warn!("{notice}"),
     }
 }

@@ -52,6 +52,7 @@ pub struct Settings {
     beacon_interval: Option<Duration>,
     evasive_timeout: Option<Duration>,
     expired_timeout: Option<Duration>,
+    handshake_timeout: Option<Duration>,
     linger: Option<Duration>,
     limits: Limits,
     seed: Option<[u8; 32]>,
@@ -149,6 +150,11 @@ impl<R> Builder<R> {
     /// How long a peer may be silent before it is given up; 30 s unless set, at least 10 ms.
     pub fn expired_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.expired_timeout = Some(timeout))
+    }
+
+    /// How long a connection may take until its peer has presented itself; 10 s unless set, at least 10 ms.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.handshake_timeout = Some(timeout))
     }
 
     /// How long stopping waits until peers have taken what was sent to them; 5 s unless set.
@@ -254,6 +260,7 @@ impl Settings {
             (&mut config.beacon_interval, self.beacon_interval),
             (&mut config.evasive_after, self.evasive_timeout),
             (&mut config.expired_after, self.expired_timeout),
+            (&mut config.handshake_timeout, self.handshake_timeout),
             (&mut config.linger, self.linger),
         ] {
             *setting = value.unwrap_or(*setting);

@@ -35,11 +35,11 @@ pub(crate) fn spawn(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<()> {
 }
 
 struct Driver {
-    // Dropped last, when all sockets are closed.
     local: IpAddr,
     receiver: UdpSocket,
     listener: TcpListener,
     links: JoinSet<()>,
+    // Dropped last, when all sockets are closed.
     hub: Finisher,
 }
 

@@ -29,7 +29,7 @@ mod driver;
 mod node;
 mod tcp;
 
-pub use node::{Builder, Events, Node, Tokio};
+pub use node::{Builder, Events, Node, Starting, Tokio};
 pub use zre_net::core::{
     ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
     proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::{Ready, poll_fn, ready},
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -48,10 +48,25 @@ pub type Builder = zre_net::Builder<Tokio>;
 pub enum Tokio {}
 
 impl Runtime for Tokio {
-    type Starting = Ready<Result<Node, StartError>>;
+    type Starting = Starting;
 
-    fn start(settings: Settings) -> Self::Starting {
-        ready(Node::start(&settings))
+    fn start(settings: Settings) -> Starting {
+        Starting { settings }
+    }
+}
+
+/// A node that starts when this is awaited.
+#[derive(Debug)]
+#[must_use = "a node does not start unless this is awaited"]
+pub struct Starting {
+    settings: Settings,
+}
+
+impl Future for Starting {
+    type Output = Result<Node, StartError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Node::start(&self.settings))
     }
 }
 
@@ -62,11 +77,10 @@ impl Node {
     }
 
     fn start(settings: &Settings) -> Result<Self, StartError> {
-        let runtime = tokio::runtime::Handle::try_current()
+        tokio::runtime::Handle::try_current()
             .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
         let bound = settings.bind()?;
         let hub = Arc::new(Hub::new(&bound)?);
-        let _entered = runtime.enter();
         driver::spawn(Arc::clone(&hub), bound)?;
         let handle = Arc::new(Handle { hub });
         Ok(Self { handle })

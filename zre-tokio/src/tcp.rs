@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::BytesMut;
 use tokio::net::TcpStream;
 
 #[derive(Debug)]
@@ -20,8 +19,8 @@ impl zre_net::Stream for Tcp {
         self.0.poll_write_ready(cx)
     }
 
-    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.0.try_read_buf(buffer)
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
     }
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -21,8 +21,6 @@ use crate::{
 
 /// How long the connection from a peer may be quiet after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
-/// How long a peer may take to answer when somebody else claims its identity.
-const DOUBT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a goodbye beacon may come behind the end of the connections.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
 
@@ -51,14 +49,22 @@ pub(super) enum End {
 /// The connections to and from one peer.
 #[derive(Debug)]
 pub(super) struct Paths {
-    endpoint: Endpoint,
     pub(super) to: Outgoing,
     pub(super) from: Option<LinkId>,
     opened_at: Instant,
-    /// The PING that the peer must answer, because somebody else claims its identity.
-    doubted: Option<u64>,
     /// What waits for the peer and has not moved since it was looked at.
     pub(super) stuck: Option<Stuck>,
+}
+
+impl Paths {
+    fn unopened(now: Instant) -> Self {
+        Self {
+            to: Outgoing::Unopened,
+            from: None,
+            opened_at: now,
+            stuck: None,
+        }
+    }
 }
 
 /// How far an outbox was written, and since when that has not changed.
@@ -71,10 +77,19 @@ pub(super) struct Stuck {
 /// The connection that we opened to a peer.
 #[derive(Debug)]
 pub(super) enum Outgoing {
+    /// The node has not asked for it yet.
+    Unopened,
     /// It is being made, or is there.
-    Link { link: LinkId, attempt: u32 },
+    Link {
+        link: LinkId,
+        endpoint: Endpoint,
+        attempt: u32,
+    },
     /// An attempt failed; its messages wait for the next.
-    Waiting { failed: Box<Link>, attempt: u32 },
+    Waiting {
+        failed: Option<Box<Link>>,
+        attempt: u32,
+    },
     /// It was there and broke.
     Lost {
         since: Instant,
@@ -130,8 +145,11 @@ impl Engine {
         self.settle();
     }
 
-    /// Opens a path to a peer, in place of an older one.
+    /// Opens a path to a peer, in place of an older one. One whose own connection has ended is about to exit.
     pub(super) fn open_path(&mut self, peer: PeerId, endpoint: Endpoint) {
+        if self.is_over(peer) {
+            return;
+        }
         let old = self.paths.remove(&peer);
         let from = old.as_ref().and_then(|old| old.from);
         if let Some(Paths {
@@ -143,14 +161,14 @@ impl Engine {
         }
         self.clear_path_timers(peer);
         let link = self.open_link(peer, &endpoint);
-        let to = Outgoing::Link { link, attempt: 1 };
         let paths = Paths {
-            endpoint,
-            to,
+            to: Outgoing::Link {
+                link,
+                endpoint,
+                attempt: 1,
+            },
             from,
-            opened_at: self.now,
-            doubted: None,
-            stuck: None,
+            ..Paths::unopened(self.now)
         };
         self.paths.insert(peer, paths);
     }
@@ -173,7 +191,6 @@ impl Engine {
             Timer::Reconnect(peer),
             Timer::Progress(peer),
             Timer::Lost(peer),
-            Timer::Doubt(peer),
         ] {
             self.deadlines.clear(timer);
         }
@@ -221,9 +238,14 @@ impl Engine {
 
     /// An accepted connection turns out to carry a peer's session. An older one gives way (ROUTER_HANDOVER).
     pub(super) fn bind(&mut self, link: LinkId, peer: PeerId) {
-        let Some(paths) = self.paths.get_mut(&peer) else {
+        if !self.node.is_ready(peer) {
             return;
-        };
+        }
+        let now = self.now;
+        let paths = self
+            .paths
+            .entry(peer)
+            .or_insert_with(|| Paths::unopened(now));
         let old = paths.from.replace(link);
         if let Some(Connection {
             end: End::Accepted { bound, .. },
@@ -237,6 +259,12 @@ impl Engine {
         if let Some(old) = old {
             self.close(old);
         }
+    }
+
+    /// Whether both connections of a peer have ended.
+    fn is_over(&self, peer: PeerId) -> bool {
+        let from = self.paths.get(&peer).and_then(|paths| paths.from);
+        self.is_lost(peer) && from.is_none()
     }
 
     /// Whether the connection to a peer broke: it cannot be sent to any more.
@@ -262,23 +290,30 @@ impl Engine {
     }
 
     pub(super) fn reconnect(&mut self, peer: PeerId) {
-        let Some(paths) = self.paths.get(&peer) else {
+        let Some(paths) = self.paths.get_mut(&peer) else {
             return;
         };
-        let Outgoing::Waiting { attempt, .. } = paths.to else {
+        let Outgoing::Waiting {
+            failed, attempt, ..
+        } = &mut paths.to
+        else {
             return;
         };
-        let endpoint = self.endpoint_for(peer, attempt);
-        let endpoint = endpoint.unwrap_or_else(|| paths.endpoint.clone());
+        let (mut failed, attempt) = (core::mem::take(failed), *attempt);
+        let Some(endpoint) = self.endpoint_for(peer, attempt) else {
+            self.exit(peer, ExitReason::ConnectionLost);
+            return;
+        };
         let link = self.open_link(peer, &endpoint);
-        if let (Some(paths), Some(connection)) =
-            (self.paths.get_mut(&peer), self.connections.get_mut(&link))
-            && let Outgoing::Waiting { failed, attempt } = &mut paths.to
-        {
+        if let (Some(connection), Some(failed)) = (self.connections.get_mut(&link), &mut failed) {
             connection.link.take_backlog(failed);
-            let attempt = *attempt + 1;
-            paths.to = Outgoing::Link { link, attempt };
-            paths.endpoint = endpoint;
+        }
+        if let Some(paths) = self.paths.get_mut(&peer) {
+            paths.to = Outgoing::Link {
+                link,
+                endpoint,
+                attempt: attempt + 1,
+            };
         }
     }
 
@@ -352,46 +387,21 @@ impl Engine {
         }
     }
 
-    /// Something came under a ready peer's identity that does not fit its session. If the peer's connection
-    /// broke unnoticed and this is its new one, messages are missing; if it is a stranger, nothing is.
-    /// The peer's answer to a PING over the connection that it is known by tells.
-    pub(super) fn doubt(&mut self, peer: PeerId) {
-        let Some(paths) = self.paths.get_mut(&peer) else {
-            return;
-        };
-        if paths.doubted.is_none()
-            && let Ok(ping) = self.node.ping(peer, self.now)
-        {
-            paths.doubted = Some(ping);
-            self.deadlines
-                .set(Timer::Doubt(peer), self.now + DOUBT_PATIENCE);
-        }
-    }
-
-    pub(super) fn settle_doubt(&mut self, peer: PeerId) {
-        let answered = self.node.answered(peer);
-        let Some(paths) = self.paths.get_mut(&peer) else {
-            return;
-        };
-        if let (Some(ping), Some(answered)) = (paths.doubted.take(), answered)
-            && answered < ping
-        {
-            self.node.handle_disconnect(peer, self.now);
-        }
-    }
-
     /// Tries again after a while, for as long as a handshake may take; a peer that has entered
     /// but cannot be reached for that long is gone.
     fn attempt_failed(&mut self, peer: PeerId, error: &str) {
-        let Some(&Paths {
-            to: Outgoing::Link { link, attempt },
-            opened_at,
-            ref endpoint,
-            ..
-        }) = self.paths.get(&peer)
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        let Outgoing::Link {
+            link,
+            endpoint,
+            attempt,
+        } = &paths.to
         else {
             return;
         };
+        let (link, attempt, opened_at) = (*link, *attempt, paths.opened_at);
         self.notices.push(Notice::ConnectFailed {
             peer,
             endpoint: endpoint.clone(),
@@ -405,8 +415,8 @@ impl Engine {
         }
         let at = self.now + self.reconnect_delay(attempt);
         self.deadlines.set(Timer::Reconnect(peer), at);
-        if let (Some(failed), Some(paths)) = (failed, self.paths.get_mut(&peer)) {
-            let failed = Box::new(failed.link);
+        if let Some(paths) = self.paths.get_mut(&peer) {
+            let failed = failed.map(|failed| Box::new(failed.link));
             paths.to = Outgoing::Waiting { failed, attempt };
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     deadlines::Deadlines,
     error::Error,
     event::{Event, ExitReason, PeerInfo},
-    link::Outbox,
+    link::{Inbox, Outbox},
     node::{Node, NodeOutput},
     notice::{Notice, Notices},
     time::Instant,
@@ -52,7 +52,8 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     notices: Notices,
     generator: ChaCha8Rng,
-    spare_inbox: BytesMut,
+    spare_inbox: Inbox,
+    nowhere: [u8; 64],
     lent_to: Option<LinkId>,
     header: BytesMut,
 }
@@ -111,8 +112,6 @@ enum Timer {
     Progress(PeerId),
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
-    /// See whether a peer answers over the connection that it is known by.
-    Doubt(PeerId),
     /// Stopping has waited for long enough.
     Linger,
 }
@@ -137,7 +136,8 @@ impl Engine {
             outputs: VecDeque::new(),
             notices: Notices::default(),
             generator,
-            spare_inbox: BytesMut::new(),
+            spare_inbox: Inbox::default(),
+            nowhere: [0; 64],
             lent_to: None,
             header: BytesMut::new(),
         };
@@ -162,7 +162,6 @@ impl Engine {
                 Timer::Reconnect(peer) => self.reconnect(peer),
                 Timer::Progress(peer) => self.check_progress(peer),
                 Timer::Lost(peer) => self.give_up_lost(peer),
-                Timer::Doubt(peer) => self.settle_doubt(peer),
                 Timer::Linger => self.finish_stop(),
             }
         }
@@ -331,7 +330,7 @@ impl Engine {
 
     /// Whether as many octets wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.queued(peer) >= self.node.config().limits.outbound
+        self.node.is_waiting(peer) || self.queued(peer) >= self.node.config().limits.outbound
     }
 
     /// The identity of this node.
@@ -384,9 +383,9 @@ impl Engine {
         self.node.peer_groups()
     }
 
-    /// The buffer to read a connection's octets into; what is read into that of a connection that
-    /// the engine does not know goes nowhere.
-    pub fn inbox(&mut self, link: LinkId) -> &mut BytesMut {
+    /// Room to read a connection's octets into: at least one. Then say how many were read, with
+    /// [`handle_read`](Engine::handle_read), before anything else. Octets of a connection that the engine does not know go nowhere.
+    pub fn inbox(&mut self, link: LinkId) -> &mut [u8] {
         self.take_back_inbox();
         match self.connections.get_mut(&link) {
             Some(connection) => {
@@ -394,11 +393,7 @@ impl Engine {
                 self.lent_to = Some(link);
                 connection.link.inbox()
             }
-            None => {
-                self.spare_inbox.clear();
-                self.spare_inbox.reserve(1);
-                &mut self.spare_inbox
-            }
+            None => &mut self.nowhere,
         }
     }
 

@@ -44,8 +44,12 @@ impl Engine {
                 }
                 self.tell_writable(link);
             }
-            Outgoing::Waiting { failed, .. } => failed.send(&self.header, content),
-            Outgoing::Lost { .. } => {}
+            Outgoing::Waiting {
+                failed: Some(failed),
+                ..
+            } => failed.send(&self.header, content),
+            Outgoing::Waiting { failed: None, .. } | Outgoing::Unopened | Outgoing::Lost { .. } => {
+            }
         }
     }
 
@@ -56,8 +60,10 @@ impl Engine {
                 .connections
                 .get(link)
                 .map_or(0, |connection| connection.link.queued()),
-            Some(Outgoing::Waiting { failed, .. }) => failed.queued(),
-            Some(Outgoing::Lost { .. }) | None => 0,
+            Some(Outgoing::Waiting { failed, .. }) => {
+                failed.as_ref().map_or(0, |failed| failed.queued())
+            }
+            Some(Outgoing::Unopened | Outgoing::Lost { .. }) | None => 0,
         }
     }
 

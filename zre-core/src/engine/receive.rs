@@ -15,10 +15,15 @@ use crate::{
 };
 
 impl Engine {
-    /// Octets have been read into a connection's inbox.
-    pub fn handle_read(&mut self, link: LinkId, now: Instant) {
+    /// So many octets have been read into a connection's [`inbox`](Engine::inbox).
+    ///
+    /// # Panics
+    ///
+    /// Panics if there was not so much room.
+    pub fn handle_read(&mut self, link: LinkId, count: usize, now: Instant) {
         self.advance(now);
         if let Some(connection) = self.connections.get_mut(&link) {
+            connection.link.handle_read(count);
             connection.read_at = self.now;
         }
         while let Some(connection) = self.connections.get_mut(&link) {
@@ -104,7 +109,7 @@ impl Engine {
             _ if bound || self.node.expects(peer, message.sequence) => {}
             _ => {
                 self.notices.push(Notice::Stray { peer, kind });
-                self.doubt(peer);
+                self.node.doubt(peer);
                 return;
             }
         }

@@ -1,11 +1,12 @@
 //! One ZMTP connection: octets in and frames out (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1).
 
 mod handshake;
+mod inbox;
 mod outbox;
 
 use alloc::{collections::VecDeque, string::String};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use zre_proto::{
     Content, RoutingId,
     zmtp::{Command, FrameHeader, Greeting, Metadata},
@@ -13,11 +14,12 @@ use zre_proto::{
 
 use crate::{config::Limits, error::LinkError};
 use handshake::Handshake;
+pub(crate) use inbox::Inbox;
 pub use outbox::Outbox;
 
 /// The state of one ZMTP connection, in either role.
 ///
-/// The caller reads into [`inbox`](Link::inbox), takes events with [`next_event`](Link::next_event)
+/// The caller reads into [`inbox`](Link::inbox), says how much it was, takes events with [`next_event`](Link::next_event)
 /// until there is none, and writes what [`outbox`](Link::outbox) holds. A link knows no ZRE: it
 /// carries messages of one or more frames. Only the NULL mechanism is offered.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct Link {
     phase: Phase,
     handshake: Handshake,
     limits: LinkLimits,
-    inbox: BytesMut,
+    inbox: Inbox,
     /// How many octets must be in the inbox before there is more to decode.
     wanted: usize,
     incoming: Option<Multipart>,
@@ -85,12 +87,13 @@ struct LinkLimits {
 impl Link {
     /// The most octets of a command; READY has some sixty.
     const MAX_COMMAND: usize = 8 << 10;
-    /// How much room there is for one read.
-    const READ_SIZE: usize = 64 << 10;
+    /// A content frame of at most this many octets gets memory of its own, so that one that is kept does not keep
+    /// all that was read with it.
+    pub(crate) const SMALL_FRAME: usize = 4 << 10;
+    /// The memory that a larger one may share.
+    pub(crate) const SHARED_BUFFER: usize = Inbox::READ_SIZE;
     /// What a message in the backlog takes beside its octets.
     const BACKLOG_COST: usize = 128;
-    /// A rest of at most this many octets moves out of a shared inbox.
-    const SMALL_REST: usize = 4 << 10;
 
     /// A link at its beginning, with a greeting in its outbox.
     pub fn new(role: Role, limits: &Limits) -> Self {
@@ -105,7 +108,7 @@ impl Link {
                 message_size: limits.message_size.saturating_add(limits.header_frame),
                 message_frames: limits.message_frames,
             },
-            inbox: BytesMut::new(),
+            inbox: Inbox::default(),
             wanted: 0,
             incoming: None,
             incoming_size: 0,
@@ -115,37 +118,28 @@ impl Link {
         }
     }
 
-    /// The buffer to read into, with room for at least one octet.
+    /// Room to read into: at least one octet. Then say how many were read, with [`handle_read`](Link::handle_read).
+    pub fn inbox(&mut self) -> &mut [u8] {
+        self.inbox.room(self.wanted)
+    }
+
+    /// So many octets have been read into [`inbox`](Link::inbox).
     ///
-    /// It grows with what has come, never with what a peer announces.
-    pub fn inbox(&mut self) -> &mut BytesMut {
-        let missing = self.wanted.saturating_sub(self.inbox.len());
-        let grow = missing.clamp(1, self.inbox.len().max(Self::READ_SIZE));
-        if self.inbox.capacity() - self.inbox.len() < grow.clamp(1, Self::READ_SIZE / 16) {
-            self.inbox.reserve(grow.max(Self::READ_SIZE));
-        }
-        &mut self.inbox
+    /// # Panics
+    ///
+    /// Panics if there was not so much room.
+    pub fn handle_read(&mut self, count: usize) {
+        self.inbox.fill(count);
     }
 
-    /// Lends a buffer to a link that has nothing received, so that idle links need none.
-    pub(crate) fn lend_inbox(&mut self, spare: &mut BytesMut) {
-        if self.inbox.is_empty() {
-            core::mem::swap(&mut self.inbox, spare);
-            self.inbox.clear();
-        }
+    /// Lends memory to read into, if nothing waits to be decoded.
+    pub(crate) fn lend_inbox(&mut self, spare: &mut Inbox) {
+        self.inbox.lend(spare);
     }
 
-    /// Takes the buffer back, if what is left in it is small enough to be kept elsewhere.
-    pub(crate) fn return_inbox(&mut self, spare: &mut BytesMut) {
-        if self.inbox.len() > Self::SMALL_REST {
-            return;
-        }
-        let mut buffer = core::mem::take(&mut self.inbox);
-        self.inbox.extend_from_slice(&buffer);
-        if (spare.capacity()..=2 * Self::READ_SIZE).contains(&buffer.capacity()) {
-            buffer.clear();
-            *spare = buffer;
-        }
+    /// Gives that memory back.
+    pub(crate) fn return_inbox(&mut self, spare: &mut Inbox) {
+        self.inbox.give_back(spare);
     }
 
     /// Decodes what comes next; `None` if more must be read first.
@@ -201,7 +195,7 @@ impl Link {
     }
 
     fn read_greeting(&mut self) -> Result<Step, LinkError> {
-        let Some(greeting) = Greeting::decode(&self.inbox)? else {
+        let Some(greeting) = Greeting::decode(self.inbox.filled())? else {
             self.wanted = Greeting::LEN;
             return Ok(Step::NeedMore);
         };
@@ -214,18 +208,18 @@ impl Link {
     }
 
     fn read_frame(&mut self) -> Result<Step, LinkError> {
-        let Some((header, head_len)) = FrameHeader::decode(&self.inbox)? else {
+        let Some((header, head_len)) = FrameHeader::decode(self.inbox.filled())? else {
             self.wanted = FrameHeader::MAX_LEN;
             return Ok(Step::NeedMore);
         };
         let size = self.check_size(&header)?;
-        if self.inbox.len() - head_len < size {
+        if self.inbox.filled().len() - head_len < size {
             self.wanted = head_len + size;
             return Ok(Step::NeedMore);
         }
         self.inbox.advance(head_len);
         self.wanted = 0;
-        let body = self.inbox.split_to(size).freeze();
+        let body = self.inbox.take(size);
         if header.command {
             self.take_command(body)
         } else {
@@ -274,7 +268,11 @@ impl Link {
                 rest: Content::default(),
             },
             Some(mut message) => {
-                message.rest.push(body);
+                message.rest.push(if body.len() <= Self::SMALL_FRAME {
+                    Bytes::copy_from_slice(&body)
+                } else {
+                    body
+                });
                 message
             }
         };
@@ -329,10 +327,10 @@ fn command_name(command: &Command) -> String {
     match command {
         Command::Ping { .. } => "PING".into(),
         Command::Pong { .. } => "PONG".into(),
-        Command::Unknown { name } => alloc::format!("command {name}"),
+        Command::Unknown { name } => alloc::format!("command {:?}", name.to_string_lossy()),
         _ => "a command".into(),
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

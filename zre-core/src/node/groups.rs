@@ -74,6 +74,7 @@ impl Node {
                 }
             }
             Body::Shout { group, content } => {
+                let group = self.own_copy(&group);
                 if let Some(name) = self.name_of(peer) {
                     self.events.push(Event::Shout {
                         peer,
@@ -122,19 +123,24 @@ impl Node {
         }
     }
 
+    /// The name with memory of its own and not of the message that it came in.
+    fn own_copy(&self, group: &GroupName) -> GroupName {
+        match self.members.get_key_value(group) {
+            Some((known, _)) => known.clone(),
+            None => group.detached(),
+        }
+    }
+
     /// Enters a peer into a group, if it is not in it and there is room.
     pub(super) fn peer_joined_group(&mut self, peer: PeerId, group: &GroupName) {
         let limit = self.config.limits.groups_per_peer;
+        let group = self.own_copy(group);
         let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
-        if ready.groups.contains(group) {
+        if ready.groups.contains(&group) {
             return;
         }
-        let group = match self.members.get_key_value(group) {
-            Some((known, _)) => known.clone(),
-            None => group.detached(),
-        };
         if ready.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             self.notices.push(Notice::GroupLimit { peer, group, limit });
             return;

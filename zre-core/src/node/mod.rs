@@ -1,5 +1,6 @@
 //! One node: messages in and messages out, no octets and no connections.
 
+mod doubt;
 mod groups;
 mod peer;
 mod presence;
@@ -229,11 +230,15 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`].
+    /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`]. [`Error::Full`] for a
+    /// peer that gives the endpoint of another as its own, until it is known which of them is there.
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
         self.command(now)?;
         if !self.is_ready(peer) {
             return Err(Error::UnknownPeer(peer));
+        }
+        if self.is_waiting(peer) {
+            return Err(Error::Full(peer));
         }
         let content = self.sendable(content)?;
         self.send(peer, Body::Whisper { content });
@@ -277,7 +282,7 @@ impl Node {
         let reached: Vec<_> = peers
             .iter()
             .copied()
-            .filter(|peer| members.contains(peer))
+            .filter(|peer| members.contains(peer) && !self.is_waiting(*peer))
             .collect();
         for peer in &reached {
             let (group, content) = (group.clone(), content.clone());
@@ -370,6 +375,11 @@ impl Node {
             .is_some_and(|peer| peer.is_ready() && peer.sequence.fits(sequence))
     }
 
+    /// Whether the peer cannot be sent to yet, because another is known at its endpoint and is being asked.
+    pub(crate) fn is_waiting(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.waits)
+    }
+
     /// The sequence number that comes next in the peer's session.
     pub(crate) fn expected_sequence(&self, peer: PeerId) -> Option<u16> {
         Some(self.peers.get(&peer)?.sequence.expected())
@@ -420,7 +430,11 @@ impl Node {
 
     /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.
     pub(crate) fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        self.peers.get(&peer).into_iter().flat_map(Peer::endpoints)
+        let endpoints = self.peers.get(&peer).into_iter().flat_map(Peer::endpoints);
+        endpoints.filter(move |endpoint| {
+            let owner = self.by_endpoint.get(*endpoint);
+            owner.is_none_or(|owner| *owner == peer)
+        })
     }
 
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
@@ -493,7 +507,7 @@ impl Node {
 
     /// Sends to a peer in its sequence; to one that is not there, nothing.
     fn send(&mut self, peer: PeerId, body: Body) {
-        let Some(state) = self.peers.get_mut(&peer) else {
+        let Some(state) = self.peers.get_mut(&peer).filter(|peer| !peer.waits) else {
             return;
         };
         let sequence = state.sequence.number_next();
@@ -514,10 +528,18 @@ impl Node {
         };
         known.pings.count_answer();
         let answered = known.pings.answered;
-        if let Some(ready) = known.ready_mut()
-            && matches!(ready.answer, Answer::Asked { ping, .. } if ping <= answered)
-        {
+        let Some(ready) = known.ready_mut() else {
+            return;
+        };
+        if matches!(ready.answer, Answer::Asked { ping, .. } if ping <= answered) {
             ready.answer = Answer::Known;
+        }
+        if ready
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.ping <= answered)
+        {
+            self.doubt_is_answered(peer);
         }
     }
 
@@ -549,6 +571,9 @@ impl Node {
                 }
                 let name = ready.name;
                 self.events.push(Event::Exit { peer, name, reason });
+                if let Some(claimant) = ready.doubt.and_then(|doubt| doubt.claimant) {
+                    self.connect(claimant);
+                }
             }
         }
     }

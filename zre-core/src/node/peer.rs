@@ -5,7 +5,10 @@ use core::time::Duration;
 
 use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 
-use crate::{event::PeerInfo, time::Instant};
+use crate::{
+    event::{ExitReason, PeerInfo},
+    time::Instant,
+};
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -17,6 +20,8 @@ pub(super) struct Peer {
     pub(super) pings: Pings,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
+    /// Whether it is not connected yet, because another peer is known at its endpoint.
+    pub(super) waits: bool,
     /// Another endpoint that its beacons come from, and when the last one came.
     pub(super) elsewhere: Option<(Endpoint, Instant)>,
 }
@@ -41,17 +46,23 @@ pub(super) struct Ready {
     pub(super) groups: BTreeSet<GroupName>,
     pub(super) status: u8,
     pub(super) presence: Presence,
-    /// When a peer whose beacon says that it leaves is gone, if its connection has not ended before.
-    pub(super) leaves: Option<Leaving>,
     /// Whether the peer knows of the session.
     pub(super) answer: Answer,
+    /// Why it may be gone, if there is a reason.
+    pub(super) doubt: Option<Doubt>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Leaving {
-    pub(super) at: Instant,
+/// The peer is asked whether it is there, and gone if it does not answer.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    pub(super) ping: u64,
+    pub(super) until: Instant,
     /// How many congestions had ended when that was decided.
     pub(super) reliefs: u64,
+    /// Why it is gone then.
+    pub(super) reason: ExitReason,
+    /// Who gives its endpoint as its own.
+    pub(super) claimant: Option<PeerId>,
 }
 
 /// After we said HELLO to a peer that may have held its session for complete.
@@ -91,7 +102,7 @@ impl Peer {
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(&self.session, Session::Ready(ready) if ready.leaves.is_some())
+        matches!(&self.session, Session::Ready(ready) if ready.has_said_goodbye())
     }
 
     /// Where it may be reached: where it is connected, where its last beacon came from, where it says.
@@ -124,6 +135,19 @@ impl Peer {
             headers: ready.headers.clone(),
             groups: ready.groups.clone(),
         })
+    }
+}
+
+impl Ready {
+    pub(super) fn has_said_goodbye(&self) -> bool {
+        let reason = self.doubt.as_ref().map(|doubt| &doubt.reason);
+        reason == Some(&ExitReason::Goodbye)
+    }
+
+    /// The peer goes on announcing itself.
+    pub(super) fn forget_goodbye(&mut self) {
+        self.doubt
+            .take_if(|doubt| doubt.reason == ExitReason::Goodbye);
     }
 }
 

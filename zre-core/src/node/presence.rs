@@ -23,10 +23,11 @@ pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// What a look at a peer finds.
 enum Finding {
     Gone(ExitReason),
-    Left,
     Fine,
     /// It has not answered that it knows of the session.
     DidNotKnow,
+    /// It has not answered whether it is there.
+    IsNotThere,
     AsksQuietly,
     TurnsEvasive,
     AsksAgain {
@@ -39,8 +40,8 @@ impl Node {
     pub(super) fn check_presence(&mut self, peer: PeerId) {
         match self.look_at(peer) {
             Some(Finding::Gone(reason)) => self.exit(peer, reason),
-            Some(Finding::Left) => self.peer_has_left(peer),
             Some(Finding::Fine) => self.look_again(peer),
+            Some(Finding::IsNotThere) => self.doubt_is_due(peer),
             Some(Finding::DidNotKnow) => {
                 self.say_hello_again(peer);
                 self.look_again(peer);
@@ -78,11 +79,11 @@ impl Node {
             Session::Greeting { .. } => return Some(Finding::Fine),
             Session::Ready(ready) => ready,
         };
-        if ready.leaves.is_some_and(|leaves| leaves.at <= now) {
-            return Some(Finding::Left);
-        }
         if matches!(ready.answer, Answer::Asked { until, .. } if until <= now) {
             return Some(Finding::DidNotKnow);
+        }
+        if ready.doubt.as_ref().is_some_and(|doubt| doubt.until <= now) {
+            return Some(Finding::IsNotThere);
         }
         if silence < evasive_after {
             ready.presence = Presence::Present;
@@ -133,8 +134,8 @@ impl Peer {
             Answer::Asked { until, .. } => Some(until),
             Answer::Known | Answer::MayCome { .. } => None,
         };
-        let leaves = ready.leaves.map(|leaves| leaves.at);
-        let others = [leaves, answer].into_iter().flatten();
+        let doubt = ready.doubt.as_ref().map(|doubt| doubt.until);
+        let others = [answer, doubt].into_iter().flatten();
         others.fold(presence, Instant::min)
     }
 }

@@ -13,7 +13,7 @@ use zre_proto::{Body, Endpoint, Hello, PeerId};
 
 use super::{
     Node, NodeOutput, Timer, Verdict,
-    peer::{Answer, Leaving, Peer, Pings, Presence, Ready, Sequence, Session},
+    peer::{Answer, Peer, Pings, Presence, Ready, Sequence, Session},
     presence::PING_INTERVAL,
 };
 use crate::{
@@ -21,9 +21,6 @@ use crate::{
     event::{Event, ExitReason},
     notice::Notice,
 };
-
-/// How long a leaving peer's last messages may trail behind its beacon.
-const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// How long a peer may take, at first, to answer whether a HELLO of its was an answer to ours.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
@@ -39,14 +36,11 @@ impl Node {
         }
         let now = self.now;
         let Some(known) = self.peers.get_mut(&peer) else {
-            self.replace_at(&endpoint, peer);
-            if self.has_room_for_beacon(peer) {
-                self.meet(peer, endpoint, Sequence::default());
-            }
+            self.stranger_appears(peer, endpoint);
             return;
         };
         if let Some(ready) = known.ready_mut() {
-            ready.leaves = None;
+            ready.forget_goodbye();
         }
         if known.endpoint == endpoint {
             known.heard_at = now;
@@ -57,48 +51,25 @@ impl Node {
         if known.is_ready() && now.since(known.heard_at) >= unanswered {
             let sequence = known.sequence.renewed();
             self.exit(peer, ExitReason::ConnectionLost);
-            self.replace_at(&endpoint, peer);
             self.meet(peer, endpoint, sequence);
+        }
+    }
+
+    fn stranger_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+        if let Some(owner) = self.owner_of(&endpoint, peer) {
+            self.contest(owner, None);
+        } else if self.has_room_for_beacon(peer) {
+            self.meet(peer, endpoint, Sequence::default());
         }
     }
 
     /// A beacon says that a peer leaves. What it sent before may still be under way on its
     /// connection, so it is gone when that ends, or after a moment.
     pub(super) fn peer_leaves(&mut self, peer: PeerId) {
-        let leaving = self.leaving_soon();
-        let Some(known) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        match known.ready_mut() {
-            Some(ready) => {
-                ready.leaves.get_or_insert(leaving);
-                self.look_again(peer);
-            }
-            None => self.exit(peer, ExitReason::Goodbye),
-        }
-    }
-
-    /// The grace of a leaving peer is over; it begins anew if the application had to catch up meanwhile.
-    pub(super) fn peer_has_left(&mut self, peer: PeerId) {
-        let anew = self.leaving_soon();
-        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
-            return;
-        };
-        let caught_up = ready
-            .leaves
-            .is_some_and(|leaves| leaves.reliefs != anew.reliefs);
-        if self.events.congested || caught_up {
-            ready.leaves = Some(anew);
-            self.look_again(peer);
+        if self.is_ready(peer) {
+            self.doubt_after_goodbye(peer);
         } else {
             self.exit(peer, ExitReason::Goodbye);
-        }
-    }
-
-    fn leaving_soon(&self) -> Leaving {
-        Leaving {
-            at: self.now + LEAVING_GRACE,
-            reliefs: self.reliefs,
         }
     }
 
@@ -158,7 +129,6 @@ impl Node {
     }
 
     fn hello_from_stranger(&mut self, peer: PeerId, hello: Hello) -> Verdict {
-        self.replace_at(&hello.endpoint, peer);
         if !self.make_room_for_hello(peer) {
             return Verdict::Ignored;
         }
@@ -185,7 +155,6 @@ impl Node {
         } else {
             let sequence = known.sequence.renewed();
             self.exit(peer, ExitReason::Restarted);
-            self.replace_at(&hello.endpoint, peer);
             self.meet(peer, hello.endpoint.clone(), sequence);
             self.complete(peer, hello);
             self.await_answer(peer, ANSWER_PATIENCE);
@@ -215,7 +184,7 @@ impl Node {
         if let Some(ready) = known.ready_mut() {
             ready.name = hello.name.detached();
             ready.headers = hello.headers.detached();
-            ready.leaves = None;
+            ready.forget_goodbye();
             ready.answer = Answer::Asked {
                 ping,
                 until,
@@ -239,30 +208,16 @@ impl Node {
     /// What was taken for an answer was a new session that waits for our HELLO. To the application
     /// nothing has happened. A peer that was only slow restarts and answers; it is given longer next time.
     pub(super) fn say_hello_again(&mut self, peer: PeerId) {
-        let hello = self.own_hello();
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
-        let endpoint = known.endpoint.clone();
-        known.sequence.restart_sent();
         known.pings.forget_unanswered();
         let patience = match known.ready_mut().map(|ready| ready.answer) {
             Some(Answer::Asked { patience, .. }) => 2 * patience,
             _ => ANSWER_PATIENCE,
         };
-        self.outputs
-            .push_back(NodeOutput::Connect { peer, endpoint });
-        self.send(peer, Body::Hello(hello));
+        self.connect(peer);
         self.await_answer(peer, patience);
-    }
-
-    /// Whoever was at an endpoint where another peer now answers is gone.
-    fn replace_at(&mut self, endpoint: &Endpoint, newcomer: PeerId) {
-        if let Some(&old) = self.by_endpoint.get(endpoint)
-            && old != newcomer
-        {
-            self.exit(old, ExitReason::Replaced);
-        }
     }
 
     /// Whether there is room for a peer of which only a beacon is known.
@@ -300,35 +255,49 @@ impl Node {
         }
     }
 
-    /// Says HELLO to a new peer.
+    /// Takes in a new peer and says HELLO to it, unless another is known at its endpoint.
     fn meet(&mut self, peer: PeerId, endpoint: Endpoint, sequence: Sequence) {
+        let owner = self.owner_of(&endpoint, peer);
         let give_up_at = self.now + self.config.handshake_timeout;
-        self.peers.insert(
-            peer,
-            Peer {
-                id: peer,
-                endpoint: endpoint.clone(),
-                session: Session::Greeting {
-                    give_up_at,
-                    refused: false,
-                },
-                sequence,
-                pings: Pings::default(),
-                heard_at: self.now,
-                elsewhere: None,
+        let known = Peer {
+            id: peer,
+            endpoint,
+            session: Session::Greeting {
+                give_up_at,
+                refused: false,
             },
-        );
+            sequence,
+            pings: Pings::default(),
+            heard_at: self.now,
+            waits: owner.is_some(),
+            elsewhere: None,
+        };
+        self.peers.insert(peer, known);
         self.unready += 1;
+        self.look_again(peer);
+        match owner {
+            Some(owner) => self.contest(owner, Some(peer)),
+            None => self.connect(peer),
+        }
+    }
+
+    /// Says HELLO on a new connection.
+    pub(super) fn connect(&mut self, peer: PeerId) {
+        let hello = self.own_hello();
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        known.waits = false;
+        known.sequence.restart_sent();
+        let endpoint = known.endpoint.clone();
         self.by_endpoint.insert(endpoint.clone(), peer);
-        self.deadlines.set(Timer::Peer(peer), give_up_at);
         self.outputs
             .push_back(NodeOutput::Connect { peer, endpoint });
-        self.send(peer, Body::Hello(self.own_hello()));
+        self.send(peer, Body::Hello(hello));
     }
 
     /// The peer's HELLO has come to a session that waited for it.
     fn complete(&mut self, peer: PeerId, hello: Hello) {
-        self.replace_at(&hello.endpoint, peer);
         let now = self.now;
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
@@ -344,8 +313,8 @@ impl Node {
             groups: BTreeSet::new(),
             status: hello.status,
             presence: Presence::Present,
-            leaves: None,
             answer: Answer::Known,
+            doubt: None,
         }));
         self.unready -= 1;
         self.look_again(peer);

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use zre_core::LinkId;
 
 use super::{Hub, State};
@@ -22,12 +22,12 @@ pub trait Stream: Send + Sync {
     /// Waits until the stream may be written.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Reads what is there, at most what the buffer has room for; 0 at the end of the stream.
+    /// Reads what is there, at most as much as the buffer is long; 0 at the end of the stream.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::WouldBlock`] if there is nothing yet.
-    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize>;
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes as much as the socket takes.
     ///
@@ -191,7 +191,7 @@ impl<S: Stream> State<S> {
     fn read(&mut self, link: LinkId, stream: &S, now: zre_core::Instant) -> Step {
         match stream.try_read(self.engine.inbox(link)) {
             Ok(0) => self.ended(link, "the other side closed it", now),
-            Ok(_) => self.engine.handle_read(link, now),
+            Ok(count) => self.engine.handle_read(link, count, now),
             Err(error) if is_transient(&error) => {}
             Err(error) => self.ended(link, &error.to_string(), now),
         }

@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, format, string::String, vec, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, Bytes};
 
 use crate::{
     config::Config,
@@ -395,12 +395,11 @@ impl Net {
             return end.ends && end.closed;
         }
         let inbox = engine.inbox(end.link);
-        let room = inbox.capacity() - inbox.len();
-        let count = room.min(self.piece).min(end.arrived.len());
+        let count = inbox.len().min(self.piece).min(end.arrived.len());
         assert!(count > 0, "no room to read");
         let octets: Vec<u8> = end.arrived.drain(..count).collect();
-        inbox.put_slice(&octets);
-        engine.handle_read(end.link, self.now);
+        inbox[..count].copy_from_slice(&octets);
+        engine.handle_read(end.link, count, self.now);
         true
     }
 }

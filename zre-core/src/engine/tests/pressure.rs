@@ -227,7 +227,7 @@ fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost() {
 
 #[test]
 fn few_events_with_much_content_stop_reading_too() {
-    let mut solo = Solo::with_limits(|limits| limits.event_bytes = 10_000);
+    let mut solo = Solo::with_limits(|limits| limits.event_bytes = 100_000);
     let mut puppet = solo.puppet(1);
     solo.takes_events = false;
     let large = Bytes::from(vec![1; 5001]);

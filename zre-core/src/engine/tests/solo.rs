@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, format, string::String, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, Bytes};
 use zre_proto::{
     Body, Content, Endpoint, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
 };
@@ -141,11 +141,10 @@ impl Solo {
     pub(super) fn read(&mut self, link: LinkId, mut octets: &[u8]) {
         while !octets.is_empty() {
             let inbox = self.engine.inbox(link);
-            let room = inbox.capacity() - inbox.len();
-            let (now, later) = octets.split_at(room.min(octets.len()));
-            inbox.put_slice(now);
+            let (now, later) = octets.split_at(inbox.len().min(octets.len()));
+            inbox[..now.len()].copy_from_slice(now);
             octets = later;
-            self.engine.handle_read(link, self.now);
+            self.engine.handle_read(link, now.len(), self.now);
         }
         self.drain();
     }
@@ -223,8 +222,7 @@ impl Far {
             };
             solo.engine.handle_written(solo.now);
             solo.drain();
-            self.link.inbox().put_slice(&theirs);
-            while let Some(event) = self.link.next_event().unwrap() {
+            for event in crate::link::tests::feed(&mut self.link, &theirs).unwrap() {
                 if let LinkEvent::Message(message) = event {
                     let limits = MessageLimits::default();
                     let message = Message::decode(message.first, message.rest, &limits);

@@ -205,14 +205,37 @@ fn a_new_identity_at_a_known_endpoint_replaces_the_old_peer() {
     let (mut scene, bob) = Scene::with_bob();
     let mut anew = Puppet::new("bobby", 2);
     scene.hears(&anew);
+    assert_eq!(scene.sent_kinds(), [("PING", 2)], "is bob still there?");
+    scene.wait(core::time::Duration::from_secs(1));
     assert_eq!(
         scene.story(),
         ["bob exits: replaced by another node at its endpoint"]
     );
+    scene.hears(&anew);
     let hello = anew.says_hello();
     assert_eq!(scene.gets(&anew, hello), Verdict::Accepted);
     assert_eq!(scene.story(), ["bobby enters"]);
     assert_eq!(scene.node.peer(bob.id), None);
+}
+
+#[test]
+fn a_peer_that_answers_is_not_replaced_and_who_claims_its_endpoint_goes() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let mut mallory = Puppet::new("mallory", 2);
+    let hello = mallory.says_hello();
+    assert_eq!(scene.gets(&mallory, hello), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING", 2)], "only bob is sent to");
+    let now = scene.now;
+    let whisper = scene.node.whisper(mallory.id, "hello".into(), now);
+    assert_eq!(whisper, Err(crate::Error::Full(mallory.id)));
+    let answer = bob.says(zre_proto::Body::PingOk);
+    assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+    scene.wait(core::time::Duration::from_secs(2));
+    let refused = std::format!(
+        "mallory exits: broke the protocol: its endpoint is that of {}",
+        bob.id
+    );
+    assert_eq!(scene.story(), ["mallory enters", &refused]);
 }
 
 #[test]
@@ -221,13 +244,16 @@ fn a_hello_from_a_stranger_at_a_known_endpoint_replaces_the_old_peer() {
     let mut anew = Puppet::new("bobby", 2);
     let hello = anew.says_hello();
     assert_eq!(scene.gets(&anew, hello), Verdict::Accepted);
+    assert_eq!(scene.sent_kinds(), [("PING", 2)], "is bob still there?");
+    scene.wait(core::time::Duration::from_secs(1));
     assert_eq!(
         scene.story(),
         [
+            "bobby enters",
             "bob exits: replaced by another node at its endpoint",
-            "bobby enters"
         ]
     );
+    assert!(scene.sent_kinds().contains(&("HELLO", 1)), "to bobby");
 }
 
 #[test]

@@ -181,6 +181,6 @@ fn the_grace_of_a_leaving_peer_waits_for_an_application_that_is_behind() {
     assert_eq!(scene.story(), ["bob whispers one"]);
     let _verdict = scene.gets(&bob, second);
     assert_eq!(scene.story(), ["bob whispers two"]);
-    scene.wait(core::time::Duration::from_secs(1));
+    scene.wait(core::time::Duration::from_secs(2));
     assert_eq!(scene.story(), ["bob exits: said goodbye"]);
 }
