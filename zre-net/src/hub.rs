@@ -20,7 +20,7 @@ use zre_core::{
 use crate::{interface::Interface, settings::Bound, wakers::Wakers};
 use journal::Journal;
 use links::Links;
-pub use links::Stream;
+pub use links::{Interest, Stream};
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///
@@ -203,30 +203,15 @@ impl<S: Stream> Hub<S> {
         })
     }
 
-    /// Shouts to the members that have room, then to the others when they have. `waiting` is what
-    /// the poll before left there, `None` at the first.
-    pub fn poll_shout(
-        &self,
-        cx: &Context<'_>,
-        group: &GroupName,
-        content: &Content,
-        waiting: &mut Option<Vec<PeerId>>,
-        reached: &mut usize,
-    ) -> Poll<Result<usize, Error>> {
-        self.with(|state, now| {
-            let content = content.clone();
-            let shouted = match waiting {
-                None => state.engine.shout(group, content, now)?,
-                Some(peers) => state.engine.shout_to(peers, group, content, now)?,
-            };
-            *reached += shouted.reached;
-            if shouted.full.is_empty() {
-                return Poll::Ready(Ok(*reached));
-            }
-            *waiting = Some(shouted.full);
-            state.senders.register(cx);
-            Poll::Pending
-        })
+    /// Shouts to the members that have room, then to the others when they have.
+    pub fn shout(&self, group: GroupName, content: Content) -> Shout<'_, S> {
+        Shout {
+            hub: self,
+            group,
+            content,
+            waiting: None,
+            reached: 0,
+        }
     }
 
     /// Asks a peer for an answer.
@@ -392,6 +377,37 @@ impl<S: Stream> Hub<S> {
         drop(state);
         woken.wake();
         result
+    }
+}
+
+/// A shout under way; see [`Hub::shout`].
+#[derive(Debug)]
+pub struct Shout<'h, S: Stream> {
+    hub: &'h Hub<S>,
+    group: GroupName,
+    content: Content,
+    /// The members that had no room; `None` before the first attempt.
+    waiting: Option<Vec<PeerId>>,
+    reached: usize,
+}
+
+impl<S: Stream> Shout<'_, S> {
+    /// Goes on; says how many members it reached when there is none left that has no room.
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
+        self.hub.with(|state, now| {
+            let content = self.content.clone();
+            let shouted = match &self.waiting {
+                None => state.engine.shout(&self.group, content, now)?,
+                Some(peers) => state.engine.shout_to(peers, &self.group, content, now)?,
+            };
+            self.reached += shouted.reached;
+            if shouted.full.is_empty() {
+                return Poll::Ready(Ok(self.reached));
+            }
+            self.waiting = Some(shouted.full);
+            state.senders.register(cx);
+            Poll::Pending
+        })
     }
 }
 

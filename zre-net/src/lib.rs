@@ -6,13 +6,19 @@
 
 #![forbid(unsafe_code)]
 
+mod driver;
+mod handle;
 mod hub;
 mod interface;
+mod node;
 mod settings;
 pub mod socket;
 mod wakers;
 
-pub use hub::{Hub, Stream, Task};
+pub use driver::{Sockets, drive};
+pub use handle::Handle;
+pub use hub::{Hub, Interest, Shout, Stream, Task};
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
+pub use node::{Events, Node};
 pub use settings::{Bound, Builder, Runtime, Settings, StartError};
 pub use zre_core as core;

@@ -11,6 +11,14 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::interface::Interface;
 
+#[cfg(unix)]
+pub use std::os::fd::AsFd as AsSocket;
+#[cfg(windows)]
+pub use std::os::windows::io::AsSocket;
+
+/// A buffer of this many octets is longer than any beacon, so that a longer datagram shows as one.
+pub const DATAGRAM_SIZE: usize = 64;
+
 /// First of the dynamic ports, which [`ListenPort::Free`] searches up to 65535.
 const FIRST_FREE_PORT: u16 = 49152;
 const FREE_PORTS: u16 = 16384;
@@ -222,10 +230,7 @@ fn connector_from(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpS
 ///
 /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) for such a connection;
 /// [`NotConnected`](io::ErrorKind::NotConnected) for one that is closed already.
-pub fn refuse_self<'s, S>(stream: &'s S) -> io::Result<()>
-where
-    SockRef<'s>: From<&'s S>,
-{
+pub fn refuse_self(stream: &impl AsSocket) -> io::Result<()> {
     let socket = SockRef::from(stream);
     let (local, remote) = (socket.local_addr()?, socket.peer_addr()?);
     if local.as_socket() == remote.as_socket() {
@@ -240,10 +245,7 @@ where
 /// # Errors
 ///
 /// When the connection is closed already, on some systems.
-pub fn tune<'s, S>(stream: &'s S) -> io::Result<()>
-where
-    SockRef<'s>: From<&'s S>,
-{
+pub fn tune(stream: &impl AsSocket) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_TIME)
         .with_interval(KEEPALIVE_INTERVAL)
@@ -251,6 +253,16 @@ where
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)
+}
+
+/// The first IPv4 address that a host name stands for: nodes are found over IPv4.
+///
+/// # Errors
+///
+/// [`NotFound`](io::ErrorKind::NotFound) if there is none.
+pub fn first_ipv4(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<SocketAddr> {
+    let first = addresses.into_iter().find(SocketAddr::is_ipv4);
+    first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no IPv4 address"))
 }
 
 fn tcp(address: IpAddr) -> io::Result<Socket> {

@@ -25,13 +25,64 @@
 
 #![forbid(unsafe_code)]
 
-mod driver;
-mod node;
+mod sockets;
 mod tcp;
 
-pub use node::{Builder, Events, Node, Starting, Tokio};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::runtime::Handle;
 pub use zre_net::core::{
     ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
     proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},
 };
+use zre_net::{Hub, Runtime, Settings};
 pub use zre_net::{Interface, InterfaceChoice, InterfaceError, StartError};
+
+pub use crate::tcp::Tcp;
+
+/// A running node; see [`zre_net::Node`] and [`zre_net::Handle`] for what it does.
+pub type Node = zre_net::Node<Tcp>;
+
+/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives a future of the node.
+pub type Builder = zre_net::Builder<Tcp>;
+
+/// The events of a node as a stream.
+pub type Events = zre_net::Events<Tcp>;
+
+impl Runtime for Tcp {
+    type Starting = Starting;
+
+    fn start(settings: Settings) -> Starting {
+        Starting { settings }
+    }
+}
+
+/// A node that starts when this is awaited.
+#[derive(Debug)]
+#[must_use = "a node does not start unless this is awaited"]
+pub struct Starting {
+    settings: Settings,
+}
+
+impl Future for Starting {
+    type Output = Result<Node, StartError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(start(&self.settings))
+    }
+}
+
+fn start(settings: &Settings) -> Result<Node, StartError> {
+    let runtime = Handle::try_current()
+        .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
+    let bound = settings.bind()?;
+    let hub = Arc::new(Hub::new(&bound)?);
+    let local = bound.local_address();
+    let sockets = sockets::Sockets::new(bound)?;
+    runtime.spawn(zre_net::drive(Arc::clone(&hub), sockets, local));
+    Ok(Node::new(hub))
+}

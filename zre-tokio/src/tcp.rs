@@ -7,8 +7,9 @@ use std::{
 
 use tokio::net::TcpStream;
 
+/// A connection that tokio watches. It is public only as the parameter of [`zre_net::Node`].
 #[derive(Debug)]
-pub(crate) struct Tcp(pub(crate) TcpStream);
+pub struct Tcp(pub(crate) TcpStream);
 
 impl zre_net::Stream for Tcp {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -25,5 +26,19 @@ impl zre_net::Stream for Tcp {
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.try_write_vectored(slices)
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Tcp {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsSocket for Tcp {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        self.0.as_socket()
     }
 }

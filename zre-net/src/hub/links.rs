@@ -135,35 +135,25 @@ impl<S: Stream> Hub<S> {
 
     /// Moves what there is to move over a connection, until it has ended.
     pub fn poll_link(&self, link: LinkId, stream: &S, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let step = self.with(|state, now| state.step(link, stream, now, cx));
-            match step {
-                Step::Again => {}
-                Step::Wait => return Poll::Pending,
-                Step::Ended => return Poll::Ready(()),
+        let mut interest = self.watch_link(link, cx);
+        while let Some(Interest { readable, writable }) = interest {
+            // An error shows again when reading or writing.
+            let ready = Interest {
+                readable: readable && stream.poll_readable(cx).is_ready(),
+                writable: writable && stream.poll_writable(cx).is_ready(),
+            };
+            if ready == Interest::default() {
+                return Poll::Pending;
             }
+            interest = self.carry(link, stream, ready);
         }
+        Poll::Ready(())
     }
-}
 
-enum Step {
-    Again,
-    Wait,
-    Ended,
-}
-
-impl<S: Stream> State<S> {
-    /// One read and as much writing as the socket takes.
-    fn step(
-        &mut self,
-        link: LinkId,
-        stream: &S,
-        now: zre_core::Instant,
-        cx: &mut Context<'_>,
-    ) -> Step {
-        let Some(known) = self.links.0.get_mut(&link) else {
-            return Step::Ended;
-        };
+    /// What a connection waits for, `None` if it has ended. Wakes when that changes.
+    pub fn watch_link(&self, link: LinkId, cx: &Context<'_>) -> Option<Interest> {
+        let mut state = self.lock();
+        let known = state.links.0.get_mut(&link)?;
         if !known
             .task
             .as_ref()
@@ -171,31 +161,58 @@ impl<S: Stream> State<S> {
         {
             known.task = Some(cx.waker().clone());
         }
-        if known.write_blocked
-            && let Poll::Ready(_) = stream.poll_writable(cx)
-        {
-            // An error shows again when writing.
-            known.write_blocked = false;
-            self.write(link, now);
-            return Step::Again;
-        }
-        if self.engine.is_congested() {
-            return Step::Wait;
-        }
-        match stream.poll_readable(cx) {
-            Poll::Pending => Step::Wait,
-            Poll::Ready(_) => self.read(link, stream, now),
-        }
+        state.interest(link)
     }
 
-    fn read(&mut self, link: LinkId, stream: &S, now: zre_core::Instant) -> Step {
+    /// Reads a connection once if it is readable, and writes it if it is writable; gives what it then waits for,
+    /// `None` if it has ended.
+    pub fn carry(&self, link: LinkId, stream: &S, ready: Interest) -> Option<Interest> {
+        self.with(|state, now| {
+            if ready.writable {
+                state.unblock(link);
+                state.write(link, now);
+            }
+            if ready.readable && !state.engine.is_congested() {
+                state.read(link, stream, now);
+            }
+            state.interest(link)
+        })
+    }
+}
+
+/// What a connection waits for, or what it is ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Interest {
+    /// There is something to be read.
+    pub readable: bool,
+    /// The socket takes more.
+    pub writable: bool,
+}
+
+impl<S: Stream> State<S> {
+    fn interest(&self, link: LinkId) -> Option<Interest> {
+        Some(Interest {
+            readable: !self.engine.is_congested(),
+            writable: self.links.0.get(&link)?.write_blocked,
+        })
+    }
+
+    fn read(&mut self, link: LinkId, stream: &S, now: zre_core::Instant) {
+        if !self.links.0.contains_key(&link) {
+            return;
+        }
         match stream.try_read(self.engine.inbox(link)) {
             Ok(0) => self.ended(link, "the other side closed it", now),
             Ok(count) => self.engine.handle_read(link, count, now),
             Err(error) if is_transient(&error) => {}
             Err(error) => self.ended(link, &error.to_string(), now),
         }
-        Step::Again
+    }
+
+    fn unblock(&mut self, link: LinkId) {
+        if let Some(known) = self.links.0.get_mut(&link) {
+            known.write_blocked = false;
+        }
     }
 
     /// Writes a connection's outbox until it is empty or the socket takes no more.

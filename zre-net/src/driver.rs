@@ -1,0 +1,190 @@
+//! The loop that runs a node on an asynchronous runtime.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use tracing::warn;
+use zre_core::{LinkId, proto::Endpoint};
+
+use crate::{
+    hub::{Hub, Stream, Task},
+    socket,
+};
+
+/// The runtime's own parts: its sockets, its clock and its tasks.
+pub trait Sockets: Send + Sized + 'static {
+    /// A connection of the runtime's.
+    type Stream: Stream + socket::AsSocket + 'static;
+
+    /// Receives a datagram on the discovery port.
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>>;
+
+    /// Accepts a connection.
+    fn poll_accept(&mut self, cx: &mut Context<'_>)
+    -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+
+    /// Waits for a moment, for ever if there is none.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()>;
+
+    /// Connects a socket that is bound already.
+    fn connect(
+        unconnected: std::net::TcpStream,
+        remote: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Looks up the addresses of a host.
+    fn look_up(host: String, port: u16)
+    -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Runs a task, no longer than these sockets are there.
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Ends the tasks.
+    fn end_tasks(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Runs a node until it has stopped, then closes its sockets.
+pub async fn drive<T: Sockets>(hub: Arc<Hub<T::Stream>>, sockets: T, local: IpAddr) {
+    let mut driver = Driver {
+        local,
+        sockets,
+        accepting: true,
+        hub: Finisher(hub),
+    };
+    driver.run().await;
+    driver.sockets.end_tasks().await;
+}
+
+struct Driver<T: Sockets> {
+    local: IpAddr,
+    sockets: T,
+    accepting: bool,
+    // Dropped last, when all sockets are closed.
+    hub: Finisher<T::Stream>,
+}
+
+/// Tells those who wait that the node is over, also when the runtime ends before the node does.
+struct Finisher<S: Stream>(Arc<Hub<S>>);
+
+impl<S: Stream> Drop for Finisher<S> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+enum Happening<S> {
+    Task(Task),
+    Datagram(io::Result<(usize, SocketAddr)>),
+    Accepted(io::Result<(S, SocketAddr)>),
+    Deadline,
+}
+
+impl<T: Sockets> Driver<T> {
+    async fn run(&mut self) {
+        let hub = Arc::clone(&self.hub.0);
+        let mut datagram = [0; socket::DATAGRAM_SIZE];
+        loop {
+            let deadline = hub.deadline();
+            match poll_fn(|cx| self.poll_next(cx, &mut datagram, deadline)).await {
+                Happening::Task(Task::Open { link, endpoint }) => self.open(link, endpoint),
+                Happening::Task(Task::Reschedule) => {}
+                Happening::Task(Task::Finish) => return,
+                Happening::Datagram(Ok((length, from))) => {
+                    hub.datagram(from, datagram.get(..length).unwrap_or_default());
+                }
+                Happening::Datagram(Err(error)) => warn!(%error, "could not receive a beacon"),
+                Happening::Accepted(Ok((stream, remote))) => self.accept(stream, remote),
+                Happening::Accepted(Err(error)) => {
+                    // Out of descriptors, most likely: not before the next deadline again.
+                    warn!(%error, "could not accept a connection");
+                    self.accepting = false;
+                }
+                Happening::Deadline => {
+                    hub.timeout();
+                    self.accepting = true;
+                }
+            }
+        }
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        datagram: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> Poll<Happening<T::Stream>> {
+        if let Poll::Ready(task) = self.hub.0.poll_task(cx) {
+            return Poll::Ready(Happening::Task(task));
+        }
+        if let Poll::Ready(received) = self.sockets.poll_recv(cx, datagram) {
+            return Poll::Ready(Happening::Datagram(received));
+        }
+        if self.accepting
+            && let Poll::Ready(accepted) = self.sockets.poll_accept(cx)
+        {
+            return Poll::Ready(Happening::Accepted(accepted));
+        }
+        self.sockets
+            .poll_deadline(cx, deadline)
+            .map(|()| Happening::Deadline)
+    }
+
+    fn accept(&mut self, stream: T::Stream, remote: SocketAddr) {
+        if let Err(error) = socket::tune(&stream) {
+            warn!(%error, %remote, "could not set the options of a connection");
+        }
+        let hub = Arc::clone(&self.hub.0);
+        let stream = Arc::new(stream);
+        let link = hub.accepted(Arc::clone(&stream), remote);
+        self.sockets.spawn(carry(hub, link, stream));
+    }
+
+    fn open(&mut self, link: LinkId, endpoint: Endpoint) {
+        let hub = Arc::clone(&self.hub.0);
+        let local = self.local;
+        self.sockets.spawn(async move {
+            let mut connecting = Box::pin(connect::<T>(endpoint, local));
+            let connected = poll_fn(|cx| match hub.poll_closed(link, cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => connecting.as_mut().poll(cx).map(Some),
+            });
+            match connected.await {
+                Some(Ok(stream)) => {
+                    let stream = Arc::new(stream);
+                    hub.opened(link, Arc::clone(&stream));
+                    carry(hub, link, stream).await;
+                }
+                Some(Err(error)) => hub.open_failed(link, &error),
+                None => {}
+            }
+        });
+    }
+}
+
+async fn carry<S: Stream>(hub: Arc<Hub<S>>, link: LinkId, stream: Arc<S>) {
+    poll_fn(|cx| hub.poll_link(link, &stream, cx)).await;
+}
+
+async fn connect<T: Sockets>(endpoint: Endpoint, local: IpAddr) -> io::Result<T::Stream> {
+    let remote = match endpoint.to_socket_addr() {
+        Some(address) => address,
+        None => {
+            let host = endpoint.host().to_string();
+            socket::first_ipv4(T::look_up(host, endpoint.port().get()).await?)?
+        }
+    };
+    let stream = T::connect(socket::connector(remote, Some(local))?, remote).await?;
+    socket::refuse_self(&stream)?;
+    socket::tune(&stream)?;
+    Ok(stream)
+}
