@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
+    ops::Deref,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -73,8 +74,24 @@ struct Driver<T: Sockets> {
     hub: Finisher<T::Stream>,
 }
 
-/// Tells those who wait that the node is over, also when the runtime ends before the node does.
-struct Finisher<S: Stream>(Arc<Hub<S>>);
+/// A hub that is [finished](Hub::finish) when this is dropped: also when a runtime ends before the node does.
+#[derive(Debug)]
+pub struct Finisher<S: Stream>(Arc<Hub<S>>);
+
+impl<S: Stream> Finisher<S> {
+    /// Takes the driver's part in a hub.
+    pub fn new(hub: Arc<Hub<S>>) -> Self {
+        Self(hub)
+    }
+}
+
+impl<S: Stream> Deref for Finisher<S> {
+    type Target = Hub<S>;
+
+    fn deref(&self) -> &Hub<S> {
+        &self.0
+    }
+}
 
 impl<S: Stream> Drop for Finisher<S> {
     fn drop(&mut self) {

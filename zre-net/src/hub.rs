@@ -5,8 +5,9 @@ mod links;
 
 use std::{
     collections::VecDeque,
+    fmt::Debug,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
     time::Instant,
 };
@@ -20,7 +21,7 @@ use zre_core::{
 use crate::{interface::Interface, settings::Bound, wakers::Wakers};
 use journal::Journal;
 use links::Links;
-pub use links::{Interest, Stream};
+pub use links::Stream;
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///
@@ -56,8 +57,18 @@ struct State<S> {
     askers: Wakers,
     driver: Wakers,
     stoppers: Wakers,
+    signals: Vec<Weak<dyn Signal>>,
     /// Who is to be woken when the lock is free again.
     woken: Wakers,
+}
+
+/// Shows whether events wait, to those who cannot be woken by a [`Waker`](std::task::Waker).
+pub trait Signal: Debug + Send + Sync {
+    /// Events wait, or the node has stopped.
+    fn raise(&self);
+
+    /// No event waits.
+    fn lower(&self);
 }
 
 /// Something for the driver to do.
@@ -104,6 +115,7 @@ impl<S: Stream> Hub<S> {
                 askers: Wakers::default(),
                 driver: Wakers::default(),
                 stoppers: Wakers::default(),
+                signals: Vec::new(),
                 woken: Wakers::default(),
             }),
         };
@@ -262,6 +274,15 @@ impl<S: Stream> Hub<S> {
         self.with(|state, _| state.next_event())
     }
 
+    /// Raises a signal while events wait, for as long as somebody holds it.
+    pub fn signal(&self, signal: &Arc<dyn Signal>) {
+        let mut state = self.lock();
+        if state.engine.has_events() || state.finished {
+            signal.raise();
+        }
+        state.signals.push(Arc::downgrade(signal));
+    }
+
     /// The peers that have entered.
     pub fn peers(&self) -> Vec<PeerId> {
         self.lock().engine.peers().collect()
@@ -350,6 +371,7 @@ impl<S: Stream> Hub<S> {
     pub fn finish(&self) {
         self.with(|state, now| {
             state.finished = true;
+            state.raise_signals();
             state.engine.stop(now);
             state.links.clear(&mut state.woken);
             state.receivers.move_to(&mut state.woken);
@@ -392,6 +414,12 @@ pub struct Shout<'h, S: Stream> {
 }
 
 impl<S: Stream> Shout<'_, S> {
+    /// The error that names a member that it has not reached.
+    pub fn full(&self) -> Error {
+        let member = self.waiting.iter().flatten().next();
+        member.map_or(Error::Stopped, |member| Error::Full(*member))
+    }
+
     /// Goes on; says how many members it reached when there is none left that has no room.
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
         self.hub.with(|state, now| {
@@ -435,6 +463,7 @@ impl<S: Stream> State<S> {
         }
         if self.engine.has_events() {
             self.receivers.move_to(&mut self.woken);
+            self.raise_signals();
         }
         if self.driver_is_wanted() {
             self.driver.move_to(&mut self.woken);
@@ -442,6 +471,11 @@ impl<S: Stream> State<S> {
         if self.engine.is_stopped() {
             self.senders.move_to(&mut self.woken);
         }
+    }
+
+    fn raise_signals(&self) {
+        let signals = self.signals.iter().filter_map(Weak::upgrade);
+        signals.for_each(|signal| signal.raise());
     }
 
     fn driver_is_wanted(&self) -> bool {
@@ -455,6 +489,14 @@ impl<S: Stream> State<S> {
 
     fn next_event(&mut self) -> Option<Event> {
         let event = self.engine.poll_event()?;
+        if !self.engine.has_events() && !self.finished {
+            self.signals.retain(|signal| {
+                signal.upgrade().is_some_and(|signal| {
+                    signal.lower();
+                    true
+                })
+            });
+        }
         trace!(?event, "event");
         Some(event)
     }

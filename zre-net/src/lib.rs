@@ -15,9 +15,9 @@ mod settings;
 pub mod socket;
 mod wakers;
 
-pub use driver::{Sockets, drive};
+pub use driver::{Finisher, Sockets, drive};
 pub use handle::Handle;
-pub use hub::{Hub, Interest, Shout, Stream, Task};
+pub use hub::{Hub, Shout, Signal, Stream, Task};
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
 pub use node::{Events, Node};
 pub use settings::{Bound, Builder, Runtime, Settings, StartError};

@@ -221,6 +221,29 @@ fn connector_from(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpS
     Ok(socket.into())
 }
 
+/// Begins to connect a socket made by [`connector`]. When it is writable it is connected, or
+/// [`take_error`](TcpStream::take_error) says why it is not.
+///
+/// # Errors
+///
+/// When the system knows at once that it cannot be done.
+pub fn begin_connect(socket: &TcpStream, remote: SocketAddr) -> io::Result<()> {
+    match SockRef::from(socket).connect(&remote.into()) {
+        Err(error) if is_under_way(&error) => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(unix)]
+fn is_under_way(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+#[cfg(windows)]
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 /// Refuses a connection that a socket made to itself.
 ///
 /// Connecting to a dynamic port of this machine on which nobody listens succeeds now and then:

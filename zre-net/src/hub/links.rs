@@ -135,8 +135,13 @@ impl<S: Stream> Hub<S> {
 
     /// Moves what there is to move over a connection, until it has ended.
     pub fn poll_link(&self, link: LinkId, stream: &S, cx: &mut Context<'_>) -> Poll<()> {
+        /// After so many reads it is the others' turn.
+        const BUDGET: u32 = 32;
         let mut interest = self.watch_link(link, cx);
-        while let Some(Interest { readable, writable }) = interest {
+        for _ in 0..BUDGET {
+            let Some(Interest { readable, writable }) = interest else {
+                return Poll::Ready(());
+            };
             // An error shows again when reading or writing.
             let ready = Interest {
                 readable: readable && stream.poll_readable(cx).is_ready(),
@@ -147,11 +152,12 @@ impl<S: Stream> Hub<S> {
             }
             interest = self.carry(link, stream, ready);
         }
-        Poll::Ready(())
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// What a connection waits for, `None` if it has ended. Wakes when that changes.
-    pub fn watch_link(&self, link: LinkId, cx: &Context<'_>) -> Option<Interest> {
+    fn watch_link(&self, link: LinkId, cx: &Context<'_>) -> Option<Interest> {
         let mut state = self.lock();
         let known = state.links.0.get_mut(&link)?;
         if !known
@@ -166,7 +172,7 @@ impl<S: Stream> Hub<S> {
 
     /// Reads a connection once if it is readable, and writes it if it is writable; gives what it then waits for,
     /// `None` if it has ended.
-    pub fn carry(&self, link: LinkId, stream: &S, ready: Interest) -> Option<Interest> {
+    fn carry(&self, link: LinkId, stream: &S, ready: Interest) -> Option<Interest> {
         self.with(|state, now| {
             if ready.writable {
                 state.unblock(link);
@@ -182,11 +188,9 @@ impl<S: Stream> Hub<S> {
 
 /// What a connection waits for, or what it is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Interest {
-    /// There is something to be read.
-    pub readable: bool,
-    /// The socket takes more.
-    pub writable: bool,
+struct Interest {
+    readable: bool,
+    writable: bool,
 }
 
 impl<S: Stream> State<S> {

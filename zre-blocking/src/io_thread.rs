@@ -1,0 +1,316 @@
+//! The thread that runs a node, whatever the number of its peers.
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use mio::{
+    Events, Interest, Token,
+    net::{TcpListener, TcpStream, UdpSocket},
+};
+use tracing::warn;
+use zre_net::{
+    Bound, Finisher, Hub, Task,
+    core::{LinkId, proto::Endpoint},
+    socket,
+};
+
+use crate::{lookup::Lookup, tcp::Tcp};
+
+const WAKE: Token = Token(0);
+const RECEIVER: Token = Token(1);
+const LISTENER: Token = Token(2);
+const FIRST_LINK: usize = 3;
+
+/// Starts the thread.
+pub(crate) fn spawn(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<JoinHandle<()>> {
+    let mut io = IoThread::new(hub, bound)?;
+    thread::Builder::new().name("zre".into()).spawn(move || {
+        if let Err(error) = io.run() {
+            warn!(%error, "the node cannot go on");
+        }
+    })
+}
+
+struct IoThread {
+    local: IpAddr,
+    selector: mio::Poll,
+    wakes: Arc<Wakes>,
+    waker: Waker,
+    receiver: UdpSocket,
+    listener: TcpListener,
+    lookup: Lookup,
+    connections: HashMap<Token, Connection>,
+    next_token: usize,
+    // Dropped last, when all sockets are closed.
+    hub: Finisher<Tcp>,
+}
+
+struct Connection {
+    link: LinkId,
+    stream: Arc<Tcp>,
+    waker: Waker,
+    is_open: bool,
+}
+
+/// Whom other threads have woken.
+pub(crate) struct Wakes {
+    tokens: Mutex<Vec<Token>>,
+    selector: mio::Waker,
+}
+
+struct TokenWaker {
+    token: Token,
+    wakes: Arc<Wakes>,
+}
+
+impl IoThread {
+    fn new(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<Self> {
+        let local = bound.local_address();
+        let selector = mio::Poll::new()?;
+        let mut receiver = UdpSocket::from_std(bound.receiver);
+        let mut listener = TcpListener::from_std(bound.listener);
+        let registry = selector.registry();
+        registry.register(&mut receiver, RECEIVER, Interest::READABLE)?;
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        let wakes = Arc::new(Wakes {
+            tokens: Mutex::default(),
+            selector: mio::Waker::new(registry, WAKE)?,
+        });
+        Ok(Self {
+            local,
+            waker: wakes.waker(WAKE),
+            lookup: Lookup::new(wakes.waker(WAKE)),
+            selector,
+            wakes,
+            receiver,
+            listener,
+            connections: HashMap::new(),
+            next_token: FIRST_LINK,
+            hub: Finisher::new(hub),
+        })
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        let mut deadline = self.hub.deadline();
+        while self.do_tasks(&mut deadline) {
+            self.go_on_with_woken();
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            match self.selector.poll(&mut events, left) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                self.handle(event);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                self.hub.timeout();
+                // Those that could not be accepted, for want of descriptors.
+                self.accept();
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the hub wants done; `false` when that is to end.
+    fn do_tasks(&mut self, deadline: &mut Option<Instant>) -> bool {
+        loop {
+            let waker = self.waker.clone();
+            match self.hub.poll_task(&Context::from_waker(&waker)) {
+                Poll::Ready(Task::Open { link, endpoint }) => self.open(link, &endpoint),
+                Poll::Ready(Task::Reschedule) => *deadline = self.hub.deadline(),
+                Poll::Ready(Task::Finish) => return false,
+                Poll::Pending => return true,
+            }
+        }
+    }
+
+    fn go_on_with_woken(&mut self) {
+        while let Some((link, found)) = self.lookup.next_answer() {
+            self.connect(link, found);
+        }
+        for token in self.wakes.take() {
+            self.go_on(token);
+        }
+    }
+
+    fn handle(&mut self, event: &mio::event::Event) {
+        match event.token() {
+            WAKE => {}
+            RECEIVER => self.receive(),
+            LISTENER => self.accept(),
+            token => {
+                if let Some(connection) = self.connections.get(&token) {
+                    connection.stream.set_ready(event);
+                    self.go_on(token);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut datagram = [0; socket::DATAGRAM_SIZE];
+        loop {
+            match self.receiver.recv_from(&mut datagram) {
+                Ok((length, from)) => {
+                    let datagram = datagram.get(..length).unwrap_or_default();
+                    self.hub.datagram(from, datagram);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    warn!(%error, "could not receive a beacon");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, remote)) => self.take_in(stream, remote),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    warn!(%error, "could not accept a connection");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, stream: TcpStream, remote: SocketAddr) {
+        let Some((token, stream)) = self.watch(stream) else {
+            return;
+        };
+        if let Err(error) = socket::tune(&*stream) {
+            warn!(%error, %remote, "could not set the options of a connection");
+        }
+        let link = self.hub.accepted(Arc::clone(&stream), remote);
+        self.add(token, link, stream, true);
+        self.go_on(token);
+    }
+
+    fn open(&mut self, link: LinkId, endpoint: &Endpoint) {
+        match endpoint.to_socket_addr() {
+            Some(address) => self.connect(link, Ok(address)),
+            None => self.lookup.ask(link, endpoint),
+        }
+    }
+
+    /// Begins to connect, if the connection is still wanted.
+    fn connect(&mut self, link: LinkId, remote: io::Result<SocketAddr>) {
+        let cx = Context::from_waker(&self.waker);
+        if self.hub.poll_closed(link, &cx).is_ready() {
+            return;
+        }
+        let begun = remote.and_then(|remote| {
+            let stream = socket::connector(remote, Some(self.local))?;
+            socket::begin_connect(&stream, remote)?;
+            Ok(TcpStream::from_std(stream))
+        });
+        match begun {
+            Ok(stream) => {
+                if let Some((token, stream)) = self.watch(stream) {
+                    self.add(token, link, stream, false);
+                    self.go_on(token);
+                }
+            }
+            Err(error) => self.hub.open_failed(link, &error),
+        }
+    }
+
+    fn watch(&mut self, mut stream: TcpStream) -> Option<(Token, Arc<Tcp>)> {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.selector.registry();
+        match registry.register(&mut stream, token, interest) {
+            Ok(()) => Some((token, Arc::new(Tcp::new(stream)))),
+            Err(error) => {
+                warn!(%error, "could not watch a connection");
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, token: Token, link: LinkId, stream: Arc<Tcp>, is_open: bool) {
+        let connection = Connection {
+            link,
+            stream,
+            waker: self.wakes.waker(token),
+            is_open,
+        };
+        self.connections.insert(token, connection);
+    }
+
+    /// Moves what can be moved over a connection.
+    fn go_on(&mut self, token: Token) {
+        if let Some(connection) = self.connections.get_mut(&token)
+            && connection.poll(&self.hub).is_ready()
+        {
+            self.connections.remove(&token);
+        }
+    }
+}
+
+impl Connection {
+    /// Ready when it has ended.
+    fn poll(&mut self, hub: &Hub<Tcp>) -> Poll<()> {
+        let mut cx = Context::from_waker(&self.waker);
+        if !self.is_open {
+            if hub.poll_closed(self.link, &cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let connected = match self.stream.poll_connected() {
+                Poll::Ready(connected) => connected,
+                Poll::Pending => return Poll::Pending,
+            };
+            let usable = connected
+                .and_then(|()| socket::refuse_self(&*self.stream))
+                .and_then(|()| socket::tune(&*self.stream));
+            if let Err(error) = usable {
+                hub.open_failed(self.link, &error);
+                return Poll::Ready(());
+            }
+            self.is_open = true;
+            hub.opened(self.link, Arc::clone(&self.stream));
+        }
+        hub.poll_link(self.link, &self.stream, &mut cx)
+    }
+}
+
+impl Wakes {
+    fn waker(self: &Arc<Self>, token: Token) -> Waker {
+        let wakes = Arc::clone(self);
+        Waker::from(Arc::new(TokenWaker { token, wakes }))
+    }
+
+    fn take(&self) -> Vec<Token> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut tokens)
+    }
+}
+
+impl Wake for TokenWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let tokens = &self.wakes.tokens;
+        tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.token);
+        if let Err(error) = self.wakes.selector.wake() {
+            warn!(%error, "could not wake the node's thread");
+        }
+    }
+}

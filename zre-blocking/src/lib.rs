@@ -1,0 +1,44 @@
+//! A ZRE node for threads and event loops, without async: programs on a network find each other, form groups and
+//! exchange messages, with no server.
+//!
+//! ```no_run
+//! use zre_blocking::{Event, Node};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Node::builder("alice").join("CHAT").start()?;
+//! node.shout("CHAT", "hello")?;
+//! for event in node.events() {
+//!     if let Event::Shout { name, content, .. } = event {
+//!         println!("{name}: {}", content.to_str_lossy());
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each node has one thread for its sockets, whatever the number of its peers. A program with an event loop of
+//! its own watches [`Node::readiness`] in it and never blocks.
+
+#![forbid(unsafe_code)]
+
+mod io_thread;
+mod lookup;
+mod node;
+mod park;
+mod readiness;
+mod tcp;
+
+pub use zre_net::core::{
+    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
+    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},
+};
+pub use zre_net::{Interface, InterfaceChoice, InterfaceError, StartError};
+
+pub use crate::{
+    node::{Events, Node, RecvTimeoutError},
+    readiness::Readiness,
+    tcp::Tcp,
+};
+
+/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives the node.
+pub type Builder = zre_net::Builder<Tcp>;

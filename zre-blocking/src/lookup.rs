@@ -1,0 +1,72 @@
+//! Looking up host names beside the I/O thread, which is not to wait for them.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    sync::mpsc::{self, Receiver, Sender},
+    task::Waker,
+    thread,
+};
+
+use zre_net::{
+    core::{LinkId, proto::Endpoint},
+    socket,
+};
+
+type Answer = (LinkId, io::Result<SocketAddr>);
+
+/// One thread for all names, from the first that is to be looked up; most nodes never need it.
+pub(crate) struct Lookup {
+    questions: Option<Sender<(LinkId, Endpoint)>>,
+    answers: (Sender<Answer>, Receiver<Answer>),
+    waker: Waker,
+}
+
+impl Lookup {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self {
+            questions: None,
+            answers: mpsc::channel(),
+            waker,
+        }
+    }
+
+    pub(crate) fn ask(&mut self, link: LinkId, endpoint: &Endpoint) {
+        if self.questions.is_none() {
+            self.questions = self.start_thread().ok();
+        }
+        let question = (link, endpoint.clone());
+        let asked = self.questions.as_ref().map(|to| to.send(question));
+        if !matches!(asked, Some(Ok(()))) {
+            let no_thread = io::Error::other("no thread to look up the host");
+            // The receiver is in `self`.
+            let _ = self.answers.0.send((link, Err(no_thread)));
+            self.waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn next_answer(&mut self) -> Option<Answer> {
+        self.answers.1.try_recv().ok()
+    }
+
+    fn start_thread(&self) -> io::Result<Sender<(LinkId, Endpoint)>> {
+        let (questions, asked) = mpsc::channel::<(LinkId, Endpoint)>();
+        let answers = self.answers.0.clone();
+        let waker = self.waker.clone();
+        let name = "zre-lookup".into();
+        thread::Builder::new().name(name).spawn(move || {
+            for (link, endpoint) in asked {
+                if answers.send((link, look_up(&endpoint))).is_err() {
+                    return;
+                }
+                waker.wake_by_ref();
+            }
+        })?;
+        Ok(questions)
+    }
+}
+
+fn look_up(endpoint: &Endpoint) -> io::Result<SocketAddr> {
+    let host = endpoint.host().to_string();
+    socket::first_ipv4((host, endpoint.port().get()).to_socket_addrs()?)
+}

@@ -1,0 +1,100 @@
+//! A ZRE node for smol, async-std and any other executor: programs on a network find each other, form
+//! groups and exchange messages, with no server.
+//!
+//! A node needs its [`Driver`] to run: a future that the program spawns wherever it spawns its own.
+//! Nothing else runs behind the program's back but the one thread by which async-io watches sockets.
+//!
+//! ```no_run
+//! use zre_smol::{Event, Node};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let (node, driver) = Node::builder("alice").join("CHAT").start()?;
+//! smol::spawn(driver).detach(); // or async_std::task::spawn(driver)
+//! smol::block_on(async {
+//!     node.shout("CHAT", "hello").await?;
+//!     while let Some(event) = node.recv().await {
+//!         if let Event::Shout { name, content, .. } = event {
+//!             println!("{name}: {}", content.to_str_lossy());
+//!         }
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod sockets;
+mod tcp;
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+pub use zre_net::core::{
+    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
+    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},
+};
+use zre_net::{Hub, Runtime, Settings};
+pub use zre_net::{Interface, InterfaceChoice, InterfaceError, StartError};
+
+pub use crate::tcp::Tcp;
+
+/// A running node; see [`zre_net::Node`] and [`zre_net::Handle`] for what it does.
+pub type Node = zre_net::Node<Tcp>;
+
+/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives the node and its [`Driver`].
+pub type Builder = zre_net::Builder<Tcp>;
+
+/// The events of a node as a stream.
+pub type Events = zre_net::Events<Tcp>;
+
+impl Runtime for Tcp {
+    type Starting = Result<(Node, Driver), StartError>;
+
+    fn start(settings: Settings) -> Self::Starting {
+        let bound = settings.bind()?;
+        let hub = Arc::new(Hub::new(&bound)?);
+        let local = bound.local_address();
+        let sockets = sockets::Sockets::new(bound)?;
+        let links = sockets.links();
+        let drive = zre_net::drive(Arc::clone(&hub), sockets, local);
+        let driver = Driver(Box::pin(async move { links.run(drive).await }));
+        Ok((Node::new(hub), driver))
+    }
+}
+
+/// What makes a node go: spawn it, or await it beside whatever the program does.
+///
+/// It ends when the node has stopped. Dropped before, it ends the node at once, without a goodbye.
+#[must_use = "a node does nothing unless its driver is run"]
+pub struct Driver(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+/// Starts a node and runs it on smol's global executor.
+///
+/// # Errors
+///
+/// As [`start`](zre_net::Builder::start).
+#[cfg(feature = "smol")]
+pub fn spawn(builder: Builder) -> Result<Node, StartError> {
+    let (node, driver) = builder.start()?;
+    smol::spawn(driver).detach();
+    Ok(node)
+}
