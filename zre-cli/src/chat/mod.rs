@@ -1,0 +1,212 @@
+//! `zre chat`: talk to everyone in a group.
+
+mod input;
+mod screen;
+
+use std::{collections::HashSet, env, process::ExitCode, time::Duration};
+
+use clap::Args;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId, ShortText};
+
+use crate::{
+    failure::Failure,
+    log,
+    options::{self, Common},
+    shutdown,
+};
+use input::Input;
+use screen::Screen;
+
+/// Talk to everyone in a group.
+///
+/// Type a line and press Enter: everyone in the group sees it. Who comes and goes is shown. When
+/// standard input is not a terminal, its lines are sent once somebody is there, or after two seconds.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Options {
+    /// Your name, as the others see it [default: your user name]
+    #[arg(long, short, value_name = "NAME", value_parser = options::node_name)]
+    name: Option<String>,
+
+    /// The group to talk in
+    #[arg(long, short, value_name = "GROUP", default_value = "CHAT", value_parser = options::group_name)]
+    group: GroupName,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HELP: &str = "\
+Lines that begin with a slash are commands: /who shows who is there, /quit leaves, /help tells more.
+Ctrl-D and Ctrl-C leave, too.
+
+Examples:
+  zre chat                           in the group CHAT, under your user name
+  zre chat --name alice --group ops
+  make 2>&1 | tail -1 | zre chat --group builds
+
+Exit codes: 0 left; 2 the command line is wrong, or the node cannot start.";
+
+const COMMANDS: &str = "\
+/who   shows who is in the group
+/quit  leaves, as Ctrl-D and Ctrl-C do
+/help  shows this
+Everything else is sent to the group; //text sends /text.";
+
+/// Without a terminal, lines wait as long for somebody to hear them.
+const COMPANY_WITHIN: Duration = Duration::from_secs(2);
+
+/// Talks until the user leaves.
+pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
+    let (screen, keyboard) = screen::open()?;
+    let logged = screen.clone();
+    log::start(options.common.verbose, move |line| {
+        logged.print_if_room(line)
+    })?;
+    let talked = talk(&options, &screen, keyboard).await;
+    screen.close().await;
+    talked.map(|()| ExitCode::SUCCESS)
+}
+
+async fn talk(
+    options: &Options,
+    screen: &Screen,
+    keyboard: input::Keyboard,
+) -> Result<(), Failure> {
+    let name = options.name.clone().or_else(user_name);
+    let builder = options.common.builder(name.as_deref());
+    let node = builder.join((**options.group).clone()).start().await?;
+    let room = Room {
+        node: &node,
+        group: &options.group,
+        screen,
+        company: Notify::new(),
+    };
+    room.welcome().await?;
+    let is_terminal = keyboard.is_terminal();
+    let input = keyboard.listen(&format!("{}> ", node.name()))?;
+    let talked = tokio::select! {
+        shown = room.show_events() => shown,
+        obeyed = room.obey(input, is_terminal) => obeyed,
+        asked = shutdown::requested(), if !is_terminal => asked.map_err(Failure::from),
+    };
+    node.stop().await;
+    talked
+}
+
+fn user_name() -> Option<String> {
+    ["USER", "USERNAME"]
+        .into_iter()
+        .filter_map(|variable| env::var(variable).ok())
+        .find(|name| !name.is_empty() && name.len() <= ShortText::MAX_LEN)
+}
+
+/// A group, and the user in it.
+struct Room<'a> {
+    node: &'a Node,
+    group: &'a GroupName,
+    screen: &'a Screen,
+    /// Somebody has come.
+    company: Notify,
+}
+
+impl Room<'_> {
+    async fn welcome(&self) -> Result<(), Failure> {
+        let (name, group, interface) = (self.node.name(), self.group, self.node.interface());
+        let text = format!("* you are {name} in {group}, on {interface}; /help shows the commands");
+        self.screen.print(&text).await
+    }
+
+    /// Shows what the others do.
+    async fn show_events(&self) -> Result<(), Failure> {
+        let mut members = HashSet::new();
+        while let Some(event) = self.node.recv().await {
+            if let Some(line) = self.line(&event, &mut members) {
+                self.screen.print(&line).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, event: &Event, members: &mut HashSet<PeerId>) -> Option<String> {
+        match event {
+            Event::Join { peer, name, group } if group == self.group => {
+                members.insert(*peer);
+                self.company.notify_one();
+                Some(format!("* {name} is here"))
+            }
+            Event::Leave { peer, name, group } if group == self.group => {
+                members.remove(peer);
+                Some(format!("* {name} has left"))
+            }
+            Event::Exit { peer, name, reason } if members.remove(peer) => Some(match reason {
+                ExitReason::Goodbye => format!("* {name} has left"),
+                reason => format!("* {name} is gone: {reason}"),
+            }),
+            #[rustfmt::skip]
+            Event::Shout { name, group, content, .. } if group == self.group => {
+                Some(format!("{name}: {}", content.to_str_lossy()))
+            },
+            Event::Whisper { name, content, .. } => {
+                Some(format!("{name}, to you alone: {}", content.to_str_lossy()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Does what the user types, until that is to leave.
+    async fn obey(
+        &self,
+        mut input: mpsc::Receiver<Input>,
+        is_terminal: bool,
+    ) -> Result<(), Failure> {
+        if !is_terminal {
+            // Nobody within that time: then nobody hears the lines.
+            let _ = timeout(COMPANY_WITHIN, self.company.notified()).await;
+        }
+        while let Some(input) = input.recv().await {
+            match input {
+                Input::Say(text) => self.say(text).await?,
+                Input::Who => self.show_members().await?,
+                Input::Help => self.show_commands().await?,
+                Input::Unknown(command) => {
+                    let text = format!("* there is no command {command}; /help shows them");
+                    self.screen.print(&text).await?;
+                }
+                Input::Quit => break,
+                Input::Failed(error) => return Err(Failure::Told(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&self, text: String) -> Result<(), Failure> {
+        match self.node.shout(self.group, text).await {
+            Ok(0) => self.screen.print("* nobody else is here").await,
+            Ok(_) => Ok(()),
+            Err(error) => self.screen.print(&format!("* not sent: {error}")).await,
+        }
+    }
+
+    async fn show_members(&self) -> Result<(), Failure> {
+        let myself = format!("* {}, that is you", self.node.name());
+        self.screen.print(&myself).await?;
+        let members = self.node.peers_by_group(self.group)?;
+        for peer in members.into_iter().filter_map(|id| self.node.peer(id)) {
+            let text = format!("* {}, {} at {}", peer.name, peer.id, peer.endpoint);
+            self.screen.print(&text).await?;
+        }
+        Ok(())
+    }
+
+    async fn show_commands(&self) -> Result<(), Failure> {
+        for line in COMMANDS.lines() {
+            self.screen.print(line).await?;
+        }
+        Ok(())
+    }
+}

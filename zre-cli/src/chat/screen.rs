@@ -1,0 +1,67 @@
+//! Where the lines of a chat appear: above the line that is being typed.
+
+use std::{io, thread};
+
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::input::{Above, Keyboard};
+use crate::{failure::Failure, output, text::one_line};
+
+/// As many lines wait until the terminal takes them; then those who print wait, too.
+const WAITING: usize = 1000;
+
+/// Prints lines, from a thread of its own: the line editor may keep it waiting.
+#[derive(Debug, Clone)]
+pub(super) struct Screen {
+    lines: mpsc::Sender<Line>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Text(String),
+    Last,
+}
+
+/// The screen, and the keyboard that belongs to it.
+pub(super) fn open() -> Result<(Screen, Keyboard), Failure> {
+    let (keyboard, above) = Keyboard::open();
+    let (lines, queue) = mpsc::channel(WAITING);
+    let print = above.unwrap_or_else(|| Box::new(|line| output::write(line.as_bytes())));
+    thread::Builder::new()
+        .name("screen".to_owned())
+        .spawn(|| show(queue, print))?;
+    Ok((Screen { lines }, keyboard))
+}
+
+fn show(mut queue: mpsc::Receiver<Line>, mut print: Box<Above>) {
+    while let Some(Line::Text(line)) = queue.blocking_recv() {
+        if print(line + "\n").is_err() {
+            return;
+        }
+    }
+}
+
+impl Screen {
+    /// Prints one line, whatever characters are in it.
+    pub(super) async fn print(&self, text: &str) -> Result<(), Failure> {
+        let line = Line::Text(one_line(text).into_owned());
+        let sent = self.lines.send(line).await;
+        sent.map_err(|_| Failure::OutputClosed)
+    }
+
+    /// Prints a line that nobody may wait for.
+    pub(super) fn print_if_room(&self, text: &str) -> io::Result<()> {
+        let line = Line::Text(one_line(text).into_owned());
+        match self.lines.try_send(line) {
+            Err(TrySendError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+        }
+    }
+
+    /// Waits until everything is printed.
+    pub(super) async fn close(&self) {
+        // It is over already when nobody reads the output.
+        let _ = self.lines.send(Line::Last).await;
+        self.lines.closed().await;
+    }
+}

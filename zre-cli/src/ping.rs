@@ -1,0 +1,212 @@
+//! `zre ping`: who is on the network, and how fast they answer.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use zre_tokio::{Event, Node, PeerId, PeerInfo};
+
+use crate::{
+    failure::Failure,
+    log,
+    options::{self, Common},
+    output::print,
+    shutdown,
+    text::one_line,
+};
+
+/// Show the nodes on the network and how fast they answer.
+///
+/// Each is shown with its name, UUID, endpoint and the time from a PING to its PING-OK, then its
+/// headers and groups. The time is the shortest of five.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Options {
+    /// How long to look for nodes
+    #[arg(long, short, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    wait: Duration,
+
+    /// Go on until Ctrl-C: show who comes and goes, and ping everyone each second
+    #[arg(long, conflicts_with = "wait")]
+    watch: bool,
+
+    /// The name that the others see
+    #[arg(long, short, value_name = "NAME", default_value = "zre-ping", value_parser = options::node_name)]
+    name: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HELP: &str = "\
+Examples:
+  zre ping                           look for two seconds
+  zre ping --wait 0.5 -i lo          the nodes on this machine alone
+  zre ping --watch | grep printer
+
+Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
+cannot start.";
+
+/// How many PINGs a time is the shortest of.
+const PINGS: u32 = 5;
+/// How long to wait for the answers of one peer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Shows who is there.
+pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
+    log::to_standard_error(options.common.verbose)?;
+    let node = options.common.builder(Some(&options.name)).start().await?;
+    let found = if options.watch {
+        watch(&node).await
+    } else {
+        look(&node, options.wait).await
+    };
+    node.stop().await;
+    match found? {
+        0 => {
+            let (interface, port) = (node.interface(), options.common.port);
+            let none = format!("found no node on {interface}, port {port}");
+            Failure::Told(none).report();
+            Ok(ExitCode::FAILURE)
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Waits for nodes, then shows all, and says how many there are.
+async fn look(node: &Node, wait: Duration) -> Result<usize, Failure> {
+    tokio::spawn(discard_events(node.clone()));
+    tokio::select! {
+        () = sleep(wait) => {}
+        asked = shutdown::requested() => asked?,
+    }
+    let mut answers = ping_all(node, PINGS).join_all().await;
+    answers.sort_by(|a, b| (&a.info.name, a.info.id).cmp(&(&b.info.name, b.info.id)));
+    for answer in &answers {
+        show(answer)?;
+    }
+    Ok(answers.len())
+}
+
+/// Events that nobody takes would make the node stop to read.
+async fn discard_events(node: Node) {
+    while node.recv().await.is_some() {}
+}
+
+/// Shows who comes and goes until the user has enough, and says how many came.
+async fn watch(node: &Node) -> Result<usize, Failure> {
+    let mut found = 0;
+    let mut pings = JoinSet::new();
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let enough = shutdown::requested();
+    tokio::pin!(enough);
+    loop {
+        tokio::select! {
+            asked = &mut enough => break asked?,
+            Some(event) = node.recv() => {
+                found += usize::from(matches!(event, Event::Enter { .. }));
+                show_change(&event)?;
+            }
+            Some(Ok(answer)) = pings.join_next() => show_time(&answer)?,
+            _ = seconds.tick(), if pings.is_empty() => pings = ping_all(node, 1),
+        }
+    }
+    Ok(found)
+}
+
+/// What is known of a peer, and the shortest time in which it answered.
+struct Answer {
+    info: PeerInfo,
+    after: Option<Duration>,
+}
+
+fn ping_all(node: &Node, pings: u32) -> JoinSet<Answer> {
+    let mut answers = JoinSet::new();
+    for info in node.peers().into_iter().filter_map(|id| node.peer(id)) {
+        let node = node.clone();
+        answers.spawn(async move {
+            let after = shortest(&node, info.id, pings).await;
+            Answer { info, after }
+        });
+    }
+    answers
+}
+
+async fn shortest(node: &Node, peer: PeerId, pings: u32) -> Option<Duration> {
+    let mut shortest = None;
+    let all = async {
+        for _ in 0..pings {
+            let Ok(after) = node.ping(peer).await else {
+                break;
+            };
+            shortest = Some(shortest.map_or(after, |before: Duration| before.min(after)));
+        }
+    };
+    // What was measured until then counts.
+    let _ = timeout(PATIENCE, all).await;
+    shortest
+}
+
+fn show(answer: &Answer) -> Result<(), Failure> {
+    let info = &answer.info;
+    let time = time(answer.after);
+    line(&format!(
+        "{}  {}  {}  {time}",
+        info.name, info.id, info.endpoint
+    ))?;
+    for (name, value) in &info.headers {
+        line(&format!("    header {name}={value}"))?;
+    }
+    for group in &info.groups {
+        line(&format!("    group {group}"))?;
+    }
+    Ok(())
+}
+
+fn show_time(answer: &Answer) -> Result<(), Failure> {
+    line(&format!("  {}  {}", answer.info.name, time(answer.after)))
+}
+
+fn show_change(event: &Event) -> Result<(), Failure> {
+    let text = match event {
+        Event::Enter {
+            peer,
+            name,
+            endpoint,
+            headers,
+        } => {
+            let headers: String = headers
+                .iter()
+                .map(|(name, value)| format!("  {name}={value}"))
+                .collect();
+            format!("+ {name}  {peer}  {endpoint}{headers}")
+        }
+        Event::Exit { peer, name, reason } => format!("- {name}  {peer}  {reason}"),
+        Event::Join { name, group, .. } => format!("  {name}  joined {group}"),
+        Event::Leave { name, group, .. } => format!("  {name}  left {group}"),
+        Event::Evasive { name, .. } => format!("  {name}  is evasive"),
+        Event::Silent { name, .. } => format!("  {name}  is silent"),
+        _ => return Ok(()),
+    };
+    line(&text)
+}
+
+fn line(text: &str) -> Result<(), Failure> {
+    Ok(print(&one_line(text))?)
+}
+
+fn time(after: Option<Duration>) -> String {
+    match after {
+        Some(after) => format!("{:.3} ms", after.as_secs_f64() * 1000.0),
+        None => "no answer".to_owned(),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 0.5")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

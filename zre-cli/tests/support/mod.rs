@@ -1,0 +1,180 @@
+//! Runs the real `zre` on the loopback interface.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test includes it for itself, and uses a part"
+)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdin, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running `zre`. It is killed when this is dropped.
+pub struct Zre {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+    /// Lines that came, but that nobody has waited for yet.
+    passed: Vec<String>,
+}
+
+/// The command with its arguments, on loopback and on a port of its own.
+pub fn zre(command: &str, port: u16, arguments: &[&str]) -> Command {
+    let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
+    let port = port.to_string();
+    zre.args([command, "--interface", "127.0.0.1", "--port", &port])
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .env_remove("USERNAME")
+        .env("USER", "tester");
+    zre
+}
+
+/// Runs to the end without any input.
+pub fn run(command: &mut Command) -> Output {
+    let command = command.stdin(Stdio::null());
+    command.output().expect("zre can be run")
+}
+
+pub fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+impl Zre {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("zre can be run");
+        let output = lines(child.stdout.take().expect("it is piped"));
+        Self {
+            input: child.stdin.take(),
+            output,
+            child,
+            passed: Vec::new(),
+        }
+    }
+
+    /// Starts a pipe, and says which UUID it has.
+    pub fn pipe(port: u16, arguments: &[&str]) -> (Self, String) {
+        let mut pipe = Self::start(&mut zre("pipe", port, arguments));
+        let start = pipe.event("START");
+        let uuid = start["uuid"].as_str().expect("START has a UUID").to_owned();
+        (pipe, uuid)
+    }
+
+    pub fn send(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("the input is open");
+        writeln!(input, "{line}").expect("zre reads its input");
+    }
+
+    pub fn close_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Reads no more of its output.
+    pub fn close_output(&mut self) {
+        self.output = mpsc::channel().1;
+    }
+
+    /// Waits for the first line that matches and that no wait has returned yet.
+    pub fn line(&mut self, matches: impl Fn(&str) -> bool) -> String {
+        if let Some(found) = self.passed.iter().position(|line| matches(line)) {
+            return self.passed.remove(found);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(line) if matches(&line) => return line,
+                Ok(line) => self.passed.push(line),
+                Err(error) => panic!("{error}; the lines were {:#?}", self.passed),
+            }
+        }
+    }
+
+    /// Waits for a line that contains this text.
+    pub fn line_with(&mut self, part: &str) -> String {
+        self.line(|line| line.contains(part))
+    }
+
+    /// Waits for a JSON line that has this key.
+    pub fn answer(&mut self, key: &str) -> Value {
+        let line = self.line(|line| json(line).get(key).is_some());
+        json(&line)
+    }
+
+    /// Waits for a JSON line about an event of this kind.
+    pub fn event(&mut self, kind: &str) -> Value {
+        let line = self.line(|line| json(line)["event"] == kind);
+        json(&line)
+    }
+
+    /// Waits for the end, and returns the exit code and the lines that nobody has waited for.
+    pub fn finish(mut self) -> (Option<i32>, Vec<String>) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut rest = std::mem::take(&mut self.passed);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(error) => panic!("{error}; the lines were {rest:#?}"),
+            }
+        }
+        (self.exit_code(deadline), rest)
+    }
+
+    fn exit_code(&mut self, deadline: Instant) -> Option<i32> {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "zre does not end");
+            thread::yield_now();
+        }
+    }
+
+    /// Presses Ctrl-C.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", "INT", &id]).status();
+        assert!(status.expect("kill can be run").success());
+    }
+}
+
+impl Drop for Zre {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_default()
+}
