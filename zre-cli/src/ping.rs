@@ -26,7 +26,7 @@ use crate::{
 #[command(after_help = HELP)]
 pub(crate) struct Options {
     /// How long to look for nodes
-    #[arg(long, short, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    #[arg(long, short, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true, value_parser = seconds)]
     wait: Duration,
 
     /// Go on until Ctrl-C: show who comes and goes, and ping everyone each second

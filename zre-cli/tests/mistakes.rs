@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    io::{self, Write},
     net::UdpSocket,
     process::{Command, Stdio},
 };
@@ -75,17 +76,19 @@ fn the_log_goes_to_standard_error() {
 
 #[test]
 fn an_output_that_nobody_reads_ends_the_command_quietly() {
-    for command in ["chat", "pipe"] {
-        let mut child = zre(command, 25664, &[])
+    for (command, port) in [("chat", 25664), ("pipe", 25665)] {
+        let mut child = zre(command, port, &[])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         drop(child.stdout.take());
-        // The pipe writes first, the chat too: neither needs any input to find out.
-        let errors = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
-        assert_eq!(errors, "");
+        // Something to say, if the first line was taken just before.
+        let mut input = child.stdin.take().unwrap();
+        let _ = input.write_all(b"/help\n");
+        let errors = io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(errors, "", "{command}");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{command}");
     }
 }

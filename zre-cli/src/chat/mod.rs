@@ -92,6 +92,7 @@ async fn talk(
     let talked = tokio::select! {
         shown = room.show_events() => shown,
         obeyed = room.obey(input, is_terminal) => obeyed,
+        closed = screen.closed() => Err(closed),
         asked = shutdown::requested(), if !is_terminal => asked.map_err(Failure::from),
     };
     node.stop().await;

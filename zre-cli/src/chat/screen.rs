@@ -58,6 +58,12 @@ impl Screen {
         }
     }
 
+    /// Waits until nobody reads the output any more.
+    pub(super) async fn closed(&self) -> Failure {
+        self.lines.closed().await;
+        Failure::OutputClosed
+    }
+
     /// Waits until everything is printed.
     pub(super) async fn close(&self) {
         // It is over already when nobody reads the output.

@@ -70,8 +70,8 @@ impl Zre {
     pub fn pipe(port: u16, arguments: &[&str]) -> (Self, String) {
         let mut pipe = Self::start(&mut zre("pipe", port, arguments));
         let start = pipe.event("START");
-        let uuid = start["uuid"].as_str().expect("START has a UUID").to_owned();
-        (pipe, uuid)
+        let uuid = start.get("uuid").and_then(Value::as_str);
+        (pipe, uuid.expect("START has a UUID").to_owned())
     }
 
     pub fn send(&mut self, line: &str) {
@@ -81,11 +81,6 @@ impl Zre {
 
     pub fn close_input(&mut self) {
         self.input = None;
-    }
-
-    /// Reads no more of its output.
-    pub fn close_output(&mut self) {
-        self.output = mpsc::channel().1;
     }
 
     /// Waits for the first line that matches and that no wait has returned yet.
@@ -117,7 +112,7 @@ impl Zre {
 
     /// Waits for a JSON line about an event of this kind.
     pub fn event(&mut self, kind: &str) -> Value {
-        let line = self.line(|line| json(line)["event"] == kind);
+        let line = self.line(|line| json(line).get("event") == Some(&kind.into()));
         json(&line)
     }
 
