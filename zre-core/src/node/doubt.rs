@@ -19,7 +19,7 @@ use super::{
 use crate::{error::Fault, event::ExitReason, notice::Notice};
 
 /// How long a leaving peer's last messages may trail behind its beacon.
-const LEAVING_GRACE: Duration = Duration::from_millis(500);
+pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 impl Node {
     /// The peer that is known at an endpoint and has entered, if it is another than `claimant`. One that has not

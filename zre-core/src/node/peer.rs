@@ -34,6 +34,8 @@ pub(super) enum Session {
         give_up_at: Instant,
         /// Whether it has been given longer because what came in place of a HELLO was refused.
         refused: bool,
+        /// Whether its goodbye has overtaken its HELLO.
+        leaves: bool,
     },
     Ready(Box<Ready>),
 }
@@ -101,8 +103,20 @@ impl Peer {
         matches!(self.session, Session::Ready(_))
     }
 
+    /// Whether its last beacon said goodbye.
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(&self.session, Session::Ready(ready) if ready.has_said_goodbye())
+        match &self.session {
+            Session::Greeting { leaves, .. } => *leaves,
+            Session::Ready(ready) => ready.has_said_goodbye(),
+        }
+    }
+
+    /// It goes on announcing itself.
+    pub(super) fn forget_goodbye(&mut self) {
+        match &mut self.session {
+            Session::Greeting { leaves, .. } => *leaves = false,
+            Session::Ready(ready) => ready.forget_goodbye(),
+        }
     }
 
     /// Where it may be reached: where it is connected, where its last beacon came from, where it says.
@@ -144,7 +158,6 @@ impl Ready {
         reason == Some(&ExitReason::Goodbye)
     }
 
-    /// The peer goes on announcing itself.
     pub(super) fn forget_goodbye(&mut self) {
         self.doubt
             .take_if(|doubt| doubt.reason == ExitReason::Goodbye);

@@ -13,6 +13,7 @@ use zre_proto::{Body, Endpoint, Hello, PeerId};
 
 use super::{
     Node, NodeOutput, Timer, Verdict,
+    doubt::LEAVING_GRACE,
     peer::{Answer, Peer, Pings, Presence, Ready, Sequence, Session},
     presence::PING_INTERVAL,
 };
@@ -39,9 +40,7 @@ impl Node {
             self.stranger_appears(peer, endpoint);
             return;
         };
-        if let Some(ready) = known.ready_mut() {
-            ready.forget_goodbye();
-        }
+        known.forget_goodbye();
         if known.endpoint == endpoint {
             known.heard_at = now;
             return;
@@ -63,13 +62,20 @@ impl Node {
         }
     }
 
-    /// A beacon says that a peer leaves. What it sent before may still be under way on its
-    /// connection, so it is gone when that ends, or after a moment.
+    /// A beacon says that a peer leaves. What it sent before, be it only its HELLO, may still be under way on
+    /// its connection, so it is gone when that ends, or after a moment.
     pub(super) fn peer_leaves(&mut self, peer: PeerId) {
-        if self.is_ready(peer) {
-            self.doubt_after_goodbye(peer);
-        } else {
-            self.exit(peer, ExitReason::Goodbye);
+        let soon = self.now + LEAVING_GRACE;
+        match self.peers.get_mut(&peer).map(|known| &mut known.session) {
+            Some(Session::Greeting {
+                give_up_at, leaves, ..
+            }) => {
+                *leaves = true;
+                *give_up_at = soon.min(*give_up_at);
+                self.look_again(peer);
+            }
+            Some(Session::Ready(_)) => self.doubt_after_goodbye(peer),
+            None => {}
         }
     }
 
@@ -105,6 +111,7 @@ impl Node {
                     && let Session::Greeting {
                         give_up_at,
                         refused: refused @ false,
+                        ..
                     } = &mut known.session
                 {
                     *refused = true;
@@ -265,6 +272,7 @@ impl Node {
             session: Session::Greeting {
                 give_up_at,
                 refused: false,
+                leaves: false,
             },
             sequence,
             pings: Pings::default(),
@@ -304,6 +312,7 @@ impl Node {
         };
         let name = hello.name.detached();
         let headers = hello.headers.detached();
+        let leaves = known.is_leaving();
         known.heard_at = now;
         known.sequence.restart_received();
         known.session = Session::Ready(Box::new(Ready {
@@ -326,6 +335,9 @@ impl Node {
         });
         for group in &hello.groups {
             self.peer_joined_group(peer, group);
+        }
+        if leaves {
+            self.doubt_after_goodbye(peer);
         }
     }
 }

@@ -175,6 +175,18 @@ fn the_end_of_a_leaving_peers_connection_is_its_goodbye() {
 }
 
 #[test]
+fn a_goodbye_that_overtakes_the_hello_is_a_goodbye() {
+    let mut scene = Scene::new();
+    let mut bob = Puppet::new("bob", 2);
+    scene.hears(&bob);
+    scene.hears_leaving(&bob);
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    scene.node.handle_disconnect(bob.id, scene.now);
+    assert_eq!(scene.story(), ["bob enters", "bob exits: said goodbye"]);
+}
+
+#[test]
 fn a_beacon_after_a_leaving_one_cancels_it() {
     let (mut scene, bob) = Scene::with_bob();
     scene.hears_leaving(&bob);
