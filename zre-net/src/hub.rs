@@ -130,9 +130,6 @@ impl<S: Stream> Hub<S> {
             port,
         ) = (&hub, bound.port);
         debug!(%id, %name, %endpoint, %interface, port, "started");
-        if interface.loopback {
-            debug!("on loopback: only nodes on this machine can be found");
-        }
         Ok(hub)
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use thiserror::Error;
+use tracing::warn;
 use uuid::Uuid;
 use zre_core::{
     Config, ConfigError, Limits,
@@ -217,6 +218,11 @@ impl Settings {
             None => random_seed()?,
         };
         let interface = Interface::choose(&self.interface)?;
+        if interface.loopback && self.interface == InterfaceChoice::FirstBroadcast {
+            warn!(
+                "no network interface can broadcast: on loopback, only nodes on this machine can be found"
+            );
+        }
         let listener = socket::listener(interface.address, self.listen_port(seed))?;
         let config = self.config(&listener)?;
         let port = self.port.unwrap_or(DISCOVERY_PORT);
