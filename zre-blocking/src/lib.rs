@@ -28,11 +28,7 @@ mod park;
 mod readiness;
 mod tcp;
 
-pub use zre_net::core::{
-    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
-    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},
-};
-pub use zre_net::{Interface, InterfaceChoice, InterfaceError, StartError};
+pub use zre_net::api::*;
 
 pub use crate::{
     node::{Events, Node, RecvTimeoutError},

@@ -35,12 +35,8 @@ use std::{
 };
 
 use tokio::runtime::Handle;
-pub use zre_net::core::{
-    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, PeerInfo,
-    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, TooLong},
-};
+pub use zre_net::api::*;
 use zre_net::{Hub, Runtime, Settings};
-pub use zre_net::{Interface, InterfaceChoice, InterfaceError, StartError};
 
 pub use crate::tcp::Tcp;
 
