@@ -5,6 +5,7 @@
 //! complete session is a restart: one exit, one HELLO back, one enter. A peer that also took
 //! itself to be complete answers that HELLO with one more, as zyre does; in the time after a
 //! restart such a HELLO is therefore an answer again, or the two would chase each other for ever.
+//! Whether it was one, a PING tells: a peer that has begun anew does not answer before it has our HELLO.
 
 use alloc::{boxed::Box, collections::BTreeSet};
 use core::time::Duration;
@@ -220,7 +221,7 @@ impl Node {
         };
         known.pings.forget_unanswered();
         let patience = match known.ready_mut().map(|ready| ready.answer) {
-            Some(Answer::Asked { patience, .. }) => 2 * patience,
+            Some(Answer::Asked { patience, .. }) => patience.saturating_mul(2),
             _ => ANSWER_PATIENCE,
         };
         self.connect(peer);
