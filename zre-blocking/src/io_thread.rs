@@ -7,14 +7,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use mio::{
     Events, Interest, Token,
     net::{TcpListener, TcpStream, UdpSocket},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 use zre_net::{
     Bound, Finisher, Hub, Task,
     core::{LinkId, proto::Endpoint},
@@ -27,6 +27,8 @@ const WAKE: Token = Token(0);
 const RECEIVER: Token = Token(1);
 const LISTENER: Token = Token(2);
 const FIRST_LINK: usize = 3;
+/// After so many datagrams or connections it is the others' turn.
+const BUDGET: usize = 32;
 
 /// Starts the thread.
 pub(crate) fn spawn(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<JoinHandle<()>> {
@@ -48,6 +50,10 @@ struct IoThread {
     lookup: Lookup,
     connections: HashMap<Token, Connection>,
     next_token: usize,
+    has_datagrams: bool,
+    has_connections: bool,
+    /// Not before, for want of descriptors.
+    accept_again_at: Option<Instant>,
     // Dropped last, when all sockets are closed.
     hub: Finisher<Tcp>,
 }
@@ -93,6 +99,9 @@ impl IoThread {
             listener,
             connections: HashMap::new(),
             next_token: FIRST_LINK,
+            has_datagrams: false,
+            has_connections: false,
+            accept_again_at: None,
             hub: Finisher::new(hub),
         })
     }
@@ -102,21 +111,39 @@ impl IoThread {
         let mut deadline = self.hub.deadline();
         while self.do_tasks(&mut deadline) {
             self.go_on_with_woken();
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            match self.selector.poll(&mut events, left) {
+            match self
+                .selector
+                .poll(&mut events, self.time_to_sleep(deadline))
+            {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             for event in &events {
                 self.handle(event);
             }
+            if self.has_datagrams {
+                self.receive();
+            }
+            if self.has_connections && self.accept_again_at.is_none_or(|at| at <= Instant::now()) {
+                self.accept();
+            }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 self.hub.timeout();
-                // Those that could not be accepted, for want of descriptors.
-                self.accept();
             }
         }
         Ok(())
+    }
+
+    /// Not at all if there is more to do: the system tells only once that a socket is ready.
+    fn time_to_sleep(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let now = Instant::now();
+        let at_once = (self.has_datagrams
+            || self.has_connections && self.accept_again_at.is_none())
+        .then_some(now);
+        let moments = [deadline, self.accept_again_at, at_once]
+            .into_iter()
+            .flatten();
+        moments.min().map(|at| at.saturating_duration_since(now))
     }
 
     /// Does what the hub wants done; `false` when that is to end.
@@ -144,8 +171,8 @@ impl IoThread {
     fn handle(&mut self, event: &mio::event::Event) {
         match event.token() {
             WAKE => {}
-            RECEIVER => self.receive(),
-            LISTENER => self.accept(),
+            RECEIVER => self.has_datagrams = true,
+            LISTENER => self.has_connections = true,
             token => {
                 if let Some(connection) = self.connections.get(&token) {
                     connection.stream.set_ready(event);
@@ -155,30 +182,39 @@ impl IoThread {
         }
     }
 
+    /// Receives some datagrams; whoever floods the port must not hold up the rest.
     fn receive(&mut self) {
         let mut datagram = [0; socket::DATAGRAM_SIZE];
-        loop {
+        for _ in 0..BUDGET {
             match self.receiver.recv_from(&mut datagram) {
                 Ok((length, from)) => {
                     let datagram = datagram.get(..length).unwrap_or_default();
                     self.hub.datagram(from, datagram);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => {
-                    warn!(%error, "could not receive a beacon");
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.has_datagrams = false;
                     return;
                 }
+                // On Windows, a datagram that is too long to be a beacon.
+                Err(error) => debug!(%error, "could not receive a beacon"),
             }
         }
     }
 
+    /// Accepts some connections.
     fn accept(&mut self) {
-        loop {
+        self.accept_again_at = None;
+        for _ in 0..BUDGET {
             match self.listener.accept() {
                 Ok((stream, remote)) => self.take_in(stream, remote),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.has_connections = false;
+                    return;
+                }
+                Err(error) if socket::is_one_connections(&error) => {}
                 Err(error) => {
                     warn!(%error, "could not accept a connection");
+                    self.accept_again_at = Some(Instant::now() + socket::ACCEPT_PAUSE);
                     return;
                 }
             }
@@ -186,8 +222,12 @@ impl IoThread {
     }
 
     fn take_in(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let Some((token, stream)) = self.watch(stream) else {
-            return;
+        let (token, stream) = match self.watch(stream) {
+            Ok(watched) => watched,
+            Err(error) => {
+                warn!(%error, "could not watch a connection");
+                return;
+            }
         };
         if let Err(error) = socket::tune(&*stream) {
             warn!(%error, %remote, "could not set the options of a connection");
@@ -213,31 +253,24 @@ impl IoThread {
         let begun = remote.and_then(|remote| {
             let stream = socket::connector(remote, Some(self.local))?;
             socket::begin_connect(&stream, remote)?;
-            Ok(TcpStream::from_std(stream))
+            self.watch(TcpStream::from_std(stream))
         });
         match begun {
-            Ok(stream) => {
-                if let Some((token, stream)) = self.watch(stream) {
-                    self.add(token, link, stream, false);
-                    self.go_on(token);
-                }
+            Ok((token, stream)) => {
+                self.add(token, link, stream, false);
+                self.go_on(token);
             }
             Err(error) => self.hub.open_failed(link, &error),
         }
     }
 
-    fn watch(&mut self, mut stream: TcpStream) -> Option<(Token, Arc<Tcp>)> {
+    fn watch(&mut self, mut stream: TcpStream) -> io::Result<(Token, Arc<Tcp>)> {
         let token = Token(self.next_token);
         self.next_token += 1;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.selector.registry();
-        match registry.register(&mut stream, token, interest) {
-            Ok(()) => Some((token, Arc::new(Tcp::new(stream)))),
-            Err(error) => {
-                warn!(%error, "could not watch a connection");
-                None
-            }
-        }
+        registry.register(&mut stream, token, interest)?;
+        Ok((token, Arc::new(Tcp::new(stream))))
     }
 
     fn add(&mut self, token: Token, link: LinkId, stream: Arc<Tcp>, is_open: bool) {

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, ToSocketAddrs as _},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::mpsc::{self, Receiver, Sender, SyncSender},
     task::Waker,
     thread,
 };
@@ -13,11 +13,14 @@ use zre_net::{
     socket,
 };
 
+/// More wait for no name; the engine asks again later.
+const MOST_QUESTIONS: usize = 64;
+
 type Answer = (LinkId, io::Result<SocketAddr>);
 
 /// One thread for all names, from the first that is to be looked up; most nodes never need it.
 pub(crate) struct Lookup {
-    questions: Option<Sender<(LinkId, Endpoint)>>,
+    questions: Option<SyncSender<(LinkId, Endpoint)>>,
     answers: (Sender<Answer>, Receiver<Answer>),
     waker: Waker,
 }
@@ -36,9 +39,9 @@ impl Lookup {
             self.questions = self.start_thread().ok();
         }
         let question = (link, endpoint.clone());
-        let asked = self.questions.as_ref().map(|to| to.send(question));
+        let asked = self.questions.as_ref().map(|to| to.try_send(question));
         if !matches!(asked, Some(Ok(()))) {
-            let no_thread = io::Error::other("no thread to look up the host");
+            let no_thread = io::Error::other("too many host names to look up");
             // The receiver is in `self`.
             let _ = self.answers.0.send((link, Err(no_thread)));
             self.waker.wake_by_ref();
@@ -49,8 +52,8 @@ impl Lookup {
         self.answers.1.try_recv().ok()
     }
 
-    fn start_thread(&self) -> io::Result<Sender<(LinkId, Endpoint)>> {
-        let (questions, asked) = mpsc::channel::<(LinkId, Endpoint)>();
+    fn start_thread(&self) -> io::Result<SyncSender<(LinkId, Endpoint)>> {
+        let (questions, asked) = mpsc::sync_channel::<(LinkId, Endpoint)>(MOST_QUESTIONS);
         let answers = self.answers.0.clone();
         let waker = self.waker.clone();
         let name = "zre-lookup".into();

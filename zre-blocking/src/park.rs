@@ -47,6 +47,9 @@ pub(crate) fn wait<T>(
             if let Poll::Ready(answer) = poll(&mut cx) {
                 return Some(answer);
             }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
+            }
             while !parker.woken.load(Ordering::Acquire) {
                 match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                     None => thread::park(),

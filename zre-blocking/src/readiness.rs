@@ -59,14 +59,15 @@ impl Readiness {
 impl Signal for Pair {
     fn raise(&self) {
         if !self.raised.swap(true, Ordering::AcqRel) {
-            // There is room for one octet.
-            let _ = (&self.written).write(&[1]);
+            let written = (&self.written).write(&[1]);
+            self.raised.store(written.is_ok(), Ordering::Release);
         }
     }
 
     fn lower(&self) {
-        if self.raised.swap(false, Ordering::AcqRel) {
-            let _ = (&self.read).read(&mut [0]);
+        // An octet that is still under way is taken the next time.
+        if self.raised.load(Ordering::Acquire) && (&self.read).read(&mut [0]).is_ok() {
+            self.raised.store(false, Ordering::Release);
         }
     }
 }

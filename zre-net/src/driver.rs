@@ -59,7 +59,8 @@ pub async fn drive<T: Sockets>(hub: Arc<Hub<T::Stream>>, sockets: T, local: IpAd
     let mut driver = Driver {
         local,
         sockets,
-        accepting: true,
+        accept_again_at: None,
+        datagrams_first: true,
         hub: Finisher(hub),
     };
     driver.run().await;
@@ -69,7 +70,10 @@ pub async fn drive<T: Sockets>(hub: Arc<Hub<T::Stream>>, sockets: T, local: IpAd
 struct Driver<T: Sockets> {
     local: IpAddr,
     sockets: T,
-    accepting: bool,
+    /// Not before, for want of descriptors.
+    accept_again_at: Option<Instant>,
+    /// Whether datagrams have their turn before connections.
+    datagrams_first: bool,
     // Dropped last, when all sockets are closed.
     hub: Finisher<T::Stream>,
 }
@@ -110,8 +114,13 @@ impl<T: Sockets> Driver<T> {
     async fn run(&mut self) {
         let hub = Arc::clone(&self.hub.0);
         let mut datagram = [0; socket::DATAGRAM_SIZE];
+        let mut turns = 0;
         loop {
-            let deadline = hub.deadline();
+            turns = (turns + 1) % TURNS;
+            if turns == 0 {
+                let_others_run().await;
+            }
+            let deadline = self.next_deadline();
             match poll_fn(|cx| self.poll_next(cx, &mut datagram, deadline)).await {
                 Happening::Task(Task::Open { link, endpoint }) => self.open(link, endpoint),
                 Happening::Task(Task::Reschedule) => {}
@@ -121,14 +130,14 @@ impl<T: Sockets> Driver<T> {
                 }
                 Happening::Datagram(Err(error)) => warn!(%error, "could not receive a beacon"),
                 Happening::Accepted(Ok((stream, remote))) => self.accept(stream, remote),
+                Happening::Accepted(Err(error)) if socket::is_one_connections(&error) => {}
                 Happening::Accepted(Err(error)) => {
-                    // Out of descriptors, most likely: not before the next deadline again.
                     warn!(%error, "could not accept a connection");
-                    self.accepting = false;
+                    self.accept_again_at = Some(Instant::now() + socket::ACCEPT_PAUSE);
                 }
                 Happening::Deadline => {
+                    self.accept_again_at.take_if(|at| *at <= Instant::now());
                     hub.timeout();
-                    self.accepting = true;
                 }
             }
         }
@@ -143,17 +152,32 @@ impl<T: Sockets> Driver<T> {
         if let Poll::Ready(task) = self.hub.0.poll_task(cx) {
             return Poll::Ready(Happening::Task(task));
         }
-        if let Poll::Ready(received) = self.sockets.poll_recv(cx, datagram) {
-            return Poll::Ready(Happening::Datagram(received));
+        // Whoever floods the port must not hold up the clock.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Poll::Ready(Happening::Deadline);
         }
-        if self.accepting
-            && let Poll::Ready(accepted) = self.sockets.poll_accept(cx)
-        {
-            return Poll::Ready(Happening::Accepted(accepted));
+        self.datagrams_first = !self.datagrams_first;
+        for datagrams in [self.datagrams_first, !self.datagrams_first] {
+            let happening = match datagrams {
+                true => self
+                    .sockets
+                    .poll_recv(cx, datagram)
+                    .map(Happening::Datagram),
+                false if self.accept_again_at.is_some() => Poll::Pending,
+                false => self.sockets.poll_accept(cx).map(Happening::Accepted),
+            };
+            if happening.is_ready() {
+                return happening;
+            }
         }
         self.sockets
             .poll_deadline(cx, deadline)
             .map(|()| Happening::Deadline)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let wanted = self.hub.deadline();
+        wanted.into_iter().chain(self.accept_again_at).min()
     }
 
     fn accept(&mut self, stream: T::Stream, remote: SocketAddr) {
@@ -186,6 +210,21 @@ impl<T: Sockets> Driver<T> {
             }
         });
     }
+}
+
+/// After so many turns of the driver, the runtime's other tasks have theirs.
+const TURNS: u32 = 32;
+
+async fn let_others_run() {
+    let mut have_run = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut have_run, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn carry<S: Stream>(hub: Arc<Hub<S>>, link: LinkId, stream: Arc<S>) {

@@ -8,18 +8,18 @@ use std::{
     fmt::Debug,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use tracing::{debug, trace, warn};
+use tracing::{debug, trace};
 use zre_core::{
     Engine, Error, Event, LinkId, Output, PeerInfo,
     proto::{Content, Endpoint, GroupName, PeerId, ShortText},
 };
 
 use crate::{interface::Interface, settings::Bound, wakers::Wakers};
-use journal::Journal;
+use journal::{Entry, Journal};
 use links::Links;
 pub use links::Stream;
 
@@ -34,6 +34,7 @@ pub use links::Stream;
 #[derive(Debug)]
 pub struct Hub<S> {
     state: Mutex<State<S>>,
+    journal: Mutex<Journal>,
     epoch: Instant,
     id: PeerId,
     name: ShortText,
@@ -45,16 +46,18 @@ pub struct Hub<S> {
 struct State<S> {
     engine: Engine,
     links: Links<S>,
-    sender: UdpSocket,
+    /// `None` when the node is over.
+    sender: Option<UdpSocket>,
     broadcast: (Ipv4Addr, u16),
     tasks: VecDeque<Task>,
-    journal: Journal,
+    /// What is to be written to the log when the lock is free again.
+    unwritten: Vec<Entry>,
     /// When the driver will call [`Hub::timeout`].
     scheduled: Option<zre_core::Instant>,
     finished: bool,
     receivers: Wakers,
     senders: Wakers,
-    askers: Wakers,
+    askers: Vec<Asker>,
     driver: Wakers,
     stoppers: Wakers,
     signals: Vec<Weak<dyn Signal>>,
@@ -62,7 +65,9 @@ struct State<S> {
     woken: Wakers,
 }
 
-/// Shows whether events wait, to those who cannot be woken by a [`Waker`](std::task::Waker).
+/// Shows whether events wait, to those who cannot be woken by a [`Waker`].
+///
+/// It is told while the hub is locked, so it must not call the hub.
 pub trait Signal: Debug + Send + Sync {
     /// Events wait, or the node has stopped.
     fn raise(&self);
@@ -101,18 +106,19 @@ impl<S: Stream> Hub<S> {
             name: engine.name().clone(),
             endpoint: engine.endpoint().clone(),
             interface: bound.interface.clone(),
+            journal: Mutex::default(),
             state: Mutex::new(State {
                 engine,
                 links: Links::default(),
-                sender: bound.sender.try_clone()?,
+                sender: Some(bound.sender.try_clone()?),
                 broadcast: bound.broadcast(),
                 tasks: VecDeque::new(),
-                journal: Journal::default(),
+                unwritten: Vec::new(),
                 scheduled: None,
                 finished: false,
                 receivers: Wakers::default(),
                 senders: Wakers::default(),
-                askers: Wakers::default(),
+                askers: Vec::new(),
                 driver: Wakers::default(),
                 stoppers: Wakers::default(),
                 signals: Vec::new(),
@@ -236,7 +242,7 @@ impl<S: Stream> Hub<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPeer`] if the peer goes before it answers.
+    /// [`Error::UnknownPeer`] if the peer goes, or begins a new session, before it answers.
     pub fn poll_answered(
         &self,
         cx: &Context<'_>,
@@ -244,11 +250,12 @@ impl<S: Stream> Hub<S> {
         number: u64,
     ) -> Poll<Result<(), Error>> {
         let mut state = self.lock();
-        match state.engine.answered(peer) {
+        match state.engine.is_answered(peer, number) {
+            _ if state.finished => Poll::Ready(Err(Error::Stopped)),
             None => Poll::Ready(Err(Error::UnknownPeer(peer))),
-            Some(answered) if answered >= number => Poll::Ready(Ok(())),
-            Some(_) => {
-                state.askers.register(cx);
+            Some(true) => Poll::Ready(Ok(())),
+            Some(false) => {
+                state.add_asker(peer, number, cx);
                 Poll::Pending
             }
         }
@@ -256,19 +263,27 @@ impl<S: Stream> Hub<S> {
 
     /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
     pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
-        self.with(|state, _| match state.next_event() {
+        let event = self.with(|state, _| match state.next_event() {
             Some(event) => Poll::Ready(Some(event)),
             None if state.finished => Poll::Ready(None),
             None => {
                 state.receivers.register(cx);
                 Poll::Pending
             }
-        })
+        });
+        if let Poll::Ready(Some(event)) = &event {
+            trace!(?event, "event");
+        }
+        event
     }
 
     /// Takes the next event if there is one.
     pub fn try_recv(&self) -> Option<Event> {
-        self.with(|state, _| state.next_event())
+        let event = self.with(|state, _| state.next_event());
+        if let Some(event) = &event {
+            trace!(?event, "event");
+        }
+        event
     }
 
     /// Raises a signal while events wait, for as long as somebody holds it.
@@ -277,6 +292,7 @@ impl<S: Stream> Hub<S> {
         if state.engine.has_events() || state.finished {
             signal.raise();
         }
+        state.signals.retain(|signal| signal.strong_count() > 0);
         state.signals.push(Arc::downgrade(signal));
     }
 
@@ -307,7 +323,10 @@ impl<S: Stream> Hub<S> {
 
     /// Begins to stop; see [`Engine::stop`].
     pub fn stop(&self) {
-        self.with(|state, now| state.engine.stop(now));
+        self.with(|state, now| {
+            state.engine.stop(now);
+            state.senders.move_to(&mut state.woken);
+        });
     }
 
     /// Waits until the node has stopped and its sockets are closed.
@@ -351,6 +370,10 @@ impl<S: Stream> Hub<S> {
             state.engine.handle_timeout(now);
             // A peer may be given up that somebody waits for.
             state.senders.move_to(&mut state.woken);
+            // Those who wait no longer do not say so; those who do register again.
+            if state.receivers.are_many() {
+                state.receivers.move_to(&mut state.woken);
+            }
         });
     }
 
@@ -366,11 +389,12 @@ impl<S: Stream> Hub<S> {
 
     /// Nobody drives the node any more: its sockets are closed, or the runtime is gone.
     pub fn finish(&self) {
-        self.with(|state, now| {
+        self.with(|state, now| state.engine.stop_now(now));
+        self.with(|state, _| {
             state.finished = true;
-            state.raise_signals();
-            state.engine.stop(now);
+            state.sender = None;
             state.links.clear(&mut state.woken);
+            state.raise_signals();
             state.receivers.move_to(&mut state.woken);
             state.stoppers.move_to(&mut state.woken);
             state.senders.move_to(&mut state.woken);
@@ -393,8 +417,13 @@ impl<S: Stream> Hub<S> {
         let result = act(&mut state, now);
         state.settle(now);
         let woken = std::mem::take(&mut state.woken);
+        let unwritten = std::mem::take(&mut state.unwritten);
         drop(state);
         woken.wake();
+        if !unwritten.is_empty() {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            unwritten.iter().for_each(|entry| journal.write(entry, now));
+        }
         result
     }
 }
@@ -454,9 +483,9 @@ impl<S: Stream> State<S> {
                 Output::Resume => self.links.wake_all(&mut self.woken),
             }
         }
-        self.askers.move_to(&mut self.woken);
+        self.wake_askers();
         while let Some(notice) = self.engine.poll_notice() {
-            self.journal.write(&notice, now);
+            self.unwritten.push(Entry::Notice(notice));
         }
         if self.engine.has_events() {
             self.receivers.move_to(&mut self.woken);
@@ -494,15 +523,47 @@ impl<S: Stream> State<S> {
                 })
             });
         }
-        trace!(?event, "event");
         Some(event)
     }
 
     /// A beacon that cannot be sent is not worth waiting for: the next comes in a second.
     fn broadcast(&mut self, datagram: &[u8]) {
-        if let Err(error) = self.sender.send_to(datagram, self.broadcast) {
-            let (address, port) = self.broadcast;
-            warn!(%error, %address, port, "could not send a beacon");
+        let Some(sender) = &self.sender else {
+            return;
+        };
+        if let Err(error) = sender.send_to(datagram, self.broadcast) {
+            self.unwritten.push(Entry::BeaconNotSent(error));
         }
     }
+
+    fn add_asker(&mut self, peer: PeerId, number: u64, cx: &Context<'_>) {
+        let is_same = |asker: &Asker| asker.number == number && asker.waker.will_wake(cx.waker());
+        if !self.askers.iter().any(is_same) {
+            let waker = cx.waker().clone();
+            self.askers.push(Asker {
+                peer,
+                number,
+                waker,
+            });
+        }
+    }
+
+    fn wake_askers(&mut self) {
+        let (engine, finished, woken) = (&self.engine, self.finished, &mut self.woken);
+        self.askers.retain(|asker| {
+            let waits = engine.is_answered(asker.peer, asker.number) == Some(false);
+            if !waits || finished {
+                woken.push(asker.waker.clone());
+            }
+            waits && !finished
+        });
+    }
+}
+
+/// Who waits for the answer to a PING.
+#[derive(Debug)]
+struct Asker {
+    peer: PeerId,
+    number: u64,
+    waker: Waker,
 }

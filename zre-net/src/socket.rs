@@ -19,6 +19,19 @@ pub use std::os::windows::io::AsSocket;
 /// A buffer of this many octets is longer than any beacon, so that a longer datagram shows as one.
 pub const DATAGRAM_SIZE: usize = 64;
 
+/// How long to wait before accepting again after the system could not.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Whether an error of accepting is that of one connection, so that the next may be accepted at once.
+pub fn is_one_connections(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
 /// First of the dynamic ports, which [`ListenPort::Free`] searches up to 65535.
 const FIRST_FREE_PORT: u16 = 49152;
 const FREE_PORTS: u16 = 16384;

@@ -30,6 +30,11 @@ impl Wakers {
         }
     }
 
+    /// Whether more wait than any program lets wait at one time, most of them in vain.
+    pub(crate) fn are_many(&self) -> bool {
+        self.others.len() > 16
+    }
+
     pub(crate) fn push(&mut self, waker: Waker) {
         if self.first.is_none() {
             self.first = Some(waker);

@@ -65,7 +65,8 @@ impl Runtime for Tcp {
 
 /// What makes a node go: spawn it, or await it beside whatever the program does.
 ///
-/// It ends when the node has stopped. Dropped before, it ends the node at once, without a goodbye.
+/// It ends when the node has stopped. Dropped before, it ends the node at once, whatever is still unsent. A node whose
+/// driver is held but not run does nothing, and its `stop` waits for ever.
 #[must_use = "a node does nothing unless its driver is run"]
 pub struct Driver(Pin<Box<dyn Future<Output = ()> + Send>>);
 

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use async_executor::Executor;
+use async_executor::{Executor, Task};
 use async_io::{Async, Timer};
 use zre_net::{Bound, socket};
 
@@ -22,6 +22,7 @@ pub(crate) struct Sockets {
     deadline: Option<Instant>,
     /// The connections' tasks; they run inside the driver and nowhere else.
     links: Arc<Executor<'static>>,
+    tasks: Vec<Task<()>>,
 }
 
 impl Sockets {
@@ -32,6 +33,7 @@ impl Sockets {
             timer: Timer::never(),
             deadline: None,
             links: Arc::default(),
+            tasks: Vec::new(),
         })
     }
 
@@ -98,11 +100,13 @@ impl zre_net::Sockets for Sockets {
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.links.spawn(task).detach();
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.links.spawn(task));
     }
 
     async fn end_tasks(&mut self) {
-        // They end with the driver, which is all that runs them.
-        self.links = Arc::default();
+        for task in self.tasks.drain(..) {
+            task.cancel().await;
+        }
     }
 }

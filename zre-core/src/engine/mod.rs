@@ -253,8 +253,8 @@ impl Engine {
             .find(|peer| self.is_full(*peer))
     }
 
-    /// Asks a peer for an answer (PING). It has come when [`answered`](Engine::answered) reaches the number
-    /// that this gives; then the peer has handled all that was sent to it before.
+    /// Asks a peer for an answer (PING), and gives the question's number for
+    /// [`is_answered`](Engine::is_answered). When it is answered, the peer has handled all that was sent to it before.
     ///
     /// # Errors
     ///
@@ -277,6 +277,12 @@ impl Engine {
         let at = self.now + self.node.config().linger;
         self.deadlines.set(Timer::Linger, at);
         self.settle();
+    }
+
+    /// Stops without waiting for anything but that the outputs are carried out.
+    pub fn stop_now(&mut self, now: Instant) {
+        self.advance(now);
+        self.finish_stop();
     }
 
     /// Whether everything has been said and closed; outputs may still wait.
@@ -363,9 +369,10 @@ impl Engine {
         self.node.last_heard(peer)
     }
 
-    /// How many PINGs a peer has answered in this session; `None` if it has not entered or is gone.
-    pub fn answered(&self, peer: PeerId) -> Option<u64> {
-        self.node.answered(peer)
+    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or its session is
+    /// another.
+    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
+        self.node.is_answered(peer, number)
     }
 
     /// The peers in a group, in the order of their identities.

@@ -56,6 +56,8 @@ pub struct Node {
     events: EventQueue,
     /// How many congestions have ended.
     reliefs: u64,
+    /// The highest number of a PING so far.
+    last_ping: u64,
     notices: Notices,
 }
 
@@ -128,6 +130,7 @@ impl Node {
             outputs: VecDeque::new(),
             events: EventQueue::new(&config.limits),
             reliefs: 0,
+            last_ping: 0,
             notices: Notices::default(),
             config,
         };
@@ -291,8 +294,8 @@ impl Node {
         Ok(reached.len())
     }
 
-    /// Asks a peer for an answer (PING). It has come when [`answered`](Node::answered) reaches the number
-    /// that this gives; then the peer has handled all that was sent to it before.
+    /// Asks a peer for an answer (PING), and gives the question's number for
+    /// [`is_answered`](Node::is_answered). When it is answered, the peer has handled all that was sent to it before.
     ///
     /// # Errors
     ///
@@ -443,10 +446,11 @@ impl Node {
         peer.is_ready().then_some(peer.heard_at)
     }
 
-    /// How many PINGs a peer has answered in this session; `None` if it has not entered or is gone.
-    pub fn answered(&self, peer: PeerId) -> Option<u64> {
-        let peer = self.peers.get(&peer)?;
-        peer.is_ready().then_some(peer.pings.answered)
+    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or its session is
+    /// another.
+    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
+        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready())?;
+        peer.pings.is_answered(number)
     }
 
     /// The peers in a group, in the order of their identities.
@@ -518,6 +522,7 @@ impl Node {
     fn send_ping(&mut self, peer: PeerId) {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.pings.sent += 1;
+            self.last_ping = self.last_ping.max(known.pings.sent);
             self.send(peer, Body::Ping);
         }
     }

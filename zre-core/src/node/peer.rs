@@ -164,22 +164,38 @@ impl Ready {
     }
 }
 
-/// Answers come in the order of the questions, so counting them tells which is which.
-#[derive(Debug, Clone, Copy, Default)]
+/// PINGs and their answers. Answers come in the order of the questions, so counting them tells which is which.
+///
+/// Numbers go on from one session of the node to the next, so that none means two questions.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Pings {
+    /// Questions up to this one belong to an earlier session and get no answer any more.
+    forgotten: u64,
     pub(super) sent: u64,
     pub(super) answered: u64,
 }
 
 impl Pings {
+    pub(super) fn after(last: u64) -> Self {
+        Self {
+            forgotten: last,
+            sent: last,
+            answered: last,
+        }
+    }
+
     /// An answer that nobody asked for counts for nothing.
     pub(super) fn count_answer(&mut self) {
         self.answered = self.sent.min(self.answered + 1);
     }
 
-    /// Questions of an earlier session get no answer in this one.
     pub(super) fn forget_unanswered(&mut self) {
-        self.answered = self.sent;
+        *self = Self::after(self.sent);
+    }
+
+    /// Whether a question has been answered; `None` if it will not be.
+    pub(super) fn is_answered(&self, number: u64) -> Option<bool> {
+        (number > self.forgotten).then_some(number <= self.answered)
     }
 }
 

@@ -276,7 +276,7 @@ impl Node {
                 leaves: false,
             },
             sequence,
-            pings: Pings::default(),
+            pings: Pings::after(self.last_ping),
             heard_at: self.now,
             waits: owner.is_some(),
             elsewhere: None,

@@ -2,12 +2,21 @@
 
 use std::{
     collections::HashMap,
+    io,
     mem::{Discriminant, discriminant},
     time::Duration,
 };
 
 use tracing::{debug, warn};
 use zre_core::{Instant, Notice};
+
+/// Something to write.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Notice(Notice),
+    /// Once in a beacon interval at most.
+    BeaconNotSent(io::Error),
+}
 
 /// Writes notices as log lines, a bounded number of warnings of a kind in a time: whoever can send us rubbish
 /// shall not fill a disk with it.
@@ -21,7 +30,14 @@ impl Journal {
     const WINDOW: Duration = Duration::from_secs(10);
     const MOST_OF_A_KIND: u32 = 50;
 
-    pub(super) fn write(&mut self, notice: &Notice, now: Instant) {
+    pub(super) fn write(&mut self, entry: &Entry, now: Instant) {
+        match entry {
+            Entry::Notice(notice) => self.write_notice(notice, now),
+            Entry::BeaconNotSent(error) => warn!(%error, "could not send a beacon"),
+        }
+    }
+
+    fn write_notice(&mut self, notice: &Notice, now: Instant) {
         if !is_warning(notice) {
             debug!("{notice}");
         } else if self.may_warn(notice, now) {

@@ -240,6 +240,9 @@ impl<S: Stream> State<S> {
     }
 
     fn write_until_blocked(&mut self, link: LinkId, stream: &S) -> io::Result<Written> {
+        /// So much at a time, or the others would wait for the end of a very long message.
+        const BUDGET: usize = 4 << 20;
+        let mut total = 0;
         while let Some(outbox) = self.engine.outbox(link).filter(Buf::has_remaining) {
             let mut slices = [IoSlice::new(&[]); 64];
             let mut count = 0;
@@ -248,7 +251,13 @@ impl<S: Stream> State<S> {
                 count += 1;
             }
             match stream.try_write(slices.get(..count).unwrap_or_default()) {
-                Ok(written) => outbox.advance(written),
+                Ok(written) => {
+                    outbox.advance(written);
+                    total += written;
+                    if total >= BUDGET {
+                        return Ok(Written::Blocked);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),
                 Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(error),
@@ -270,6 +279,7 @@ impl<S: Stream> State<S> {
     fn ended(&mut self, link: LinkId, error: &str, now: zre_core::Instant) {
         self.links.remove(link, &mut self.woken);
         self.engine.handle_closed(link, error, now);
+        self.senders.move_to(&mut self.woken);
     }
 }
 

@@ -66,17 +66,33 @@ fn a_whisper_or_a_ping_to_who_has_not_entered_is_an_error() {
 #[test]
 fn answers_are_counted_so_that_each_ping_knows_its_own() {
     let (mut scene, mut bob) = Scene::with_bob();
-    assert_eq!(scene.node.answered(bob.id), Some(0));
     let answer = bob.says(Body::PingOk);
     let _verdict = scene.gets(&bob, answer);
-    assert_eq!(scene.node.answered(bob.id), Some(0), "nobody asked");
     assert_eq!(scene.node.ping(bob.id, scene.now), Ok(1));
     assert_eq!(scene.node.ping(bob.id, scene.now), Ok(2));
-    for answered in [1, 2, 2] {
+    let id = bob.id;
+    let is_answered = |scene: &Scene| [1, 2].map(|ping| scene.node.is_answered(id, ping));
+    assert_eq!(is_answered(&scene), [Some(false); 2], "nobody asked before");
+    for expected in [[true, false], [true, true], [true, true]] {
         let answer = bob.says(Body::PingOk);
         let _verdict = scene.gets(&bob, answer);
-        assert_eq!(scene.node.answered(bob.id), Some(answered));
+        assert_eq!(is_answered(&scene), expected.map(Some));
     }
+}
+
+#[test]
+fn a_ping_of_an_earlier_session_is_answered_never() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let ping = scene.node.ping(bob.id, scene.now).unwrap();
+    assert_eq!(scene.node.is_answered(bob.id, ping), Some(false));
+    for _restart_then_answer_to_our_hello in 0..2 {
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+        let answer = bob.says(Body::PingOk);
+        let _verdict = scene.gets(&bob, answer);
+        assert_eq!(scene.node.is_answered(bob.id, ping), None);
+    }
+    assert!(scene.node.ping(bob.id, scene.now).unwrap() > ping);
 }
 
 #[test]
