@@ -71,7 +71,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn message(&self) -> MessageLimits {
+    /// The part that decoding a message needs.
+    pub fn message(&self) -> MessageLimits {
         MessageLimits {
             groups: self.groups_per_peer,
             headers: self.headers_per_peer,

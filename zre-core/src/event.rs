@@ -91,6 +91,21 @@ pub enum Event {
 }
 
 impl Event {
+    /// The peer that the event is about; `None` for [`Stop`](Event::Stop).
+    pub fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::Enter { peer, .. }
+            | Self::Exit { peer, .. }
+            | Self::Join { peer, .. }
+            | Self::Leave { peer, .. }
+            | Self::Whisper { peer, .. }
+            | Self::Shout { peer, .. }
+            | Self::Evasive { peer, .. }
+            | Self::Silent { peer, .. } => Some(*peer),
+            Self::Stop => None,
+        }
+    }
+
     /// What the event holds in memory, roughly, in octets.
     pub(crate) fn weight(&self) -> usize {
         let held = match self {

@@ -62,6 +62,13 @@ pub struct Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(u64);
 
+impl LinkId {
+    /// The id as a number, for a selector's token; they count from 0.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 /// What an engine wants done, in this order.
 ///
 /// Whoever drives an engine has to carry out all of them, so a new one is meant to break the build.
@@ -76,7 +83,7 @@ pub enum Output {
         /// Where to.
         endpoint: Endpoint,
     },
-    /// There is something to write: write until the [`outbox`](Engine::outbox) is empty or the socket takes no more,
+    /// There is something to write, as soon as the connection is there: write until the [`outbox`](Engine::outbox) is empty or the socket takes no more,
     /// and then as soon as it takes more. It comes again after that only if there is more.
     Writable(LinkId),
     /// Close the connection, whatever is unsent; its id means nothing any more.
@@ -117,7 +124,8 @@ enum Timer {
 }
 
 impl Engine {
-    /// A running engine, whose first output is a beacon.
+    /// A running engine, whose first output is a beacon. What users have set should have passed
+    /// [`Config::validate`].
     ///
     /// The seed decides everything that is random.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
@@ -391,7 +399,7 @@ impl Engine {
     }
 
     /// Room to read a connection's octets into: at least one. Then say how many were read, with
-    /// [`handle_read`](Engine::handle_read), before anything else. Octets of a connection that the engine does not know go nowhere.
+    /// [`handle_read`](Engine::handle_read), before anything else; if none were, there is nothing to say. Octets of a connection that the engine does not know go nowhere.
     pub fn inbox(&mut self, link: LinkId) -> &mut [u8] {
         self.take_back_inbox();
         match self.connections.get_mut(&link) {

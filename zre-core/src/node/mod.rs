@@ -108,7 +108,8 @@ enum Timer {
 }
 
 impl Node {
-    /// A running node, whose first output is a beacon.
+    /// A running node, whose first output is a beacon. What users have set should have passed
+    /// [`Config::validate`].
     ///
     /// The seed decides everything that is random: the identity, unless `config` gives one.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {

@@ -1,0 +1,122 @@
+//! Takes requests from a dealer, on tasks: one source for tokio, smol and async-std (`--runtime`).
+//!
+//! `zre_tokio::Node` and `zre_smol::Node` are the same [`zre_net::Node`] over different streams, so code that is generic over
+//! the stream runs on either. A program for one runtime names that crate's `Node` and needs no generics.
+//!
+//! See `dealer_async`. Any mix of the two dealers and the two clients works.
+
+#![forbid(unsafe_code)]
+
+use std::{error::Error, process};
+
+use zre_examples::{Arguments, GROUP, ROLE, Request};
+use zre_net::{
+    Builder, Node, Stream,
+    core::{Event, proto::Headers},
+};
+
+const TOO_LATE: &str = "no dealer came and went in time";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::read(&["runtime", "die-after"])?;
+    let die_after = arguments.value("die-after", u32::MAX)?;
+    match arguments.value("runtime", "tokio".to_owned())?.as_str() {
+        "tokio" => on_tokio(&arguments, die_after),
+        "smol" => on_smol(&arguments, die_after),
+        "async-std" => on_async_std(&arguments, die_after),
+        other => Err(format!("there is no runtime {other}").into()),
+    }
+}
+
+fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+    let (time, builder) = (arguments.time()?, builder::<zre_tokio::Tcp>(arguments)?);
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let node = builder.start().await?;
+        let served = tokio::time::timeout(time, serve(node, die_after)).await;
+        served.map_err(|_| TOO_LATE.into())
+    })
+}
+
+fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+    let (time, builder) = (arguments.time()?, builder(arguments)?);
+    let node = zre_smol::spawn(builder)?;
+    smol::block_on(async {
+        let served = async {
+            serve(node, die_after).await;
+            Ok(())
+        };
+        let too_late = async {
+            smol::Timer::after(time).await;
+            Err(TOO_LATE.into())
+        };
+        smol::future::or(served, too_late).await
+    })
+}
+
+fn on_async_std(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+    let (time, builder) = (arguments.time()?, builder::<zre_smol::Tcp>(arguments)?);
+    let (node, driver) = builder.start()?;
+    async_std::task::spawn(driver);
+    let served = async_std::future::timeout(time, serve(node, die_after));
+    async_std::task::block_on(served).map_err(|_| TOO_LATE.into())
+}
+
+fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
+    Ok(Builder::new(arguments.name("client"))
+        .interface(arguments.interface())
+        .port(arguments.port()?)
+        .join(GROUP))
+}
+
+/// Ends when the dealer goes.
+async fn serve<S: Stream>(node: Node<S>, die_after: u32) {
+    println!("{} waits for a dealer", node.name());
+    let mut answered = 0;
+    let mut dealer = None;
+    while let Some(event) = node.recv().await {
+        match event {
+            Event::Enter {
+                peer,
+                name,
+                headers,
+                ..
+            } if is_dealer(&headers) => {
+                println!("{name} deals");
+                dealer = Some(peer);
+            }
+            Event::Whisper { peer, content, .. } => {
+                let Some(request) = Request::from_content(&content) else {
+                    continue;
+                };
+                if answered == die_after {
+                    die();
+                }
+                answered += 1;
+                // If the dealer is gone, its exit is the next event.
+                let _ = node.whisper(peer, request.answer().to_content()).await;
+            }
+            Event::Exit {
+                peer, name, reason, ..
+            } if Some(peer) == dealer => {
+                println!("{name} is gone: {reason}; answered {answered}");
+                break;
+            }
+            _ => {}
+        }
+    }
+    node.stop().await;
+    println!("stopped");
+}
+
+fn is_dealer(headers: &Headers) -> bool {
+    let (name, role) = ROLE;
+    headers
+        .get(name)
+        .is_some_and(|value| value.as_bytes() == role.as_bytes())
+}
+
+/// As a crash: no goodbye, and a request that is never answered.
+fn die() -> ! {
+    println!("dies");
+    process::exit(3)
+}

@@ -1,0 +1,181 @@
+//! Hands requests round-robin to the clients in a group and collects their answers, on tasks: one source for tokio,
+//! smol and async-std (`--runtime`).
+//!
+//! A client that dies is noticed within a fraction of a second, and one that does not answer in time is not waited for: what
+//! it had goes to the others. In two terminals: `cargo run --example client_async` and `cargo run --example dealer_async`.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use smol::future;
+use zre_examples::{Answer, Arguments, Dealing, GROUP, ROLE};
+use zre_net::{
+    Builder, Node, Stream, core,
+    core::{Event, proto::GroupName},
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::read(&["runtime", "clients", "requests", "patience-ms"])?;
+    match arguments.value("runtime", "tokio".to_owned())?.as_str() {
+        "tokio" => on_tokio(&arguments),
+        "smol" => on_smol(&arguments),
+        "async-std" => on_async_std(&arguments),
+        other => Err(format!("there is no runtime {other}").into()),
+    }
+}
+
+fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let builder = builder::<zre_tokio::Tcp>(arguments)?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let node = builder.start().await?;
+        Dealer::new(node, arguments)?.run(tokio::time::sleep).await
+    })
+}
+
+fn on_smol(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let node = zre_smol::spawn(builder(arguments)?)?;
+    let mut dealer = Dealer::new(node, arguments)?;
+    smol::block_on(dealer.run(|time| async move {
+        smol::Timer::after(time).await;
+    }))
+}
+
+fn on_async_std(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (node, driver) = builder::<zre_smol::Tcp>(arguments)?.start()?;
+    async_std::task::spawn(driver);
+    let mut dealer = Dealer::new(node, arguments)?;
+    async_std::task::block_on(dealer.run(async_std::task::sleep))
+}
+
+fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
+    let (name, role) = ROLE;
+    Ok(Builder::new(arguments.name("dealer"))
+        .header(name, role)
+        .interface(arguments.interface())
+        .port(arguments.port()?))
+}
+
+struct Dealer<S: Stream> {
+    node: Node<S>,
+    dealing: Dealing,
+    group: GroupName,
+    /// How many clients are waited for before it begins.
+    least: usize,
+    end: Instant,
+}
+
+impl<S: Stream> Dealer<S> {
+    fn new(node: Node<S>, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
+        let patience = Duration::from_millis(arguments.value("patience-ms", 1000)?);
+        Ok(Self {
+            end: Instant::now() + arguments.time()?,
+            least: arguments.value("clients", 1)?,
+            dealing: Dealing::new(arguments.value("requests", 12)?, patience),
+            group: GROUP.try_into()?,
+            node,
+        })
+    }
+
+    /// Deals, prints the answers and stops the node. `sleep` is the runtime's.
+    async fn run<F>(&mut self, sleep: impl Fn(Duration) -> F) -> Result<(), Box<dyn Error>>
+    where
+        F: Future<Output = ()>,
+    {
+        self.deal_until_answered(sleep).await?;
+        for answer in self.dealing.answers() {
+            println!("answer {}: {}", answer.id, answer.sum);
+        }
+        self.node.stop().await;
+        match self.dealing.unanswered() {
+            0 => Ok(()),
+            unanswered => Err(format!("{unanswered} requests have no answer").into()),
+        }
+    }
+
+    /// Ends when all requests are answered, or when the time is over.
+    async fn deal_until_answered<F>(
+        &mut self,
+        sleep: impl Fn(Duration) -> F,
+    ) -> Result<(), core::Error>
+    where
+        F: Future<Output = ()>,
+    {
+        while self.dealing.unanswered() > 0 && Instant::now() < self.end {
+            let event = async { Some(self.node.recv().await) };
+            let time_is_over = async {
+                sleep(self.time_to_wait()).await;
+                None
+            };
+            // No event is lost when the time is over first: `recv` takes one only when it gives it.
+            match future::or(event, time_is_over).await {
+                Some(Some(event)) => self.handle(event),
+                Some(None) => return Ok(()),
+                None => {
+                    self.take_back_overdue();
+                }
+            }
+            self.deal().await?;
+        }
+        Ok(())
+    }
+
+    fn take_back_overdue(&mut self) {
+        match self.dealing.handle_timeout(Instant::now()) {
+            0 => {}
+            count => println!("{count} requests were not answered in time"),
+        }
+    }
+
+    fn time_to_wait(&self) -> Duration {
+        let next = self.dealing.next_timeout().unwrap_or(self.end);
+        next.min(self.end).saturating_duration_since(Instant::now())
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Join { peer, name, group } if group == self.group => {
+                println!("{name} has come");
+                self.dealing.client_came(peer);
+            }
+            Event::Leave { peer, name, group } if group == self.group => {
+                println!("{name} has left");
+                self.dealing.client_left(peer);
+            }
+            Event::Exit { peer, name, reason } => {
+                if let Some(count) = self.dealing.client_left(peer) {
+                    println!("{name} is gone: {reason}; {count} requests go to others");
+                }
+            }
+            Event::Whisper { content, .. } => {
+                if let Some(answer) = Answer::from_content(&content) {
+                    self.dealing.answered(answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn deal(&mut self) -> Result<(), core::Error> {
+        if self.dealing.clients() >= self.least {
+            self.least = 0;
+        }
+        while self.least == 0
+            && let Some(hand) = self.dealing.next_hand(Instant::now())
+        {
+            match self
+                .node
+                .whisper(hand.client, hand.request.to_content())
+                .await
+            {
+                // Its exit is among the next events, and then the request goes to another client.
+                Ok(()) | Err(core::Error::UnknownPeer(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

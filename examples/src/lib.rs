@@ -1,0 +1,22 @@
+//! What the example programs share: their arguments, and the work that a dealer hands out.
+//!
+//! The programs themselves are in `examples/examples`; `cargo run --example engine_loop` runs one.
+//! All of them stay on this machine unless told otherwise, and end by themselves.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod work;
+
+pub use arguments::Arguments;
+pub use work::{Answer, Dealing, GROUP, Hand, ROLE, Request};
+
+/// The page that helps to choose a crate, so that its programs are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/CHOOSING.md")]
+pub struct Choosing;
+
+/// The page that teaches the core, so that its programs are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/EMBEDDING.md")]
+pub struct Embedding;
