@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod any_node;
 pub mod capture;
 pub mod netns;
 pub mod peer;

@@ -3,6 +3,7 @@
 mod log;
 mod options;
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
@@ -60,6 +61,22 @@ impl Peer {
         let zre = programs::zre().unwrap_or_else(|reason| panic!("{reason}"));
         let mut command = network.command(zre);
         command.arg("pipe");
+        Self::start(command, options)
+    }
+
+    /// Starts a program that speaks as `zre pipe` does, with these arguments before those of the options.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not start.
+    pub fn command(
+        network: &Namespace,
+        program: impl AsRef<OsStr>,
+        arguments: &[&str],
+        options: &PeerOptions,
+    ) -> Self {
+        let mut command = network.command(program);
+        command.args(arguments);
         Self::start(command, options)
     }
 

@@ -267,6 +267,10 @@ impl<S: Stream> Hub<S> {
             Some(event) => Poll::Ready(Some(event)),
             None if state.finished => Poll::Ready(None),
             None => {
+                // Those who wait no longer do not say so; those who do register again.
+                if state.receivers.are_many() {
+                    state.receivers.move_to(&mut state.woken);
+                }
                 state.receivers.register(cx);
                 Poll::Pending
             }
@@ -370,10 +374,6 @@ impl<S: Stream> Hub<S> {
             state.engine.handle_timeout(now);
             // A peer may be given up that somebody waits for.
             state.senders.move_to(&mut state.woken);
-            // Those who wait no longer do not say so; those who do register again.
-            if state.receivers.are_many() {
-                state.receivers.move_to(&mut state.woken);
-            }
         });
     }
 

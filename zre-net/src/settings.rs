@@ -12,7 +12,7 @@ use tracing::warn;
 use uuid::Uuid;
 use zre_core::{
     Config, ConfigError, Limits,
-    proto::{DISCOVERY_PORT, Endpoint, PeerId, Text, TooLong},
+    proto::{DISCOVERY_PORT, Endpoint, PeerId, ShortText, Text, TooLong},
 };
 
 use crate::{
@@ -254,7 +254,8 @@ impl Settings {
         };
         let mut config = Config::new(endpoint);
         config.uuid = self.uuid;
-        config.name = self.name.clone().map(TryInto::try_into).transpose()?;
+        let name = self.name.clone().map(ShortText::try_from).transpose();
+        config.name = name.map_err(|error| error.named("node name"))?;
         config.limits = self.limits;
         for (name, value) in &self.headers {
             config.headers.set(name.clone(), value.clone())?;

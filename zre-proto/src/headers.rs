@@ -22,7 +22,8 @@ impl Headers {
     ///
     /// [`TooLong`] if the name has more than 255 octets.
     pub fn set(&mut self, name: impl Into<Text>, value: impl Into<Text>) -> Result<(), TooLong> {
-        self.0.insert(name.into().try_into()?, value.into());
+        let name = ShortText::try_from(name.into()).map_err(|error| error.named("header name"))?;
+        self.0.insert(name, value.into());
         Ok(())
     }
 

@@ -136,6 +136,12 @@ impl TooLong {
             start: text.to_string_lossy().chars().take(24).collect(),
         }
     }
+
+    /// The same error about a text that was meant to be something more exact.
+    #[must_use]
+    pub fn named(self, what: &'static str) -> Self {
+        Self { what, ..self }
+    }
 }
 
 impl From<Infallible> for TooLong {

@@ -58,6 +58,10 @@ impl Runtime for Tcp {
 }
 
 /// A node that starts when this is awaited.
+///
+/// # Panics
+///
+/// Panics, as tokio's own sockets do, on a runtime whose I/O or time is not enabled.
 #[derive(Debug)]
 #[must_use = "a node does not start unless this is awaited"]
 pub struct Starting {

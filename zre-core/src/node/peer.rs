@@ -111,11 +111,11 @@ impl Peer {
         }
     }
 
-    /// It goes on announcing itself.
-    pub(super) fn forget_goodbye(&mut self) {
-        match &mut self.session {
-            Session::Greeting { leaves, .. } => *leaves = false,
-            Session::Ready(ready) => ready.forget_goodbye(),
+    /// It announces itself anew. One that has entered is being asked already; its new life, if it is one, can be
+    /// heard before the end of the old is.
+    pub(super) fn is_back(&mut self) {
+        if let Session::Greeting { leaves, .. } = &mut self.session {
+            *leaves = false;
         }
     }
 

@@ -41,7 +41,7 @@ impl Node {
             self.stranger_appears(peer, endpoint);
             return;
         };
-        known.forget_goodbye();
+        known.is_back();
         if known.endpoint == endpoint {
             known.heard_at = now;
             return;
@@ -162,7 +162,11 @@ impl Node {
             self.take_answer(peer, hello, patience);
         } else {
             let sequence = known.sequence.renewed();
-            self.exit(peer, ExitReason::Restarted);
+            let reason = match known.is_leaving() {
+                true => ExitReason::Goodbye,
+                false => ExitReason::Restarted,
+            };
+            self.exit(peer, reason);
             self.meet(peer, hello.endpoint.clone(), sequence);
             self.complete(peer, hello);
             self.await_answer(peer, ANSWER_PATIENCE);

@@ -175,6 +175,16 @@ fn the_end_of_a_leaving_peers_connection_is_its_goodbye() {
 }
 
 #[test]
+fn a_goodbye_stays_one_when_the_peer_is_back_before_its_connection_has_ended() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    scene.hears_leaving(&bob);
+    scene.hears(&bob);
+    let hello = bob.says_hello();
+    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(scene.story(), ["bob exits: said goodbye", "bob enters"]);
+}
+
+#[test]
 fn a_goodbye_that_overtakes_the_hello_is_a_goodbye() {
     let mut scene = Scene::new();
     let mut bob = Puppet::new("bob", 2);
@@ -187,11 +197,13 @@ fn a_goodbye_that_overtakes_the_hello_is_a_goodbye() {
 }
 
 #[test]
-fn a_beacon_after_a_leaving_one_cancels_it() {
-    let (mut scene, bob) = Scene::with_bob();
+fn a_peer_that_answers_after_a_leaving_beacon_does_not_leave() {
+    let (mut scene, mut bob) = Scene::with_bob();
     scene.hears_leaving(&bob);
     scene.wait(SECOND / 4);
-    scene.hears(&bob);
+    assert_eq!(scene.sent_kinds(), [("PING", 2)]);
+    let answer = bob.says(Body::PingOk);
+    assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
     scene.wait(SECOND * 4);
     assert_eq!(scene.story(), NOTHING);
     assert!(scene.node.is_ready(bob.id));
