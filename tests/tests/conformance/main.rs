@@ -4,7 +4,7 @@
 //! what each node saw, in its order, and what calls came to. A cell passes when nothing that the behaviour
 //! asserts fails, and when its trace is that of the other columns, line by line.
 //!
-//! `cargo test -p zre-tests --test conformance -- --nocapture` shows the tables;
+//! `cargo test -p zre-tests --test conformance` prints the tables;
 //! `ZRE_BEHAVIOUR=goodbye` in the environment runs only the behaviours whose name has that in it.
 
 #![allow(
@@ -27,6 +27,7 @@ mod trouble;
 use std::{
     any::Any,
     env,
+    io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -207,11 +208,13 @@ fn print_tables(behaviours: &[&Behaviour], rows: &[Vec<Cell>]) {
     let pairs =
         ADAPTERS.map(|(left, a)| ADAPTERS.map(|(right, b)| (format!("{left}-{right}"), [a, b])));
     for columns in [&single[..], pairs.as_flattened()] {
-        print!("\n{:width$}", "");
-        columns.iter().for_each(|(title, _)| print!(" | {title}"));
-        println!();
+        let mut table = format!("\n{:width$}", "");
+        columns
+            .iter()
+            .for_each(|(title, _)| table.push_str(&format!(" | {title}")));
+        table.push('\n');
         for (behaviour, row) in behaviours.iter().zip(rows) {
-            print!("{:width$}", behaviour.name);
+            table.push_str(&format!("{:width$}", behaviour.name));
             for (title, column) in columns {
                 let index = COLUMNS.iter().position(|other| other == column);
                 let mark = match index.and_then(|index| row.get(index)) {
@@ -219,10 +222,12 @@ fn print_tables(behaviours: &[&Behaviour], rows: &[Vec<Cell>]) {
                     Some(Cell::Failed { .. }) => "FAILED",
                     Some(Cell::NotHere) | None => "-",
                 };
-                print!(" | {mark:^0$}", title.len());
+                table.push_str(&format!(" | {mark:^0$}", title.len()));
             }
-            println!();
+            table.push('\n');
         }
+        // Not `print!`, which the test harness keeps to itself when all pass.
+        let _ = io::stdout().write_all(table.as_bytes());
     }
 }
 
