@@ -34,7 +34,6 @@ pub use links::Stream;
 #[derive(Debug)]
 pub struct Hub<S> {
     state: Mutex<State<S>>,
-    journal: Mutex<Journal>,
     epoch: Instant,
     id: PeerId,
     name: ShortText,
@@ -51,7 +50,7 @@ struct State<S> {
     broadcast: (Ipv4Addr, u16),
     tasks: VecDeque<Task>,
     /// What is to be written to the log when the lock is free again.
-    unwritten: Vec<Entry>,
+    journal: Journal,
     /// When the driver will call [`Hub::timeout`].
     scheduled: Option<zre_core::Instant>,
     finished: bool,
@@ -106,14 +105,13 @@ impl<S: Stream> Hub<S> {
             name: engine.name().clone(),
             endpoint: engine.endpoint().clone(),
             interface: bound.interface.clone(),
-            journal: Mutex::default(),
             state: Mutex::new(State {
                 engine,
                 links: Links::default(),
                 sender: Some(bound.sender.try_clone()?),
                 broadcast: bound.broadcast(),
                 tasks: VecDeque::new(),
-                unwritten: Vec::new(),
+                journal: Journal::default(),
                 scheduled: None,
                 finished: false,
                 receivers: Wakers::default(),
@@ -417,13 +415,10 @@ impl<S: Stream> Hub<S> {
         let result = act(&mut state, now);
         state.settle(now);
         let woken = std::mem::take(&mut state.woken);
-        let unwritten = std::mem::take(&mut state.unwritten);
+        let unwritten = state.journal.take();
         drop(state);
         woken.wake();
-        if !unwritten.is_empty() {
-            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-            unwritten.iter().for_each(|entry| journal.write(entry, now));
-        }
+        unwritten.iter().for_each(Entry::write);
         result
     }
 }
@@ -485,7 +480,7 @@ impl<S: Stream> State<S> {
         }
         self.wake_askers();
         while let Some(notice) = self.engine.poll_notice() {
-            self.unwritten.push(Entry::Notice(notice));
+            self.journal.add(notice, now);
         }
         if self.engine.has_events() {
             self.receivers.move_to(&mut self.woken);
@@ -532,7 +527,7 @@ impl<S: Stream> State<S> {
             return;
         };
         if let Err(error) = sender.send_to(datagram, self.broadcast) {
-            self.unwritten.push(Entry::BeaconNotSent(error));
+            self.journal.add_unsent_beacon(error);
         }
     }
 

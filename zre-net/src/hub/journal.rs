@@ -10,39 +10,53 @@ use std::{
 use tracing::{debug, warn};
 use zre_core::{Instant, Notice};
 
-/// Something to write.
+/// Something to write. It is written when no lock is held, for who reads the log may use the node.
 #[derive(Debug)]
 pub(super) enum Entry {
     Notice(Notice),
     /// Once in a beacon interval at most.
     BeaconNotSent(io::Error),
+    /// So many warnings were not let through.
+    Suppressed(u32),
 }
 
-/// Writes notices as log lines, a bounded number of warnings of a kind in a time: whoever can send us rubbish
-/// shall not fill a disk with it.
+impl Entry {
+    pub(super) fn write(&self) {
+        match self {
+            Self::Notice(notice) if is_warning(notice) => warn!("{notice}"),
+            Self::Notice(notice) => debug!("{notice}"),
+            Self::BeaconNotSent(error) => warn!(%error, "could not send a beacon"),
+            Self::Suppressed(count) => warn!("{count} further warnings were not written"),
+        }
+    }
+}
+
+/// Lets a bounded number of warnings of a kind through in a time: whoever can send us rubbish shall not fill a disk
+/// with it.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     window_began_at: Instant,
     warnings: HashMap<Discriminant<Notice>, u32>,
+    admitted: Vec<Entry>,
 }
 
 impl Journal {
     const WINDOW: Duration = Duration::from_secs(10);
     const MOST_OF_A_KIND: u32 = 50;
 
-    pub(super) fn write(&mut self, entry: &Entry, now: Instant) {
-        match entry {
-            Entry::Notice(notice) => self.write_notice(notice, now),
-            Entry::BeaconNotSent(error) => warn!(%error, "could not send a beacon"),
+    pub(super) fn add(&mut self, notice: Notice, now: Instant) {
+        if !is_warning(&notice) || self.may_warn(&notice, now) {
+            self.admitted.push(Entry::Notice(notice));
         }
     }
 
-    fn write_notice(&mut self, notice: &Notice, now: Instant) {
-        if !is_warning(notice) {
-            debug!("{notice}");
-        } else if self.may_warn(notice, now) {
-            warn!("{notice}");
-        }
+    pub(super) fn add_unsent_beacon(&mut self, error: io::Error) {
+        self.admitted.push(Entry::BeaconNotSent(error));
+    }
+
+    /// Takes what is to be written.
+    pub(super) fn take(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.admitted)
     }
 
     fn may_warn(&mut self, notice: &Notice, now: Instant) -> bool {
@@ -59,7 +73,7 @@ impl Journal {
         let counts = self.warnings.drain().map(|(_, count)| count);
         let suppressed: u32 = counts.map(|count| count.saturating_sub(most)).sum();
         if suppressed > 0 {
-            warn!("{suppressed} further warnings were not written");
+            self.admitted.push(Entry::Suppressed(suppressed));
         }
         self.window_began_at = now;
     }
