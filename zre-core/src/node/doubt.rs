@@ -48,7 +48,8 @@ impl Node {
         });
         let doubt = self.doubt_of(owner);
         let earlier = doubt.and_then(|doubt| doubt.claimant.replace(claimant));
-        if let Some(earlier) = earlier.filter(|earlier| *earlier != claimant) {
+        let is_other = |earlier: &PeerId| *earlier != claimant && self.is_waiting(*earlier);
+        if let Some(earlier) = earlier.filter(is_other) {
             self.exit(earlier, ExitReason::Replaced);
         }
     }
@@ -66,7 +67,9 @@ impl Node {
         let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
-        if let Some(claimant) = ready.doubt.take().and_then(|doubt| doubt.claimant) {
+        let claimant = ready.doubt.take().and_then(|doubt| doubt.claimant);
+        // It may have gone meanwhile, and have come again from an endpoint of its own.
+        if let Some(claimant) = claimant.filter(|claimant| self.is_waiting(*claimant)) {
             let fault = Fault::Endpoint(peer);
             self.exit(claimant, ExitReason::ProtocolError(fault));
         }

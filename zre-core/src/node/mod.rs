@@ -577,7 +577,8 @@ impl Node {
                 }
                 let name = ready.name;
                 self.events.push(Event::Exit { peer, name, reason });
-                if let Some(claimant) = ready.doubt.and_then(|doubt| doubt.claimant) {
+                let claimant = ready.doubt.and_then(|doubt| doubt.claimant);
+                if let Some(claimant) = claimant.filter(|claimant| self.is_waiting(*claimant)) {
                     self.connect(claimant);
                 }
             }

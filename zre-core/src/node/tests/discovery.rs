@@ -239,6 +239,30 @@ fn a_peer_that_answers_is_not_replaced_and_who_claims_its_endpoint_goes() {
 }
 
 #[test]
+fn a_claimant_that_came_again_from_an_endpoint_of_its_own_is_left_alone() {
+    for bob_answers in [true, false] {
+        let (mut scene, mut bob) = Scene::with_bob();
+        let mut carol = Puppet::new("carol", 2);
+        let hello = carol.says_hello();
+        assert_eq!(scene.gets(&carol, hello), Verdict::Accepted);
+        scene.node.handle_disconnect(carol.id, scene.now);
+        let mut carol = Puppet::new("carol", 3);
+        let hello = carol.says_hello();
+        assert_eq!(scene.gets(&carol, hello), Verdict::Accepted);
+        scene.drain();
+        if bob_answers {
+            let answer = bob.says(zre_proto::Body::PingOk);
+            assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+        } else {
+            scene.wait(core::time::Duration::from_secs(1));
+            assert_eq!(scene.story().len(), 1, "bob exits");
+        }
+        assert!(!scene.sent_kinds().contains(&("HELLO", 1)));
+        assert!(scene.node.is_ready(carol.id));
+    }
+}
+
+#[test]
 fn a_hello_from_a_stranger_at_a_known_endpoint_replaces_the_old_peer() {
     let (mut scene, _bob) = Scene::with_bob();
     let mut anew = Puppet::new("bobby", 2);
