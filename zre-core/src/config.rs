@@ -22,7 +22,9 @@ pub struct Config {
     pub groups: BTreeSet<GroupName>,
     /// How often the node announces itself; every second unless set. The first beacon goes at once.
     pub beacon_interval: Duration,
-    /// How long a peer may be silent before it is asked whether it is there; 5 s unless set.
+    /// How long a peer may be silent before it is asked whether it is there; 5 s unless set. So long, too, may the
+    /// connections of a peer stand still of which somebody claims that it is gone, while octets stand before the
+    /// question or the answer.
     pub evasive_after: Duration,
     /// How long a peer may be silent before it is given up; 30 s unless set. So long, too, may a
     /// peer leave its connection unread while messages wait for it.

@@ -41,6 +41,12 @@ impl<T: Ord + Copy> Deadlines<T> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
+    /// The timers that are due, in the order of time.
+    pub(crate) fn due(&self, now: Instant) -> impl Iterator<Item = T> {
+        let due = self.by_time.iter().take_while(move |(at, _)| *at <= now);
+        due.map(|(_, timer)| *timer)
+    }
+
     /// Takes the first timer that is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
         let (at, timer) = *self.by_time.first()?;
@@ -66,6 +72,7 @@ mod tests {
         deadlines.clear('c');
         assert_eq!(deadlines.next(), Some(Instant::from_micros(10)));
         let now = Instant::from_micros(20);
+        assert!(deadlines.due(now).eq(['a', 'b']));
         assert_eq!(deadlines.pop_due(now), Some('a'));
         assert_eq!(deadlines.pop_due(now), Some('b'));
         assert_eq!(deadlines.pop_due(now), None);

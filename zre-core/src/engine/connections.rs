@@ -54,6 +54,8 @@ pub(super) struct Paths {
     opened_at: Instant,
     /// What waits for the peer and has not moved since it was looked at.
     pub(super) stuck: Option<Stuck>,
+    /// Where the last PING went that the peer has to answer, or it is gone.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Paths {
@@ -63,6 +65,7 @@ impl Paths {
             from: None,
             opened_at: now,
             stuck: None,
+            asked: None,
         }
     }
 }
@@ -72,6 +75,20 @@ impl Paths {
 pub(super) struct Stuck {
     pub(super) written: u64,
     pub(super) since: Instant,
+}
+
+/// A PING in the outbox, and what has become of that which stood before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// The PING's number.
+    pub(super) ping: u64,
+    pub(super) at: Instant,
+    /// How far the outbox must be written until the PING is next.
+    pub(super) before: u64,
+    /// How far it was, up to there, when it was looked at.
+    pub(super) written: u64,
+    /// When that was seen to have changed; from the beginning, if anything stood before the PING.
+    pub(super) moved_at: Option<Instant>,
 }
 
 /// The connection that we opened to a peer.

@@ -7,7 +7,7 @@ use zre_proto::{Body, Content, Message, PeerId};
 
 use super::{
     Engine, LinkId, Output, Timer,
-    connections::{End, Outgoing, Stuck},
+    connections::{Asked, End, Outgoing, Stuck},
 };
 use crate::{event::ExitReason, time::Instant};
 
@@ -28,6 +28,9 @@ impl Engine {
         if !refusable && self.queued(peer) > most {
             self.exit(peer, ExitReason::Overflow);
             return;
+        }
+        if matches!(message.body, Body::Ping) {
+            self.note_question(peer);
         }
         self.header.clear();
         message.encode_header(&mut self.header);
@@ -119,6 +122,75 @@ impl Engine {
         } else {
             let again = now + (patience / 6).max(Duration::from_millis(1));
             self.deadlines.set(Timer::Progress(peer), again);
+        }
+    }
+
+    /// Gives peers that have not answered in time whether they are there more of it, while their connections move: if
+    /// something stands before the PING, or comes over the peer's own connection, the answer cannot be here yet.
+    ///
+    /// The connections may then be still for the evasive timeout, or for as long again as they have moved, but never for
+    /// longer than the expired timeout. As long again, because a peer that is slow to take what stood before the PING is
+    /// slow with what the system's buffers hold, too, and nobody knows how much that is. There is no other bound: what
+    /// stands before the PING does not grow, octets behind it count for nothing, and a peer whose own connection goes on
+    /// is there.
+    pub(super) fn wait_for_overdue(&mut self) {
+        for peer in self.node.overdue(self.now) {
+            let config = self.node.config();
+            let (evasive_after, expired_after) = (config.evasive_after, config.expired_after);
+            let Some((asked_at, moved_at)) = self.last_moved(peer) else {
+                continue;
+            };
+            let as_long_again = moved_at.since(asked_at);
+            let patience = as_long_again.max(evasive_after).min(expired_after);
+            if self.now.since(moved_at) < patience {
+                self.node.wait_longer(peer, self.now);
+            }
+        }
+    }
+
+    /// When a doubted peer was asked, and when its connections last moved in a way that puts the answer off.
+    fn last_moved(&mut self, peer: PeerId) -> Option<(Instant, Instant)> {
+        let written = self.written(peer);
+        let paths = self.paths.get_mut(&peer)?;
+        let asked = paths.asked.as_mut()?;
+        let written = written.min(asked.before);
+        if written > asked.written {
+            asked.written = written;
+            asked.moved_at = Some(self.now);
+        }
+        let from = paths.from.and_then(|link| self.connections.get(&link));
+        let read_at = from.map(|from| from.read_at).filter(|at| *at > asked.at);
+        Some((asked.at, asked.moved_at.max(read_at)?))
+    }
+
+    /// A PING is about to be queued. If a doubt hangs on it, notes what stands before it.
+    fn note_question(&mut self, peer: PeerId) {
+        let Some(ping) = self.node.question(peer) else {
+            return;
+        };
+        let (at, written, queued) = (self.now, self.written(peer), self.queued(peer));
+        let Some(paths) = self.paths.get_mut(&peer) else {
+            return;
+        };
+        if paths.asked.is_none_or(|asked| asked.ping != ping) {
+            paths.asked = Some(Asked {
+                ping,
+                at,
+                before: written + queued as u64,
+                written,
+                moved_at: (queued > 0).then_some(at),
+            });
+        }
+    }
+
+    /// How many octets have been written to a peer on the connection to it.
+    fn written(&mut self, peer: PeerId) -> u64 {
+        match self.paths.get(&peer).map(|paths| &paths.to) {
+            Some(Outgoing::Link { link, .. }) => self
+                .connections
+                .get_mut(link)
+                .map_or(0, |connection| connection.link.outbox().written()),
+            _ => 0,
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod connecting;
 mod conversation;
+mod doubts;
 mod handover;
 mod intruders;
 mod limits;

@@ -4,19 +4,24 @@
 //! Anybody can say these things, and one message shall not drive a peer away, so it is asked with a PING.
 //! A node that is leaving does not answer any more.
 //!
+//! Only the answer to that PING settles it: other messages may have been sent before, by a node that has left
+//! since. But the PING stands behind all that waits for the peer, and the answer behind all that the peer sends. A
+//! node knows nothing of that: an engine, which does, gives the peer more time.
+//!
 //! A node that was restarted with a new identity says HELLO from the endpoint of the peer that it was before, and
 //! must not be shut out. It enters at once, but is connected only when the old peer is gone.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use zre_proto::{Endpoint, PeerId};
 
 use super::{
-    Node,
+    Node, Timer,
     peer::{Doubt, Peer},
     presence::PING_INTERVAL,
 };
-use crate::{error::Fault, event::ExitReason, notice::Notice};
+use crate::{error::Fault, event::ExitReason, notice::Notice, time::Instant};
 
 /// How long a leaving peer's last messages may trail behind its beacon.
 pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
@@ -90,13 +95,40 @@ impl Node {
             return;
         };
         if is_congested || doubt.reliefs != reliefs {
-            doubt.reliefs = reliefs;
-            doubt.until = now + PING_INTERVAL;
-            self.look_again(peer);
+            self.wait_longer(peer, now);
         } else {
             let reason = doubt.reason.clone();
             self.exit(peer, reason);
         }
+    }
+
+    /// The peers that [`handle_timeout`](Node::handle_timeout) would give up because they have not answered in time.
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<PeerId> {
+        let due = self.deadlines.due(now).filter_map(|timer| match timer {
+            Timer::Peer(peer) => Some(peer),
+            Timer::Beacon => None,
+        });
+        due.filter(|peer| {
+            self.doubt_about(*peer)
+                .is_some_and(|doubt| doubt.until <= now)
+        })
+        .collect()
+    }
+
+    /// Gives a peer more time to answer.
+    pub(crate) fn wait_longer(&mut self, peer: PeerId, now: Instant) {
+        self.advance(now);
+        let (until, reliefs) = (self.now + PING_INTERVAL, self.reliefs);
+        if let Some(doubt) = self.doubt_of(peer) {
+            doubt.until = until;
+            doubt.reliefs = reliefs;
+            self.look_again(peer);
+        }
+    }
+
+    /// The number of the PING that a peer should answer, if there is a doubt that it is there.
+    pub(crate) fn question(&self, peer: PeerId) -> Option<u64> {
+        self.doubt_about(peer).map(|doubt| doubt.ping)
     }
 
     fn ask(&mut self, peer: PeerId, reason: ExitReason, patience: Duration) {
@@ -119,6 +151,10 @@ impl Node {
             self.send_ping(peer);
             self.look_again(peer);
         }
+    }
+
+    fn doubt_about(&self, peer: PeerId) -> Option<&Doubt> {
+        self.peers.get(&peer)?.ready()?.doubt.as_ref()
     }
 
     fn doubt_of(&mut self, peer: PeerId) -> Option<&mut Doubt> {

@@ -198,6 +198,10 @@ impl Node {
     }
 
     /// Time has passed; see [`poll_timeout`](Node::poll_timeout). Early and repeated calls are harmless.
+    ///
+    /// A peer of which somebody claims that it is gone is sent a PING, and gone when it has not answered within a second,
+    /// or within half a second after a goodbye beacon. A node does not know how much stands before the PING or before the
+    /// answer; an [`Engine`](crate::Engine) does, and gives a peer more time while its connections move.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         while let Some(timer) = self.deadlines.pop_due(self.now) {

@@ -131,6 +131,13 @@ impl Peer {
         core::iter::once(&self.endpoint).chain(different)
     }
 
+    pub(super) fn ready(&self) -> Option<&Ready> {
+        match &self.session {
+            Session::Ready(ready) => Some(ready),
+            Session::Greeting { .. } => None,
+        }
+    }
+
     pub(super) fn ready_mut(&mut self) -> Option<&mut Ready> {
         match &mut self.session {
             Session::Ready(ready) => Some(ready),

@@ -1,0 +1,314 @@
+//! What strangers claim of a peer while much is on its way to it or from it.
+
+use alloc::{format, string::String, vec, vec::Vec};
+use core::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use zre_proto::{Beacon, Body, Message, PeerId, RoutingId};
+
+use super::{
+    net::{Net, millis, secs},
+    solo::{Solo, hello, whisper},
+};
+use crate::{
+    config::Limits,
+    link::{Link, Role, tests::feed},
+};
+
+const NOTHING: [&str; 0] = [];
+const ALICE: usize = 0;
+const BOB: usize = 1;
+/// How much a slow connection carries in a tenth of a second.
+const PIECE: usize = 1000;
+/// How much the system buffers for a slow connection: what it carries in a second.
+const BUFFERED: usize = 10 * PIECE;
+
+#[test]
+fn a_forged_goodbye_does_not_end_a_peer_that_is_slow_to_take_what_stands_before_the_ping() {
+    for seconds in [1, 3, 20, 60] {
+        undisturbed_on_its_slow_way(ALICE, BOB, seconds, forge_goodbye);
+    }
+}
+
+#[test]
+fn a_stray_message_does_not_end_a_peer_that_is_slow_to_take_what_stands_before_the_ping() {
+    for seconds in [2, 20, 60] {
+        undisturbed_on_its_slow_way(ALICE, BOB, seconds, stray_message);
+    }
+}
+
+#[test]
+fn a_forged_goodbye_does_not_end_a_peer_whose_answer_is_slow_to_come() {
+    for seconds in [1, 3, 20, 60] {
+        undisturbed_on_its_slow_way(BOB, ALICE, seconds, forge_goodbye);
+    }
+}
+
+#[test]
+fn a_stray_message_does_not_end_a_peer_whose_answer_is_slow_to_come() {
+    for seconds in [2, 20, 60] {
+        undisturbed_on_its_slow_way(BOB, ALICE, seconds, stray_message);
+    }
+}
+
+#[test]
+fn who_claims_the_endpoint_of_a_slow_peer_goes_when_the_peer_answers() {
+    for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
+        let mut net = slow_way(from, to, 20);
+        claim_endpoint(&mut net);
+        net.settle();
+        assert_eq!(net.told(ALICE), ["enter puppet7"]);
+        pass_slowly(&mut net, from, to, secs(15));
+        assert_eq!(exits(net.told(ALICE)), NOTHING);
+        pass_slowly(&mut net, from, to, secs(10));
+        let exits = exits(net.told(ALICE));
+        assert_eq!(exits.len(), 1, "{exits:?}");
+        assert!(exits[0].starts_with("exit puppet7: broke the protocol"));
+    }
+}
+
+#[test]
+fn a_peer_that_was_slow_may_be_slow_as_long_again_with_what_the_system_buffers() {
+    let mut net = Net::of_two();
+    net.piece = PIECE;
+    net.capacity = 15 * BUFFERED;
+    send(&mut net, ALICE, BOB, 30 * BUFFERED);
+    forge_goodbye(&mut net);
+    // The PING is in the buffers after 15 s and read after 30.
+    pass_slowly(&mut net, ALICE, BOB, secs(40));
+    assert_eq!(net.told(ALICE), NOTHING);
+    assert_eq!(net.told(BOB).len(), 30);
+}
+
+#[test]
+fn a_peer_that_pauses_on_its_slow_way_for_less_than_the_evasive_timeout_stays() {
+    let mut net = slow_way(ALICE, BOB, 10);
+    forge_goodbye(&mut net);
+    for _ in 0..5 {
+        net.run(secs(4));
+        pass_slowly(&mut net, ALICE, BOB, secs(2));
+    }
+    pass_slowly(&mut net, ALICE, BOB, secs(2));
+    assert_eq!(net.told(ALICE), NOTHING);
+    assert_eq!(net.told(BOB).len(), 10);
+}
+
+#[test]
+fn a_peer_that_really_leaves_is_gone_at_once_however_much_waits_for_it() {
+    for doubted_before in [false, true] {
+        let mut net = slow_way(ALICE, BOB, 60);
+        if doubted_before {
+            stray_message(&mut net);
+            pass_slowly(&mut net, ALICE, BOB, secs(10));
+        }
+        net.stop(BOB);
+        net.settle();
+        net.run(millis(100));
+        assert_eq!(net.told(ALICE), ["exit bob: said goodbye"]);
+    }
+}
+
+#[test]
+fn all_that_a_leaving_peer_sent_before_comes_before_its_exit_also_over_a_slow_connection() {
+    let mut net = slow_way(BOB, ALICE, 3);
+    // It stops when the system has taken the last octet; that buffers a second's worth.
+    net.stop(BOB);
+    pass_slowly(&mut net, BOB, ALICE, secs(4));
+    let told = net.told(ALICE);
+    let expected = [
+        "whisper bob 10000 octets",
+        "whisper bob 10000 octets",
+        "whisper bob 10000 octets",
+        "exit bob: said goodbye",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_leaving_peer_whose_connections_end_without_a_word_is_gone_after_half_a_second() {
+    let mut net = Net::of_two();
+    forge_goodbye(&mut net);
+    net.unplug(BOB);
+    net.run(millis(499));
+    assert_eq!(net.told(ALICE), NOTHING);
+    net.run(millis(1));
+    assert_eq!(net.told(ALICE), ["exit bob: said goodbye"]);
+}
+
+#[test]
+fn a_leaving_peer_whose_slow_connections_end_without_a_word_is_gone_after_the_evasive_timeout() {
+    for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
+        let mut net = slow_way(from, to, 20);
+        forge_goodbye(&mut net);
+        pass_slowly(&mut net, from, to, millis(200));
+        net.unplug(BOB);
+        net.run(secs(4));
+        assert_eq!(exits(net.told(ALICE)), NOTHING);
+        net.run(secs(3));
+        assert_eq!(exits(net.told(ALICE)), ["exit bob: said goodbye"]);
+    }
+}
+
+#[test]
+fn a_doubted_peer_whose_cable_is_cut_on_its_slow_way_is_gone_within_the_expired_timeout() {
+    for seconds in [1, 10, 20, 50] {
+        let mut net = slow_way(ALICE, BOB, 60);
+        stray_message(&mut net);
+        pass_slowly(&mut net, ALICE, BOB, secs(seconds));
+        net.unplug(BOB);
+        assert_eq!(net.told(ALICE), NOTHING);
+        // It is looked at once a second.
+        net.run(secs(seconds.clamp(5, 30)) + secs(2));
+        assert_eq!(exits(net.told(ALICE)), ["exit bob: connection lost"]);
+    }
+}
+
+/// Its session is broken, though its process reads: what it takes behind the PING makes up for nothing.
+#[test]
+fn a_peer_that_takes_octets_for_ever_and_does_not_answer_is_gone() {
+    let mut solo = Solo::new();
+    let mut puppet = solo.puppet(1);
+    puppet.from.reads = false;
+    let large = Bytes::from(vec![1; BUFFERED]);
+    let say = |solo: &mut Solo| {
+        let content = large.clone().into();
+        solo.engine.whisper(puppet.id, content, solo.now).is_ok()
+    };
+    assert!(say(&mut solo));
+    let mut second = solo.connect(puppet.id);
+    second.send(&mut solo, 700, whisper("some were lost"));
+    puppet.from.reads = true;
+    let mut passed = Duration::ZERO;
+    while say(&mut solo) && passed < secs(60) {
+        // Other questions, which others may ask, stand behind that one.
+        solo.engine.ping(puppet.id, solo.now).unwrap();
+        take(&mut solo, puppet.from.at);
+        solo.run(millis(100));
+        passed += millis(100);
+    }
+    assert!(passed >= secs(5) && passed <= secs(8), "{passed:?}");
+    assert_eq!(exits(solo.told()), ["exit puppet1: connection lost"]);
+}
+
+#[test]
+fn a_peer_for_which_nothing_waits_has_a_second_to_answer() {
+    let mut solo = Solo::new();
+    let puppet = solo.puppet(1);
+    let mut second = solo.connect(puppet.id);
+    second.send(&mut solo, 700, whisper("some were lost"));
+    take(&mut solo, puppet.from.at);
+    solo.run(millis(999));
+    assert_eq!(solo.told(), NOTHING);
+    solo.run(millis(1));
+    assert_eq!(solo.told(), ["exit puppet1: connection lost"]);
+}
+
+/// A node with so many seconds' worth of messages on its slow way to another.
+fn slow_way(from: usize, to: usize, seconds: usize) -> Net {
+    let mut net = Net::of_two();
+    net.piece = PIECE;
+    net.capacity = BUFFERED;
+    send(&mut net, from, to, seconds * BUFFERED);
+    net
+}
+
+/// In messages of a second's worth each.
+fn send(net: &mut Net, from: usize, to: usize, octets: usize) {
+    net.wire(from, to).ends[1].stalled = true;
+    let (to, now) = (net.id(to), net.now);
+    for _ in 0..octets / BUFFERED {
+        let content = Bytes::from(vec![1; BUFFERED]).into();
+        net.engine(from).whisper(to, content, now).unwrap();
+    }
+    net.settle();
+}
+
+/// A piece of the messages arrives every tenth of a second.
+fn pass_slowly(net: &mut Net, from: usize, to: usize, duration: Duration) {
+    let end = net.now + duration;
+    while net.now < end {
+        net.read_once(from, to);
+        net.run(millis(100));
+    }
+}
+
+/// Something is claimed of bob, once and again, while messages are on their slow way; nobody must notice.
+fn undisturbed_on_its_slow_way(from: usize, to: usize, seconds: usize, claim: fn(&mut Net)) {
+    let mut net = slow_way(from, to, 0);
+    let name = ["alice", "bob"][from];
+    let whispers = vec![format!("whisper {name} {BUFFERED} octets"); seconds];
+    for _ in 0..2 {
+        send(&mut net, from, to, seconds * BUFFERED);
+        claim(&mut net);
+        pass_slowly(&mut net, from, to, secs(seconds as u64 + 5));
+        assert_eq!(net.told(to), whispers, "{seconds} s from {name}");
+        net.wire(from, to).ends[1].stalled = false;
+        net.run(secs(10));
+        assert_eq!(net.told(from), NOTHING, "{seconds} s from {name}");
+        assert_eq!(net.told(to), NOTHING, "{seconds} s from {name}");
+    }
+}
+
+fn exits(mut told: Vec<String>) -> Vec<String> {
+    told.retain(|event| event.starts_with("exit"));
+    told
+}
+
+/// A beacon says to alice that bob leaves.
+fn forge_goodbye(net: &mut Net) {
+    let (now, from, peer) = (net.now, net.hosts[BOB].address, net.id(BOB));
+    let beacon = Beacon {
+        peer,
+        port: None,
+        public_key: None,
+    };
+    net.engine(ALICE)
+        .handle_datagram(from, &beacon.encode(), now);
+}
+
+/// Somebody says something to alice under bob's identity that does not fit its session.
+fn stray_message(net: &mut Net) {
+    let id = net.id(BOB);
+    say_to_alice(net, id, 700, whisper("I am bob"));
+}
+
+/// Somebody says HELLO to alice from bob's endpoint.
+fn claim_endpoint(net: &mut Net) {
+    let Body::Hello(mut hello) = hello(7) else {
+        unreachable!("it is a HELLO")
+    };
+    hello.endpoint = net.engine(BOB).endpoint().clone();
+    say_to_alice(net, [7; 16].into(), 1, Body::Hello(hello));
+}
+
+fn say_to_alice(net: &mut Net, id: PeerId, sequence: u16, body: Body) {
+    let now = net.now;
+    let engine = net.engine(ALICE);
+    let at = engine.handle_accepted("10.0.0.66:6666".parse().unwrap(), now);
+    let mut far = Link::new(Role::Connecting(RoutingId::from(id)), &Limits::default());
+    let message = Message { sequence, body };
+    far.send(&message.header(), &Default::default());
+    loop {
+        let outbox = far.outbox();
+        let ours = outbox.copy_to_bytes(outbox.remaining());
+        for octet in &ours {
+            engine.inbox(at)[0] = *octet;
+            engine.handle_read(at, 1, now);
+        }
+        let outbox = engine.outbox(at).unwrap();
+        let theirs = outbox.copy_to_bytes(outbox.remaining());
+        feed(&mut far, &theirs).unwrap();
+        if ours.is_empty() && theirs.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The system takes all that waits for a connection.
+fn take(solo: &mut Solo, link: crate::engine::LinkId) {
+    if let Some(outbox) = solo.engine.outbox(link) {
+        outbox.advance(outbox.remaining());
+    }
+    solo.engine.handle_written(solo.now);
+    solo.drain();
+}
