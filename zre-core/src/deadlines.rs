@@ -9,6 +9,8 @@ use crate::time::Instant;
 pub(crate) struct Deadlines<T> {
     by_timer: BTreeMap<T, Instant>,
     by_time: BTreeSet<(Instant, T)>,
+    /// The first time of `by_time`, which is asked for far oftener than it changes.
+    next: Option<Instant>,
 }
 
 impl<T: Ord + Copy> Deadlines<T> {
@@ -16,6 +18,7 @@ impl<T: Ord + Copy> Deadlines<T> {
         Self {
             by_timer: BTreeMap::new(),
             by_time: BTreeSet::new(),
+            next: None,
         }
     }
 
@@ -25,11 +28,13 @@ impl<T: Ord + Copy> Deadlines<T> {
             self.by_time.remove(&(old, timer));
         }
         self.by_time.insert((at, timer));
+        self.note_next();
     }
 
     pub(crate) fn clear(&mut self, timer: T) {
         if let Some(at) = self.by_timer.remove(&timer) {
             self.by_time.remove(&(at, timer));
+            self.note_next();
         }
     }
 
@@ -38,7 +43,7 @@ impl<T: Ord + Copy> Deadlines<T> {
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.by_time.first().map(|(at, _)| *at)
+        self.next
     }
 
     /// The timers that are due, in the order of time.
@@ -49,12 +54,14 @@ impl<T: Ord + Copy> Deadlines<T> {
 
     /// Takes the first timer that is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let (at, timer) = *self.by_time.first()?;
-        if at > now {
-            return None;
-        }
+        self.next.filter(|next| *next <= now)?;
+        let (_, timer) = *self.by_time.first()?;
         self.clear(timer);
         Some(timer)
+    }
+
+    fn note_next(&mut self) {
+        self.next = self.by_time.first().map(|(at, _)| *at);
     }
 }
 

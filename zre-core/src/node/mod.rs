@@ -7,6 +7,7 @@ mod presence;
 mod session;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
@@ -47,7 +48,8 @@ pub struct Node {
     now: Instant,
     own_groups: BTreeSet<GroupName>,
     status: u8,
-    peers: BTreeMap<PeerId, Peer>,
+    /// Boxed, so that to find one of a thousand touches little memory.
+    peers: BTreeMap<PeerId, Box<Peer>>,
     unready: usize,
     by_endpoint: BTreeMap<Endpoint, PeerId>,
     members: BTreeMap<GroupName, BTreeSet<PeerId>>,
@@ -395,12 +397,12 @@ impl Node {
 
     /// Whether the peer has said that it leaves.
     pub(crate) fn is_leaving(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_leaving)
+        self.peers.get(&peer).is_some_and(|peer| peer.is_leaving())
     }
 
     /// Whether the peer has entered and has not gone.
     pub fn is_ready(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_ready)
+        self.peers.get(&peer).is_some_and(|peer| peer.is_ready())
     }
 
     /// The identity of this node.
@@ -433,12 +435,16 @@ impl Node {
 
     /// What is known of a peer; `None` if it has not entered or is gone.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.peers.get(&peer).and_then(Peer::info)
+        self.peers.get(&peer).and_then(|peer| peer.info())
     }
 
     /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.
     pub(crate) fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        let endpoints = self.peers.get(&peer).into_iter().flat_map(Peer::endpoints);
+        let endpoints = self
+            .peers
+            .get(&peer)
+            .into_iter()
+            .flat_map(|peer| peer.endpoints());
         endpoints.filter(move |endpoint| {
             let owner = self.by_endpoint.get(*endpoint);
             owner.is_none_or(|owner| *owner == peer)

@@ -20,6 +20,12 @@ use crate::{
 /// How often an evasive peer is asked, and how long it may take to answer before it is called silent.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long an evasive peer may take to answer at least, before it is given up.
+fn answer_time(config: &Config) -> Duration {
+    let between = config.expired_after.saturating_sub(config.evasive_after);
+    between.min(PING_INTERVAL)
+}
+
 /// What a look at a peer finds.
 enum Finding {
     Gone(ExitReason),
@@ -90,7 +96,10 @@ impl Node {
             return Some(Finding::Fine);
         }
         // Nobody is given up unasked, however late we look: it may be us who slept.
-        if silence >= expired_after && matches!(ready.presence, Presence::Evasive { .. }) {
+        if silence >= expired_after
+            && let Presence::Evasive { since, .. } = ready.presence
+            && now.since(since) >= answer_time(&self.config)
+        {
             return Some(Finding::Gone(ExitReason::Expired));
         }
         let elsewhere = peer.elsewhere.as_ref();
@@ -111,7 +120,7 @@ impl Node {
         if self.is_congested() {
             return;
         }
-        if let Some(info) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
+        if let Some(info) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
             let event = event(peer, info.name.clone());
             self.events.push(event);
         }
@@ -128,7 +137,10 @@ impl Peer {
         let presence = match ready.presence {
             Presence::Present => self.heard_at + config.evasive_after.min(config.expired_after),
             Presence::Asked { since } => since + PING_INTERVAL,
-            Presence::Evasive { ping_at, .. } => ping_at.min(self.heard_at + config.expired_after),
+            Presence::Evasive { since, ping_at, .. } => {
+                let expires_at = self.heard_at + config.expired_after;
+                ping_at.min(expires_at.max(since + answer_time(config)))
+            }
         };
         let answer = match ready.answer {
             Answer::Asked { until, .. } => Some(until),

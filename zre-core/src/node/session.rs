@@ -177,7 +177,7 @@ impl Node {
     /// Our HELLO may find a peer that holds the session for complete.
     fn await_answer(&mut self, peer: PeerId, patience: Duration) {
         let until = self.now + self.config.evasive_after;
-        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
+        if let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
             ready.answer = Answer::MayCome { until, patience };
         }
     }
@@ -210,7 +210,7 @@ impl Node {
         for group in &hello.groups {
             self.peer_joined_group(peer, group);
         }
-        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
+        if let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
             ready.status = hello.status;
         }
         self.send_ping(peer);
@@ -285,7 +285,7 @@ impl Node {
             waits: owner.is_some(),
             elsewhere: None,
         };
-        self.peers.insert(peer, known);
+        self.peers.insert(peer, Box::new(known));
         self.unready += 1;
         self.look_again(peer);
         match owner {

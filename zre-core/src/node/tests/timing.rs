@@ -102,7 +102,24 @@ fn the_end_of_time_is_no_overflow() {
     scene.hears(&Puppet::new("carol", 3));
     scene.now = end;
     scene.hears(&Puppet::new("dave", 4));
-    // Nobody is given up unasked, not even at the end of time.
+    // Nobody is given up unasked, not even when no time is left to answer.
+    assert_eq!(scene.story(), ["bob is evasive"]);
+}
+
+#[test]
+fn a_node_that_slept_gives_its_peers_time_to_answer() {
+    let (mut scene, bob) = Scene::with_bob();
+    scene.now = scene.now + SECOND * 60;
+    scene.node.handle_timeout(scene.now);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+    assert!(scene.node.poll_timeout() > Some(scene.now));
+    scene.hears(&bob);
+    scene.wait(SECOND * 4);
+    assert_eq!(scene.story(), [""; 0]);
+    // One that does not answer is asked but once.
+    scene.now = scene.now + SECOND * 60;
+    scene.node.handle_timeout(scene.now);
+    scene.wait(SECOND * 2);
     let story = ["bob is evasive", "bob exits: was silent for too long"];
     assert_eq!(scene.story(), story);
 }

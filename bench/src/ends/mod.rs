@@ -1,0 +1,63 @@
+//! What the processes of a measurement do.
+
+mod crowd;
+mod idle_peers;
+mod libzmq;
+mod nodes;
+mod shout;
+mod spin;
+mod talker;
+mod tcp;
+mod timing;
+
+use crate::{
+    Failure,
+    job::{Figures, Job, Line, Side, System, Task},
+};
+use talker::{Blocking, Smol, SmolThreads, Talker, Tokio, TokioThreads};
+
+/// Says how many allocations this process has made so far, in a program that counts them.
+pub type Allocations = fn() -> usize;
+
+/// Does a job that is given as JSON, and prints what came out.
+///
+/// # Errors
+///
+/// When the job is not one, or cannot be done.
+pub fn run(job: &str, allocations: Option<Allocations>) -> Result<(), Failure> {
+    let job: Job = serde_json::from_str(job)?;
+    let figures = figures(&job, allocations)?;
+    Line::Figures(figures).print()
+}
+
+fn figures(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failure> {
+    if let Task::Spin { core } = job.task {
+        return spin::run(core, job.time);
+    }
+    match job.system {
+        System::Tcp => tcp::run(job),
+        System::Libzmq => libzmq::run(job),
+        System::Tokio => talk::<Tokio>(job, allocations),
+        System::TokioThreads => talk::<TokioThreads>(job, allocations),
+        System::Smol => talk::<Smol>(job, allocations),
+        System::SmolThreads => talk::<SmolThreads>(job, allocations),
+        System::Blocking => talk::<Blocking>(job, allocations),
+    }
+}
+
+fn talk<T: Talker>(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failure> {
+    T::block_on(async {
+        match (job.task, job.side) {
+            (Task::RoundTrip, Side::Server) => nodes::echo::<T>(job).await,
+            (Task::RoundTrip, Side::Client) => nodes::ask::<T>(job).await,
+            (Task::OneWay, Side::Server) => nodes::count::<T>(job, allocations).await,
+            (Task::OneWay, Side::Client) => nodes::send::<T>(job, allocations).await,
+            (Task::Shout { members }, Side::Server) => shout::listen::<T>(job, members).await,
+            (Task::Shout { members }, Side::Client) => shout::send::<T>(job, members).await,
+            (Task::IdlePeers { peers }, Side::Server) => idle_peers::measure::<T>(job, peers).await,
+            (Task::IdlePeers { peers }, Side::Client) => idle_peers::be::<T>(job, peers).await,
+            (Task::Crowd { nodes }, _) => crowd::measure::<T>(job, nodes).await,
+            (Task::Spin { .. }, _) => Err("a spinner needs no nodes".into()),
+        }
+    })
+}

@@ -1,0 +1,241 @@
+//! The nodes of all adapters under one interface, and the runtimes that they run on.
+//!
+//! The methods are asynchronous. Those of zre-blocking return when it is done, so they never wait.
+
+use std::{net::Ipv4Addr, thread, time::Duration};
+
+use smol::Executor;
+use tokio::runtime;
+use zre_net::{
+    Builder, Node, Runtime, Stream,
+    api::{Content, Error, Event, Limits, PeerId},
+};
+
+use crate::Failure;
+
+/// How a node is started here.
+#[derive(Debug, Clone)]
+pub(super) struct Start {
+    pub(super) name: String,
+    /// The discovery port.
+    pub(super) port: u16,
+    pub(super) group: Option<&'static str>,
+    /// Knows one peer, and announces itself once.
+    pub(super) loner: bool,
+}
+
+impl Start {
+    pub(super) fn new(name: impl Into<String>, port: u16) -> Self {
+        Self {
+            name: name.into(),
+            port,
+            group: None,
+            loner: false,
+        }
+    }
+
+    fn builder<R: Runtime>(&self) -> Builder<R> {
+        let mut builder = Builder::new(self.name.clone())
+            .interface(Ipv4Addr::LOCALHOST)
+            .port(self.port);
+        if let Some(group) = self.group {
+            builder = builder.join(group);
+        }
+        if self.loner {
+            let hour = Duration::from_secs(3600);
+            let mut limits = Limits::default();
+            limits.peers = 1;
+            builder = builder.beacon_interval(hour).limits(limits);
+        }
+        builder
+    }
+}
+
+/// A node, with what is measured of it.
+pub(super) trait Talker: Sized {
+    /// Runs a program on the adapter's runtime.
+    fn block_on<T>(program: impl Future<Output = T>) -> T;
+
+    async fn start(start: &Start) -> Result<Self, Failure>;
+
+    async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
+
+    async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
+
+    async fn recv(&self) -> Option<Event>;
+
+    async fn stop(&self);
+
+    async fn sleep(time: Duration);
+}
+
+/// zre-tokio on a runtime of one thread.
+pub(super) type Tokio = Asynchronous<TokioAlone>;
+/// zre-tokio as under `#[tokio::main]`.
+pub(super) type TokioThreads = Asynchronous<TokioMain>;
+/// zre-smol with its driver on the thread of the program.
+pub(super) type Smol = Asynchronous<SmolAlone>;
+/// zre-smol with its driver on the global executor.
+pub(super) type SmolThreads = Asynchronous<SmolGlobal>;
+
+/// Where an asynchronous node runs.
+pub(super) trait Place {
+    type Stream: Stream;
+
+    fn block_on<T>(program: impl Future<Output = T>) -> T;
+
+    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure>;
+
+    async fn sleep(time: Duration);
+}
+
+pub(super) struct Asynchronous<P: Place>(Node<P::Stream>);
+
+impl<P: Place> Talker for Asynchronous<P> {
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        P::block_on(program)
+    }
+
+    async fn start(start: &Start) -> Result<Self, Failure> {
+        Ok(Self(P::start(start).await?))
+    }
+
+    async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
+        self.0.whisper(peer, content).await
+    }
+
+    async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {
+        self.0.shout(group, content).await
+    }
+
+    async fn recv(&self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    async fn stop(&self) {
+        self.0.stop().await;
+    }
+
+    async fn sleep(time: Duration) {
+        P::sleep(time).await;
+    }
+}
+
+pub(super) struct TokioAlone;
+
+impl Place for TokioAlone {
+    type Stream = zre_tokio::Tcp;
+
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        tokio_block_on(runtime::Builder::new_current_thread(), program)
+    }
+
+    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
+        Ok(start.builder::<zre_tokio::Tcp>().start().await?)
+    }
+
+    async fn sleep(time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+pub(super) struct TokioMain;
+
+impl Place for TokioMain {
+    type Stream = zre_tokio::Tcp;
+
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        tokio_block_on(runtime::Builder::new_multi_thread(), program)
+    }
+
+    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
+        TokioAlone::start(start).await
+    }
+
+    async fn sleep(time: Duration) {
+        TokioAlone::sleep(time).await;
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a process without a runtime has nothing to do"
+)]
+fn tokio_block_on<T>(mut builder: runtime::Builder, program: impl Future<Output = T>) -> T {
+    let runtime = builder.enable_all().build().expect("a runtime can be made");
+    runtime.block_on(program)
+}
+
+/// Runs on the thread of the program alone.
+static ALONE: Executor<'static> = Executor::new();
+
+pub(super) struct SmolAlone;
+
+impl Place for SmolAlone {
+    type Stream = zre_smol::Tcp;
+
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        smol::block_on(ALONE.run(program))
+    }
+
+    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
+        let (node, driver) = start.builder::<zre_smol::Tcp>().start()?;
+        ALONE.spawn(driver).detach();
+        Ok(node)
+    }
+
+    async fn sleep(time: Duration) {
+        smol::Timer::after(time).await;
+    }
+}
+
+pub(super) struct SmolGlobal;
+
+impl Place for SmolGlobal {
+    type Stream = zre_smol::Tcp;
+
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        smol::block_on(program)
+    }
+
+    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
+        Ok(zre_smol::spawn(start.builder())?)
+    }
+
+    async fn sleep(time: Duration) {
+        SmolAlone::sleep(time).await;
+    }
+}
+
+/// zre-blocking.
+pub(super) struct Blocking(zre_blocking::Node);
+
+impl Talker for Blocking {
+    fn block_on<T>(program: impl Future<Output = T>) -> T {
+        smol::future::block_on(program)
+    }
+
+    async fn start(start: &Start) -> Result<Self, Failure> {
+        Ok(Self(start.builder::<zre_blocking::Tcp>().start()?))
+    }
+
+    async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
+        self.0.whisper(peer, content)
+    }
+
+    async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {
+        self.0.shout(group, content)
+    }
+
+    async fn recv(&self) -> Option<Event> {
+        self.0.recv()
+    }
+
+    async fn stop(&self) {
+        self.0.stop();
+    }
+
+    async fn sleep(time: Duration) {
+        thread::sleep(time);
+    }
+}

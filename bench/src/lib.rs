@@ -1,0 +1,23 @@
+//! Measures ZRE nodes against bare TCP and libzmq, and says which targets they meet.
+//!
+//! The program starts itself again for each end of each measurement, so that two processes talk to each other
+//! over loopback and begin alike. [`compare`](compare::run) is the side that starts them and reads their figures;
+//! [`ends`] is what they do.
+
+#![forbid(unsafe_code)]
+#![cfg(target_os = "linux")]
+
+pub mod compare;
+pub mod ends;
+pub mod job;
+pub mod machine;
+pub mod pair;
+pub mod plan;
+pub mod plot;
+pub mod process;
+pub mod report;
+pub mod results;
+pub mod targets;
+
+/// Why something could not be measured.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

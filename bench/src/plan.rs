@@ -1,0 +1,178 @@
+//! What is measured, how often and for how long.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::{
+    job::{Job, Side, System, Task},
+    results::Experiment,
+};
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub struct Plan {
+    /// A short run, to see that everything works and where it stands about
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Measure only these systems, with what they are compared to
+    #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_enum)]
+    pub systems: Vec<System>,
+
+    /// Measure only these
+    #[arg(long, value_name = "PART", value_delimiter = ',', value_enum)]
+    pub only: Vec<Part>,
+
+    /// Measure only messages of these sizes, in octets
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
+    pub sizes: Vec<usize>,
+
+    /// How often everything is measured [default: 7, with --quick 3]
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+}
+
+/// A part of the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+pub enum Part {
+    /// Round trips while the machine is idle.
+    Idle,
+    /// Round trips while every core is kept awake.
+    Awake,
+    /// Messages one way.
+    OneWay,
+    /// Messages to a group.
+    Shout,
+    /// Memory of idle peers.
+    Memory,
+    /// Ninety nodes in a process.
+    Crowd,
+    /// Allocations for a message.
+    Allocations,
+}
+
+/// One experiment of the plan.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What it is.
+    pub experiment: Experiment,
+    /// Who takes part, in their order within a round.
+    pub systems: Vec<System>,
+    /// How often.
+    pub rounds: u32,
+    /// What the processes are told, but for the system, the side and the addresses.
+    pub job: Job,
+}
+
+impl Plan {
+    /// The experiments, in their order.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for awake in [false, true] {
+            let part = if awake { Part::Awake } else { Part::Idle };
+            for size in self.sizes(part, &[16, 1 << 10, 64 << 10]) {
+                // Without the machine's own sleep, only what is compared has to be seen.
+                if awake && size != 16 && self.sizes.is_empty() {
+                    continue;
+                }
+                let experiment = Experiment::RoundTrip { size, awake };
+                steps.push(self.step(experiment, Task::RoundTrip, size, self.count(20_000)));
+            }
+        }
+        for size in self.sizes(Part::OneWay, &[16, 1 << 10, 64 << 10, 1 << 20]) {
+            let count = self.count(messages(size));
+            steps.push(self.step(Experiment::OneWay { size }, Task::OneWay, size, count));
+        }
+        for size in self.sizes(Part::Shout, &[1 << 20]) {
+            let task = Task::Shout { members: 8 };
+            let batches = if self.quick { 3 } else { 5 };
+            steps.push(self.step(Experiment::Shout { size }, task, size, batches));
+        }
+        if self.has(Part::Memory) {
+            let task = Task::IdlePeers { peers: 200 };
+            steps.push(self.step(Experiment::IdlePeer, task, 0, 0));
+        }
+        if self.has(Part::Crowd) {
+            steps.push(self.step(Experiment::Crowd, Task::Crowd { nodes: 90 }, 0, 0));
+        }
+        for size in self.sizes(Part::Allocations, &[16]) {
+            let experiment = Experiment::Allocations { size };
+            steps.push(self.step(experiment, Task::OneWay, size, self.count(messages(size))));
+        }
+        steps
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn sizes(&self, part: Part, usual: &[usize]) -> Vec<usize> {
+        match (self.has(part), self.sizes.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, true) => usual.to_vec(),
+            (true, false) => self.sizes.clone(),
+        }
+    }
+
+    fn count(&self, count: usize) -> usize {
+        if self.quick { count / 5 } else { count }
+    }
+
+    fn step(&self, experiment: Experiment, task: Task, size: usize, count: usize) -> Step {
+        let rounds = self.rounds.unwrap_or(if self.quick { 3 } else { 7 });
+        let seconds = match task {
+            Task::Crowd { .. } if self.quick => 2,
+            _ => 5,
+        };
+        Step {
+            experiment,
+            systems: self.systems(experiment),
+            // These hardly differ from round to round, and take long.
+            rounds: match task {
+                Task::IdlePeers { .. } | Task::Crowd { .. } => rounds.div_ceil(3),
+                _ => rounds,
+            },
+            job: Job {
+                system: System::Tcp,
+                side: Side::Server,
+                task,
+                size,
+                count,
+                time: Duration::from_secs(seconds),
+                warm_up: Duration::from_millis(if self.quick { 100 } else { 300 }),
+                port: 0,
+                address: String::new(),
+            },
+        }
+    }
+
+    fn systems(&self, experiment: Experiment) -> Vec<System> {
+        let compared = matches!(
+            experiment,
+            Experiment::RoundTrip { .. } | Experiment::OneWay { .. }
+        );
+        let takes_part = |system: &System| match system.is_node() {
+            true => self.systems.is_empty() || self.systems.contains(system),
+            false => compared,
+        };
+        System::ALL.into_iter().filter(takes_part).collect()
+    }
+}
+
+/// As many messages as take about half a second.
+fn messages(size: usize) -> usize {
+    match size {
+        ..=256 => 500_000,
+        257..=4096 => 300_000,
+        _ => ((1 << 30) / size).max(100),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size @ 1..=16_777_216) => Ok(size),
+        _ => Err("expected a number of octets from 1 to 16777216".to_owned()),
+    }
+}

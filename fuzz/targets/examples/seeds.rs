@@ -1,0 +1,113 @@
+//! Writes first inputs for the fuzz targets, made of the recorded conversations in `tests/captures`.
+//!
+//! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target in
+//! there. The inputs are named for their content, so that doing it again changes nothing.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what serves tests may fail as tests do"
+)]
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    env, fs,
+    hash::{Hash as _, Hasher as _},
+    path::PathBuf,
+};
+
+use bytes::{Buf as _, Bytes};
+use zre_fuzz_targets::script::{self, Deed};
+use zre_proto::zmtp::{FrameHeader, Greeting};
+use zre_tests::capture::{Capture, Connection, Side};
+
+const CAPTURES: [&str; 5] = [
+    "zyre-zyre-null.pcap",
+    "zyre-pyre-null.pcap",
+    "zyre-zyre-election.pcap",
+    "zyre-zyre-gossip.pcap",
+    "zyre-zyre-curve.pcap",
+];
+/// The most octets of an input; nothing in the recordings that is longer is worth its size.
+const MOST: usize = 4000;
+
+fn main() {
+    let directory = env::args().nth(1).expect("the directory of the corpora");
+    let seeds = Seeds(directory.into());
+    for capture in CAPTURES {
+        let capture = Capture::load(capture);
+        for datagram in capture.datagrams() {
+            seeds.write("beacon", &datagram.payload);
+        }
+        for connection in capture.connections() {
+            for side in [Side::Client, Side::Server] {
+                one_side(&seeds, connection, side);
+            }
+        }
+        for connection in capture.connections() {
+            let deeds = deeds(&capture, connection);
+            seeds.write("engine", &script::for_engine(&deeds));
+            seeds.write("two_engines", &script::for_two_engines(&deeds));
+        }
+    }
+}
+
+/// What one side of a connection said: as a conversation, frame by frame, and message by message.
+fn one_side(seeds: &Seeds, connection: &Connection, side: Side) {
+    let octets = connection.octets(side);
+    seeds.write("zmtp", &octets);
+    let pieces = [255, 1, 10, 54];
+    let accepting = u8::from(side == Side::Client);
+    seeds.write("link", &[&[accepting, 0], &pieces[..], &octets].concat());
+    let mut rest = octets;
+    rest.advance(Greeting::LEN.min(rest.len()));
+    seeds.write("link", &[&[accepting, 1], &pieces[..], &rest].concat());
+    let mut message = Vec::new();
+    while let Some((header, whole, body)) = take_frame(&mut rest) {
+        let target = if header.command { "zmtp" } else { "message" };
+        seeds.write(target, &body);
+        message.extend_from_slice(&whole);
+        if !header.more {
+            seeds.write("message", &message);
+            message.clear();
+        }
+    }
+}
+
+/// A frame with its head, and without it.
+fn take_frame(octets: &mut Bytes) -> Option<(FrameHeader, Bytes, Bytes)> {
+    let (header, length) = FrameHeader::decode(octets).ok()??;
+    let whole = octets.split_to(length + usize::try_from(header.size).unwrap());
+    Some((header, whole.clone(), whole.slice(length..)))
+}
+
+/// What a recorded node did on one connection that it opened, with its first beacon in front.
+fn deeds(capture: &Capture, connection: &Connection) -> Vec<Deed> {
+    let from = connection.client.ip();
+    let mut beacons = capture.datagrams().iter();
+    let beacon = beacons.find(|datagram| datagram.from.ip() == from);
+    let beacon = beacon.map(|datagram| Deed::Datagram(datagram.payload.clone()));
+    let chunks = connection.chunks().iter();
+    let said = chunks
+        .filter(|chunk| chunk.from == Side::Client)
+        .map(|chunk| Deed::Octets(chunk.octets.clone()));
+    let first = beacon.into_iter().chain([Deed::Connect]);
+    first.chain(said).collect()
+}
+
+struct Seeds(PathBuf);
+
+impl Seeds {
+    fn write(&self, target: &str, octets: &[u8]) {
+        if octets.is_empty() || octets.len() > MOST {
+            return;
+        }
+        let directory = self.0.join(target);
+        fs::create_dir_all(&directory).unwrap();
+        let mut hasher = DefaultHasher::new();
+        octets.hash(&mut hasher);
+        let name = format!("seed-{:016x}", hasher.finish());
+        fs::write(directory.join(name), octets).unwrap();
+    }
+}

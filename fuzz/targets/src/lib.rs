@@ -1,0 +1,45 @@
+//! What each fuzz target does with its octets.
+//!
+//! The programs in `fuzz/fuzz_targets` only hand libFuzzer's octets to these functions. The test of this
+//! crate hands them the committed corpora, with a stable compiler and without libFuzzer.
+//!
+//! A function returns if everything holds that it asserts, and panics if something does not.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what serves tests may fail as tests do"
+)]
+
+mod beacon;
+mod engine;
+mod heap;
+mod heard;
+mod link;
+mod message;
+pub mod script;
+mod stranger;
+mod two_engines;
+mod wire;
+mod zmtp;
+
+pub use beacon::beacon;
+pub use engine::engine;
+pub use link::link;
+pub use message::message;
+pub use two_engines::two_engines;
+pub use zmtp::zmtp;
+
+/// A target: octets in, and a panic if something does not hold.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name that its program and its corpus have.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("beacon", beacon),
+    ("message", message),
+    ("zmtp", zmtp),
+    ("link", link),
+    ("engine", engine),
+    ("two_engines", two_engines),
+];

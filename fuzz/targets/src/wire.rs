@@ -1,0 +1,99 @@
+//! Octets as they stand on a connection.
+
+use bytes::{Buf, Bytes, BytesMut};
+use zre_core::{Link, LinkEvent, Multipart, Role};
+use zre_proto::{
+    Content, Message,
+    zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
+};
+
+/// The frames of one message.
+pub(crate) fn put_message(out: &mut Vec<u8>, message: &Message) {
+    let empty = Content::default();
+    let content = message.body.content().unwrap_or(&empty);
+    put_frames(out, &message.header(), content);
+}
+
+pub(crate) fn put_frames(out: &mut Vec<u8>, first: &[u8], content: &Content) {
+    let rest = content.frames();
+    put_frame(out, !rest.is_empty(), first);
+    for (index, frame) in rest.iter().enumerate() {
+        put_frame(out, index + 1 < rest.len(), frame);
+    }
+}
+
+pub(crate) fn put_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
+    let header = FrameHeader {
+        command: false,
+        more,
+        size: body.len() as u64,
+    };
+    header.encode(out);
+    out.extend_from_slice(body);
+}
+
+/// Takes the frames of one message off the front; `None` if they are not all there.
+pub(crate) fn take_frames(octets: &mut Bytes) -> Option<Multipart> {
+    let mut frames = Vec::new();
+    loop {
+        let (header, length) = FrameHeader::decode(octets).ok()??;
+        let size = usize::try_from(header.size).ok()?;
+        if header.command || octets.len() - length < size {
+            return None;
+        }
+        octets.advance(length);
+        frames.push(octets.split_to(size));
+        if !header.more {
+            let first = frames.remove(0);
+            let rest = frames.into_iter().collect();
+            return Some(Multipart { first, rest });
+        }
+    }
+}
+
+/// All that one end says until the handshake is over.
+pub(crate) fn handshake(role: Role) -> Vec<u8> {
+    let (socket_type, identity) = match role {
+        Role::Connecting(id) => ("DEALER", Bytes::copy_from_slice(id.as_bytes())),
+        Role::Accepting => ("ROUTER", Bytes::new()),
+    };
+    let metadata = Metadata::default()
+        .with(Metadata::SOCKET_TYPE.try_into().unwrap(), socket_type)
+        .with(Metadata::IDENTITY.try_into().unwrap(), identity);
+    let mut said = Greeting::new(Mechanism::NULL, false).encode().to_vec();
+    put_command(&mut said, &Command::Ready(metadata));
+    said
+}
+
+pub(crate) fn put_command(out: &mut Vec<u8>, command: &Command) {
+    let body = command.encode();
+    let header = FrameHeader {
+        command: true,
+        more: false,
+        size: body.len() as u64,
+    };
+    header.encode(out);
+    out.extend_from_slice(&body);
+}
+
+/// All that a link wants written.
+pub(crate) fn take_outbox(link: &mut Link) -> Bytes {
+    let outbox = link.outbox();
+    outbox.copy_to_bytes(outbox.remaining())
+}
+
+/// Lets a link read all of `octets`, whose sender does as it should.
+pub(crate) fn feed(link: &mut Link, octets: &[u8]) -> Vec<LinkEvent> {
+    let mut octets = BytesMut::from(octets);
+    let mut events = Vec::new();
+    while !octets.is_empty() {
+        let inbox = link.inbox();
+        let count = inbox.len().min(octets.len());
+        octets.copy_to_slice(&mut inbox[..count]);
+        link.handle_read(count);
+        while let Some(event) = link.next_event().expect("the other end does as it should") {
+            events.push(event);
+        }
+    }
+    events
+}

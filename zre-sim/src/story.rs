@@ -1,0 +1,39 @@
+//! Events in a few words.
+
+use zre_core::{Event, proto::Content};
+
+/// An event in a few words, such as `enter bob`, `shout bob CHAT hello` or `exit bob: said goodbye`.
+///
+/// Frames stand with a `|` between them; one of 64 octets or more is told by its length.
+///
+/// ```
+/// let event = zre_core::Event::Stop;
+/// assert_eq!(zre_sim::in_short(&event), "stop");
+/// ```
+pub fn in_short(event: &Event) -> String {
+    match event {
+        Event::Enter { name, .. } => format!("enter {name}"),
+        Event::Exit { name, reason, .. } => format!("exit {name}: {reason}"),
+        Event::Join { name, group, .. } => format!("join {name} {group}"),
+        Event::Leave { name, group, .. } => format!("leave {name} {group}"),
+        Event::Whisper { name, content, .. } => format!("whisper {name} {}", frames(content)),
+        Event::Shout {
+            name,
+            group,
+            content,
+            ..
+        } => format!("shout {name} {group} {}", frames(content)),
+        Event::Evasive { name, .. } => format!("evasive {name}"),
+        Event::Silent { name, .. } => format!("silent {name}"),
+        Event::Stop => "stop".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn frames(content: &Content) -> String {
+    let shown = content.frames().iter().map(|frame| match frame.len() {
+        ..64 => String::from_utf8_lossy(frame).into_owned(),
+        length => format!("{length} octets"),
+    });
+    shown.collect::<Vec<_>>().join("|")
+}

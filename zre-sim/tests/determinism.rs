@@ -1,0 +1,73 @@
+//! The same seed and script give the same trace, octet for octet.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use zre_sim::{Conditions, Level, Sim};
+
+/// Lines that can be read when the simulation is over.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no holder panics").write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A script with something of everything.
+fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
+    let lines = Lines::default();
+    let mut sim = Sim::with_level(level, seed);
+    sim.trace_to(lines.clone());
+    sim.lan("lan").set(Conditions {
+        piece: Some(100),
+        duplicate: 0.1,
+        reorder: 0.1,
+        ..Conditions::wifi()
+    });
+    for name in ["a", "b", "c", "d"] {
+        sim.host(name).start();
+        sim.node(name).join("CHAT");
+    }
+    sim.run_for(Duration::from_secs(5));
+    sim.host("a").drift(-300);
+    for number in 0..50 {
+        sim.node("a")
+            .shout("CHAT", format!("{number}"))
+            .expect("the node runs");
+    }
+    sim.run_for(Duration::from_millis(1));
+    sim.link("b", "c").reset();
+    sim.partition(&["a", "b"], &["c", "d"]);
+    sim.run_for(Duration::from_secs(3));
+    sim.heal();
+    sim.host("d").crash();
+    sim.run_for(Duration::from_secs(2));
+    sim.host("d").restart();
+    sim.run_for(Duration::from_secs(20));
+    assert!(sim.agrees(), "{:?}", sim.differences());
+    sim.check_quiet().unwrap_or_else(|error| panic!("{error}"));
+    sim.finish_trace().expect("memory takes everything");
+    let lines = lines.0.lock().expect("no holder panics").clone();
+    (lines, sim.trace_hash())
+}
+
+#[test]
+fn one_seed_gives_one_trace_octet_for_octet() {
+    for level in [Level::Octets, Level::Messages] {
+        let (first, hash) = run(level, 7);
+        assert!(first.len() > 10_000, "little happened");
+        assert_eq!((first.clone(), hash), run(level, 7));
+        let (other, other_hash) = run(level, 8);
+        assert_ne!(first, other);
+        assert_ne!(hash, other_hash);
+    }
+}
