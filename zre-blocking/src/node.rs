@@ -181,9 +181,11 @@ impl Node {
         &self,
         deadline: Option<Instant>,
         peer: PeerId,
-        content: Content,
+        mut content: Content,
     ) -> Result<(), Error> {
-        let sent = wait(deadline, |cx| self.hub().poll_whisper(cx, peer, &content));
+        let sent = wait(deadline, |cx| {
+            self.hub().poll_whisper(cx, peer, &mut content)
+        });
         sent.unwrap_or(Err(Error::Full(peer)))
     }
 

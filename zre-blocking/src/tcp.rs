@@ -14,6 +14,8 @@ pub struct Tcp {
     stream: TcpStream,
     // The system tells once when a socket becomes ready; it is so until it would block.
     readable: AtomicBool,
+    /// Whether the other side writes no more; that is told once, too.
+    read_closed: AtomicBool,
     writable: AtomicBool,
 }
 
@@ -22,12 +24,16 @@ impl Tcp {
         Self {
             stream,
             readable: AtomicBool::new(false),
+            read_closed: AtomicBool::new(false),
             writable: AtomicBool::new(false),
         }
     }
 
     /// The system says what the socket is ready for.
     pub(crate) fn set_ready(&self, event: &mio::event::Event) {
+        if event.is_read_closed() || event.is_error() {
+            self.read_closed.store(true, Ordering::Release);
+        }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.readable.store(true, Ordering::Release);
         }
@@ -49,10 +55,18 @@ impl Tcp {
 }
 
 /// What a socket is ready for is forgotten before it is tried, so that what the system says meanwhile counts.
-fn attempt<T>(ready: &AtomicBool, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+fn attempt(
+    ready: &AtomicBool,
+    act: impl FnOnce() -> io::Result<usize>,
+    is_spent: impl FnOnce(usize) -> bool,
+) -> io::Result<usize> {
     ready.store(false, Ordering::Release);
     let result = act();
-    if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+    let would_block = match &result {
+        Ok(count) => is_spent(*count),
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    };
+    if !would_block {
         ready.store(true, Ordering::Release);
     }
     result
@@ -76,11 +90,17 @@ impl zre_net::Stream for Tcp {
     }
 
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        attempt(&self.readable, || (&self.stream).read(buffer))
+        let room = buffer.len();
+        let read = || (&self.stream).read(buffer);
+        // Having got less than there was room for, there is nothing more; Unix systems tell when there is again.
+        attempt(&self.readable, read, |count| {
+            cfg!(unix) && count < room && !self.read_closed.load(Ordering::Acquire)
+        })
     }
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        attempt(&self.writable, || (&self.stream).write_vectored(slices))
+        let write = || (&self.stream).write_vectored(slices);
+        attempt(&self.writable, write, |_| false)
     }
 }
 

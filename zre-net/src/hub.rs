@@ -43,6 +43,7 @@ pub struct Hub<S> {
 
 #[derive(Debug)]
 struct State<S> {
+    epoch: Instant,
     engine: Engine,
     links: Links<S>,
     /// `None` when the node is over.
@@ -99,13 +100,15 @@ impl<S: Stream> Hub<S> {
             bound.seed,
             zre_core::Instant::default(),
         );
+        let epoch = Instant::now();
         let hub = Self {
-            epoch: Instant::now(),
+            epoch,
             id: engine.id(),
             name: engine.name().clone(),
             endpoint: engine.endpoint().clone(),
             interface: bound.interface.clone(),
             state: Mutex::new(State {
+                epoch,
                 engine,
                 links: Links::default(),
                 sender: Some(bound.sender.try_clone()?),
@@ -184,22 +187,21 @@ impl<S: Stream> Hub<S> {
         self.with(|state, now| state.engine.whisper(peer, content, now))
     }
 
-    /// Whispers when there is room.
+    /// Whispers when there is room, which takes the content.
     pub fn poll_whisper(
         &self,
         cx: &Context<'_>,
         peer: PeerId,
-        content: &Content,
+        content: &mut Content,
     ) -> Poll<Result<(), Error>> {
-        self.with(
-            |state, now| match state.engine.whisper(peer, content.clone(), now) {
-                Err(Error::Full(_)) => {
-                    state.senders.register(cx);
-                    Poll::Pending
-                }
-                result => Poll::Ready(result),
-            },
-        )
+        self.with(|state, now| {
+            if let Err(Error::Full(_)) = state.engine.check_room(peer) {
+                state.senders.register(cx);
+                return Poll::Pending;
+            }
+            let content = std::mem::take(content);
+            Poll::Ready(state.engine.whisper(peer, content, now))
+        })
     }
 
     /// Shouts if there is room at every member, and says how many they are.
@@ -261,7 +263,10 @@ impl<S: Stream> Hub<S> {
 
     /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
     pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
-        let event = self.with(|state, _| match state.next_event() {
+        if let Some(event) = self.try_recv() {
+            return Poll::Ready(Some(event));
+        }
+        self.with(|state, _| match state.next_event() {
             Some(event) => Poll::Ready(Some(event)),
             None if state.finished => Poll::Ready(None),
             None => {
@@ -272,20 +277,22 @@ impl<S: Stream> Hub<S> {
                 state.receivers.register(cx);
                 Poll::Pending
             }
-        });
-        if let Poll::Ready(Some(event)) = &event {
-            trace!(?event, "event");
-        }
-        event
+        })
     }
 
     /// Takes the next event if there is one.
     pub fn try_recv(&self) -> Option<Event> {
-        let event = self.with(|state, _| state.next_event());
-        if let Some(event) = &event {
-            trace!(?event, "event");
+        let mut state = self.lock();
+        let was_congested = state.engine.is_congested();
+        let event = state.next_event()?;
+        let is_relieved = was_congested && !state.engine.is_congested();
+        drop(state);
+        if is_relieved {
+            // Nothing else comes of taking an event.
+            self.with(|_, _| {});
         }
-        event
+        trace!(?event, "event");
+        Some(event)
     }
 
     /// Raises a signal while events wait, for as long as somebody holds it.
@@ -399,10 +406,6 @@ impl<S: Stream> Hub<S> {
         });
     }
 
-    fn now(&self) -> zre_core::Instant {
-        zre_core::Instant::default() + self.epoch.elapsed()
-    }
-
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         // A panic under the lock is a bug of ours; the node goes on as well as it can.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -411,7 +414,7 @@ impl<S: Stream> Hub<S> {
     /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.
     fn with<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
         let mut state = self.lock();
-        let now = self.now();
+        let now = state.now();
         let result = act(&mut state, now);
         state.settle(now);
         let woken = std::mem::take(&mut state.woken);
@@ -461,6 +464,10 @@ impl<S: Stream> Shout<'_, S> {
 }
 
 impl<S: Stream> State<S> {
+    fn now(&self) -> zre_core::Instant {
+        zre_core::Instant::default() + self.epoch.elapsed()
+    }
+
     fn settle(&mut self, now: zre_core::Instant) {
         while let Some(output) = self.engine.poll_output() {
             match output {

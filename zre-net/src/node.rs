@@ -52,8 +52,8 @@ impl<S: Stream> Node<S> {
     /// [`Error::UnknownPeer`] if there is no such peer, also when it goes while this waits;
     /// [`Error::MessageTooLarge`], [`Error::Stopped`].
     pub async fn whisper(&self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
-        let content = content.into();
-        poll_fn(|cx| self.hub().poll_whisper(cx, peer, &content)).await
+        let mut content = content.into();
+        poll_fn(|cx| self.hub().poll_whisper(cx, peer, &mut content)).await
     }
 
     /// Sends a message to all members of a group, and says how many they are. When too much waits

@@ -20,8 +20,27 @@ impl zre_net::Stream for Tcp {
         self.0.poll_write_ready(cx)
     }
 
+    #[cfg(not(unix))]
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
+    }
+
+    /// Having got less than there was room for, there is nothing more, and Unix systems tell when there is again: so
+    /// tokio is told that the next read would block, in place of trying it.
+    #[cfg(unix)]
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::io::Read as _;
+
+        let mut all_there_was = None;
+        let result = self.0.try_io(tokio::io::Interest::READABLE, || {
+            let count = (&*socket2::SockRef::from(&self.0)).read(buffer)?;
+            if (1..buffer.len()).contains(&count) {
+                all_there_was = Some(count);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(count)
+        });
+        all_there_was.map_or(result, Ok)
     }
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

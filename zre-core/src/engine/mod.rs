@@ -209,15 +209,27 @@ impl Engine {
     /// connection has been written. [`Error::UnknownPeer`], [`Error::MessageTooLarge`], [`Error::Stopped`].
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        if self.is_lost(peer) {
-            return Err(Error::UnknownPeer(peer));
-        }
-        if self.is_full(peer) {
-            return Err(Error::Full(peer));
-        }
+        self.check_room(peer)?;
         let sent = self.node.whisper(peer, content, self.now);
         self.settle();
         sent
+    }
+
+    /// Whether a message to a peer would be taken now, for who does not want to part with it in vain.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`], [`Error::Full`]; [`Error::UnknownPeer`] for one whose connection is lost.
+    pub fn check_room(&self, peer: PeerId) -> Result<(), Error> {
+        if self.phase != Phase::Running {
+            Err(Error::Stopped)
+        } else if self.is_lost(peer) {
+            Err(Error::UnknownPeer(peer))
+        } else if self.is_full(peer) {
+            Err(Error::Full(peer))
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends a message to the members of a group that have room for it.
