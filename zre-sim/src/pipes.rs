@@ -50,6 +50,7 @@ struct Outgoing {
     to: Endpoint,
     open: bool,
     opened_at: Instant,
+    retries: u32,
     queue: VecDeque<Message>,
     size: usize,
 }
@@ -305,10 +306,9 @@ impl Pipes {
         if let Some(old) = self.to.remove(&peer) {
             self.close(old.pipe);
         }
+        self.timers
+            .retain(|(_, whose, timer)| *whose != peer || *timer == Timer::Report { half: false });
         let pipe = self.add(End::To(peer));
-        if let Some(quirk) = &mut self.quirk {
-            quirk.counts.remove(&peer);
-        }
         self.actions.push_back(Action::Open {
             conn: Conn::Pipe(pipe),
             to: to.clone(),
@@ -318,6 +318,7 @@ impl Pipes {
             to,
             open: false,
             opened_at: self.now,
+            retries: 0,
             queue: VecDeque::new(),
             size: 0,
         };
@@ -343,6 +344,7 @@ impl Pipes {
         if let Some(pipe) = self.from.remove(&peer) {
             self.close(pipe);
         }
+        self.timers.retain(|(_, whose, _)| *whose != peer);
     }
 
     fn close(&mut self, pipe: u64) {
@@ -369,12 +371,16 @@ impl Pipes {
         self.timers.insert((now + after, peer, timer));
     }
 
+    /// A peer may have moved, or be reached otherwise than it says, so attempts take turns.
     fn retry(&mut self, peer: PeerId) {
         let pipe = self.add(End::To(peer));
+        let own_words = self.node.peer(peer).map(|info| info.endpoint);
         match self.to.get_mut(&peer).filter(|outgoing| !outgoing.open) {
             Some(outgoing) => {
                 outgoing.pipe = pipe;
-                let to = outgoing.to.clone();
+                outgoing.retries += 1;
+                let own_words = own_words.filter(|_| outgoing.retries % 2 == 1);
+                let to = own_words.unwrap_or_else(|| outgoing.to.clone());
                 let conn = Conn::Pipe(pipe);
                 self.actions.push_back(Action::Open { conn, to });
             }

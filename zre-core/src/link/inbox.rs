@@ -61,6 +61,13 @@ impl Inbox {
         taken
     }
 
+    /// Takes octets in front, into memory of their own.
+    pub(super) fn copy(&mut self, count: usize) -> Bytes {
+        let copied = Bytes::copy_from_slice(self.filled().get(..count).unwrap_or_default());
+        self.advance(count);
+        copied
+    }
+
     /// Lends the memory of `spare` to a connection of which nothing waits, so that idle ones need none.
     pub(super) fn lend(&mut self, spare: &mut Self) {
         if self.filled == 0 {

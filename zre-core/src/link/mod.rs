@@ -219,7 +219,12 @@ impl Link {
         }
         self.inbox.advance(head_len);
         self.wanted = 0;
-        let body = self.inbox.take(size);
+        let is_content = !header.command && self.incoming.is_some();
+        let body = if is_content && size <= Self::SMALL_FRAME {
+            self.inbox.copy(size)
+        } else {
+            self.inbox.take(size)
+        };
         if header.command {
             self.take_command(body)
         } else {
@@ -268,11 +273,7 @@ impl Link {
                 rest: Content::default(),
             },
             Some(mut message) => {
-                message.rest.push(if body.len() <= Self::SMALL_FRAME {
-                    Bytes::copy_from_slice(&body)
-                } else {
-                    body
-                });
+                message.rest.push(body);
                 message
             }
         };

@@ -138,6 +138,17 @@ impl Peer {
         }
     }
 
+    /// Since when it has been asked whether it is there, as its silence demands; it may be us who slept.
+    pub(super) fn asked_at(&self) -> Option<Instant> {
+        match &self.session {
+            Session::Greeting { .. } => None,
+            Session::Ready(ready) => match ready.presence {
+                Presence::Present => None,
+                Presence::Asked { since } | Presence::Evasive { since, .. } => Some(since),
+            },
+        }
+    }
+
     pub(super) fn ready_mut(&mut self) -> Option<&mut Ready> {
         match &mut self.session {
             Session::Ready(ready) => Some(ready),

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::Fault,
-    event::{Event, ExitReason},
+    event::{Event, ExitReason, PeerInfo},
     notice::Notice,
 };
 
@@ -48,7 +48,10 @@ impl Node {
         }
         known.elsewhere = Some((endpoint.clone(), now));
         let unanswered = self.config.evasive_after + PING_INTERVAL;
-        if known.is_ready() && now.since(known.heard_at) >= unanswered {
+        let is_asked = known
+            .asked_at()
+            .is_some_and(|at| now.since(at) >= PING_INTERVAL);
+        if is_asked && now.since(known.heard_at) >= unanswered {
             let sequence = known.sequence.renewed();
             self.exit(peer, ExitReason::ConnectionLost);
             self.meet(peer, endpoint, sequence);
@@ -217,8 +220,9 @@ impl Node {
         self.look_again(peer);
     }
 
-    /// What was taken for an answer was a new session that waits for our HELLO. To the application
-    /// nothing has happened. A peer that was only slow restarts and answers; it is given longer next time.
+    /// What was taken for an answer was a new session that waits for our HELLO. What was sent in the old one since may be
+    /// lost, so the application hears of a restart. A peer that was only slow restarts and answers; it is given longer
+    /// next time.
     pub(super) fn say_hello_again(&mut self, peer: PeerId) {
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
@@ -228,8 +232,38 @@ impl Node {
             Some(Answer::Asked { patience, .. }) => patience.saturating_mul(2),
             _ => ANSWER_PATIENCE,
         };
+        self.tell_restart(peer);
         self.connect(peer);
         self.await_answer(peer, patience);
+    }
+
+    /// Tells of a restart whose HELLO has been taken already.
+    fn tell_restart(&mut self, peer: PeerId) {
+        let Some(info) = self.peer(peer) else {
+            return;
+        };
+        let PeerInfo {
+            name,
+            endpoint,
+            headers,
+            groups,
+            ..
+        } = info;
+        self.events.push(Event::Exit {
+            peer,
+            name: name.clone(),
+            reason: ExitReason::Restarted,
+        });
+        self.events.push(Event::Enter {
+            peer,
+            name: name.clone(),
+            endpoint,
+            headers,
+        });
+        for group in groups {
+            let name = name.clone();
+            self.events.push(Event::Join { peer, name, group });
+        }
     }
 
     /// Whether there is room for a peer of which only a beacon is known.

@@ -133,6 +133,31 @@ fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() 
 }
 
 #[test]
+fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
+    // What was sent since the second life began is lost with it, so the application must hear of the third.
+    let (mut scene, mut bob) = Scene::with_bob();
+    bob.hello.groups = [group("A")].into();
+    for _life in 2..=3 {
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+    }
+    assert_eq!(
+        scene.story(),
+        ["bob exits: restarted", "bob enters", "bob joins A"]
+    );
+    scene.wait(SECOND);
+    assert_eq!(
+        scene.story(),
+        ["bob exits: restarted", "bob enters", "bob joins A"]
+    );
+    // The session goes on behind the HELLO that was taken.
+    let whisper = bob.says(Body::Whisper {
+        content: "on".into(),
+    });
+    assert_eq!(scene.gets(&bob, whisper), Verdict::Accepted);
+}
+
+#[test]
 fn each_message_must_be_the_next_in_the_sequence() {
     for received in [2, 4, 0, 65535] {
         let (mut scene, mut bob) = Scene::with_bob();

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::{string::String, vec::Vec};
 
 use super::{
-    config, group,
+    config, endpoint, group,
     network::Network,
     scene::{Puppet, Scene},
 };
@@ -122,6 +122,18 @@ fn a_node_that_slept_gives_its_peers_time_to_answer() {
     scene.wait(SECOND * 2);
     let story = ["bob is evasive", "bob exits: was silent for too long"];
     assert_eq!(scene.story(), story);
+}
+
+#[test]
+fn a_node_that_slept_looks_for_nobody_elsewhere_unasked() {
+    let (mut scene, bob) = Scene::with_bob();
+    scene.now = scene.now + SECOND * 20;
+    scene.hears_at(&bob, &endpoint("10.7.0.2:49152"));
+    assert_eq!(scene.story(), [""; 0]);
+    scene.hears(&bob);
+    scene.wait(SECOND * 3);
+    scene.hears_at(&bob, &endpoint("10.7.0.2:49152"));
+    assert_eq!(scene.story(), [""; 0]);
 }
 
 #[test]

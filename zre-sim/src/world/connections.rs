@@ -1,0 +1,420 @@
+//! How connections are made, carry, and end.
+
+use std::{net::IpAddr, time::Duration};
+
+use zre_core::proto::{Endpoint, RoutingId};
+
+use super::{Happening, Pending, ProcessIndex, WireIndex, World};
+use crate::{
+    network::{HostIndex, Network},
+    station::{Cargo, Conn},
+    trace::Note,
+    wire::{End, Side, Wire},
+};
+
+/// How often TCP tries to connect.
+const CONNECT_ATTEMPTS: u32 = 7;
+
+impl World {
+    pub(super) fn open(&mut self, process: ProcessIndex, conn: Conn, to: &Endpoint) {
+        let wire = self.wires.len();
+        self.trace.note(self.now, process, Note::Opens { wire });
+        self.processes[process].metrics.connections += 1;
+        self.processes[process]
+            .wires
+            .insert(conn, (wire, Side::Opener));
+        let host = to
+            .to_socket_addr()
+            .and_then(|to| self.network.host_at(to.ip()));
+        let from = self.processes[process].host;
+        let listener = host.and_then(|host| self.listeners.get(&(host, to.port().get())));
+        let target = listener.copied().unwrap_or(process);
+        self.wires.push(Some(Box::new(Wire::new(
+            process,
+            conn,
+            target,
+            to.port().get(),
+        ))));
+        match host {
+            Some(host) if listener.is_some() => self.put_connect(wire, from, host),
+            Some(host) if self.network.carries(from, host) => {
+                let at = self.now + Duration::from_millis(1);
+                self.agenda
+                    .put(at, Happening::Refused(wire, "connection refused"));
+            }
+            _ => {
+                let at = self.now + Duration::from_secs(3);
+                self.agenda
+                    .put(at, Happening::Refused(wire, "no route to host"));
+            }
+        }
+    }
+
+    fn put_connect(&mut self, wire: WireIndex, from: HostIndex, to: HostIndex) {
+        let conditions = *self.network.conditions(from, to);
+        let at = self.now + self.network.delay(&conditions);
+        self.agenda.put(at, Happening::Connect(wire));
+    }
+
+    pub(super) fn connect(&mut self, index: WireIndex) {
+        let Some(wire) = &mut self.wires[index] else {
+            return;
+        };
+        if wire.end(Side::Opener).closed {
+            self.wires[index] = None;
+            return;
+        }
+        let wire_port = wire.port;
+        let (opener, taker) = (
+            wire.end(Side::Opener).process,
+            wire.end(Side::Taker).process,
+        );
+        let (from, to) = (self.processes[opener].host, self.processes[taker].host);
+        let (there, back) = (
+            self.network.carries(from, to),
+            self.network.carries(to, from),
+        );
+        if !there || !back {
+            wire.attempts += 1;
+            let again = Duration::from_secs(1 << wire.attempts.min(10) >> 1);
+            let happening = match wire.attempts < CONNECT_ATTEMPTS {
+                true => Happening::Connect(index),
+                false => Happening::Refused(index, "connection timed out"),
+            };
+            return self.agenda.put(self.now + again, happening);
+        }
+        let conditions = *self.network.conditions(to, from);
+        let answer_at = self.now + self.network.delay(&conditions);
+        if !self.is_running(taker) || self.processes[taker].port != wire_port {
+            let happening = Happening::Refused(index, "connection refused");
+            return self.agenda.put(answer_at, happening);
+        }
+        self.agenda.put(answer_at, Happening::Connected(index));
+        if self.is_awake(taker) {
+            self.accept(index);
+        } else {
+            self.processes[taker]
+                .pending
+                .push_back(Pending::Accept(index));
+        }
+    }
+
+    pub(super) fn accept(&mut self, index: WireIndex) {
+        let Some(wire) = &self.wires[index] else {
+            return;
+        };
+        let (opener, taker) = (
+            wire.end(Side::Opener).process,
+            wire.end(Side::Taker).process,
+        );
+        let remote = IpAddr::from(self.network.hosts[self.processes[opener].host].address);
+        let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
+        let from = RoutingId::from(self.processes[opener].station.id());
+        let now = self.local(taker);
+        self.trace
+            .note(self.now, taker, Note::Accepts { wire: index });
+        let process = &mut self.processes[taker];
+        let conn = process
+            .station
+            .handle_accepted((remote, port).into(), from, now);
+        process.wires.insert(conn, (index, Side::Taker));
+        if let Some(wire) = &mut self.wires[index] {
+            let end = wire.end_mut(Side::Taker);
+            end.conn = Some(conn);
+            end.connected = true;
+        }
+        self.drain(taker);
+        self.read(index, Side::Taker);
+    }
+
+    pub(super) fn connected(&mut self, index: WireIndex) {
+        let Some(end) = self.end(index, Side::Opener).filter(|end| !end.closed) else {
+            return;
+        };
+        end.connected = true;
+        let (process, conn) = (end.process, end.conn);
+        if let Some(conn) = conn.filter(|_| self.is_running(process)) {
+            let now = self.local(process);
+            self.trace
+                .note(self.now, process, Note::Connected { wire: index });
+            self.processes[process].station.handle_connected(conn, now);
+            self.drain(process);
+            self.write(index, Side::Opener);
+        }
+    }
+
+    pub(super) fn refused(&mut self, index: WireIndex, why: &'static str) {
+        let Some(wire) = self.wires[index].take() else {
+            return;
+        };
+        let end = wire.end(Side::Opener);
+        let (process, conn) = (end.process, end.conn.filter(|_| !end.closed));
+        if let Some(conn) = conn.filter(|_| self.is_running(process)) {
+            let now = self.local(process);
+            self.processes[process].wires.remove(&conn);
+            self.trace
+                .note(self.now, process, Note::Refused { wire: index, why });
+            self.processes[process]
+                .station
+                .handle_closed(conn, why, now);
+            self.drain(process);
+        }
+    }
+
+    fn end(&mut self, wire: WireIndex, side: Side) -> Option<&mut End> {
+        Some(self.wires.get_mut(wire)?.as_mut()?.end_mut(side))
+    }
+
+    /// Takes from a process what it has to write, as far as there is room.
+    pub(super) fn write(&mut self, index: WireIndex, side: Side) {
+        let Some(wire) = self.wires.get_mut(index).and_then(Option::as_mut) else {
+            return;
+        };
+        let far = wire.end(side.other());
+        let (to, mut unread, far_is_closed) = (far.process, far.unread, far.closed);
+        let end = wire.end_mut(side);
+        let (process, Some(conn)) = (end.process, end.conn) else {
+            return;
+        };
+        if end.closed || !end.connected || !self.is_awake(process) {
+            return;
+        }
+        let (from, to) = (self.processes[process].host, self.processes[to].host);
+        let conditions = *self.network.conditions(from, to);
+        let now = self.local(process);
+        let writer = &mut self.processes[process];
+        let unwritten = writer.station.unwritten(conn);
+        writer.metrics.most_unwritten = writer.metrics.most_unwritten.max(unwritten);
+        loop {
+            if unread >= conditions.window {
+                if let Some(end) = self.end(index, side) {
+                    end.wants = true;
+                }
+                return;
+            }
+            let mut room = conditions.window - unread;
+            if let Some(piece) = conditions.piece {
+                room = self.network.up_to(piece).min(room);
+            }
+            let writer = &mut self.processes[process];
+            let Some(cargo) = writer.station.write(conn, room, now) else {
+                break;
+            };
+            writer.metrics.stream_octets += cargo.size() as u64;
+            if far_is_closed {
+                continue;
+            }
+            unread += cargo.size();
+            self.send(index, side.other(), cargo);
+        }
+        if let Some(end) = self.end(index, side) {
+            end.wants = false;
+        }
+        // Having written may be what a stop waits for.
+        if self.processes[process].station.is_stopped() {
+            self.drain(process);
+        }
+    }
+
+    /// Puts something on its way to an end.
+    fn send(&mut self, index: WireIndex, to: Side, cargo: Cargo) {
+        let Some(wire) = &mut self.wires[index] else {
+            return;
+        };
+        let sender = self.processes[wire.end(to.other()).process].host;
+        let receiver = self.processes[wire.end(to).process].host;
+        let at = self
+            .network
+            .stream(sender, receiver, cargo.size(), self.now);
+        if let Some(at) = wire.carry(to, cargo, at) {
+            self.agenda.put(at, Happening::Arrival(index, to));
+        }
+    }
+
+    pub(super) fn arrival(&mut self, index: WireIndex, side: Side) {
+        let now = self.now;
+        let Some(wire) = &mut self.wires[index] else {
+            return;
+        };
+        let (process, sender) = (wire.end(side).process, wire.end(side.other()).process);
+        let (from, to) = (self.processes[sender].host, self.processes[process].host);
+        let end = wire.end_mut(side);
+        if !self.network.carries(from, to) {
+            let again = now + Network::retry_delay(end.failures);
+            end.failures += 1;
+            return self.agenda.put(again, Happening::Arrival(index, side));
+        }
+        if end.closed {
+            return self.refuse_octets(index, side);
+        }
+        if let Some(next) = end.arrive(now) {
+            self.agenda.put(next, Happening::Arrival(index, side));
+        }
+        self.read(index, side);
+    }
+
+    /// Something came to an end that is closed: its system answers with a reset.
+    fn refuse_octets(&mut self, index: WireIndex, side: Side) {
+        if let Some(end) = self.end(index, side) {
+            end.discard();
+        }
+        self.send(index, side.other(), Cargo::End("connection reset"));
+        self.forget_if_over(index);
+    }
+
+    /// Hands what has arrived to a process, as far as it takes it.
+    pub(super) fn read(&mut self, index: WireIndex, side: Side) {
+        let mut any = false;
+        while let Some((process, conn, cargo)) = self.next_arrived(index, side) {
+            any = true;
+            let now = self.local(process);
+            let note = Note::Reads {
+                wire: index,
+                cargo: &cargo,
+            };
+            self.trace.note(self.now, process, note);
+            if let Cargo::End(why) = cargo {
+                self.processes[process].wires.remove(&conn);
+                self.close_end(index, side, "connection closed");
+                self.processes[process]
+                    .station
+                    .handle_closed(conn, why, now);
+                self.drain(process);
+                return;
+            }
+            let size = cargo.size();
+            let left = self.processes[process].station.read(conn, cargo, now);
+            if let Some(end) = self.end(index, side) {
+                end.unread -= size - left.as_ref().map_or(0, Cargo::size);
+                if let Some(left) = left {
+                    end.arrived.push_front(left);
+                }
+            }
+            self.drain(process);
+        }
+        if any {
+            self.tell_of_room(index, side);
+        }
+    }
+
+    fn next_arrived(
+        &mut self,
+        index: WireIndex,
+        side: Side,
+    ) -> Option<(ProcessIndex, Conn, Cargo)> {
+        let end = self.end(index, side)?;
+        let (process, conn) = (end.process, end.conn?);
+        if end.closed || end.stalled || end.arrived.is_empty() {
+            return None;
+        }
+        if !self.is_awake(process) || self.processes[process].station.is_congested() {
+            return None;
+        }
+        let cargo = self.end(index, side)?.next_arrived()?;
+        Some((process, conn, cargo))
+    }
+
+    /// The other end hears that it can write again, if it waits for that.
+    fn tell_of_room(&mut self, index: WireIndex, side: Side) {
+        let Some(wire) = &mut self.wires[index] else {
+            return;
+        };
+        let (reader, writer) = (wire.end(side).process, wire.end(side.other()).process);
+        if !std::mem::take(&mut wire.end_mut(side.other()).wants) {
+            return;
+        }
+        let (from, to) = (self.processes[reader].host, self.processes[writer].host);
+        let conditions = *self.network.conditions(from, to);
+        let at = self.now + self.network.delay(&conditions);
+        self.agenda.put(at, Happening::Room(index, side.other()));
+    }
+
+    /// Reads on everywhere, after a congestion or a freeze.
+    pub(crate) fn resume(&mut self, process: ProcessIndex) {
+        let ends: Vec<_> = self.processes[process].wires.values().copied().collect();
+        for (wire, side) in ends {
+            self.read(wire, side);
+            self.write(wire, side);
+        }
+    }
+
+    /// A process, or its system for it, closes its end. What was written before still goes.
+    pub(super) fn close_end(&mut self, index: WireIndex, side: Side, why: &'static str) {
+        let Some(end) = self.end(index, side).filter(|end| !end.closed) else {
+            return;
+        };
+        end.closed = true;
+        end.discard();
+        let connected = end.connected;
+        let other = self.end(index, side.other());
+        if connected || other.is_some_and(|other| other.connected) {
+            self.send(index, side.other(), Cargo::End(why));
+        }
+        self.forget_if_over(index);
+    }
+
+    fn forget_if_over(&mut self, index: WireIndex) {
+        if self.wires[index]
+            .as_ref()
+            .is_some_and(|wire| wire.is_over())
+        {
+            self.wires[index] = None;
+        }
+    }
+}
+
+/// Faults of connections.
+impl World {
+    /// The connections that one host's processes opened to another's.
+    fn wires_between(&self, from: HostIndex, to: HostIndex) -> Vec<WireIndex> {
+        let host = |wire: &Wire, side| self.processes[wire.end(side).process].host;
+        let is_between =
+            |wire: &Wire| (host(wire, Side::Opener), host(wire, Side::Taker)) == (from, to);
+        let wires = self.wires.iter().enumerate();
+        wires
+            .filter_map(|(index, wire)| {
+                wire.as_ref()
+                    .is_some_and(|wire| is_between(wire))
+                    .then_some(index)
+            })
+            .collect()
+    }
+
+    /// Leaves what one host has sent to another unread there, or no longer.
+    pub(crate) fn set_stalled(&mut self, from: HostIndex, to: HostIndex, stalled: bool) {
+        for wire in self.wires_between(from, to) {
+            if let Some(end) = self.end(wire, Side::Taker) {
+                end.stalled = stalled;
+            }
+            self.read(wire, Side::Taker);
+        }
+    }
+
+    /// Both ends of the connections learn that they are gone, and lose what was under way.
+    pub(crate) fn reset(&mut self, from: HostIndex, to: HostIndex) {
+        for wire in self.wires_between(from, to) {
+            for side in Side::BOTH {
+                if let Some(end) = self.end(wire, side).filter(|end| !end.closed && !end.ended) {
+                    end.discard();
+                    end.ended = true;
+                    end.arrived.push_back(Cargo::End("connection reset"));
+                }
+            }
+            for side in Side::BOTH {
+                self.read(wire, side);
+            }
+        }
+    }
+
+    /// The accepting ends read an end behind what was sent; the opening ends learn nothing.
+    pub(crate) fn half_close(&mut self, from: HostIndex, to: HostIndex) {
+        for wire in self.wires_between(from, to) {
+            let found = self.wires[wire].as_mut();
+            if let Some(wire) = found {
+                // The closing of the accepting end in answer stays on the way for ever.
+                wire.end_mut(Side::Opener).ended = true;
+            }
+            self.send(wire, Side::Taker, Cargo::End("end of stream"));
+        }
+    }
+}
