@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
 use uuid::Uuid;
 use zre_proto::{
     Beacon, Body, Content, Endpoint, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
@@ -41,19 +42,28 @@ impl RawPeer {
     ///
     /// When nobody listens at `endpoint`.
     pub fn connect(endpoint: &Endpoint) -> Self {
+        Self::try_connect(endpoint).expect("the node accepts")
+    }
+
+    /// Connects and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens at `endpoint`, or the system has no descriptors left.
+    ///
+    /// # Panics
+    ///
+    /// When `endpoint` is no address.
+    pub fn try_connect(endpoint: &Endpoint) -> io::Result<Self> {
         let address = endpoint.to_socket_addr().expect("an address");
-        let stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the node accepts");
-        for limited in [
-            stream.set_write_timeout(Some(DEADLINE)),
-            stream.set_nodelay(true),
-        ] {
-            limited.expect("socket options");
-        }
-        Self {
+        let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
             stream,
             id: random_id(),
             sequence: 0,
-        }
+        })
     }
 
     /// Connects, greets and says READY as a DEALER with the identity of `id`.
@@ -148,6 +158,12 @@ impl RawPeer {
     pub fn shut_write(&self) {
         // It may be closed already, which is as good.
         let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Breaks the connection off: the node is told of an error, not of an end.
+    pub fn reset(self) {
+        // It may be broken already, which is as good.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// Whether the node closes the connection in time; what it sends before is not looked at.

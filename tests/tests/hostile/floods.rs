@@ -1,0 +1,324 @@
+//! Good messages, but too many of them, or as large as they may be.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use zre_proto::{Body, Headers, Hello, zmtp::Command};
+use zre_tests::raw_peer::{Manner, RawListener, RawPeer, encode, frame, hello, random_id};
+
+use crate::{
+    log::Seen,
+    measure::descriptors,
+    octets::{endpoint_of, group, silent_listeners, whisper},
+    scene::{DEADLINE, MIB, Stage},
+};
+
+attacks![
+    a_hello_flood_on_one_connection_ends_it,
+    a_hello_flood_on_new_connections_makes_no_storm,
+    a_hello_flood_of_random_identities_leaves_room_for_others,
+    a_flood_of_messages_does_not_starve_other_peers,
+    a_flood_of_zmtp_commands_costs_nothing,
+    ten_thousand_hellos_of_random_identities_enter_up_to_the_limit,
+    hellos_full_of_groups_and_headers_cost_what_they_hold,
+    joins_without_end_are_ignored_beyond_the_limit,
+    pings_without_end_are_all_answered,
+];
+
+fn a_hello_flood_on_one_connection_ends_it(stage: Stage) {
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::Reads);
+    let id = mallory.id();
+    let endpoint = mallory.listener.endpoint().clone();
+    let flood = encode(1, hello(&endpoint, "mallory")).repeat(1000);
+    let _ = mallory.peer.send_raw(&flood);
+    assert!(mallory.peer.is_closed_within(DEADLINE));
+    scene.wait("its exit", |facts| !facts.exits(id).is_empty());
+    assert_eq!(scene.facts().enters(), 1);
+    assert_eq!(scene.exits(id).len(), 1);
+    scene.finish("sent 1,000 HELLOs on one connection", 16 * MIB);
+}
+
+fn a_hello_flood_on_new_connections_makes_no_storm(stage: Stage) {
+    const HELLOS: usize = 300;
+    let scene = stage.begin();
+    let listener = RawListener::start(Manner::Reads);
+    let id = random_id();
+    let mut connections = Vec::new();
+    for _ in 0..HELLOS {
+        let mut mallory = RawPeer::open(scene.endpoint(), id);
+        let _ = mallory.send(hello(listener.endpoint(), "mallory"));
+        connections.push(mallory);
+    }
+    scene.wait("the last connection taken", |facts| {
+        // It is the one that still carries the session.
+        facts.enters() > 0
+    });
+    let last = connections.last_mut().unwrap();
+    let _ = last.send(whisper("the last"));
+    scene.wait("a whisper over the last", |facts| {
+        facts.saw(&Seen::Whisper(id, 1, 8))
+    });
+    assert!(
+        scene.facts().enters() <= HELLOS,
+        "{} enters",
+        scene.facts().enters()
+    );
+    let exits = scene.exits(id).len();
+    assert_eq!(scene.facts().enters(), exits + 1);
+    assert!(
+        listener.accepted() <= HELLOS,
+        "{} connections back",
+        listener.accepted()
+    );
+    scene.finish(
+        format_args!("sent {HELLOS} HELLOs of one peer on as many connections"),
+        32 * MIB,
+    );
+}
+
+fn a_hello_flood_of_random_identities_leaves_room_for_others(stage: Stage) {
+    const HELLOS: usize = 600;
+    let scene = stage.begin();
+    let listener = RawListener::start(Manner::Reads);
+    let mut connections = Vec::new();
+    for turn in 0..HELLOS {
+        let mut mallory = scene.stranger();
+        let endpoint = match turn % 2 {
+            0 => listener.endpoint().clone(),
+            _ => mallory.dead_endpoint(),
+        };
+        let _ = mallory.send(hello(&endpoint, "sybil"));
+        connections.push(mallory);
+        // Never so many at once that they push each other out before HELLO.
+        if connections.len() % 100 == 0 {
+            let entered = connections.len();
+            scene.wait("all of them to enter", |facts| facts.enters() == entered);
+        }
+    }
+    drop(connections);
+    scene.wait("their exits", |facts| facts.all_exits() == HELLOS);
+    scene.finish(format_args!("entered under {HELLOS} identities"), 48 * MIB);
+}
+
+fn a_flood_of_messages_does_not_starve_other_peers(stage: Stage) {
+    const ROUNDS: u16 = 10_000;
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::Reads);
+    let id = mallory.id();
+    let (mut octets, mut status) = (Vec::new(), 0_u8);
+    let mut sequence = 1;
+    for _ in 0..ROUNDS {
+        let group = group("CHAT");
+        let (joined, left) = (status.wrapping_add(1), status.wrapping_add(2));
+        status = left;
+        let bodies = [
+            Body::Join {
+                group: group.clone(),
+                status: joined,
+            },
+            whisper("x"),
+            Body::Shout {
+                group: group.clone(),
+                content: "x".into(),
+            },
+            Body::Leave {
+                group,
+                status: left,
+            },
+        ];
+        for body in bodies {
+            sequence += 1;
+            octets.extend(encode(sequence, body));
+        }
+    }
+    mallory.peer.skip_to(sequence);
+    mallory.peer.send_raw(&octets).unwrap();
+    mallory.say(whisper("behind"));
+    scene.wait("the whisper behind them", |facts| {
+        facts.seen.last() == Some(&Seen::Whisper(id, 1, 6))
+    });
+    assert_eq!(scene.facts().seen.len(), 2 + 4 * usize::from(ROUNDS));
+    scene.finish(
+        format_args!("sent {} messages that are events", 4 * u32::from(ROUNDS)),
+        48 * MIB,
+    );
+}
+
+fn a_flood_of_zmtp_commands_costs_nothing(stage: Stage) {
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::NeverReads);
+    let id = mallory.id();
+    let ping = Command::Ping {
+        ttl: 1,
+        context: vec![7; 16].into(),
+    };
+    let unknown = Command::Unknown {
+        name: "NONSENSE".try_into().unwrap(),
+    };
+    let commands = [ping, unknown]
+        .map(|command| frame(true, false, &command.encode()))
+        .concat()
+        .repeat(500);
+    for _ in 0..200 {
+        mallory.peer.send_raw(&commands).unwrap();
+    }
+    mallory.say(whisper("behind"));
+    scene.wait("the whisper behind them", |facts| {
+        facts.saw(&Seen::Whisper(id, 1, 6))
+    });
+    scene.finish("sent 200,000 ZMTP commands", 16 * MIB);
+}
+
+fn ten_thousand_hellos_of_random_identities_enter_up_to_the_limit(stage: Stage) {
+    let peers = (descriptors() / 20).min(1000);
+    let scene = stage.begin_with(|setup| {
+        setup.limits.peers = peers;
+        // Nobody shall go for want of time.
+        setup.handshake_timeout = Some(Duration::from_secs(300));
+        setup.expired_timeout = Some(Duration::from_secs(300));
+    });
+    // Each that enters takes two more at the node, and one for where it says that it listens.
+    let count = (descriptors() / 4 * 3 - 5 * peers).min(10_000);
+    let silent = silent_listeners(peers);
+    let mut connections: Vec<RawPeer> = Vec::with_capacity(count);
+    for turn in 0..count {
+        let mut mallory = scene.stranger();
+        let endpoint = match silent.get(turn) {
+            Some(listener) => endpoint_of(listener),
+            None => mallory.dead_endpoint(),
+        };
+        let _ = mallory.send(hello(&endpoint, "sybil"));
+        connections.push(mallory);
+        if turn < peers && turn % 100 == 0 {
+            scene.wait("all of them to enter", |facts| {
+                facts.enters() >= turn.min(peers.saturating_sub(100))
+            });
+        }
+        // Those beyond the limit push each other out.
+        if turn >= peers + 512 && turn % 100 == 0 {
+            assert!(connections[turn - 512].is_closed_within(DEADLINE), "{turn}");
+        }
+    }
+    // Alice and bob hold the other two places.
+    scene.wait("the last one to enter", |facts| facts.enters() == peers - 2);
+    scene.chat_for(20);
+    assert_eq!(scene.facts().enters(), peers - 2);
+    assert_eq!(scene.facts().all_exits(), 0);
+    drop((connections, silent));
+    // Not all of them: a port that is free now can be another attack's soon, and is silent again.
+    scene.wait("most of them to go", |facts| facts.all_exits() > peers / 2);
+    scene.finish(
+        format_args!("sent {count} HELLOs of random UUIDs to a node for {peers} peers"),
+        64 * MIB,
+    );
+}
+
+fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
+    const PEERS: usize = 20;
+    const GROUPS: usize = 1024;
+    const HEADERS: usize = 256;
+    let scene = stage.begin();
+    let name = |number: usize| format!("{number:0>250}");
+    let groups: BTreeSet<_> = (0..GROUPS).map(|number| group(&name(number))).collect();
+    let mut headers = Headers::default();
+    for number in 0..HEADERS {
+        let added = headers.set(name(number), "x".repeat(2700));
+        added.expect("a short name");
+    }
+    let listeners = [(); PEERS].map(|()| RawListener::start(Manner::Reads));
+    let (mut connections, mut octets) = (Vec::new(), 0);
+    for listener in &listeners {
+        let heavy = Body::Hello(Hello {
+            endpoint: listener.endpoint().clone(),
+            groups: groups.clone(),
+            status: 0,
+            name: "heavy".try_into().expect("a short name"),
+            headers: headers.clone(),
+        });
+        let heavy = encode(1, heavy);
+        octets = heavy.len();
+        assert!(octets > MIB - (MIB >> 4), "{octets} octets are not much");
+        let mut mallory = scene.stranger();
+        mallory.send_raw(&heavy).expect("the node reads");
+        let id = mallory.id();
+        scene.wait("it to enter", |facts| facts.saw(&Seen::Enter(id)));
+        // HELLO's groups are no events, one more is one too many.
+        let join = Body::Join {
+            group: group("ONE MORE"),
+            status: 1,
+        };
+        mallory.send_as(2, join).expect("the node reads");
+        mallory.send(whisper("behind")).expect("the node reads");
+        scene.wait("the whisper behind", |facts| {
+            facts.saw(&Seen::Whisper(id, 1, 6))
+        });
+        assert!(!scene.facts().saw(&Seen::Join(id, "ONE MORE".into())));
+        connections.push(mallory);
+    }
+    assert_eq!(scene.facts().all_exits(), 0);
+    scene.finish(
+        format_args!(
+            "entered {PEERS} times with {GROUPS} groups and {HEADERS} headers, {octets} octets"
+        ),
+        2 * PEERS * MIB + 16 * MIB,
+    );
+}
+
+fn joins_without_end_are_ignored_beyond_the_limit(stage: Stage) {
+    const JOINS: u16 = 50_000;
+    const GROUPS: usize = 1024;
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::Reads);
+    let id = mallory.id();
+    let mut octets = Vec::new();
+    for number in 0..JOINS {
+        let group = group(&format!("{number:0>255}"));
+        let status = number.wrapping_add(1).to_be_bytes()[1];
+        octets.extend(encode(
+            mallory.peer.next_sequence(),
+            Body::Join { group, status },
+        ));
+        mallory.peer.skip_to(mallory.peer.next_sequence());
+        if octets.len() > MIB {
+            mallory.peer.send_raw(&octets).expect("the node reads");
+            octets.clear();
+        }
+    }
+    mallory.peer.send_raw(&octets).expect("the node reads");
+    mallory.say(whisper("behind"));
+    scene.wait("the whisper behind them", |facts| {
+        facts.saw(&Seen::Whisper(id, 1, 6))
+    });
+    let joined: BTreeSet<String> = scene.facts().seen.iter().filter_map(group_joined).collect();
+    assert_eq!(joined.len(), GROUPS);
+    assert_eq!(scene.victim.peer_groups().len(), GROUPS);
+    assert_eq!(scene.exits(id), []);
+    scene.finish(format_args!("joined {JOINS} groups"), 16 * MIB);
+}
+
+fn group_joined(seen: &Seen) -> Option<String> {
+    match seen {
+        Seen::Join(_, group) => Some(group.clone()),
+        _ => None,
+    }
+}
+
+fn pings_without_end_are_all_answered(stage: Stage) {
+    const PINGS: u16 = 50_000;
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::Reads);
+    let mut octets = Vec::new();
+    for _ in 0..PINGS {
+        octets.extend(encode(mallory.peer.next_sequence(), Body::Ping));
+        mallory.peer.skip_to(mallory.peer.next_sequence());
+    }
+    mallory.peer.send_raw(&octets).expect("the node reads");
+    for answer in 0..PINGS {
+        let message = mallory.listener.receive().expect("an answer");
+        assert_eq!((message.sequence, message.body), (answer + 2, Body::PingOk));
+    }
+    scene.finish(
+        format_args!("sent {PINGS} PINGs and read the answers"),
+        32 * MIB,
+    );
+}

@@ -1,0 +1,140 @@
+//! What hostile and broken peers do, and that a node goes on serving its other peers meanwhile.
+//!
+//! Each attack goes, over raw sockets on loopback, against a victim on each adapter, beside which two honest
+//! nodes talk with it and with each other. It ends with the same [verdict](scene::Scene::finish): the
+//! honest nodes saw nothing but their talk, every whisper came in order and in time, the process held no
+//! more memory than the attack may cost, and the victim still takes in a newcomer.
+//!
+//! Where an attack belongs: [`connections`] and [`handshakes`] are about those who never become peers, [`frames`]
+//! about what is no whole message, [`messages`] about wrong messages, [`floods`] about too many good ones,
+//! [`unread`] about what nobody takes, [`identities`] about who claims to be somebody else, [`beacons`] about
+//! datagrams.
+//!
+//! `cargo test -p zre-tests --test hostile` prints the table; `ZRE_ATTACK=hello` in the environment runs only
+//! the attacks whose name has that in it. Every attack runs in a process of its own, because memory,
+//! descriptors and warnings are those of the process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "an attack fails by panicking; clippy takes only `#[test]` functions for tests"
+)]
+
+/// Attacks that are functions of the same name.
+macro_rules! attacks {
+    ($($act:ident),+ $(,)?) => {
+        pub(crate) const ALL: &[crate::Attack] = &[$(crate::Attack {
+            name: stringify!($act),
+            act: $act,
+        }),+];
+    };
+}
+
+mod beacons;
+mod cell;
+mod connections;
+mod floods;
+mod frames;
+mod handshakes;
+mod identities;
+mod log;
+mod measure;
+mod messages;
+mod octets;
+mod scene;
+mod table;
+mod unread;
+
+use std::{
+    env,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use cell::{Cell, Outcome};
+use scene::Stage;
+use zre_tests::any_node::Flavour;
+
+/// How many attacks run at once.
+const WORKERS: usize = 3;
+
+/// What the victim stands on.
+const FLAVOURS: [Flavour; 3] = [Flavour::TokioMulti, Flavour::Smol, Flavour::Blocking];
+
+/// Something that somebody may do to a node.
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    pub(crate) act: fn(Stage),
+}
+
+const KINDS: [&[Attack]; 8] = [
+    connections::ALL,
+    handshakes::ALL,
+    frames::ALL,
+    messages::ALL,
+    floods::ALL,
+    unread::ALL,
+    identities::ALL,
+    beacons::ALL,
+];
+
+#[test]
+fn every_attack_on_every_adapter() {
+    if let Some(cell) = Cell::of_this_process() {
+        let attack = KINDS
+            .into_iter()
+            .flatten()
+            .find(|it| it.name == cell.attack);
+        let attack = attack.expect("the attack that the process was started for");
+        return cell::act(attack, &cell);
+    }
+    let wanted = env::var("ZRE_ATTACK").unwrap_or_default();
+    let attacks = KINDS.into_iter().flatten();
+    let attacks: Vec<&Attack> = attacks.filter(|it| it.name.contains(&wanted)).collect();
+    let begun = Instant::now();
+    let rows = run_all(&attacks);
+    table::print(&attacks, &rows, begun.elapsed());
+    let complaints: String = rows
+        .iter()
+        .flatten()
+        .filter_map(Outcome::complaint)
+        .collect();
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+/// A row for each attack, with an outcome for each flavour.
+fn run_all(attacks: &[&Attack]) -> Vec<Vec<Outcome>> {
+    let ports = cell::Ports::claim();
+    let count = attacks.len() * FLAVOURS.len();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        return;
+                    }
+                    let cell = Cell {
+                        attack: attacks[index / FLAVOURS.len()].name.to_owned(),
+                        flavour: FLAVOURS[index % FLAVOURS.len()],
+                        port: ports.of(index),
+                    };
+                    let outcome = cell.run();
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((index, outcome));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    let mut outcomes = done.into_iter().map(|(_, outcome)| outcome);
+    let row = |_| outcomes.by_ref().take(FLAVOURS.len()).collect();
+    attacks.iter().map(row).collect()
+}

@@ -1,0 +1,145 @@
+//! What an attack costs the process, and what the nodes in it warn of.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, Write},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// Watches how far the resident memory of the process grows, on Linux only, elsewhere it never does; and how
+/// late a thread of its own is woken, for what a busy machine holds up is not the node's fault.
+#[derive(Default)]
+pub(crate) struct Watch {
+    over: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<Cost>>,
+}
+
+/// What the process has borne.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    /// By how many octets it has grown at most.
+    pub(crate) memory: usize,
+    /// How much later than it wanted a thread went on at most.
+    pub(crate) lateness: Duration,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Self {
+        const PACE: Duration = Duration::from_millis(5);
+        // Held open, for an attack can leave no descriptor free.
+        let mut status = File::open("/proc/self/status").ok();
+        let mut resident = move || resident(status.as_mut()?);
+        let before = resident().unwrap_or_default();
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let watcher = thread::spawn(move || {
+            let mut cost = Cost::default();
+            while !is_over.load(Ordering::SeqCst) {
+                let grown = resident().unwrap_or_default().saturating_sub(before);
+                cost.memory = cost.memory.max(grown);
+                let wanted = Instant::now() + PACE;
+                thread::park_timeout(PACE);
+                let late = Instant::now().saturating_duration_since(wanted);
+                cost.lateness = cost.lateness.max(late);
+            }
+            cost
+        });
+        Self {
+            over,
+            watcher: Some(watcher),
+        }
+    }
+
+    pub(crate) fn stop(&mut self) -> Cost {
+        self.over.store(true, Ordering::SeqCst);
+        let Some(watcher) = self.watcher.take() else {
+            return Cost::default();
+        };
+        watcher.thread().unpark();
+        watcher.join().expect("the watcher does not panic")
+    }
+}
+
+fn resident(status: &mut File) -> Option<usize> {
+    let mut text = String::new();
+    status.rewind().ok()?;
+    status.read_to_string(&mut text).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+/// How many descriptors the process may have.
+pub(crate) fn descriptors() -> usize {
+    const USUAL: usize = 1024;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(USUAL)
+}
+
+/// The warnings of the nodes in this process.
+pub(crate) static WARNINGS: Warnings = Warnings {
+    lines: Mutex::new(Vec::new()),
+    changed: Condvar::new(),
+};
+
+pub(crate) struct Warnings {
+    lines: Mutex<Vec<String>>,
+    changed: Condvar,
+}
+
+impl Warnings {
+    pub(crate) fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a line says this.
+    pub(crate) fn wait_for(&self, text: &str, within: Duration) {
+        let missing = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(text));
+        let (lines, waited) = self
+            .changed
+            .wait_timeout_while(self.lines(), within, missing)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            !waited.timed_out(),
+            "no line in the log says {text:?}: {:?}",
+            lines.iter().take(20).collect::<Vec<_>>()
+        );
+    }
+}
+
+struct WarningsWriter;
+
+impl Write for WarningsWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Enough to find what is waited for; a flood of warnings shall not count as the nodes' memory.
+        const KEPT: usize = 5000;
+        let mut lines = WARNINGS.lines();
+        if lines.len() < KEPT {
+            lines.push(String::from_utf8_lossy(line).into_owned());
+            WARNINGS.changed.notify_all();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn capture_warnings() {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(|| WarningsWriter)
+        .init();
+}

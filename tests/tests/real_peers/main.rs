@@ -1,0 +1,13 @@
+//! Our nodes in networks of real zyre and pyre nodes.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a JSON value that lacks a key gives null, which compares as unequal"
+)]
+
+mod exchange;
+mod kind;
+mod meeting;
+mod restarts;
+mod trouble;
+mod wrapping;
