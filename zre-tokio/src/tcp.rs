@@ -20,6 +20,12 @@ impl zre_net::Stream for Tcp {
         self.0.poll_write_ready(cx)
     }
 
+    /// A task that merely wakes itself would run some sixty times before tokio looks at sockets again.
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        let yielding = std::pin::pin!(tokio::task::yield_now());
+        let _woken_later = yielding.poll(cx);
+    }
+
     #[cfg(not(unix))]
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)

@@ -4,7 +4,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 /// A buffer to read into, whose octets leave it in front without being copied.
 ///
-/// It grows with what has come, never with what a peer announces.
+/// Small frames are read many at a time into a buffer that connections lend each other. A large one gets memory of its
+/// own of just its size, so that nothing of it is moved. What is set to zero, and so really taken from the system, grows with what
+/// has come, never with what a peer announces.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     /// What came, and behind it room that has been set to zero, so that any reader can write to it.
@@ -13,8 +15,16 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// How much room there is for one read, unless more of a large frame is to come.
-    pub(super) const READ_SIZE: usize = 64 << 10;
+    /// How much room there is for one read, unless more of a large frame is to come: a frame of 64 KiB and what is before it fit.
+    pub(super) const READ_SIZE: usize = (64 << 10) + 256;
+    /// A frame of which more than this is to come is read into memory of its own.
+    const LARGE: usize = 16 << 10;
+    /// Room behind a large frame, for the beginning of the next.
+    const BEHIND: usize = 64;
+    /// Memory for a frame of at most this size is reserved at once, for a larger one only twice what has come.
+    const RESERVED: usize = 1 << 20;
+    /// So much room is set to zero at a time.
+    const STEP: usize = 256 << 10;
     /// With less room than this it is time for a new buffer.
     const LEAST_ROOM: usize = 4 << 10;
     /// A rest of at most this many octets moves out of a shared buffer.
@@ -54,7 +64,8 @@ impl Inbox {
     pub(super) fn take(&mut self, count: usize) -> Bytes {
         self.filled -= count;
         let taken = self.buffer.split_to(count).freeze();
-        if count > Self::READ_SIZE {
+        let is_little = self.filled <= Self::SMALL_REST;
+        if count > Self::READ_SIZE || count > Self::LARGE && is_little {
             // What comes behind shall not hold the memory of this.
             self.buffer = BytesMut::from(self.filled());
         }
@@ -78,7 +89,7 @@ impl Inbox {
 
     /// Gives the memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
-        if self.filled > Self::SMALL_REST {
+        if self.filled > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
             return;
         }
         let rest = BytesMut::from(self.filled());
@@ -88,12 +99,20 @@ impl Inbox {
         }
     }
 
-    /// At most doubles what has come.
     fn grow(&mut self, missing: usize) {
-        let room = missing.min(self.filled).max(Self::READ_SIZE);
+        let needed = self.filled + missing.clamp(1, Self::LEAST_ROOM);
         self.buffer.truncate(self.filled);
-        self.buffer.reserve(room);
-        self.buffer.resize(self.filled + room, 0);
+        if self.buffer.capacity() < needed {
+            let room = match missing {
+                ..=Self::LARGE => Self::READ_SIZE,
+                _ => missing.min(self.filled.max(Self::RESERVED)) + Self::BEHIND,
+            };
+            let mut buffer = BytesMut::with_capacity(self.filled + room);
+            buffer.extend_from_slice(self.filled());
+            self.buffer = buffer;
+        }
+        let end = self.buffer.capacity().min(self.filled + Self::STEP);
+        self.buffer.resize(end, 0);
     }
 
     #[cfg(test)]

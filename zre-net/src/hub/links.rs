@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Buf;
@@ -22,6 +22,11 @@ pub trait Stream: Send + Sync {
 
     /// Waits until the stream may be written.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Wakes the task behind all others that can run, also those that are yet to hear of their sockets.
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
 
     /// Reads what is there, at most as much as the buffer is long; 0 at the end of the stream.
     ///
@@ -138,10 +143,11 @@ impl<S: Stream> Hub<S> {
 
     /// Moves what there is to move over a connection, until it has ended.
     pub fn poll_link(&self, link: LinkId, stream: &S, cx: &mut Context<'_>) -> Poll<()> {
-        /// After so many reads it is the others' turn.
-        const BUDGET: u32 = 32;
+        /// After so long it is the others' turn.
+        const TURN: Duration = Duration::from_micros(500);
+        let begun = Instant::now();
         let mut interest = self.watch_link(link, cx);
-        for _ in 0..BUDGET {
+        while begun.elapsed() < TURN {
             let Some(Interest { readable, writable }) = interest else {
                 return Poll::Ready(());
             };
@@ -155,7 +161,7 @@ impl<S: Stream> Hub<S> {
             }
             interest = self.carry(link, stream, ready);
         }
-        cx.waker().wake_by_ref();
+        stream.yield_now(cx);
         Poll::Pending
     }
 
