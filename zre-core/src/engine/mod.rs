@@ -163,6 +163,7 @@ impl Engine {
     /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
+        self.spare_inbox.forget_used();
         self.wait_for_overdue();
         self.node.handle_timeout(self.now);
         while let Some(timer) = self.deadlines.pop_due(self.now) {

@@ -1,5 +1,7 @@
 //! Octets that came in and are not decoded yet.
 
+use alloc::collections::VecDeque;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 
 /// A buffer to read into, whose octets leave it in front without being copied.
@@ -12,6 +14,7 @@ pub(crate) struct Inbox {
     /// What came, and behind it room that has been set to zero, so that any reader can write to it.
     buffer: BytesMut,
     filled: usize,
+    used: Used,
 }
 
 impl Inbox {
@@ -68,6 +71,7 @@ impl Inbox {
         if count > Self::READ_SIZE || count > Self::LARGE && is_little {
             // What comes behind shall not hold the memory of this.
             self.buffer = BytesMut::from(self.filled());
+            self.used.add(&taken);
         }
         taken
     }
@@ -81,6 +85,7 @@ impl Inbox {
 
     /// Lends the memory of `spare` to a connection of which nothing waits, so that idle ones need none.
     pub(super) fn lend(&mut self, spare: &mut Self) {
+        core::mem::swap(&mut self.used, &mut spare.used);
         if self.filled == 0 {
             core::mem::swap(&mut self.buffer, &mut spare.buffer);
             spare.filled = 0;
@@ -89,6 +94,7 @@ impl Inbox {
 
     /// Gives the memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
+        core::mem::swap(&mut self.used, &mut spare.used);
         if self.filled > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
             return;
         }
@@ -99,6 +105,11 @@ impl Inbox {
         }
     }
 
+    /// Lets go of the memory of frames that were handed on.
+    pub(crate) fn forget_used(&mut self) {
+        self.used = Used::default();
+    }
+
     fn grow(&mut self, missing: usize) {
         let needed = self.filled + missing.clamp(1, Self::LEAST_ROOM);
         self.buffer.truncate(self.filled);
@@ -107,16 +118,65 @@ impl Inbox {
                 ..=Self::LARGE => Self::READ_SIZE,
                 _ => missing.min(self.filled.max(Self::RESERVED)) + Self::BEHIND,
             };
-            let mut buffer = BytesMut::with_capacity(self.filled + room);
-            buffer.extend_from_slice(self.filled());
+            let mut buffer = self.used.take_or_reserve(self.filled + room);
+            if let Some(front) = buffer.get_mut(..self.filled) {
+                front.copy_from_slice(self.buffer.as_ref());
+            } else {
+                buffer.clear();
+                buffer.extend_from_slice(&self.buffer);
+            }
             self.buffer = buffer;
         }
         let end = self.buffer.capacity().min(self.filled + Self::STEP);
-        self.buffer.resize(end, 0);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
     }
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.buffer.capacity()
+    }
+}
+
+/// Large frames that were handed on, for the memory of those that nobody holds any more: to take it from the system anew, and to set it to
+/// zero, takes longer than to fill it.
+#[derive(Debug, Default)]
+struct Used {
+    frames: VecDeque<Bytes>,
+    size: usize,
+}
+
+impl Used {
+    /// Octets of all frames together that are remembered.
+    const MOST: usize = 4 << 20;
+    /// A frame's memory is used again from where the frame began, which is a few octets further each time.
+    const SLACK: usize = 1 << 10;
+
+    fn add(&mut self, frame: &Bytes) {
+        self.frames.push_back(frame.clone());
+        self.size += frame.len();
+        while self.size > Self::MOST
+            && let Some(first) = self.frames.pop_front()
+        {
+            self.size -= first.len();
+        }
+    }
+
+    /// Memory for so many octets, some or all of which are filled with something.
+    fn take_or_reserve(&mut self, needed: usize) -> BytesMut {
+        self.take(needed)
+            .unwrap_or_else(|| BytesMut::with_capacity(needed + Self::SLACK))
+    }
+
+    fn take(&mut self, needed: usize) -> Option<BytesMut> {
+        let free = self.frames.iter().position(Bytes::is_unique)?;
+        let frame = self.frames.remove(free)?;
+        self.size -= frame.len();
+        let mut memory = frame.try_into_mut().ok()?;
+        memory.truncate(needed);
+        let missing = needed - memory.len();
+        let fits = missing <= needed / 4 * 3 && memory.try_reclaim(missing);
+        fits.then_some(memory)
     }
 }

@@ -412,6 +412,31 @@ fn what_is_announced_reserves_nothing() {
 }
 
 #[test]
+fn the_memory_of_a_large_frame_is_used_again_when_nobody_holds_it() {
+    let mut router = open_router();
+    let mut next = |fill: u8| -> Bytes {
+        let octets = [frame(MORE, b"first"), frame(0, &vec![fill; 60_000])].concat();
+        let mut events = feed(&mut router, &octets).unwrap();
+        match events.pop() {
+            Some(LinkEvent::Message(message)) => message.rest.frames()[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut reused = 0;
+    let held = next(1);
+    let mut last = next(2).as_ptr() as usize;
+    for fill in 3..100 {
+        let frame = next(fill);
+        assert_eq!(frame, vec![fill; 60_000]);
+        let place = frame.as_ptr() as usize;
+        reused += u32::from(place.abs_diff(last) < 100);
+        last = place;
+    }
+    assert_eq!(held, vec![1; 60_000], "what is held stays as it is");
+    assert!(reused > 40, "used again {reused} times");
+}
+
+#[test]
 fn there_is_always_room_to_read() {
     let mut router = open_router();
     for size in [0, 1, 4095, 65_535, 65_536, 300_000] {
