@@ -1,3 +1,5 @@
+//! See `zre_fuzz_targets::message`.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| zre_fuzz_targets::message(octets));

@@ -1,4 +1,5 @@
-//! Writes first inputs for the fuzz targets, made of the recorded conversations in `tests/captures`.
+//! Writes first inputs for the fuzz targets, made of the recorded conversations in `tests/captures`, and of
+//! values that are one too large.
 //!
 //! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target in
 //! there. The inputs are named for their content, so that doing it again changes nothing.
@@ -14,12 +15,16 @@ use std::{
     collections::hash_map::DefaultHasher,
     env, fs,
     hash::{Hash as _, Hasher as _},
+    num::NonZeroU16,
     path::PathBuf,
 };
 
 use bytes::{Buf as _, Bytes};
 use zre_fuzz_targets::script::{self, Deed};
-use zre_proto::zmtp::{FrameHeader, Greeting};
+use zre_proto::{
+    Beacon, Body, Headers, Hello, Message,
+    zmtp::{FrameHeader, Greeting},
+};
 use zre_tests::capture::{Capture, Connection, Side};
 
 const CAPTURES: [&str; 5] = [
@@ -50,6 +55,61 @@ fn main() {
             seeds.write("engine", &script::for_engine(&deeds));
             seeds.write("two_engines", &script::for_two_engines(&deeds));
         }
+    }
+    beyond_the_limits(&seeds);
+}
+
+/// What nobody has recorded: values one beyond what the targets allow.
+fn beyond_the_limits(seeds: &Seeds) {
+    let beacon = Beacon {
+        peer: [7; 16].into(),
+        port: NonZeroU16::new(49152),
+        public_key: None,
+    };
+    seeds.write("beacon", &[&beacon.encode()[..], &[0]].concat());
+    for (groups, headers) in [(17, 0), (0, 17), (16, 16)] {
+        seeds.write("message", &hello(groups, headers).header());
+    }
+    seeds.write("message", &[&hello(1, 1).header()[..], &[0; 1024]].concat());
+    for text in ["h:65536", "h:0", "h:+80", "[fe80::1%eth0]:1", "0.0.0.0:1"] {
+        seeds.write("message", text.as_bytes());
+    }
+    seeds.write("zmtp", &[&b"\x04PING\0\0"[..], &[7; 17]].concat());
+    seeds.write("zmtp", &[2, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+    // Behind a good handshake: too long a first frame, too long a message, and too many frames.
+    let after_handshake = [1, 1, 255, 1, 10, 54];
+    let frame = |more: u8, size: u16| {
+        [
+            &[more | 2, 0, 0, 0, 0, 0, 0],
+            &size.to_be_bytes()[..],
+            &vec![7; size.into()],
+        ]
+        .concat()
+    };
+    for frames in [
+        vec![frame(0, 501)],
+        vec![frame(1, 500), frame(0, 2001)],
+        [vec![frame(1, 1); 21], vec![frame(0, 1)]].concat(),
+    ] {
+        seeds.write("link", &[&after_handshake[..], &frames.concat()].concat());
+    }
+}
+
+fn hello(groups: u8, headers: u8) -> Message {
+    let name = |number: u8| format!("{number}");
+    let mut pairs = Headers::default();
+    (0..headers).for_each(|number| pairs.set(name(number), "").unwrap());
+    Message {
+        sequence: 1,
+        body: Body::Hello(Hello {
+            endpoint: "tcp://10.0.0.1:49152".parse().unwrap(),
+            groups: (0..groups)
+                .map(|number| name(number).try_into().unwrap())
+                .collect(),
+            status: groups,
+            name: name(groups).try_into().unwrap(),
+            headers: pairs,
+        }),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) const DATAGRAM: u8 = 0;
 pub(crate) const CONNECT: u8 = 1;
 pub(crate) const OCTETS: u8 = 2;
 
-const PEERS: usize = 8;
+const PEERS: usize = 6;
 const UNREADY_PEERS: usize = 4;
 const UNREADY_LINKS: usize = 4;
 const OUTBOUND: usize = 4096;
@@ -33,7 +33,7 @@ const EVENTS_OF_A_READ: usize = READ / 8 + 4 * PEERS;
 const UNREFUSABLE: usize = (1 << 20) + MESSAGE + 1024;
 
 /// The most that an engine holds under these limits after a script as short as these are: the events with what
-/// one read brings, a buffer to read into and a message for each connection, and what waits for eight peers.
+/// one read brings, a buffer to read into and a message for each connection, and what waits for six peers.
 const HELD: usize = 4 << 20;
 /// What it holds when the adversary has gone: one buffer to read into, and the honest peer.
 const HELD_AFTERWARDS: usize = 256 << 10;
@@ -243,6 +243,8 @@ struct Stranger {
     /// Whether the engine opened it.
     is_outgoing: bool,
     is_closed: bool,
+    /// Whether the engine wanted it closed.
+    is_close_told: bool,
     greeted_as: Option<PeerId>,
     sequence: u16,
     raw: Vec<u8>,
@@ -317,7 +319,8 @@ impl World {
                 said,
             } => self.say(link, skew, times, said),
             Step::Close { link } => {
-                if let Some(stranger) = self.stranger(link) {
+                if let Some(index) = self.stranger(link) {
+                    let stranger = &mut self.strangers[index];
                     stranger.is_closed = true;
                     let link = stranger.link;
                     self.engine.handle_closed(link, "closed", now);
@@ -343,7 +346,7 @@ impl World {
             Step::HonestShouts { group: name } => self.honest.shout(group(name)),
             Step::HonestJoins { group: name } => self.honest.join(group(name)),
             Step::HonestLeaves { group: name } => self.honest.leave(group(name)),
-            Step::HonestPiece(piece) => self.honest.piece = usize::from(piece).max(1),
+            Step::HonestPiece(piece) => self.honest.piece = usize::from(piece).max(4),
             Step::Listen => self.listen(),
             Step::Join(_)
             | Step::Leave(_)
@@ -439,9 +442,10 @@ impl World {
 
     /// Octets of the adversary's own making.
     fn raw(&mut self, link: u8, octets: &[u8]) {
-        let Some(stranger) = self.stranger(link) else {
+        let Some(index) = self.stranger(link) else {
             return;
         };
+        let stranger = &mut self.strangers[index];
         if stranger.greeted_as == Some(who(HONEST)) {
             return;
         }
@@ -449,14 +453,15 @@ impl World {
         let mut raw = stranger.raw.windows(16);
         self.is_forged = raw.any(|octets| octets == who(HONEST).as_bytes());
         if !self.is_forged {
-            self.read(link, octets);
+            self.read(index, octets);
         }
     }
 
     fn greet(&mut self, link: u8, peer: PeerId) {
-        let Some(stranger) = self.stranger(link) else {
+        let Some(index) = self.stranger(link) else {
             return;
         };
+        let stranger = &mut self.strangers[index];
         let role = match stranger.is_outgoing {
             true => Role::Accepting,
             false => Role::Connecting(RoutingId::from(peer)),
@@ -464,15 +469,15 @@ impl World {
         // Raw octets in front could make something else of it.
         if stranger.greeted_as.is_none() && (stranger.raw.is_empty() || peer != who(HONEST)) {
             stranger.greeted_as = Some(peer);
-            self.read(link, &wire::handshake(role));
+            self.read(index, &wire::handshake(role));
         }
     }
 
     fn say(&mut self, link: u8, skew: u8, times: u8, said: Said) {
-        let Some(stranger) = self.stranger(link) else {
+        let Some(index) = self.stranger(link) else {
             return;
         };
-        let is_forgery = stranger.greeted_as == Some(who(HONEST));
+        let is_forgery = self.strangers[index].greeted_as == Some(who(HONEST));
         if is_forgery && matches!(said, Said::Hello { .. }) {
             return;
         }
@@ -483,32 +488,31 @@ impl World {
         for _ in 0..usize::from(times).max(1).min(self.messages) {
             self.messages -= 1;
             let honest_sequence = self.honest.sequence;
-            let Some(stranger) = self.stranger(link) else {
-                return;
-            };
+            let stranger = &mut self.strangers[index];
             stranger.sequence = stranger.sequence.wrapping_add(1).wrapping_add(skew.into());
             if is_forgery {
                 // Neither the next of the session nor, while the engine does not read, one of the next.
                 stranger.sequence = honest_sequence + 2 + u16::from(skew);
             }
             let octets = said.octets(stranger.sequence, endpoint(place));
-            self.read(link, &octets);
+            self.read(index, &octets);
         }
     }
 
-    fn stranger(&mut self, index: u8) -> Option<&mut Stranger> {
+    /// One of the adversary's connections, if it is open.
+    fn stranger(&self, index: u8) -> Option<usize> {
         let index = usize::from(index).checked_rem(self.strangers.len())?;
-        let stranger = &mut self.strangers[index];
-        (!stranger.is_closed).then_some(stranger)
+        (!self.strangers[index].is_closed).then_some(index)
     }
 
     /// The engine reads from one of the adversary's connections, if it wants to, in pieces that grow.
-    fn read(&mut self, index: u8, mut octets: &[u8]) {
+    fn read(&mut self, index: usize, mut octets: &[u8]) {
         let mut piece = self.piece;
         while !octets.is_empty() && !self.engine.is_congested() {
-            let Some(stranger) = self.stranger(index) else {
+            let stranger = &self.strangers[index];
+            if stranger.is_closed {
                 return;
-            };
+            }
             let link = stranger.link;
             let inbox = self.engine.inbox(link);
             assert!(!inbox.is_empty());
@@ -566,8 +570,10 @@ impl World {
                     let strangers = self.strangers.iter_mut();
                     let closed = strangers.rev().find(|stranger| stranger.link == link);
                     let closed = closed.expect("a connection of somebody's");
-                    assert!(!closed.is_closed, "closed twice");
+                    // The adversary may have ended it meanwhile.
                     closed.is_closed = true;
+                    let told_before = core::mem::replace(&mut closed.is_close_told, true);
+                    assert!(!told_before, "closed twice");
                 }
                 Output::Writable(_) => self.read_strangers(),
                 Output::Datagram(_) | Output::Resume => {}
@@ -677,6 +683,9 @@ impl World {
             assert_eq!(left, [who(HONEST)]);
         }
         self.strangers = Vec::new();
+        if self.is_stopping {
+            self.honest.forget_unsent();
+        }
         let held = self.meter.held();
         assert!(held <= HELD_AFTERWARDS, "{held} octets are still held");
     }
@@ -688,6 +697,7 @@ impl Stranger {
             link,
             is_outgoing,
             is_closed: false,
+            is_close_told: false,
             greeted_as: None,
             sequence: 0,
             raw: Vec::new(),

@@ -107,7 +107,7 @@ fn built(message: &Message) {
             assert_eq!(again.header(), message.header());
         }
         Err(MessageError::HeaderFrame { .. }) => {
-            assert!(message.header_len() > LIMITS.header_frame)
+            assert!(message.header_len() > LIMITS.header_frame);
         }
         Err(MessageError::TooManyGroups { .. } | MessageError::TooManyHeaders { .. }) => {
             assert!(matches!(message.body, Body::Hello(_)));

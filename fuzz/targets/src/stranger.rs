@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId,
-    zmtp::Command,
+    Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, zmtp::Command,
 };
 
 use crate::{script::Reader, wire};

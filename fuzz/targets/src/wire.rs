@@ -97,3 +97,22 @@ pub(crate) fn feed(link: &mut Link, octets: &[u8]) -> Vec<LinkEvent> {
     }
     events
 }
+
+#[cfg(test)]
+mod tests {
+    use zre_core::Limits;
+    use zre_proto::PeerId;
+
+    use super::*;
+
+    #[test]
+    fn the_handshake_is_what_a_link_says() {
+        let connecting = Role::Connecting(PeerId::from([7; 16]).into());
+        for (role, other) in [(connecting, Role::Accepting), (Role::Accepting, connecting)] {
+            let mut link = Link::new(role, &Limits::default());
+            feed(&mut link, &handshake(other));
+            assert!(link.is_open());
+            assert_eq!(take_outbox(&mut link), handshake(role));
+        }
+    }
+}

@@ -94,6 +94,12 @@ impl Honest {
         self.is_open = false;
     }
 
+    /// Nobody reads any more what it wanted to say.
+    pub(super) fn forget_unsent(&mut self) {
+        self.to_be_heard = VecDeque::new();
+        self.to.0 = Link::new(Role::Accepting, &Limits::default());
+    }
+
     pub(super) fn beacon(&mut self, engine: &mut Engine, now: Instant) {
         if now >= self.beacon_at {
             let beacon = stranger::beacon(who(HONEST), place(HONEST_PLACE).port(), false);
