@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod ends;
+pub mod instructions;
 pub mod job;
 pub mod machine;
 pub mod pair;
@@ -18,6 +19,7 @@ pub mod process;
 pub mod report;
 pub mod results;
 pub mod targets;
+pub mod work;
 
 /// Why something could not be measured.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

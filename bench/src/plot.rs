@@ -36,7 +36,6 @@ pub fn draw(file: &Path, machine: &Machine, results: &Results) -> Result<(), Fai
     let times = lines(results, |size| (round_trip(size), "p50_us", 1.0));
     chart(&left, "Round trip, median, microseconds", &times)?;
     let rates = lines(results, |size| {
-        let mib = size as f64 / f64::from(1 << 20);
         (Experiment::OneWay { size }, "rate", mib(size))
     });
     chart(&right, "One way, MiB a second", &rates)?;
@@ -94,7 +93,7 @@ fn chart(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(60)
-        .build_cartesian_2d(sizes.log_scale(), values.log_scale())?;
+        .build_cartesian_2d(sizes.log_scale().base(4.0), values.log_scale())?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -138,7 +137,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     reason = "sizes are whole and not negative"
 )]
 fn whole(size: f64) -> usize {
-    size as usize
+    size.round() as usize
 }
 
 fn color(system: System) -> RGBColor {
@@ -172,7 +171,7 @@ mod tests {
         draw(&file, &Machine::this(), &results).unwrap();
         let picture = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
-        for part in ["tcp", "tokio", "1 KiB"] {
+        for part in ["tcp", "tokio", "256 B"] {
             assert!(picture.contains(part), "{picture}");
         }
     }

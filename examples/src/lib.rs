@@ -1,4 +1,4 @@
-//! What the example programs share: their arguments, and the work that a dealer hands out.
+//! What the example programs share: their arguments, the work that a dealer hands out, and a counter that nodes share.
 //!
 //! The programs themselves are in `examples/examples`; `cargo run --example engine_loop` runs one.
 //! All of them stay on this machine unless told otherwise, and end by themselves.
@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod tally;
 mod work;
 
 pub use arguments::Arguments;
+pub use tally::{COUNTERS, Network, Tally};
 pub use work::{Answer, Dealing, GROUP, Hand, ROLE, Request};
 
 /// The page that helps to choose a crate, so that its programs are compiled.
@@ -20,3 +22,8 @@ pub struct Choosing;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 pub struct Embedding;
+
+/// The page that teaches to test an application in a simulated network, so that its programs are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SIMULATING.md")]
+pub struct Simulating;

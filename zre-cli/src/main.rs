@@ -1,13 +1,15 @@
-//! The `zre` command: chat, ping and script on a ZRE network.
+//! The `zre` command: chat, ping, script and measure on a ZRE network, and simulate one.
 
 mod chat;
 mod failure;
 mod log;
 mod options;
 mod output;
+mod perf;
 mod ping;
 mod pipe;
 mod shutdown;
+mod simulate;
 mod text;
 
 use std::process::ExitCode;
@@ -32,10 +34,13 @@ enum Command {
     Chat(chat::Options),
     Ping(ping::Options),
     Pipe(pipe::Options),
+    Perf(perf::Options),
+    Simulate(simulate::Options),
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 `zre ping` found nobody; 2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, or `zre simulate` ended with wrong views;
+2 the command line is wrong, or the node cannot start.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -57,6 +62,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Chat(options) => runtime.block_on(chat::run(options)),
         Command::Ping(options) => runtime.block_on(ping::run(options)),
         Command::Pipe(options) => runtime.block_on(pipe::run(options)),
+        Command::Perf(options) => runtime.block_on(perf::run(options)),
+        Command::Simulate(options) => simulate::run(&options),
     };
     runtime.shutdown_background();
     code

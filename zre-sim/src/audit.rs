@@ -29,6 +29,13 @@ struct View {
     sessions: u32,
 }
 
+impl View {
+    /// The session that is, or the next: one that a program uses without having heard of it.
+    fn session(self) -> u32 {
+        self.sessions + u32::from(!self.entered)
+    }
+}
+
 /// A message that was sent and has not been delivered.
 #[derive(Debug, Clone, Copy)]
 struct Letter {
@@ -60,11 +67,10 @@ impl Audit {
     }
 
     pub(crate) fn sent(&mut self, from: PeerId, to: PeerId, content: &Content) {
-        let theirs = self.view(to, from);
         let letter = Letter {
             hash: hash(content),
-            sender_session: self.view(from, to).sessions,
-            receiver_session: theirs.sessions + u32::from(!theirs.entered),
+            sender_session: self.view(from, to).session(),
+            receiver_session: self.view(to, from).session(),
         };
         self.mail.entry((from, to)).or_default().push_back(letter);
     }

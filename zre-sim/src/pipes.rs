@@ -134,6 +134,11 @@ impl Pipes {
         if !bound && !begins && !self.node.expects(peer, message.sequence) {
             return;
         }
+        // A HELLO that a younger connection has overtaken belongs to a session that is over.
+        if !bound && begins && self.from.get(&peer).is_some_and(|from| *from > pipe) {
+            self.close(pipe);
+            return;
+        }
         match self.node.handle_message(&id, message, now) {
             Verdict::Accepted if !bound => {
                 self.settle(now);
@@ -366,6 +371,9 @@ impl Pipes {
         outgoing.open = false;
         let (after, timer) = match fresh {
             true => (RETRY_AFTER, Timer::Retry),
+            // A peer that has not presented itself must be forgotten before it does so, or it would find the session
+            // complete at one end only.
+            false if !self.from.contains_key(&peer) => (REPORT_AFTER, Timer::Report { half: true }),
             false => (REPORT_HALF_AFTER, Timer::Report { half: true }),
         };
         self.timers.insert((now + after, peer, timer));

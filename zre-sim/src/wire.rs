@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use zre_core::Instant;
+use zre_core::{Instant, proto::PeerId};
 
 use crate::station::{Cargo, Conn};
 
@@ -11,6 +11,8 @@ use crate::station::{Cargo, Conn};
 pub(crate) struct Wire {
     opener: End,
     taker: End,
+    /// Who opened it; the process can be another by now.
+    pub(crate) opened_by: PeerId,
     /// Where it was opened to.
     pub(crate) port: u16,
     /// How often connecting has been tried.
@@ -66,10 +68,12 @@ pub(crate) struct End {
 }
 
 impl Wire {
-    pub(crate) fn new(from: usize, conn: Conn, to: usize, port: u16) -> Self {
+    pub(crate) fn new(opener: (usize, PeerId), conn: Conn, to: usize, port: u16) -> Self {
+        let (process, opened_by) = opener;
         Self {
-            opener: End::new(from, Some(conn)),
+            opener: End::new(process, Some(conn)),
             taker: End::new(to, None),
+            opened_by,
             port,
             attempts: 0,
         }

@@ -29,8 +29,9 @@ impl World {
         let from = self.processes[process].host;
         let listener = host.and_then(|host| self.listeners.get(&(host, to.port().get())));
         let target = listener.copied().unwrap_or(process);
+        let opened_by = self.processes[process].station.id();
         self.wires.push(Some(Box::new(Wire::new(
-            process,
+            (process, opened_by),
             conn,
             target,
             to.port().get(),
@@ -109,7 +110,7 @@ impl World {
         );
         let remote = IpAddr::from(self.network.hosts[self.processes[opener].host].address);
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
-        let from = RoutingId::from(self.processes[opener].station.id());
+        let from = RoutingId::from(wire.opened_by);
         let now = self.local(taker);
         self.trace
             .note(self.now, taker, Note::Accepts { wire: index });

@@ -1,0 +1,99 @@
+//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a small change shows.
+//!
+//! `zre-bench-instructions` compares the counts with those in `baseline.json`.
+
+#![forbid(unsafe_code)]
+#![allow(missing_docs, unreachable_pub, reason = "what gungraun's macros make")]
+
+use std::hint::black_box;
+
+use bytes::{Bytes, BytesMut};
+use gungraun::{library_benchmark, library_benchmark_group, main};
+use zre_bench::work::{self, Couple, Encoded, Watcher};
+use zre_net::core::proto::{Beacon, BeaconError, Content, Message, MessageError};
+
+/// Messages that are sent, and read, at once.
+const BATCH: usize = 64;
+
+fn message(name: &str) -> (Message, BytesMut) {
+    (work::message(name), BytesMut::with_capacity(1024))
+}
+
+fn encoded(name: &str) -> Encoded {
+    Encoded::new(&work::message(name))
+}
+
+fn sending(size: usize) -> (Couple, Content) {
+    let (mut couple, content) = (Couple::new(), Bytes::from(vec![1; size]).into());
+    // What is needed once is there then.
+    couple.whisper(BATCH, &content);
+    let octets = couple.written();
+    couple.read(&octets);
+    (couple, content)
+}
+
+fn reading(size: usize) -> (Couple, Bytes) {
+    let (mut couple, content) = sending(size);
+    couple.whisper(BATCH, &content);
+    let octets = couple.written();
+    (couple, octets)
+}
+
+#[library_benchmark]
+#[bench::hello(message("hello"))]
+#[bench::whisper(message("whisper"))]
+#[bench::shout(message("shout"))]
+#[bench::join(message("join"))]
+#[bench::ping(message("ping"))]
+fn encode((message, mut out): (Message, BytesMut)) -> (Message, BytesMut) {
+    black_box(&message).encode_header(&mut out);
+    (message, out)
+}
+
+#[library_benchmark]
+#[bench::hello(encoded("hello"))]
+#[bench::whisper(encoded("whisper"))]
+#[bench::shout(encoded("shout"))]
+#[bench::join(encoded("join"))]
+#[bench::ping(encoded("ping"))]
+fn decode(encoded: Encoded) -> Result<Message, MessageError> {
+    black_box(encoded).decode()
+}
+
+#[library_benchmark]
+#[bench::version_1(work::beacon())]
+fn decode_beacon(octets: Bytes) -> (Result<Beacon, BeaconError>, Bytes) {
+    (Beacon::decode(black_box(&octets)), octets)
+}
+
+#[library_benchmark]
+#[bench::of_16(sending(16))]
+#[bench::of_1024(sending(1 << 10))]
+#[bench::of_65536(sending(64 << 10))]
+fn whispers_to_octets((mut couple, content): (Couple, Content)) -> (Couple, Content, usize) {
+    let octets = couple.whisper(BATCH, black_box(&content));
+    (couple, content, octets)
+}
+
+#[library_benchmark]
+#[bench::of_16(reading(16))]
+#[bench::of_1024(reading(1 << 10))]
+#[bench::of_65536(reading(64 << 10))]
+fn octets_to_whispers((mut couple, octets): (Couple, Bytes)) -> (Couple, Bytes, usize) {
+    let messages = couple.read(black_box(&octets));
+    (couple, octets, messages)
+}
+
+#[library_benchmark]
+#[bench::of_1000_known_peers(Watcher::new(1000))]
+fn beacons(mut watcher: Watcher) -> Watcher {
+    watcher.hear_all();
+    watcher
+}
+
+library_benchmark_group!(name = codecs, benchmarks = [encode, decode, decode_beacon]);
+library_benchmark_group!(
+    name = engine,
+    benchmarks = [whispers_to_octets, octets_to_whispers, beacons]
+);
+main!(library_benchmark_groups = codecs, engine);

@@ -1,0 +1,78 @@
+//! A counter that all nodes share: each line typed is a press, and the total is printed when it changes. End it with Ctrl-D.
+//!
+//! The logic is [`Tally`], which `docs/SIMULATING.md` tests in a simulated network. This is all that a real node adds.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    error::Error,
+    io,
+    sync::mpsc::{self, Receiver, TryRecvError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use zre_blocking::{Content, GroupName, Node, PeerId, RecvTimeoutError};
+use zre_examples::{Arguments, COUNTERS, Network, Tally};
+
+/// A real node, as the tally uses it.
+struct Real<'a>(&'a Node);
+
+impl Network for Real<'_> {
+    fn shout(&mut self, group: &GroupName, content: Content) {
+        // Fails only when the node has stopped.
+        let _ = self.0.shout(group, content);
+    }
+
+    fn whisper(&mut self, peer: PeerId, content: Content) {
+        // If the peer is gone, its exit is among the next events.
+        let _ = self.0.whisper(peer, content);
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::read(&[])?;
+    let end = Instant::now() + arguments.time()?;
+    let node = Node::builder(arguments.name("tally"))
+        .interface(arguments.interface())
+        .port(arguments.port()?)
+        .join(COUNTERS)
+        .start()?;
+    println!("{} listens at {}", node.name(), node.endpoint());
+    let mut tally = Tally::new(node.id(), COUNTERS.try_into()?);
+    count(&node, &mut tally, &presses(), end);
+    node.stop();
+    println!("stopped at {}", tally.total());
+    Ok(())
+}
+
+/// Ends with the input, or when the time is over.
+fn count(node: &Node, tally: &mut Tally, presses: &Receiver<()>, end: Instant) {
+    let mut shown = 0;
+    while Instant::now() < end {
+        match presses.try_recv() {
+            Ok(()) => tally.press(&mut Real(node)),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return,
+        }
+        match node.recv_timeout(Duration::from_millis(10)) {
+            Ok(event) => tally.handle_event(&event, &mut Real(node)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Stopped) => return,
+        }
+        if tally.total() != shown {
+            shown = tally.total();
+            println!("the total is {shown}");
+        }
+    }
+}
+
+/// One for each line of the standard input.
+fn presses() -> Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = io::stdin().lines().map_while(Result::ok);
+        lines.map(|_| ()).all(|()| sender.send(()).is_ok())
+    });
+    receiver
+}

@@ -1,0 +1,166 @@
+//! The tally in simulated networks, and on real nodes.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Program, free_port};
+use zre_core::{
+    Event,
+    proto::{Content, GroupName, PeerId},
+};
+use zre_examples::{COUNTERS, Network, Tally};
+use zre_sim::{App, Conditions, Handle, Level, Sim};
+
+struct Simulated<'a, 'b>(&'a mut Handle<'b>);
+
+impl Network for Simulated<'_, '_> {
+    fn shout(&mut self, group: &GroupName, content: Content) {
+        let _ = self.0.shout(group, content);
+    }
+
+    fn whisper(&mut self, peer: PeerId, content: Content) {
+        let _ = self.0.whisper(peer, content);
+    }
+}
+
+/// The tally is made at the first chance to learn the node's identity, and again after a restart.
+#[derive(Default)]
+struct TallyApp(Option<Tally>);
+
+impl TallyApp {
+    fn tally(&mut self, id: PeerId) -> &mut Tally {
+        let group = COUNTERS.try_into().expect("a short name");
+        self.0.get_or_insert_with(|| Tally::new(id, group))
+    }
+}
+
+impl App for TallyApp {
+    fn handle_event(&mut self, event: Event, node: &mut Handle<'_>) {
+        let tally = self.tally(node.id());
+        tally.handle_event(&event, &mut Simulated(node));
+    }
+}
+
+fn press(sim: &mut Sim, name: &str) {
+    sim.node(name).with_app(|app: &mut TallyApp, node| {
+        app.tally(node.id()).press(&mut Simulated(node));
+    });
+}
+
+fn all_show(sim: &mut Sim, names: &[&str], total: u64) -> bool {
+    let mut shown = names.iter().map(|name| {
+        sim.node(name)
+            .app::<TallyApp>()
+            .0
+            .as_ref()
+            .map_or(0, Tally::total)
+    });
+    shown.all(|shown| shown == total)
+}
+
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn counters(seed: u64, level: Level) -> Sim {
+    let mut sim = Sim::with_level(level, seed);
+    sim.lan("lan").set(Conditions::wifi());
+    for name in NAMES {
+        let group = COUNTERS.try_into().expect("a short name");
+        sim.host(name)
+            .start_app(name, TallyApp::default(), |config| {
+                config.groups.insert(group);
+            });
+    }
+    let found = sim.run_until(Duration::from_secs(20), Sim::agrees);
+    assert!(found.is_ok(), "{found:?}");
+    sim
+}
+
+#[test]
+fn both_sides_of_a_partition_count_and_agree_later_whatever_the_seed() {
+    for seed in 0..10 {
+        let mut sim = counters(seed, Level::Messages);
+        press(&mut sim, "a");
+        sim.partition(&["a", "b"], &["c", "d", "e"]);
+        for name in NAMES {
+            press(&mut sim, name);
+        }
+        // Longer than the other side is believed to be there.
+        sim.run_for(Duration::from_secs(60));
+        assert!(all_show(&mut sim, &["a", "b"], 3), "seed {seed}");
+        assert!(!all_show(&mut sim, &NAMES, 6), "seed {seed}");
+        sim.heal();
+        sim.run_for(Duration::from_secs(20));
+        assert!(all_show(&mut sim, &NAMES, 6), "seed {seed}");
+        sim.check().unwrap();
+    }
+}
+
+#[test]
+fn who_comes_later_learns_of_those_who_are_gone() {
+    let mut sim = counters(1, Level::Octets);
+    press(&mut sim, "a");
+    press(&mut sim, "b");
+    sim.run_for(Duration::from_secs(2));
+    sim.host("a").crash();
+    sim.host("f").start_app("f", TallyApp::default(), |config| {
+        let group = COUNTERS.try_into().expect("a short name");
+        config.groups.insert(group);
+    });
+    sim.run_for(Duration::from_secs(20));
+    assert!(all_show(&mut sim, &["b", "c", "d", "e", "f"], 2));
+}
+
+#[test]
+fn anything_can_come_from_the_network() {
+    struct Nothing;
+    impl Network for Nothing {
+        fn shout(&mut self, _: &GroupName, _: Content) {}
+        fn whisper(&mut self, _: PeerId, _: Content) {}
+    }
+    let id = PeerId::from([7; 16]);
+    let mut tally = Tally::new(id, COUNTERS.try_into().unwrap());
+    let most = u64::MAX;
+    for content in [
+        "",
+        "x",
+        "1 2",
+        "\n\n",
+        &format!("{id} -1"),
+        &format!("{id} {most}"),
+    ] {
+        let event = Event::Whisper {
+            peer: id,
+            name: "x".try_into().unwrap(),
+            content: content.into(),
+        };
+        tally.handle_event(&event, &mut Nothing);
+    }
+    tally.press(&mut Nothing);
+    assert_eq!(tally.total(), most);
+}
+
+#[test]
+fn real_nodes_count_together() {
+    let port = free_port();
+    let mut alice = Program::start("tally", port, &["--name", "alice"]);
+    let mut bob = Program::start("tally", port, &["--name", "bob"]);
+    alice.send("");
+    bob.wait_for("the total is 1");
+    bob.send("");
+    alice.wait_for("the total is 2");
+    alice.close_input();
+    bob.close_input();
+    for program in [alice, bob] {
+        assert_eq!(program.succeed().last().unwrap(), "stopped at 2");
+    }
+}
+
+#[test]
+fn the_guide_shows_the_code_as_it_is() {
+    let page = include_str!("../../docs/SIMULATING.md");
+    let (_, code) = include_str!("../src/tally.rs")
+        .split_once("\n\n")
+        .expect("a heading");
+    assert!(page.contains(code.trim()), "copy examples/src/tally.rs");
+}

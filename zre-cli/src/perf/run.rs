@@ -1,0 +1,395 @@
+//! The side that measures.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::json;
+use tokio::time::timeout;
+use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo};
+
+use super::{
+    figures::{Figures, Flow, RoundTrips, size},
+    progress::Progress,
+    protocol::{self, Control},
+};
+use crate::{
+    failure::Failure,
+    log,
+    options::{self, Common},
+    output::print,
+    shutdown,
+    text::one_line,
+};
+
+/// Measure with a node that serves.
+///
+/// For each size: the times of messages there and back, the rate of messages to that node, and the rate of messages to
+/// the group of all that serve. Rates are what the receivers saw.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Options {
+    /// The node to measure with, by its name or the beginning of its UUID [default: the first that serves]
+    #[arg(long, value_name = "PEER")]
+    peer: Option<String>,
+
+    /// Octets of the messages, with K or M for KiB or MiB, up to 64M
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "16,1K,64K,1M", value_parser = octets)]
+    sizes: Vec<usize>,
+
+    /// Send at most so many messages for each figure
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
+    count: u64,
+
+    /// Send no longer than this for each figure, up to an hour
+    #[arg(long, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true, value_parser = seconds)]
+    seconds: Duration,
+
+    /// How long to look for a node that serves, up to an hour
+    #[arg(long, short, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
+    wait: Duration,
+
+    /// The group that those who serve are in
+    #[arg(long, short, value_name = "GROUP", default_value = protocol::GROUP, value_parser = options::group_name)]
+    group: GroupName,
+
+    /// Print one JSON object, with times in microseconds
+    #[arg(long)]
+    json: bool,
+
+    /// The name that the others see
+    #[arg(long, short, value_name = "NAME", default_value = "zre-perf-run", value_parser = options::node_name)]
+    name: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HELP: &str = "\
+Examples:
+  zre perf run                       with the first node that serves
+  zre perf run --peer cellar --sizes 100,8K --seconds 10
+  zre perf run --json > today.json
+
+Exit codes: 0 done; 1 found no node that serves, or lost it; 2 the command line is wrong, or the
+node cannot start.";
+
+/// How long an answer may take beyond the time that is measured, before the node counts as lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Measures, and shows the figures.
+pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
+    log::to_standard_error(options.common.verbose)?;
+    let node = options.common.builder(Some(&options.name)).start().await?;
+    let mut figures = Figures::default();
+    let measured = tokio::select! {
+        measured = find_and_measure(&node, &options, &mut figures) => measured.map(Some),
+        asked = shutdown::requested() => { asked?; Ok(None) }
+    };
+    node.stop().await;
+    // Also what was measured before the end came early.
+    match measured {
+        Ok(peer) => {
+            show(peer.as_ref(), &figures, options.json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Lost(why)) => {
+            Failure::Told(why).report();
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// There is no node to measure with, or there is none any more; and why.
+struct Lost(String);
+
+impl From<zre_tokio::Error> for Lost {
+    fn from(error: zre_tokio::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+async fn find_and_measure(
+    node: &Node,
+    options: &Options,
+    figures: &mut Figures,
+) -> Result<PeerInfo, Lost> {
+    let found = timeout(options.wait, find(node, options)).await;
+    let server = match found {
+        Ok(found) => found?,
+        Err(_) => return Err(Lost(nobody(node, options))),
+    };
+    let mut run = Run {
+        node,
+        server: server.id,
+        options,
+        progress: Progress::new(3 * options.sizes.len()),
+    };
+    for size in &options.sizes {
+        figures.round_trips.extend(run.round_trips(*size).await?);
+    }
+    for size in &options.sizes {
+        figures.one_way.extend(run.one_way(*size).await?);
+    }
+    for size in &options.sizes {
+        figures.shouts.extend(run.shouts(*size).await?);
+    }
+    Ok(server)
+}
+
+/// Waits for a node that serves, that is wanted, and that has joined the group.
+async fn find(node: &Node, options: &Options) -> Result<PeerInfo, Lost> {
+    loop {
+        let event = node.recv().await.ok_or_else(stopped)?;
+        let Event::Join { peer, group, .. } = event else {
+            continue;
+        };
+        let info = node.peer(peer).filter(|info| {
+            group == options.group && protocol::serves(&info.headers) && is_wanted(info, options)
+        });
+        if let Some(info) = info {
+            return Ok(info);
+        }
+    }
+}
+
+fn is_wanted(info: &PeerInfo, options: &Options) -> bool {
+    options.peer.as_ref().is_none_or(|wanted| {
+        let id = info.id.to_string();
+        let begins = |id: &str| {
+            id.get(..wanted.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+        };
+        info.name == *wanted.as_str() || (!wanted.is_empty() && begins(&id))
+    })
+}
+
+fn nobody(node: &Node, options: &Options) -> String {
+    let (interface, port, group) = (node.interface(), options.common.port, &options.group);
+    let wanted = match &options.peer {
+        Some(wanted) => format!("no node {wanted:?} that serves"),
+        None => "no node that serves".to_owned(),
+    };
+    format!(
+        "found {wanted} in group {group} on {interface}, port {port}; start `zre perf serve` there"
+    )
+}
+
+fn stopped() -> Lost {
+    Lost("the node has stopped".to_owned())
+}
+
+struct Run<'r> {
+    node: &'r Node,
+    server: PeerId,
+    options: &'r Options,
+    progress: Progress,
+}
+
+impl Run<'_> {
+    async fn round_trips(&mut self, octets: usize) -> Result<Option<RoundTrips>, Lost> {
+        let (node, server) = (self.node, self.server);
+        let payload = payload(octets);
+        node.whisper(server, Control::Echo.content()).await?;
+        let (count, time) = (self.options.count, self.options.seconds);
+        let what = format!("round trip {}", size(octets));
+        let measurement = self.progress.begin(what, count, time);
+        let times = timeout(time + PATIENCE, async {
+            // The first ones find everything cold.
+            for _ in 0..(count / 10).min(20) {
+                round_trip(node, server, &payload).await?;
+            }
+            let mut times = Vec::new();
+            while measurement.goes_on(times.len() as u64) {
+                times.push(round_trip(node, server, &payload).await?);
+            }
+            Ok::<_, Lost>(times)
+        });
+        let times = times.await.map_err(|_| silent())??;
+        Ok(RoundTrips::new(octets, times))
+    }
+
+    async fn one_way(&mut self, octets: usize) -> Result<Option<Flow>, Lost> {
+        let (node, server) = (self.node, self.server);
+        let payload = payload(octets);
+        node.whisper(server, Control::Count.content()).await?;
+        let what = format!("one way {}", size(octets));
+        let measurement = self
+            .progress
+            .begin(what, self.options.count, self.options.seconds);
+        let mut sent = 0;
+        while measurement.goes_on(sent) {
+            node.whisper(server, payload.clone()).await?;
+            sent += 1;
+        }
+        self.report(server, octets, 1, sent).await
+    }
+
+    /// All members of the group that serve count, and the slowest of them is shown.
+    async fn shouts(&mut self, octets: usize) -> Result<Option<Flow>, Lost> {
+        let (node, group) = (self.node, &self.options.group);
+        let payload = payload(octets);
+        let members: Vec<PeerId> = node
+            .peers_by_group(group.clone())?
+            .into_iter()
+            .filter(|peer| {
+                let info = node.peer(*peer);
+                info.is_some_and(|info| protocol::serves(&info.headers))
+            })
+            .collect();
+        for member in &members {
+            node.whisper(*member, Control::Count.content()).await?;
+        }
+        let what = format!("shout {}", size(octets));
+        let measurement = self
+            .progress
+            .begin(what, self.options.count, self.options.seconds);
+        let mut sent = 0;
+        while measurement.goes_on(sent) {
+            node.shout(group.clone(), payload.clone()).await?;
+            sent += 1;
+        }
+        let mut slowest: Option<Flow> = None;
+        for member in &members {
+            let flow = self.report(*member, octets, members.len(), sent).await?;
+            let is_slower =
+                |flow: &Flow| slowest.as_ref().is_none_or(|other| flow.is_slower(other));
+            if flow.as_ref().is_some_and(is_slower) {
+                slowest = flow;
+            }
+        }
+        Ok(slowest)
+    }
+
+    /// Asks a node what it has counted. That comes behind all messages, so they have arrived.
+    async fn report(
+        &self,
+        peer: PeerId,
+        octets: usize,
+        receivers: usize,
+        sent: u64,
+    ) -> Result<Option<Flow>, Lost> {
+        self.node.whisper(peer, Control::Report.content()).await?;
+        let counted = answer(self.node, peer, |content| match Control::read(content) {
+            Some(Control::Counted {
+                messages,
+                nanoseconds,
+            }) => Some((messages, nanoseconds)),
+            _ => None,
+        });
+        let (messages, nanoseconds) = timeout(PATIENCE, counted).await.map_err(|_| silent())??;
+        if messages != sent {
+            return Err(Lost(format!("sent {sent} messages, {messages} arrived")));
+        }
+        let time = Duration::from_nanos(nanoseconds);
+        Ok(Flow::new(octets, receivers, messages, time))
+    }
+}
+
+/// Sends a message, and says when it was back.
+async fn round_trip(node: &Node, server: PeerId, payload: &Content) -> Result<Duration, Lost> {
+    let begun = Instant::now();
+    node.whisper(server, payload.clone()).await?;
+    let read = |content: &Content| protocol::is_payload(content).then_some(());
+    answer(node, server, read).await?;
+    Ok(begun.elapsed())
+}
+
+fn payload(octets: usize) -> Content {
+    Bytes::from(vec![0; octets]).into()
+}
+
+fn silent() -> Lost {
+    Lost("the node that serves does not answer".to_owned())
+}
+
+/// Waits for a whisper of a peer out of which something can be read.
+async fn answer<T>(
+    node: &Node,
+    from: PeerId,
+    read: impl Fn(&Content) -> Option<T>,
+) -> Result<T, Lost> {
+    loop {
+        match node.recv().await.ok_or_else(stopped)? {
+            Event::Whisper { peer, content, .. } if peer == from => {
+                if let Some(answer) = read(&content) {
+                    return Ok(answer);
+                }
+            }
+            Event::Exit { peer, name, reason } if peer == from => {
+                return Err(Lost(format!("{name} is gone: {reason}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn show(peer: Option<&PeerInfo>, figures: &Figures, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let peer = peer.map(|peer| {
+            json!({
+                "name": peer.name.to_string(),
+                "uuid": peer.id.to_string(),
+                "endpoint": peer.endpoint.to_string(),
+            })
+        });
+        return Ok(print(
+            &json!({"peer": peer, "figures": figures}).to_string(),
+        )?);
+    }
+    if let Some(PeerInfo {
+        name, id, endpoint, ..
+    }) = peer
+    {
+        print(&one_line(&format!("with {name}  {id}  {endpoint}")))?;
+    }
+    for line in figures.lines() {
+        print(&line)?;
+    }
+    Ok(())
+}
+
+/// Reads a size such as `64K`.
+fn octets(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1 << 10),
+        None => text
+            .strip_suffix(['M', 'm'])
+            .map_or((text, 1), |digits| (digits, 1 << 20)),
+    };
+    let octets = digits
+        .parse()
+        .ok()
+        .and_then(|number: usize| number.checked_mul(unit));
+    octets
+        .filter(|octets| (1..=64 << 20).contains(octets))
+        .ok_or_else(|| "expected a size from 1 to 64M, such as 100 or 8K".to_owned())
+}
+
+/// Reads a time of at most an hour.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 0.5")?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if time.is_zero() || time > Duration::from_secs(3600) {
+        return Err("expected more than 0 and at most 3600 seconds".to_owned());
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_shown() {
+        for octets in [1, 16, 1000, 1 << 10, 3 << 10, 1 << 20, 64 << 20] {
+            assert_eq!(super::octets(&size(octets)), Ok(octets));
+        }
+        for wrong in ["0", "", "K", "65M", "1.5K", "-1", "99999999999999999999M"] {
+            assert!(super::octets(wrong).is_err(), "{wrong}");
+        }
+    }
+}

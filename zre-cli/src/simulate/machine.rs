@@ -1,0 +1,80 @@
+//! What the simulation costs on this machine: for standard error, since it differs each time.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
+
+use super::report::{grouped, table};
+
+/// Does something and says how long that took.
+pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begin = Instant::now();
+    (work(), begin.elapsed())
+}
+
+/// Wall time and memory of each run.
+#[derive(Debug, Default)]
+pub(super) struct Costs {
+    rows: Vec<Vec<String>>,
+    total: Duration,
+}
+
+impl Costs {
+    pub(super) fn add(&mut self, nodes: u32, wall_time: Duration) {
+        self.total += wall_time;
+        let pairs = pairs(nodes).max(1);
+        let per_pair = wall_time.as_secs_f64() * 1e6 / pairs as f64;
+        let mut row = vec![
+            grouped(u64::from(nodes)),
+            grouped(pairs),
+            format!("{:.2} s", wall_time.as_secs_f64()),
+            format!("{per_pair:.1} us"),
+        ];
+        match peak_memory() {
+            Some(octets) => {
+                let mib = octets as f64 / f64::from(1 << 20);
+                let per_node = mib / f64::from(nodes);
+                row.extend([format!("{mib:.0} MiB"), format!("{per_node:.2} MiB")]);
+            }
+            None => row.extend(["unknown".to_owned(), "unknown".to_owned()]),
+        }
+        self.rows.push(row);
+    }
+
+    /// Says it on standard error.
+    pub(super) fn tell(&self) {
+        let heads = [
+            "nodes",
+            "pairs",
+            "wall time",
+            "per pair",
+            "peak memory",
+            "per node",
+        ];
+        let mut text = table(&heads, &self.rows);
+        if self.rows.len() > 1 {
+            let total = self.total.as_secs_f64();
+            text += &format!("{total:.2} s of wall time in all\n");
+        }
+        // Nothing can be done for a user who has closed standard error.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// How many pairs of a node and another there are.
+pub(super) fn pairs(nodes: u32) -> u64 {
+    let nodes = u64::from(nodes);
+    nodes * nodes.saturating_sub(1)
+}
+
+/// The most memory that this process has had, where the system tells it as Linux does.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    Some(kib << 10)
+}

@@ -1,0 +1,45 @@
+//! How far it is, on a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on standard error; nothing if that is no terminal.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// For networks of these sizes, each running so long.
+    pub(super) fn new(sizes: &[u32], duration: Duration) -> Self {
+        let all = sizes.iter().map(|nodes| work(*nodes, duration)).sum();
+        let bar = ProgressBar::new(all);
+        let template = "{bar:40} {percent:>3} %  {elapsed}  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    /// A network of this size has run for so long, since it was last told.
+    pub(super) fn advance(&self, nodes: u32, by: Duration, message: impl FnOnce() -> String) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_message(message());
+        self.bar.inc(work(nodes, by));
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Pairs times microseconds, about which the wall time follows.
+fn work(nodes: u32, time: Duration) -> u64 {
+    let pairs = u64::from(nodes).saturating_mul(u64::from(nodes));
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    pairs.saturating_mul(micros / 1000)
+}

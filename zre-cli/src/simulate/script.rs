@@ -1,0 +1,87 @@
+//! What happens to a simulated network, and when.
+
+use std::time::Duration;
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore as _, SeedableRng as _},
+};
+
+use super::{options::Options, program::below};
+
+/// How long a node that is restarted is away.
+const DOWN: Duration = Duration::from_secs(1);
+
+/// One deed of the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Deed {
+    Start(u32),
+    Crash(u32),
+    Restart(u32),
+    Part,
+    Heal,
+    /// Look at the figures.
+    Look,
+}
+
+/// All deeds in order.
+pub(super) fn script(options: &Options, nodes: u32) -> Vec<(Duration, Deed)> {
+    let mut chance = ChaCha8Rng::seed_from_u64(options.seed);
+    let mut script: Vec<_> = (0..nodes)
+        .map(|node| (moment(&mut chance, options.spread), Deed::Start(node)))
+        .collect();
+    churn(options, nodes, &mut chance, &mut script);
+    if let Some(partition) = options.partition {
+        script.push((partition.at, Deed::Part));
+        script.push((partition.at + partition.lasts, Deed::Heal));
+    }
+    let step = look_interval(options.duration);
+    let looks = (1..).map(|number| step * number);
+    script.extend(
+        looks
+            .take_while(|at| *at < options.duration)
+            .map(|at| (at, Deed::Look)),
+    );
+    script.retain(|(at, _)| *at < options.duration);
+    script.push((options.duration, Deed::Look));
+    // Stable, and by time first: the same for the same options.
+    script.sort();
+    script
+}
+
+/// Between when all have started and when four fifths of the time are over.
+fn churn(
+    options: &Options,
+    nodes: u32,
+    chance: &mut ChaCha8Rng,
+    script: &mut Vec<(Duration, Deed)>,
+) {
+    let span = (options.duration * 4 / 5).saturating_sub(options.spread);
+    let restarts = (options.churn * span.as_secs_f64() / 60.0).round();
+    for _ in 0..in_whole(restarts) {
+        let at = options.spread + moment(chance, span);
+        let node = below(chance, usize::try_from(nodes).unwrap_or(usize::MAX));
+        let node = u32::try_from(node).unwrap_or(0);
+        script.push((at, Deed::Crash(node)));
+        // With the last fifth too short, it stays away.
+        script.push((at + DOWN, Deed::Restart(node)));
+    }
+}
+
+/// How far apart the figures are looked at: fine enough for a picture, and not more.
+pub(super) fn look_interval(duration: Duration) -> Duration {
+    (duration / 3000).max(Duration::from_millis(10))
+}
+
+fn moment(chance: &mut ChaCha8Rng, within: Duration) -> Duration {
+    let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(chance.next_u64() % micros.saturating_add(1))
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a rate and a duration within their bounds"
+)]
+fn in_whole(number: f64) -> u64 {
+    number as u64
+}
