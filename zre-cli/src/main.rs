@@ -18,6 +18,10 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
+/// A thousand simulated nodes are a million peers in small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Find and talk to the nodes of a ZRE network.
 ///
 /// Nodes on a local network find each other without a server, form groups and exchange messages.

@@ -14,50 +14,37 @@ pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (work(), begin.elapsed())
 }
 
-/// Wall time and memory of each run.
+/// Wall time of each run, and memory of all.
 #[derive(Debug, Default)]
 pub(super) struct Costs {
     rows: Vec<Vec<String>>,
-    total: Duration,
+    nodes: u32,
 }
 
 impl Costs {
     pub(super) fn add(&mut self, nodes: u32, wall_time: Duration) {
-        self.total += wall_time;
+        self.nodes += nodes;
         let pairs = pairs(nodes).max(1);
         let per_pair = wall_time.as_secs_f64() * 1e6 / pairs as f64;
-        let mut row = vec![
+        self.rows.push(vec![
             grouped(u64::from(nodes)),
             grouped(pairs),
             format!("{:.2} s", wall_time.as_secs_f64()),
             format!("{per_pair:.1} us"),
-        ];
-        match peak_memory() {
-            Some(octets) => {
-                let mib = octets as f64 / f64::from(1 << 20);
-                let per_node = mib / f64::from(nodes);
-                row.extend([format!("{mib:.0} MiB"), format!("{per_node:.2} MiB")]);
-            }
-            None => row.extend(["unknown".to_owned(), "unknown".to_owned()]),
-        }
-        self.rows.push(row);
+        ]);
     }
 
     /// Says it on standard error.
-    pub(super) fn tell(&self) {
-        let heads = [
-            "nodes",
-            "pairs",
-            "wall time",
-            "per pair",
-            "peak memory",
-            "per node",
-        ];
-        let mut text = table(&heads, &self.rows);
-        if self.rows.len() > 1 {
-            let total = self.total.as_secs_f64();
-            text += &format!("{total:.2} s of wall time in all\n");
+    pub(super) fn tell(&self, wall_time: Duration) {
+        let mut text = table(&["nodes", "pairs", "wall time", "per pair"], &self.rows);
+        let seconds = wall_time.as_secs_f64();
+        text += &format!("{seconds:.2} s of wall time in all");
+        if let Some(octets) = peak_memory() {
+            let mib = octets as f64 / f64::from(1 << 20);
+            let per_node = mib / f64::from(self.nodes.max(1));
+            text += &format!(", {mib:.0} MiB of memory at most, {per_node:.2} MiB a node");
         }
+        text.push('\n');
         // Nothing can be done for a user who has closed standard error.
         let _ = io::stderr().write_all(text.as_bytes());
     }

@@ -14,11 +14,17 @@ mod values;
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
+    panic::resume_unwind,
     path::Path,
     process::ExitCode,
+    thread,
 };
 
-use self::{machine::Costs, progress::Progress, report::Report};
+use self::{
+    machine::{Costs, timed},
+    progress::Progress,
+    report::Report,
+};
 use crate::{failure::Failure, output};
 
 pub(crate) use self::options::Options;
@@ -30,18 +36,33 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     options.check()?;
     // Before the work, so that a wrong name is not told only after it.
     let plot = options.plot.as_deref().map(create).transpose()?;
-    let mut trace = options.trace.as_deref().map(create).transpose()?;
+    let trace = options.trace.as_deref().map(create).transpose()?;
 
     let sizes = growth::sizes(options);
     let progress = Progress::new(&sizes, options.duration);
-    let mut runs = Vec::new();
+    let one = |nodes: u32, trace| {
+        let (run, wall_time) = timed(|| run::simulate(options, nodes, trace, &progress));
+        run.map(|run| (run, wall_time))
+    };
+    // The smaller networks together need less time than the whole one, so they run beside it.
+    let (runs, wall_time): (Vec<_>, _) = timed(|| {
+        thread::scope(|scope| {
+            let smaller = sizes.iter().filter(|nodes| **nodes != options.nodes);
+            let smaller =
+                scope.spawn(|| smaller.map(|nodes| one(*nodes, None)).collect::<Vec<_>>());
+            let whole = one(options.nodes, trace);
+            let smaller = smaller.join().unwrap_or_else(|panic| resume_unwind(panic));
+            smaller.into_iter().chain([whole]).collect()
+        })
+    });
     let mut costs = Costs::default();
-    for nodes in sizes {
-        let trace = trace.take_if(|_| nodes == options.nodes);
-        let (run, wall_time) = machine::timed(|| run::simulate(options, nodes, trace, &progress));
-        costs.add(nodes, wall_time);
-        runs.push(run?);
+    let mut results = Vec::new();
+    for run in runs {
+        let (run, wall_time) = run?;
+        costs.add(run.nodes, wall_time);
+        results.push(run);
     }
+    let runs = results;
     progress.finish();
 
     let report = Report::new(options, &runs)?;
@@ -53,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         false => report.to_text(),
     };
     output::write(text.as_bytes())?;
-    costs.tell();
+    costs.tell(wall_time);
     Ok(match report.is_well() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

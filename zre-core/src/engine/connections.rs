@@ -21,6 +21,8 @@ use crate::{
 
 /// How long the connection from a peer may be quiet after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How often a handshake is looked at whose octets may lie unread, for the application has to catch up.
+const UNREAD_GRACE: Duration = Duration::from_secs(1);
 /// How long a goodbye beacon may come behind the end of the connections.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,8 @@ pub(super) struct Connection {
     pub(super) link: Link,
     pub(super) end: End,
     pub(super) read_at: Instant,
+    /// How many congestions had ended when its handshake was given time: what would end it may lie unread meanwhile.
+    reliefs: u64,
     /// Whether [`Output::Writable`] waits to be taken.
     pub(super) writable_told: bool,
 }
@@ -291,10 +295,22 @@ impl Engine {
             .is_some_and(|paths| matches!(paths.to, Outgoing::Lost { .. }))
     }
 
+    /// Whether a peer's session is carried by a connection that came in later than this one.
+    pub(super) fn is_overtaken(&self, link: LinkId, peer: PeerId) -> bool {
+        let from = self.paths.get(&peer).and_then(|paths| paths.from);
+        from.is_some_and(|from| from > link)
+    }
+
     pub(super) fn handshake_timed_out(&mut self, link: LinkId) {
-        let Some(connection) = self.connections.get(&link) else {
+        let (reliefs, is_congested) = (self.node.reliefs(), self.node.is_congested());
+        let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
+        if is_congested || connection.reliefs != reliefs {
+            connection.reliefs = reliefs;
+            let again = self.now + UNREAD_GRACE;
+            return self.deadlines.set(Timer::Handshake(link), again);
+        }
         match connection.end {
             End::Outgoing(_) if connection.link.is_open() => {}
             End::Outgoing(peer) => {
@@ -469,6 +485,7 @@ impl Engine {
                 link,
                 end,
                 read_at: self.now,
+                reliefs: self.node.reliefs(),
                 writable_told: false,
             },
         );

@@ -82,8 +82,8 @@ impl Engine {
 
     /// Hands a message to the node, if the connection can be the peer's.
     ///
-    /// HELLO begins a session and comes first on a connection, never again. Everything else must be the
-    /// next in the session's sequence to come over a connection that has not carried the session so far.
+    /// HELLO begins a session and comes first on a connection, never again; one that a younger connection has overtaken
+    /// belongs to a session that is over. Everything else must be the next in the session's sequence to come over a connection that has not carried the session so far.
     fn deliver(&mut self, link: LinkId, peer: PeerId, bound: bool, message: Message) {
         let kind = message.body.kind();
         match message.body {
@@ -102,6 +102,11 @@ impl Engine {
                     received,
                 };
                 self.notices.push(Notice::Refused { peer, fault });
+                self.close(link);
+                return;
+            }
+            Body::Hello(_) if self.is_overtaken(link, peer) => {
+                self.notices.push(Notice::Stray { peer, kind });
                 self.close(link);
                 return;
             }

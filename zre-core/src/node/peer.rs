@@ -32,6 +32,8 @@ pub(super) enum Session {
     /// The peer's HELLO has not come; until then the application does not hear of it.
     Greeting {
         give_up_at: Instant,
+        /// How many congestions had ended when that was decided: its HELLO may lie unread meanwhile.
+        reliefs: u64,
         /// Whether it has been given longer because what came in place of a HELLO was refused.
         refused: bool,
         /// Whether its goodbye has overtaken its HELLO.

@@ -76,9 +76,19 @@ impl Node {
         let now = self.now;
         let expired_after = self.config.expired_after;
         let evasive_after = self.config.evasive_after.min(expired_after);
+        let (is_congested, ended) = (self.is_congested(), self.reliefs);
         let peer = self.peers.get_mut(&peer)?;
         let silence = now.since(peer.heard_at);
         let ready = match &mut peer.session {
+            Session::Greeting {
+                give_up_at,
+                reliefs,
+                ..
+            } if *give_up_at <= now && (is_congested || *reliefs != ended) => {
+                *give_up_at = now + PING_INTERVAL;
+                *reliefs = ended;
+                return Some(Finding::Fine);
+            }
             Session::Greeting { give_up_at, .. } if *give_up_at <= now => {
                 return Some(Finding::Gone(ExitReason::Expired));
             }

@@ -310,6 +310,7 @@ impl Node {
             endpoint,
             session: Session::Greeting {
                 give_up_at,
+                reliefs: self.reliefs,
                 refused: false,
                 leaves: false,
             },

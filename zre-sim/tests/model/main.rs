@@ -12,7 +12,7 @@ use proptest::{
     test_runner::{Config, RngSeed, TestError, TestRunner},
 };
 use reference::{Identity, Reference, Told, Verdict, Word};
-use script::{Deed, GROUPS, Node, Script, Step};
+use script::{Deed, GROUPS, Node, Nodes, Script, Step};
 use zre_sim::{
     App, Handle, Level, Sim,
     core::{
@@ -30,6 +30,67 @@ fn applications_see_what_the_reference_allows_at_the_level_of_octets() {
 #[test]
 fn applications_see_what_the_reference_allows_at_the_level_of_messages() {
     explore(Level::Messages);
+}
+
+#[test]
+fn the_end_of_a_former_life_is_not_taken_for_that_of_the_next() {
+    let steps = [
+        Step(Deed::Wait, 3507),
+        Step(Deed::Start(4), 0),
+        Step(Deed::Start(0), 0),
+    ];
+    replays(
+        Level::Messages,
+        867_149_022_712_498_920,
+        5,
+        0b1_0000,
+        true,
+        &steps,
+    );
+}
+
+#[test]
+fn a_node_that_starts_again_at_once_under_its_identity_is_reached_at_its_new_endpoint() {
+    let steps = [Step(Deed::Start(2), 0)];
+    replays(
+        Level::Messages,
+        187_251_615_685_695_323,
+        3,
+        0b100,
+        false,
+        &steps,
+    );
+}
+
+#[test]
+fn a_connection_is_of_the_life_that_opened_it() {
+    let steps = [
+        Step(Deed::Freeze(2), 1000),
+        Step(Deed::Partition(0b10), 0),
+        Step(Deed::Start(1), 1401),
+    ];
+    replays(Level::Messages, 0, 3, 0b100, false, &steps);
+}
+
+fn replays(
+    level: Level,
+    seed: u64,
+    nodes: usize,
+    keep_identity: Nodes,
+    rough: bool,
+    steps: &[Step],
+) {
+    let steps = steps.to_vec();
+    let script = Script {
+        seed,
+        nodes,
+        keep_identity,
+        rough,
+        steps,
+    };
+    if let Err(why) = play(level, &script) {
+        panic!("{why}\n{level:?} {script:#?}");
+    }
 }
 
 /// Always the same scripts, unless `PROPTEST_CASES` says how many others.
@@ -68,7 +129,7 @@ fn play(level: Level, script: &Script) -> Verdict {
             play.step(&Deed::Unstall(node, other), Duration::ZERO)?;
         }
     }
-    play.step(&Deed::Heal, Duration::from_secs(130))?;
+    play.step(&Deed::Heal, Duration::from_secs(170))?;
     play.agree()?;
     for node in 0..nodes {
         for other in 0..nodes {
@@ -81,7 +142,10 @@ fn play(level: Level, script: &Script) -> Verdict {
     for node in 0..nodes {
         play.step(&Deed::Stop(node), Duration::from_secs(2))?;
     }
-    play.agree()
+    match play.sim.nodes()[..] {
+        [] => play.agree(),
+        ref running => Err(format!("{running:?} have not stopped")),
+    }
 }
 
 /// A simulation and the reference, side by side.

@@ -114,6 +114,8 @@ struct Letter {
     at: Duration,
     sender_session: Option<u64>,
     receiver_session: Option<u64>,
+    /// Whether it has to come before the goodbye of its sender.
+    before_goodbye: bool,
 }
 
 impl Reference {
@@ -214,6 +216,9 @@ impl Reference {
     /// It says goodbye, behind what it has said.
     pub(crate) fn stop(&mut self, node: Node) {
         let lingers = self.others(node).any(|other| !self.is_calm(node, other));
+        if !lingers {
+            self.expect_last_words(node);
+        }
         self.nodes[node].life = Life::Stopping;
         // A beacon of before may overtake the goodbye that ends what has hardly begun.
         let (patience, reasons): (_, &[_]) = match lingers {
@@ -225,6 +230,19 @@ impl Reference {
         };
         self.seen_by_all(node, 1, reasons, patience);
         self.end_is_unread(node);
+    }
+
+    fn expect_last_words(&mut self, node: Node) {
+        let itself = self.identity(node);
+        let mut mail = std::mem::take(&mut self.mail);
+        for ((from, to), letters) in &mut mail {
+            if *from == itself && !self.is_stalled(node, to.node) {
+                for letter in letters {
+                    letter.before_goodbye = self.must_come(*from, *to, letter);
+                }
+            }
+        }
+        self.mail = mail;
     }
 
     /// Its system tells everybody.
@@ -434,9 +452,9 @@ impl Reference {
             .filter(|((who, identity), _)| (*who, identity.node) == (observer, peer))
         {
             let since = view.unheard_since.unwrap_or(now);
-            // TCP tries again when as much time has passed again.
+            // TCP tries again when as much time has passed again, and what comes then is a sign of life.
             let again = MOST_BETWEEN_RETRIES.min(now - since);
-            view.allow(exits, &reasons, now, NOTICED.max(again + SOON));
+            view.allow(exits, &reasons, now, NOTICED + again);
             view.unheard_since = Some(since);
         }
     }
@@ -473,6 +491,7 @@ impl Reference {
             at: self.now,
             sender_session: self.view(from, to).session.filter(|_| is_told),
             receiver_session: self.view(to.node, sender).session,
+            before_goodbye: false,
         };
         self.mail.entry((sender, to)).or_default().push_back(letter);
     }
@@ -533,7 +552,13 @@ impl Reference {
                 view.exits = view.exits.saturating_sub(1);
                 view.session = None;
                 view.groups.clear();
-                Ok(())
+                let in_peace = *reason == ExitReason::Goodbye && view.unheard_since.is_none();
+                let letters = self.mail.get(&(peer, self.identity(node)));
+                let mut letters = letters.into_iter().flatten();
+                match letters.find(|letter| in_peace && letter.before_goodbye) {
+                    Some(lost) => Err(format!("{:?} is lost", lost.word)),
+                    None => Ok(()),
+                }
             }
             Told::Evasive | Told::Silent => match is_unheard(UNNOTICED) && !settled || !watched {
                 true => Ok(()),

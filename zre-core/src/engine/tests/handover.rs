@@ -61,6 +61,17 @@ fn a_second_connection_that_only_greets_is_closed_in_the_end_and_changes_nothing
 }
 
 #[test]
+fn a_hello_that_a_younger_connection_has_overtaken_begins_nothing() {
+    let mut solo = Solo::new();
+    let mut late = solo.connect(PeerId::from([1; 16]));
+    let mut puppet = solo.puppet(1);
+    late.send(&mut solo, 1, hello(1));
+    assert_eq!(solo.told(), NOTHING);
+    assert!(late.is_closed(&solo));
+    puppet.is_undisturbed(&mut solo);
+}
+
+#[test]
 fn hello_twice_on_one_connection_is_a_fault() {
     let mut solo = Solo::new();
     let mut puppet = solo.puppet(1);

@@ -3,11 +3,11 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use bytes::{Buf as _, Bytes};
-use zre_proto::Body;
+use zre_proto::{Body, PeerId};
 
 use super::{
     net::{Net, group, millis, secs},
-    solo::{Solo, whisper},
+    solo::{Solo, endpoint, whisper},
 };
 use crate::error::Error;
 
@@ -272,4 +272,29 @@ fn the_last_words_of_a_peer_that_died_during_a_congestion_are_heard() {
         told.contains(&String::from("whisper puppet1 last words")),
         "{told:?}"
     );
+}
+
+/// What would end a handshake lies unread as well.
+#[test]
+fn handshakes_are_given_time_while_the_application_does_not_listen() {
+    let mut solo = Solo::with_limits(|limits| limits.events = 2);
+    let mut puppet = solo.puppet(1);
+    let newcomer = PeerId::from([2; 16]);
+    solo.takes_events = false;
+    puppet.say(&mut solo, whisper("one"));
+    puppet.say(&mut solo, whisper("two"));
+    assert!(solo.engine.is_congested());
+    let accepted = solo.accept();
+    solo.beacon(newcomer, &endpoint(2));
+    let (opened, _) = solo.wanted.pop_front().unwrap();
+    solo.run(secs(20));
+    assert_eq!(solo.closed, []);
+    solo.takes_events = true;
+    solo.drain();
+    assert!(!solo.engine.is_congested());
+    // The timer comes before the octets, if any come.
+    solo.run(secs(1));
+    assert_eq!(solo.closed, []);
+    solo.run(secs(10));
+    assert!(solo.closed.contains(&accepted) && solo.closed.contains(&opened));
 }

@@ -184,3 +184,25 @@ fn the_grace_of_a_leaving_peer_waits_for_an_application_that_is_behind() {
     scene.wait(core::time::Duration::from_secs(2));
     assert_eq!(scene.story(), ["bob exits: said goodbye"]);
 }
+
+/// Its HELLO may have come, and lie unread.
+#[test]
+fn a_peer_whose_hello_is_awaited_is_not_given_up_while_the_application_is_behind() {
+    let mut scene = scene_with(|limits| limits.events = 1);
+    let (mut bob, mut carol) = (Puppet::new("bob", 2), Puppet::new("carol", 3));
+    scene.meet(&mut bob);
+    let whisper = bob.says(Body::Whisper {
+        content: "x".into(),
+    });
+    let _verdict = scene.gets(&bob, whisper);
+    assert!(scene.node.is_congested());
+    scene.hears(&carol);
+    scene.wait(core::time::Duration::from_secs(20));
+    assert_eq!(scene.story(), ["bob whispers x"]);
+    // The timer comes before the message.
+    scene.wait(core::time::Duration::from_secs(1));
+    let hello = carol.says_hello();
+    let _verdict = scene.gets(&carol, hello);
+    assert_eq!(scene.hellos_sent(), 1);
+    assert!(scene.node.is_ready(carol.id));
+}
