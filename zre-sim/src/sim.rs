@@ -1,6 +1,10 @@
 //! The vocabulary of a script.
 
-use std::{io::Write, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    time::Duration,
+};
 
 use thiserror::Error;
 use zre_core::{Config, Event, Instant, proto::PeerId};
@@ -350,8 +354,8 @@ impl Sim {
         let station = &self.world.processes[node].station;
         let name = &self.world.processes[node].name;
         let mut found = Vec::new();
-        let mut strangers: Vec<_> = station.peers();
-        let mut members = std::collections::BTreeMap::new();
+        let mut strangers: BTreeSet<_> = station.peers().into_iter().collect();
+        let mut members = BTreeMap::new();
         for group in station.peer_groups() {
             for peer in station.members(&group) {
                 members
@@ -366,11 +370,10 @@ impl Sim {
             }
             let there = &self.world.processes[other];
             let id = there.station.id();
-            let Some(place) = strangers.iter().position(|peer| *peer == id) else {
+            if !strangers.remove(&id) {
                 found.push(format!("{name} does not know {}", there.name));
                 continue;
-            };
-            strangers.remove(place);
+            }
             let known = members.remove(&id).unwrap_or_default();
             let groups = there.station.own_groups();
             if known != groups {

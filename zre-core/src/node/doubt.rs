@@ -16,7 +16,11 @@ use core::time::Duration;
 
 use zre_proto::{Endpoint, PeerId};
 
-use super::{Node, Timer, peer::Doubt, presence::PING_INTERVAL};
+use super::{
+    Node, Timer,
+    peer::{Doubt, Peer},
+    presence::PING_INTERVAL,
+};
 use crate::{error::Fault, event::ExitReason, notice::Notice, time::Instant};
 
 /// How long a leaving peer's last messages may trail behind its beacon.
@@ -65,7 +69,7 @@ impl Node {
 
     /// The peer has answered: it is there, and whoever claimed its endpoint is not.
     pub(super) fn doubt_is_answered(&mut self, peer: PeerId) {
-        let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) else {
+        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
         let claimant = ready.doubt.take().and_then(|doubt| doubt.claimant);

@@ -2,7 +2,7 @@
 
 use zre_proto::{Body, GroupName, PeerId};
 
-use super::{Node, Verdict};
+use super::{Node, Verdict, peer::Peer};
 use crate::{
     error::Fault,
     event::{Event, ExitReason},
@@ -30,7 +30,7 @@ impl Node {
 
     /// Everybody who has our HELLO counts our status, also before its own HELLO has come.
     fn send_to_all(&mut self, body: &Body) {
-        let peers: alloc::vec::Vec<_> = self.peers.keys().copied().collect();
+        let peers = self.peers.ids().to_vec();
         for peer in peers {
             self.send(peer, body.clone());
         }
@@ -109,7 +109,7 @@ impl Node {
 
     /// Adopts the peer's own count: zyre, pyre and gyre die of a wrong one, we note it.
     fn check_status(&mut self, peer: PeerId, received: u8) {
-        let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) else {
+        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
         let expected = ready.status.wrapping_add(1);
@@ -135,7 +135,7 @@ impl Node {
     pub(super) fn peer_joined_group(&mut self, peer: PeerId, group: &GroupName) {
         let limit = self.config.limits.groups_per_peer;
         let group = self.own_copy(group);
-        let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) else {
+        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
         if ready.groups.contains(&group) {
@@ -153,7 +153,7 @@ impl Node {
 
     /// Takes a peer out of a group, if it is in it.
     pub(super) fn peer_left_group(&mut self, peer: PeerId, group: &GroupName) {
-        let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) else {
+        let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
         let Some(group) = ready.groups.take(group) else {

@@ -5,9 +5,9 @@ mod groups;
 mod peer;
 mod presence;
 mod session;
+mod table;
 
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
@@ -30,6 +30,7 @@ use crate::{
     time::Instant,
 };
 use peer::{Answer, Peer, Session};
+use table::Table;
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -48,8 +49,7 @@ pub struct Node {
     now: Instant,
     own_groups: BTreeSet<GroupName>,
     status: u8,
-    /// Boxed, so that to find one of a thousand touches little memory.
-    peers: BTreeMap<PeerId, Box<Peer>>,
+    peers: Table,
     unready: usize,
     by_endpoint: BTreeMap<Endpoint, PeerId>,
     members: BTreeMap<GroupName, BTreeSet<PeerId>>,
@@ -125,7 +125,7 @@ impl Node {
             own_groups: config.groups.clone(),
             // Each group joined counts, also before the start.
             status: wrapping_count(config.groups.len()),
-            peers: BTreeMap::new(),
+            peers: Table::default(),
             unready: 0,
             by_endpoint: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -329,7 +329,7 @@ impl Node {
             port: None,
             public_key: None,
         }));
-        for peer in core::mem::take(&mut self.peers).into_keys() {
+        for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
             self.outputs.push_back(NodeOutput::Disconnect { peer });
         }
         self.unready = 0;
@@ -397,12 +397,12 @@ impl Node {
 
     /// Whether the peer has said that it leaves.
     pub(crate) fn is_leaving(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.is_leaving())
+        self.peers.get(&peer).is_some_and(Peer::is_leaving)
     }
 
     /// Whether the peer has entered and has not gone.
     pub fn is_ready(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.is_ready())
+        self.peers.get(&peer).is_some_and(Peer::is_ready)
     }
 
     /// The identity of this node.
@@ -428,23 +428,19 @@ impl Node {
     /// The peers that have entered, in the order of their identities.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.peers
-            .values()
+            .iter()
             .filter(|peer| peer.is_ready())
             .map(|peer| peer.id)
     }
 
     /// What is known of a peer; `None` if it has not entered or is gone.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.peers.get(&peer).and_then(|peer| peer.info())
+        self.peers.get(&peer).and_then(Peer::info)
     }
 
     /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.
     pub(crate) fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        let endpoints = self
-            .peers
-            .get(&peer)
-            .into_iter()
-            .flat_map(|peer| peer.endpoints());
+        let endpoints = self.peers.get(&peer).into_iter().flat_map(Peer::endpoints);
         endpoints.filter(move |endpoint| {
             let owner = self.by_endpoint.get(*endpoint);
             owner.is_none_or(|owner| *owner == peer)

@@ -130,7 +130,7 @@ impl Node {
         if self.is_congested() {
             return;
         }
-        if let Some(info) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
+        if let Some(info) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
             let event = event(peer, info.name.clone());
             self.events.push(event);
         }

@@ -180,7 +180,7 @@ impl Node {
     /// Our HELLO may find a peer that holds the session for complete.
     fn await_answer(&mut self, peer: PeerId, patience: Duration) {
         let until = self.now + self.config.evasive_after;
-        if let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
+        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
             ready.answer = Answer::MayCome { until, patience };
         }
     }
@@ -213,7 +213,7 @@ impl Node {
         for group in &hello.groups {
             self.peer_joined_group(peer, group);
         }
-        if let Some(ready) = self.peers.get_mut(&peer).and_then(|peer| peer.ready_mut()) {
+        if let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) {
             ready.status = hello.status;
         }
         self.send_ping(peer);
@@ -287,7 +287,7 @@ impl Node {
         if self.peers.len() < limit {
             return true;
         }
-        let unready = self.peers.values().filter(|peer| !peer.is_ready());
+        let unready = self.peers.iter().filter(|peer| !peer.is_ready());
         let oldest = unready.min_by_key(|peer| (peer.heard_at, peer.id));
         match oldest.map(|oldest| oldest.id) {
             Some(oldest) => {
@@ -320,7 +320,7 @@ impl Node {
             waits: owner.is_some(),
             elsewhere: None,
         };
-        self.peers.insert(peer, Box::new(known));
+        self.peers.insert(known);
         self.unready += 1;
         self.look_again(peer);
         match owner {

@@ -142,7 +142,7 @@ impl Reference {
             sessions: 0,
         };
         for node in 0..nodes {
-            all.comes_up(node);
+            all.comes_up(node, &[]);
         }
         all
     }
@@ -176,22 +176,23 @@ impl Reference {
     // What is done.
 
     pub(crate) fn start(&mut self, node: Node) {
+        let others = self.others(node);
+        let troubled: Vec<_> = others.filter(|other| !self.is_calm(node, *other)).collect();
         self.kill(node);
         if !self.nodes[node].keeps_identity {
             self.nodes[node].number += 1;
         }
         self.touching(|all| (all.nodes[node].off, all.nodes[node].frozen) = (false, false));
         self.nodes[node].groups.clear();
-        self.comes_up(node);
+        self.comes_up(node, &troubled);
     }
 
-    fn comes_up(&mut self, node: Node) {
+    fn comes_up(&mut self, node: Node, troubled: &[Node]) {
         self.nodes[node].life = Life::Up;
         let itself = self.identity(node);
         let keeps_identity = self.nodes[node].keeps_identity;
         for other in self.others(node) {
             let now = self.now;
-            let is_troubled = keeps_identity && !self.is_settled(other, itself);
             // Its new life may be seen before the end of the old is: one exit, which that has allowed.
             let seen = self.view(other, itself);
             seen.allow(0, &[ExitReason::Restarted], now, RECONNECTED);
@@ -206,7 +207,7 @@ impl Reference {
                 false => sees.allow(0, &[], now, SOON),
             }
             // Its HELLO is left unread, or what has been done to its former life concerns the new one, too.
-            if self.is_holding(other) || is_troubled {
+            if self.is_holding(other) || keeps_identity && troubled.contains(&other) {
                 self.touch((other, node));
                 self.touch((node, other));
             }
@@ -484,12 +485,14 @@ impl Reference {
 
     fn post(&mut self, from: Node, to: Identity, word: Word) {
         let sender = self.identity(from);
-        // What an application has not been told of, it cannot count on.
-        let is_told = !self.nodes[from].holding;
+        // Which session it is said in is not certain as long as the end of one may wait to be told.
+        let may_have_ended = self.view(to.node, sender).exits > 0;
+        let is_certain = !(may_have_ended && self.is_holding(to.node)) && !self.is_holding(from);
+        let session = self.view(from, to).session;
         let letter = Letter {
             word,
             at: self.now,
-            sender_session: self.view(from, to).session.filter(|_| is_told),
+            sender_session: session.filter(|_| is_certain),
             receiver_session: self.view(to.node, sender).session,
             before_goodbye: false,
         };

@@ -1,0 +1,166 @@
+//! The peers of a node, in the order of their identities.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
+
+use zre_proto::PeerId;
+
+use super::peer::Peer;
+
+/// A map that is made for being looked at far oftener than changed: each beacon of each peer looks up its sender.
+///
+/// The identities lie side by side. They are mostly random, so where one stands can be guessed to within a few places.
+/// Chosen identities make the guess worse, but a search never takes more than two steps for each doubling of the table.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    ids: Vec<PeerId>,
+    /// In the same order.
+    #[expect(clippy::vec_box, reason = "to insert one moves the others")]
+    peers: Vec<Box<Peer>>,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(super) fn get(&self, id: &PeerId) -> Option<&Peer> {
+        let place = self.find(id).ok()?;
+        self.peers.get(place).map(|peer| &**peer)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        let place = self.find(id).ok()?;
+        self.peers.get_mut(place).map(|peer| &mut **peer)
+    }
+
+    /// Puts a peer in, in place of one with the same identity.
+    pub(super) fn insert(&mut self, peer: Peer) {
+        let id = peer.id;
+        let peer = Box::new(peer);
+        match self.find(&id) {
+            Ok(place) => {
+                if let Some(old) = self.peers.get_mut(place) {
+                    *old = peer;
+                }
+            }
+            Err(place) => {
+                self.ids.insert(place, id);
+                self.peers.insert(place, peer);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &PeerId) -> Option<Peer> {
+        let place = self.find(id).ok()?;
+        self.ids.remove(place);
+        Some(*self.peers.remove(place))
+    }
+
+    pub(super) fn ids(&self) -> &[PeerId] {
+        &self.ids
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|peer| &**peer)
+    }
+
+    /// Where an identity stands, or would.
+    fn find(&self, id: &PeerId) -> Result<usize, usize> {
+        let Range { start, end } = self.bracket(id);
+        let found = self
+            .ids
+            .get(start..end)
+            .unwrap_or_default()
+            .binary_search(id);
+        found
+            .map(|place| start + place)
+            .map_err(|place| start + place)
+    }
+
+    /// Some places among which an identity must be, found from its guessed place with steps that double.
+    fn bracket(&self, id: &PeerId) -> Range<usize> {
+        let guess = guess(id, self.len());
+        let is_before = |place: usize| self.ids.get(place).is_some_and(|other| other < id);
+        let mut step = 4;
+        if is_before(guess) {
+            let (mut start, mut end) = (guess, guess + step);
+            while is_before(end) {
+                step *= 2;
+                (start, end) = (end, end + step);
+            }
+            start..(end + 1).min(self.len())
+        } else {
+            let (mut start, mut end) = (guess.saturating_sub(step), guess + 1);
+            while start > 0 && !is_before(start) {
+                step *= 2;
+                (start, end) = (start.saturating_sub(step), start + 1);
+            }
+            start..end.min(self.len())
+        }
+    }
+}
+
+/// Where an identity would stand among so many that are spread evenly.
+fn guess(id: &PeerId, len: usize) -> usize {
+    let share = u128::from_be_bytes(*id.as_bytes()) >> 64;
+    usize::try_from((share * len as u128) >> 64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn table(ids: &[PeerId]) -> Table {
+        Table {
+            ids: ids.to_vec(),
+            peers: vec![],
+        }
+    }
+
+    fn check(mut numbers: Vec<u128>) {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let id = |number: u128| PeerId::from(number.to_be_bytes());
+        let ids: Vec<_> = numbers.iter().copied().map(id).collect();
+        let table = table(&ids);
+        for number in numbers {
+            for probe in [number.saturating_sub(1), number, number.saturating_add(1)] {
+                assert_eq!(
+                    table.find(&id(probe)),
+                    ids.binary_search(&id(probe)),
+                    "{probe:x}"
+                );
+            }
+        }
+        for probe in [0, 1, u128::MAX / 2, u128::MAX] {
+            assert_eq!(
+                table.find(&id(probe)),
+                ids.binary_search(&id(probe)),
+                "{probe:x}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_identity_is_found_wherever_it_stands() {
+        // As they come, as an adversary would choose them, and few.
+        let spread = |count: u128| {
+            (0..count).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+        };
+        check(spread(1000).collect());
+        check((0..1000).collect());
+        check((0..1000).map(|n| u128::MAX - n).collect());
+        check(
+            (0..1000)
+                .map(|n| (1 << 127) + n)
+                .chain([3, u128::MAX])
+                .collect(),
+        );
+        for count in 0..20 {
+            check(spread(count).collect());
+        }
+    }
+}
