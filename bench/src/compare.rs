@@ -1,9 +1,11 @@
 //! Runs the plan: every experiment in rounds, and in each round one system after the other.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -62,11 +64,31 @@ fn measure(program: &Path, experiment: Experiment, job: &Job) -> Result<Figures,
             drop(spinners);
             Ok(figures)
         }
-        (_, Task::Crowd { .. }) => pair::run_alone(program, job),
+        (_, Task::Crowd { .. }) => {
+            wait_for_ports();
+            pair::run_alone(program, job)
+        }
         (_, Task::OneWay) => one_way(pair::run(program, job)?),
         (_, Task::IdlePeers { .. }) => Ok(pair::run(program, job)?.server),
         _ => Ok(pair::run(program, job)?.client),
     }
+}
+
+/// A crowd leaves thousands of connections whose ports the system holds for a minute. With two such in front of it,
+/// the next would measure how the system looks for a free port.
+fn wait_for_ports() {
+    const FEW: usize = 10_000;
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while waiting_connections().is_some_and(|held| held > FEW) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// How many connections are closed, but remembered by the system.
+fn waiting_connections() -> Option<usize> {
+    let sockets = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let mut words = sockets.split_whitespace().skip_while(|word| *word != "tw");
+    words.nth(1)?.parse().ok()
 }
 
 /// The receiver's rate, and what both sides spent for a message.

@@ -16,17 +16,23 @@
 //! # }
 //! ```
 //!
-//! Each node has one thread for its sockets, whatever the number of its peers. A program with an event loop of
-//! its own watches [`Node::readiness`] in it and never blocks.
+//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of the program waits in
+//! a method of [`Node`], it reads and writes the sockets itself, so that what it waits for comes without a detour. What
+//! the node logs meanwhile is logged on that thread; whatever writes the log must not wait for the node.
+//!
+//! A program with an event loop of its own watches [`Node::readiness`] in it and never blocks.
 
 #![forbid(unsafe_code)]
 
+mod driver;
+mod helm;
 mod io_thread;
 mod lookup;
 mod node;
 mod park;
 mod readiness;
 mod tcp;
+mod wakes;
 
 pub use zre_net::api::*;
 

@@ -1,4 +1,4 @@
-//! Looking up host names beside the I/O thread, which is not to wait for them.
+//! Looking up host names beside the driver, which is not to wait for them.
 
 use std::{
     io,

@@ -4,6 +4,7 @@ use std::{
     error, fmt, io,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use zre_net::{
     },
 };
 
-use crate::{Builder, io_thread, park::wait, readiness::Readiness, tcp::Tcp};
+use crate::{Builder, helm::Helm, io_thread, readiness::Readiness, tcp::Tcp};
 
 /// A running ZRE node.
 ///
@@ -29,6 +30,7 @@ pub struct Node(Arc<Running>);
 #[derive(Debug)]
 struct Running {
     handle: Handle<Tcp>,
+    helm: Arc<Helm>,
     io_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -114,7 +116,7 @@ impl Node {
     ///
     /// An application that does not take its events makes its peers wait with theirs: nothing is dropped.
     pub fn recv(&self) -> Option<Event> {
-        wait(None, |cx| self.hub().poll_recv(cx)).flatten()
+        self.wait(None, |cx| self.hub().poll_recv(cx)).flatten()
     }
 
     /// Waits for the next event, no longer than this.
@@ -123,7 +125,7 @@ impl Node {
     ///
     /// [`RecvTimeoutError`] says whether the time is over or the node has stopped.
     pub fn recv_timeout(&self, time: Duration) -> Result<Event, RecvTimeoutError> {
-        match wait(after(time), |cx| self.hub().poll_recv(cx)) {
+        match self.wait(after(time), |cx| self.hub().poll_recv(cx)) {
             Some(Some(event)) => Ok(event),
             Some(None) => Err(RecvTimeoutError::Stopped),
             None => Err(RecvTimeoutError::Timeout),
@@ -154,7 +156,7 @@ impl Node {
     pub fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
         let asked_at = Instant::now();
         let number = self.hub().ping(peer)?;
-        let answered = wait(None, |cx| self.hub().poll_answered(cx, peer, number));
+        let answered = self.wait(None, |cx| self.hub().poll_answered(cx, peer, number));
         answered.unwrap_or(Err(Error::Stopped))?;
         Ok(asked_at.elapsed())
     }
@@ -165,7 +167,7 @@ impl Node {
     /// have not been taken can still be; the last is [`Event::Stop`].
     pub fn stop(&self) {
         self.hub().stop();
-        wait(None, |cx| self.hub().poll_finished(cx));
+        self.wait(None, |cx| self.hub().poll_finished(cx));
         let io_thread = &self.0.io_thread;
         let io_thread = io_thread
             .lock()
@@ -177,13 +179,26 @@ impl Node {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn helm(&self) -> &Helm {
+        &self.0.helm
+    }
+
+    fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        self.0.helm.wait(deadline, poll)
+    }
+
     fn whisper_until(
         &self,
         deadline: Option<Instant>,
         peer: PeerId,
         mut content: Content,
     ) -> Result<(), Error> {
-        let sent = wait(deadline, |cx| {
+        let sent = self.wait(deadline, |cx| {
             self.hub().poll_whisper(cx, peer, &mut content)
         });
         sent.unwrap_or(Err(Error::Full(peer)))
@@ -196,7 +211,7 @@ impl Node {
         content: Content,
     ) -> Result<usize, Error> {
         let mut shout = self.hub().shout(group, content);
-        match wait(deadline, |cx| shout.poll(cx)) {
+        match self.wait(deadline, |cx| shout.poll(cx)) {
             Some(reached) => reached,
             None => Err(shout.full()),
         }
@@ -217,9 +232,11 @@ impl Runtime for Tcp {
     fn start(settings: Settings) -> Self::Starting {
         let bound = settings.bind()?;
         let hub = Arc::new(Hub::new(&bound)?);
-        let io_thread = io_thread::spawn(Arc::clone(&hub), bound)?;
+        let helm = Arc::new(Helm::new(Arc::clone(&hub), bound)?);
+        let io_thread = io_thread::spawn(&helm)?;
         Ok(Node(Arc::new(Running {
             handle: Handle::new(hub),
+            helm,
             io_thread: Mutex::new(Some(io_thread)),
         })))
     }

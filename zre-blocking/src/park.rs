@@ -1,25 +1,53 @@
-//! Waiting on the current thread.
+//! Sleeping on the current thread until it is woken.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Wake, Waker},
     thread::{self, Thread},
     time::Instant,
 };
 
 thread_local! {
-    static PARKER: Arc<Parker> = Arc::new(Parker {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    static PARKER: (Arc<Parker>, Waker) = {
+        let parker = Arc::new(Parker {
+            thread: thread::current(),
+            woken: AtomicBool::new(false),
+        });
+        (Arc::clone(&parker), Waker::from(parker))
+    };
 }
 
-struct Parker {
+/// Puts a thread to sleep and wakes it.
+pub(crate) struct Parker {
     thread: Thread,
     woken: AtomicBool,
+}
+
+impl Parker {
+    /// Uses the current thread's.
+    pub(crate) fn with<T>(act: impl FnOnce(&Self, &Waker) -> T) -> T {
+        PARKER.with(|(parker, waker)| act(parker, waker))
+    }
+
+    /// Forgets that it was woken; before asking for what it is to be woken for.
+    pub(crate) fn reset(&self) {
+        self.woken.store(false, Ordering::Release);
+    }
+
+    /// Sleeps until it has been woken since the last reset; `false` if the deadline comes first.
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
+        while !self.woken.load(Ordering::Acquire) {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+        true
+    }
 }
 
 impl Wake for Parker {
@@ -32,31 +60,4 @@ impl Wake for Parker {
             self.thread.unpark();
         }
     }
-}
-
-/// Asks again and again until there is an answer, asleep in between; `None` if the deadline comes first.
-pub(crate) fn wait<T>(
-    deadline: Option<Instant>,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Option<T> {
-    PARKER.with(|parker| {
-        let waker = Waker::from(Arc::clone(parker));
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            parker.woken.store(false, Ordering::Release);
-            if let Poll::Ready(answer) = poll(&mut cx) {
-                return Some(answer);
-            }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return None;
-            }
-            while !parker.woken.load(Ordering::Acquire) {
-                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                    None => thread::park(),
-                    Some(left) if left.is_zero() => return None,
-                    Some(left) => thread::park_timeout(left),
-                }
-            }
-        }
-    })
 }

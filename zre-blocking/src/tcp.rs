@@ -1,4 +1,4 @@
-//! A connection that the I/O thread watches, as the hub wants it.
+//! A connection that the driver watches, as the hub wants it.
 
 use std::{
     io::{self, IoSlice, Read as _, Write as _},
@@ -8,7 +8,7 @@ use std::{
 
 use mio::net::TcpStream;
 
-/// A connection that a node's I/O thread watches. It is public only as the parameter of [`zre_net::Handle`].
+/// A connection of a node. It is public only as the parameter of [`zre_net::Handle`].
 #[derive(Debug)]
 pub struct Tcp {
     stream: TcpStream,

@@ -140,7 +140,7 @@ fn costs_per_pair_do_not_grow() {
         .iter()
         .map(|size| size["nodes"].as_u64().unwrap())
         .collect();
-    assert_eq!(nodes, [6, 12, 30, 60]);
+    assert_eq!(nodes, [6, 12, 24, 60]);
     for cost in ["happenings_per_pair", "tcp_octets_per_pair"] {
         let costs = growth.iter().map(|size| size[cost].as_f64().unwrap());
         let costs: Vec<_> = costs.collect();

@@ -2,15 +2,18 @@
 
 use super::options::Options;
 
-/// How much smaller the smaller networks are.
-const PARTS: [u32; 4] = [10, 5, 2, 1];
+/// The sizes of the smaller networks, in tenths of the whole. Together they need a fifth of its time.
+const TENTHS: [u64; 4] = [1, 2, 4, 10];
 
 /// The sizes of the networks to simulate, the smallest first and the one that was asked for last.
 pub(super) fn sizes(options: &Options) -> Vec<u32> {
     if !options.has_growth() {
         return vec![options.nodes];
     }
-    let mut sizes: Vec<_> = PARTS.iter().map(|part| options.nodes / part).collect();
+    let mut sizes: Vec<_> = TENTHS
+        .iter()
+        .filter_map(|tenths| u32::try_from(u64::from(options.nodes) * tenths / 10).ok())
+        .collect();
     sizes.retain(|nodes| *nodes >= 2 || *nodes == options.nodes);
     sizes.dedup();
     sizes

@@ -47,8 +47,6 @@ const SOON: Duration = Duration::from_millis(1500);
 const RECONNECTED: Duration = Duration::from_millis(3500);
 /// How long a peer may take until it says HELLO, and a while until it is met again.
 const HANDSHAKE: Duration = Duration::from_secs(12);
-/// How long a stop waits for peers.
-const LINGER: Duration = Duration::from_secs(5);
 /// How long it takes until peers that cannot reach each other, or can again, know it.
 const NOTICED: Duration = Duration::from_secs(45);
 /// How long TCP waits at most until it tries again.
@@ -201,7 +199,7 @@ impl Reference {
             let leaves = self.nodes[other].life == Life::Stopping;
             let sees = self.view(node, peer);
             match leaves {
-                true => sees.allow(1, &[ExitReason::Goodbye], now, LINGER + SOON),
+                true => sees.allow(1, &[ExitReason::Goodbye], now, HANDSHAKE + SOON),
                 // Others may still try to reach it where it was.
                 false if keeps_identity => sees.allow(0, &[], now, RECONNECTED),
                 false => sees.allow(0, &[], now, SOON),
@@ -224,7 +222,7 @@ impl Reference {
         // A beacon of before may overtake the goodbye that ends what has hardly begun.
         let (patience, reasons): (_, &[_]) = match lingers {
             true => (
-                LINGER + SOON,
+                HANDSHAKE + SOON,
                 &[ExitReason::Goodbye, ExitReason::ConnectionLost],
             ),
             false => (SOON, &[ExitReason::Goodbye]),
@@ -249,7 +247,9 @@ impl Reference {
     /// Its system tells everybody.
     pub(crate) fn kill(&mut self, node: Node) {
         if self.nodes[node].life != Life::Down {
-            self.seen_by_all(node, 1, &[ExitReason::ConnectionLost], SOON);
+            let is_calm = self.others(node).all(|other| self.is_calm(node, other));
+            let patience = if is_calm { SOON } else { HANDSHAKE + SOON };
+            self.seen_by_all(node, 1, &[ExitReason::ConnectionLost], patience);
             self.end_is_unread(node);
             self.goes_down(node);
         }
@@ -591,9 +591,12 @@ impl Reference {
         if !fits {
             return Err("it was so already".into());
         }
+        if matches!(word, Word::Join(_)) && view.entered_at == at {
+            // Its HELLO says so.
+            return Ok(());
+        }
         let session = view.session;
-        let tells_all = view.entered_at == at || view.exits > 0;
-        let is_group = !matches!(word, Word::Message { .. });
+        let tells_all = view.exits > 0 && !matches!(word, Word::Message { .. });
         let letters = self.mail.entry((peer, itself)).or_default();
         let find = |session: Option<u64>| {
             letters.iter().position(|letter| {
@@ -601,7 +604,7 @@ impl Reference {
             })
         };
         let Some(place) = find(session).or_else(|| find(None)) else {
-            return match is_group && tells_all {
+            return match tells_all {
                 true => Ok(()),
                 false => Err("it was not said, or has been heard already".into()),
             };
