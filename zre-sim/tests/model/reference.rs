@@ -487,7 +487,7 @@ impl Reference {
         let sender = self.identity(from);
         // Which session it is said in is not certain as long as the end of one may wait to be told.
         let may_have_ended = self.view(to.node, sender).exits > 0;
-        let is_certain = !(may_have_ended && self.is_holding(to.node)) && !self.is_holding(from);
+        let is_certain = !(self.is_holding(from) || may_have_ended && self.is_holding(to.node));
         let session = self.view(from, to).session;
         let letter = Letter {
             word,
