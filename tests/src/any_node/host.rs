@@ -67,7 +67,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// As [`Builder::start`].
+    /// As `Builder::start` of the adapter.
     ///
     /// # Panics
     ///

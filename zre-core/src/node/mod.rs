@@ -449,8 +449,8 @@ impl Node {
 
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
     pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        let peer = self.peers.get(&peer)?;
-        peer.is_ready().then_some(peer.heard_at)
+        let heard_at = self.peers.heard_at(&peer);
+        heard_at.filter(|_| self.is_ready(peer))
     }
 
     /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or its session is

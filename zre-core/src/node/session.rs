@@ -37,6 +37,9 @@ impl Node {
             return;
         }
         let now = self.now;
+        if self.peers.hear_again(&peer, &endpoint, now) {
+            return;
+        }
         let Some(known) = self.peers.get_mut(&peer) else {
             self.stranger_appears(peer, endpoint);
             return;
@@ -44,6 +47,9 @@ impl Node {
         known.is_back();
         if known.endpoint == endpoint {
             known.heard_at = now;
+            if known.is_ready() {
+                self.peers.expect_beacons(&peer);
+            }
             return;
         }
         known.elsewhere = Some((endpoint.clone(), now));

@@ -1,11 +1,12 @@
 //! The peers of a node, in the order of their identities.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::ops::Range;
+use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range};
 
-use zre_proto::PeerId;
+use zre_proto::{Endpoint, Host, PeerId};
 
 use super::peer::Peer;
+use crate::time::Instant;
 
 /// A map that is made for being looked at far oftener than changed: each beacon of each peer looks up its sender.
 ///
@@ -17,6 +18,16 @@ pub(super) struct Table {
     /// In the same order.
     #[expect(clippy::vec_box, reason = "to insert one moves the others")]
     peers: Vec<Box<Peer>>,
+    /// In the same order.
+    sources: Vec<Source>,
+}
+
+/// What there is to know of a peer to take one more beacon of it, beside the peers, each of which lies elsewhere in memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Source {
+    /// Where its beacons come from while there is nothing else to learn from them.
+    place: Option<(Ipv4Addr, NonZeroU16)>,
+    heard_at: Instant,
 }
 
 impl Table {
@@ -31,7 +42,40 @@ impl Table {
 
     pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
         let place = self.find(id).ok()?;
-        self.peers.get_mut(place).map(|peer| &mut **peer)
+        let source = self.sources.get(place)?;
+        let peer = self.peers.get_mut(place)?;
+        peer.heard_at = peer.heard_at.max(source.heard_at);
+        Some(peer)
+    }
+
+    /// When the last sign of life came from a peer.
+    pub(super) fn heard_at(&self, id: &PeerId) -> Option<Instant> {
+        let place = self.find(id).ok()?;
+        let source = self.sources.get(place)?;
+        Some(self.peers.get(place)?.heard_at.max(source.heard_at))
+    }
+
+    /// Takes a beacon, if its sender is known there and there is nothing else to learn from it.
+    pub(super) fn hear_again(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> bool {
+        let Ok(place) = self.find(id) else {
+            return false;
+        };
+        match self.sources.get_mut(place) {
+            Some(source) if source.place.is_some() && source.place == plain(endpoint) => {
+                source.heard_at = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// From now on there is nothing else to learn from a peer's beacons, if they come from where it is known.
+    pub(super) fn expect_beacons(&mut self, id: &PeerId) {
+        if let Ok(place) = self.find(id)
+            && let (Some(source), Some(peer)) = (self.sources.get_mut(place), self.peers.get(place))
+        {
+            source.place = plain(&peer.endpoint);
+        }
     }
 
     /// Puts a peer in, in place of one with the same identity.
@@ -40,13 +84,17 @@ impl Table {
         let peer = Box::new(peer);
         match self.find(&id) {
             Ok(place) => {
-                if let Some(old) = self.peers.get_mut(place) {
+                if let (Some(old), Some(source)) =
+                    (self.peers.get_mut(place), self.sources.get_mut(place))
+                {
                     *old = peer;
+                    *source = Source::default();
                 }
             }
             Err(place) => {
                 self.ids.insert(place, id);
                 self.peers.insert(place, peer);
+                self.sources.insert(place, Source::default());
             }
         }
     }
@@ -54,6 +102,7 @@ impl Table {
     pub(super) fn remove(&mut self, id: &PeerId) -> Option<Peer> {
         let place = self.find(id).ok()?;
         self.ids.remove(place);
+        self.sources.remove(place);
         Some(*self.peers.remove(place))
     }
 
@@ -101,6 +150,14 @@ impl Table {
     }
 }
 
+/// An endpoint that takes little room, as nearly all are.
+fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
+    match endpoint.host() {
+        Host::V4(address) => Some((*address, endpoint.port())),
+        _ => None,
+    }
+}
+
 /// Where an identity would stand among so many that are spread evenly.
 fn guess(id: &PeerId, len: usize) -> usize {
     let share = u128::from_be_bytes(*id.as_bytes()) >> 64;
@@ -117,6 +174,7 @@ mod tests {
         Table {
             ids: ids.to_vec(),
             peers: vec![],
+            sources: vec![],
         }
     }
 
