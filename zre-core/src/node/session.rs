@@ -17,6 +17,7 @@ use super::{
     doubt::LEAVING_GRACE,
     peer::{Answer, Peer, Pings, Presence, Ready, Sequence, Session},
     presence::PING_INTERVAL,
+    table::Heard,
 };
 use crate::{
     error::Fault,
@@ -37,12 +38,10 @@ impl Node {
             return;
         }
         let now = self.now;
-        if self.peers.hear_again(&peer, &endpoint, now) {
-            return;
-        }
-        let Some(known) = self.peers.get_mut(&peer) else {
-            self.stranger_appears(peer, endpoint);
-            return;
+        let known = match self.peers.hear(&peer, &endpoint, now) {
+            Heard::Again => return,
+            Heard::Known(known) => known,
+            Heard::Stranger => return self.stranger_appears(peer, endpoint),
         };
         known.is_back();
         if known.endpoint == endpoint {

@@ -30,6 +30,14 @@ struct Source {
     heard_at: Instant,
 }
 
+/// Whose beacon it was.
+pub(super) enum Heard<'a> {
+    Stranger,
+    /// A peer's from where it is known; there is nothing else to learn from it.
+    Again,
+    Known(&'a mut Peer),
+}
+
 impl Table {
     pub(super) fn len(&self) -> usize {
         self.ids.len()
@@ -55,17 +63,21 @@ impl Table {
         Some(self.peers.get(place)?.heard_at.max(source.heard_at))
     }
 
-    /// Takes a beacon, if its sender is known there and there is nothing else to learn from it.
-    pub(super) fn hear_again(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> bool {
+    /// Takes a beacon of a known peer; gives the peer if there is more to learn from it than that it is there.
+    pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
         let Ok(place) = self.find(id) else {
-            return false;
+            return Heard::Stranger;
         };
-        match self.sources.get_mut(place) {
-            Some(source) if source.place.is_some() && source.place == plain(endpoint) => {
+        match (self.sources.get_mut(place), self.peers.get_mut(place)) {
+            (Some(source), _) if source.place.is_some() && source.place == plain(endpoint) => {
                 source.heard_at = now;
-                true
+                Heard::Again
             }
-            _ => false,
+            (Some(source), Some(peer)) => {
+                peer.heard_at = peer.heard_at.max(source.heard_at);
+                Heard::Known(peer)
+            }
+            _ => Heard::Stranger,
         }
     }
 
