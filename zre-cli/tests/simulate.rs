@@ -217,7 +217,7 @@ fn the_trace_says_what_happened() {
 fn what_this_machine_needed_goes_to_standard_error() {
     let (_, output, errors) = simulate(&["--nodes", "5", "--duration", "2s"]);
     assert!(errors.contains("wall time"), "{errors}");
-    assert!(errors.contains("peak memory"), "{errors}");
+    assert!(errors.contains("of memory at most"), "{errors}");
     assert!(!output.contains("wall"), "{output}");
 }
 
