@@ -445,6 +445,8 @@ impl Reference {
             ExitReason::Expired,
             ExitReason::ConnectionLost,
             ExitReason::Restarted,
+            // What waited when it was frozen has waited for as long.
+            ExitReason::Stalled,
         ];
         let now = self.now;
         // One who has just come may be given up again, for an attempt to connect that began before.
