@@ -31,6 +31,13 @@ impl<T: Ord + Copy> Deadlines<T> {
         self.note_next();
     }
 
+    /// Sets a timer, unless it is set to something earlier.
+    pub(crate) fn set_earlier(&mut self, timer: T, at: Instant) {
+        if self.by_timer.get(&timer).is_none_or(|old| at < *old) {
+            self.set(timer, at);
+        }
+    }
+
     pub(crate) fn clear(&mut self, timer: T) {
         if let Some(at) = self.by_timer.remove(&timer) {
             self.by_time.remove(&(at, timer));

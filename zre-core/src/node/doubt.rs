@@ -106,7 +106,7 @@ impl Node {
     pub(crate) fn overdue(&self, now: Instant) -> Vec<PeerId> {
         let due = self.deadlines.due(now).filter_map(|timer| match timer {
             Timer::Peer(peer) => Some(peer),
-            Timer::Beacon => None,
+            Timer::Beacon | Timer::Silence => None,
         });
         due.filter(|peer| {
             self.doubt_about(*peer)

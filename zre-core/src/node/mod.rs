@@ -106,6 +106,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Beacon,
+    /// Of the peers that have none of their own.
+    Silence,
     Peer(PeerId),
 }
 
@@ -209,6 +211,7 @@ impl Node {
         while let Some(timer) = self.deadlines.pop_due(self.now) {
             match timer {
                 Timer::Beacon => self.announce(),
+                Timer::Silence => self.check_silence(),
                 Timer::Peer(peer) => self.check_presence(peer),
             }
         }

@@ -1,7 +1,7 @@
 //! Whether a peer is still there (RFC 36, "Peer Lifetime").
 //!
-//! Signs of life only note the time. The peer's one timer compares it with the timeouts when it
-//! fires, so that a message costs no timer.
+//! Signs of life only note the time. One timer of the node looks for silence among all the peers with which there is
+//! nothing else to wait for; it fires once in some seconds, however many they are. Any other peer has a timer of its own.
 
 use core::time::Duration;
 
@@ -117,11 +117,31 @@ impl Node {
         Some(ready.grow_evasive(peer.heard_at, is_elsewhere, now))
     }
 
-    /// Sets the timer to when there is something to see.
+    /// Sets a timer to when there is something to see.
     pub(super) fn look_again(&mut self, peer: PeerId) {
-        if let Some(known) = self.peers.get(&peer) {
-            let at = known.look_again_at(&self.config);
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let quiet = known.is_quiet();
+        let at = known.look_again_at(&self.config);
+        self.peers.set_quiet(&peer, quiet);
+        if quiet {
+            self.deadlines.clear(Timer::Peer(peer));
+            self.deadlines.set_earlier(Timer::Silence, at);
+        } else {
             self.deadlines.set(Timer::Peer(peer), at);
+        }
+    }
+
+    /// Acts on the timer of all quiet peers and sets it anew.
+    pub(super) fn check_silence(&mut self) {
+        let time = self.config.evasive_after.min(self.config.expired_after);
+        let (silent, next) = self.peers.silent(time, self.now);
+        if let Some(next) = next {
+            self.deadlines.set_earlier(Timer::Silence, next);
+        }
+        for peer in silent {
+            self.check_presence(peer);
         }
     }
 
@@ -138,7 +158,16 @@ impl Node {
 }
 
 impl Peer {
-    /// When its timer has something to see: always after the moment of the last look.
+    /// Whether there is nothing to wait for but its silence.
+    fn is_quiet(&self) -> bool {
+        self.ready().is_some_and(|ready| {
+            ready.presence == Presence::Present
+                && ready.doubt.is_none()
+                && !matches!(ready.answer, Answer::Asked { .. })
+        })
+    }
+
+    /// When there is something to see: always after the moment of the last look.
     fn look_again_at(&self, config: &Config) -> Instant {
         let ready = match &self.session {
             Session::Greeting { give_up_at, .. } => return *give_up_at,

@@ -1,7 +1,7 @@
 //! The peers of a node, in the order of their identities.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range};
+use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range, time::Duration};
 
 use zre_proto::{Endpoint, Host, PeerId};
 
@@ -27,6 +27,9 @@ pub(super) struct Table {
 struct Source {
     /// Where its beacons come from while there is nothing else to learn from them.
     place: Option<(Ipv4Addr, NonZeroU16)>,
+    /// Whether there is nothing to wait for but its silence.
+    quiet: bool,
+    /// The last beacon that was taken so. The peer may have been heard since.
     heard_at: Instant,
 }
 
@@ -88,6 +91,30 @@ impl Table {
         {
             source.place = plain(&peer.endpoint);
         }
+    }
+
+    /// Says whether there is nothing to wait for with a peer but its silence.
+    pub(super) fn set_quiet(&mut self, id: &PeerId, quiet: bool) {
+        if let Ok(place) = self.find(id)
+            && let (Some(source), Some(peer)) = (self.sources.get_mut(place), self.peers.get(place))
+        {
+            source.quiet = quiet;
+            source.heard_at = source.heard_at.max(peer.heard_at);
+        }
+    }
+
+    /// The quiet peers that may have been silent for some time, and when the first of the others may have been.
+    pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
+        let (mut silent, mut next) = (Vec::new(), None);
+        for (id, source) in self.ids.iter().zip(&self.sources) {
+            let at = source.heard_at + time;
+            if source.quiet && at <= now {
+                silent.push(*id);
+            } else if source.quiet && next.is_none_or(|next| at < next) {
+                next = Some(at);
+            }
+        }
+        (silent, next)
     }
 
     /// Puts a peer in, in place of one with the same identity.

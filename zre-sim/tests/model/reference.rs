@@ -409,6 +409,13 @@ impl Reference {
 
     pub(crate) fn hold(&mut self, node: Node) {
         self.nodes[node].holding = true;
+        for other in self.others(node) {
+            // A HELLO may be left unread.
+            if !self.is_calm(node, other) {
+                self.touch((node, other));
+                self.touch((other, node));
+            }
+        }
     }
 
     pub(crate) fn take(&mut self, node: Node) {

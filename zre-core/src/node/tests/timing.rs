@@ -178,3 +178,55 @@ fn a_network_of_fifty_is_quiet_for_a_minute() {
         assert!(story.iter().all(|line| line.ends_with(" enters")));
     }
 }
+
+#[test]
+fn a_node_wakes_as_seldom_for_many_peers_as_for_one() {
+    let mut scene = Scene::new();
+    let mut peers: Vec<_> = (2..40)
+        .map(|host| Puppet::new(&std::format!("p{host}"), host))
+        .collect();
+    for peer in &mut peers {
+        scene.wait(Duration::from_millis(20));
+        scene.meet(peer);
+    }
+    let mut wakings = 0;
+    for _ in 0..60 {
+        // Each with a beacon of its own time in every second.
+        for peer in &peers {
+            wakings += scene.wait(Duration::from_millis(20));
+            scene.hears(peer);
+        }
+        wakings += scene.wait(SECOND - Duration::from_millis(20) * 38);
+    }
+    assert_eq!(scene.story(), Vec::<String>::new());
+    // A beacon every second, and a look at the peers every four.
+    assert!((60..=76).contains(&wakings), "{wakings} in a minute");
+}
+
+#[test]
+fn each_of_many_peers_is_called_evasive_in_its_own_time() {
+    let mut scene = Scene::new();
+    let mut peers: Vec<_> = (2..11)
+        .map(|host| Puppet::new(&std::format!("p{host}"), host))
+        .collect();
+    for peer in &mut peers {
+        scene.meet(peer);
+    }
+    for (number, peer) in peers.iter_mut().enumerate() {
+        scene.wait(Duration::from_millis(100));
+        // Half of them are heard by their beacons, half by messages.
+        match number % 2 {
+            0 => scene.hears(peer),
+            _ => {
+                let message = peer.says(zre_proto::Body::PingOk);
+                let _verdict = scene.gets(peer, message);
+            }
+        }
+    }
+    scene.wait(SECOND * 5 - Duration::from_millis(900));
+    for number in 2..11 {
+        assert_eq!(scene.story(), Vec::<String>::new());
+        scene.wait(Duration::from_millis(100));
+        assert_eq!(scene.story(), [std::format!("p{number} is evasive")]);
+    }
+}
