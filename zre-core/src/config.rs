@@ -68,7 +68,8 @@ pub struct Limits {
     /// read brings is still taken.
     pub events: usize,
     /// Octets that these events may hold before reading stops; 64 MiB unless set. A frame of more than
-    /// 4 KiB counts for at least the 64 KiB of the buffer that it may share.
+    /// 4 KiB counts for at least the 64 KiB of the buffer that it may share. Smaller ones share pieces of 4 KiB, and count
+    /// for themselves.
     pub event_bytes: usize,
 }
 

@@ -195,12 +195,12 @@ impl<S: Stream> Hub<S> {
         content: &mut Content,
     ) -> Poll<Result<(), Error>> {
         self.with(|state, now| {
-            if let Err(Error::Full(_)) = state.engine.check_room(peer) {
+            let whispered = state.engine.whisper_from(peer, content, now);
+            if let Err(Error::Full(_)) = whispered {
                 state.senders.register(cx);
                 return Poll::Pending;
             }
-            let content = std::mem::take(content);
-            Poll::Ready(state.engine.whisper(peer, content, now))
+            Poll::Ready(whispered)
         })
     }
 

@@ -99,7 +99,7 @@ impl Beacon {
             None => VERSION_PLAIN,
             Some(_) => VERSION_CURVE,
         });
-        datagram.put_slice(self.peer.as_bytes());
+        datagram.put_slice(&self.peer.to_bytes());
         datagram.put_u16(self.port.map_or(0, NonZeroU16::get));
         if let Some(key) = &self.public_key {
             datagram.put_slice(key);

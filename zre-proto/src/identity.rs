@@ -10,29 +10,34 @@ use uuid::Uuid;
 /// It is shown as zyre and pyre show it, as 32 uppercase hexadecimal digits, and read with or
 /// without hyphens in either case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(Uuid);
+pub struct PeerId {
+    // Two numbers, as identities are compared and moved for every message.
+    high: u64,
+    low: u64,
+}
 
 impl PeerId {
     /// The identity as a UUID.
     pub fn uuid(&self) -> Uuid {
-        self.0
+        Uuid::from_u64_pair(self.high, self.low)
     }
 
     /// The 16 octets that beacons carry.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
+    pub fn to_bytes(&self) -> [u8; 16] {
+        self.uuid().into_bytes()
     }
 }
 
 impl From<Uuid> for PeerId {
     fn from(uuid: Uuid) -> Self {
-        Self(uuid)
+        let (high, low) = uuid.as_u64_pair();
+        Self { high, low }
     }
 }
 
 impl From<[u8; 16]> for PeerId {
     fn from(octets: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(octets))
+        Uuid::from_bytes(octets).into()
     }
 }
 
@@ -50,13 +55,14 @@ impl FromStr for PeerId {
         if !matches!(text.len(), 32 | 36) {
             return Err(wrong());
         }
-        Uuid::try_parse(text).map(Self).map_err(|_| wrong())
+        Uuid::try_parse(text).map(Self::from).map_err(|_| wrong())
     }
 }
 
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.simple().encode_upper(&mut Uuid::encode_buffer()))
+        let mut buffer = Uuid::encode_buffer();
+        f.pad(self.uuid().simple().encode_upper(&mut buffer))
     }
 }
 
@@ -101,7 +107,7 @@ impl From<PeerId> for RoutingId {
     fn from(peer: PeerId) -> Self {
         let mut octets = [1; 17];
         if let Some(uuid) = octets.last_chunk_mut::<16>() {
-            *uuid = *peer.as_bytes();
+            *uuid = peer.to_bytes();
         }
         Self(octets)
     }

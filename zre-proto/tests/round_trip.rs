@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn a_peer_id_comes_back(octets in any::<[u8; 16]>()) {
         let peer = PeerId::from(octets);
-        prop_assert_eq!(peer.as_bytes(), &octets);
+        prop_assert_eq!(peer.to_bytes(), octets);
         prop_assert_eq!(PeerId::from(peer.uuid()), peer);
         prop_assert_eq!(peer.to_string().parse(), Ok(peer));
         prop_assert_eq!(peer.to_string().to_lowercase().parse(), Ok(peer));

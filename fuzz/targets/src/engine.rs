@@ -451,7 +451,7 @@ impl World {
         }
         stranger.raw.extend_from_slice(octets);
         let mut raw = stranger.raw.windows(16);
-        self.is_forged = raw.any(|octets| octets == who(HONEST).as_bytes());
+        self.is_forged = raw.any(|octets| octets == who(HONEST).to_bytes());
         if !self.is_forged {
             self.read(index, octets);
         }

@@ -22,7 +22,7 @@ fn malformed_beacons_are_dropped(stage: Stage) {
     let scene = stage.begin();
     let beacon = RawBeacon::new(scene.port);
     let mut noise = Noise(2);
-    let id = *random_id().as_bytes();
+    let id = random_id().to_bytes();
     let good = [&b"ZRE\x01"[..], &id, &[0x4E, 0x20]].concat();
     for length in 0..good.len() {
         beacon.send_raw(&good[..length]);

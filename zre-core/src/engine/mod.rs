@@ -25,6 +25,7 @@ use crate::{
     time::Instant,
 };
 use connections::{Connection, Paths};
+use outgoing::Room;
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
 ///
@@ -163,7 +164,7 @@ impl Engine {
     /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        self.spare_inbox.forget_used();
+        self.spare_inbox.forget_memory();
         self.wait_for_overdue();
         self.node.handle_timeout(self.now);
         while let Some(timer) = self.deadlines.pop_due(self.now) {
@@ -208,29 +209,36 @@ impl Engine {
     ///
     /// [`Error::Full`] if more waits for the peer than the outbound limit: try again when its
     /// connection has been written. [`Error::UnknownPeer`], [`Error::MessageTooLarge`], [`Error::Stopped`].
-    pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
-        self.command(now)?;
-        self.check_room(peer)?;
-        let sent = self.node.whisper(peer, content, self.now);
-        self.settle();
-        sent
+    pub fn whisper(
+        &mut self,
+        peer: PeerId,
+        mut content: Content,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.whisper_from(peer, &mut content, now)
     }
 
-    /// Whether a message to a peer would be taken now, for who does not want to part with it in vain.
+    /// Sends a message to one peer, as [`whisper`](Engine::whisper), and leaves the content where it is while the peer is full.
     ///
     /// # Errors
     ///
-    /// [`Error::Stopped`], [`Error::Full`]; [`Error::UnknownPeer`] for one whose connection is lost.
-    pub fn check_room(&self, peer: PeerId) -> Result<(), Error> {
-        if self.phase != Phase::Running {
-            Err(Error::Stopped)
-        } else if self.is_lost(peer) {
-            Err(Error::UnknownPeer(peer))
-        } else if self.is_full(peer) {
-            Err(Error::Full(peer))
-        } else {
-            Ok(())
+    /// As [`whisper`](Engine::whisper).
+    pub fn whisper_from(
+        &mut self,
+        peer: PeerId,
+        content: &mut Content,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        match self.room(peer) {
+            Room::Enough => {}
+            Room::Lost => return Err(Error::UnknownPeer(peer)),
+            Room::Full => return Err(Error::Full(peer)),
         }
+        let content = core::mem::take(content);
+        let sent = self.node.whisper(peer, content, self.now);
+        self.settle();
+        sent
     }
 
     /// Sends a message to the members of a group that have room for it.
@@ -261,8 +269,14 @@ impl Engine {
         now: Instant,
     ) -> Result<Shouted, Error> {
         self.command(now)?;
-        let living = peers.iter().filter(|peer| !self.is_lost(**peer));
-        let (full, ready): (Vec<_>, Vec<_>) = living.partition(|peer| self.is_full(**peer));
+        let (mut full, mut ready) = (Vec::new(), Vec::new());
+        for peer in peers {
+            match self.room(*peer) {
+                Room::Enough => ready.push(*peer),
+                Room::Full => full.push(*peer),
+                Room::Lost => {}
+            }
+        }
         let reached = self.node.shout_to(&ready, group, content, self.now)?;
         self.settle();
         Ok(Shouted { reached, full })
@@ -358,7 +372,7 @@ impl Engine {
 
     /// Whether as many octets wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.node.is_waiting(peer) || self.queued(peer) >= self.node.config().limits.outbound
+        self.room(peer) == Room::Full
     }
 
     /// The identity of this node.

@@ -15,6 +15,16 @@ use crate::{event::ExitReason, time::Instant};
 /// such as answers and joins.
 const UNREFUSABLE: usize = 1 << 20;
 
+/// Whether a peer can be sent another message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Enough,
+    /// Not before something has been written to it, or before it is known whether it is there.
+    Full,
+    /// The connection to it is gone.
+    Lost,
+}
+
 impl Engine {
     /// Queues a message for a peer.
     pub(super) fn send(&mut self, peer: PeerId, message: &Message) {
@@ -59,15 +69,32 @@ impl Engine {
     /// How many octets wait for a peer.
     pub(super) fn queued(&self, peer: PeerId) -> usize {
         match self.paths.get(&peer).map(|paths| &paths.to) {
-            Some(Outgoing::Link { link, .. }) => self
-                .connections
-                .get(link)
-                .map_or(0, |connection| connection.link.queued()),
+            Some(Outgoing::Link { link, .. }) => self.queued_on(*link),
             Some(Outgoing::Waiting { failed, .. }) => {
                 failed.as_ref().map_or(0, |failed| failed.queued())
             }
             Some(Outgoing::Unopened | Outgoing::Lost { .. }) | None => 0,
         }
+    }
+
+    /// Whether there is room for another message to a peer.
+    pub(super) fn room(&self, peer: PeerId) -> Room {
+        let queued = match self.paths.get(&peer).map(|paths| &paths.to) {
+            Some(Outgoing::Link { link, .. }) => self.queued_on(*link),
+            Some(Outgoing::Lost { .. }) => return Room::Lost,
+            Some(Outgoing::Waiting { .. }) => self.queued(peer),
+            Some(Outgoing::Unopened) | None if self.node.is_waiting(peer) => return Room::Full,
+            Some(Outgoing::Unopened) | None => return Room::Enough,
+        };
+        match queued >= self.node.config().limits.outbound {
+            true => Room::Full,
+            false => Room::Enough,
+        }
+    }
+
+    fn queued_on(&self, link: LinkId) -> usize {
+        let connection = self.connections.get(&link);
+        connection.map_or(0, |connection| connection.link.queued())
     }
 
     /// Whether stopping need not wait for a peer: it has taken everything, or it never presented itself.

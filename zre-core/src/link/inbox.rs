@@ -15,6 +15,8 @@ pub(crate) struct Inbox {
     buffer: BytesMut,
     filled: usize,
     used: Used,
+    /// Memory for small frames.
+    piece: BytesMut,
 }
 
 impl Inbox {
@@ -30,6 +32,8 @@ impl Inbox {
     const STEP: usize = 256 << 10;
     /// With less room than this it is time for a new buffer.
     const LEAST_ROOM: usize = 4 << 10;
+    /// Small frames lie side by side in pieces of this size.
+    pub(super) const PIECE: usize = 4 << 10;
     /// A rest of at most this many octets moves out of a shared buffer.
     const SMALL_REST: usize = 4 << 10;
 
@@ -76,16 +80,20 @@ impl Inbox {
         taken
     }
 
-    /// Takes octets in front, into memory of their own.
+    /// Takes octets in front, into memory that they share with a few others.
     pub(super) fn copy(&mut self, count: usize) -> Bytes {
-        let copied = Bytes::copy_from_slice(self.filled().get(..count).unwrap_or_default());
+        if self.piece.capacity() < count {
+            self.piece.reserve(count.max(Self::PIECE));
+        }
+        let octets = self.buffer.get(..count).unwrap_or_default();
+        self.piece.extend_from_slice(octets);
         self.advance(count);
-        copied
+        self.piece.split().freeze()
     }
 
     /// Lends the memory of `spare` to a connection of which nothing waits, so that idle ones need none.
     pub(super) fn lend(&mut self, spare: &mut Self) {
-        core::mem::swap(&mut self.used, &mut spare.used);
+        self.swap_memory(spare);
         if self.filled == 0 {
             core::mem::swap(&mut self.buffer, &mut spare.buffer);
             spare.filled = 0;
@@ -94,7 +102,7 @@ impl Inbox {
 
     /// Gives the memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
-        core::mem::swap(&mut self.used, &mut spare.used);
+        self.swap_memory(spare);
         if self.filled > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
             return;
         }
@@ -105,9 +113,15 @@ impl Inbox {
         }
     }
 
-    /// Lets go of the memory of frames that were handed on.
-    pub(crate) fn forget_used(&mut self) {
+    fn swap_memory(&mut self, spare: &mut Self) {
+        core::mem::swap(&mut self.used, &mut spare.used);
+        core::mem::swap(&mut self.piece, &mut spare.piece);
+    }
+
+    /// Lets go of the memory for frames that are handed on.
+    pub(crate) fn forget_memory(&mut self) {
         self.used = Used::default();
+        self.piece = BytesMut::new();
     }
 
     fn grow(&mut self, missing: usize) {

@@ -87,9 +87,9 @@ struct LinkLimits {
 impl Link {
     /// The most octets of a command; READY has some sixty.
     const MAX_COMMAND: usize = 8 << 10;
-    /// A content frame of at most this many octets gets memory of its own, so that one that is kept does not keep
-    /// all that was read with it.
-    pub(crate) const SMALL_FRAME: usize = 4 << 10;
+    /// A content frame of at most this many octets is copied into a piece of memory of no more, so that one that is kept
+    /// does not keep all that was read with it.
+    pub(crate) const SMALL_FRAME: usize = Inbox::PIECE;
     /// The memory that a larger one may share.
     pub(crate) const SHARED_BUFFER: usize = Inbox::READ_SIZE;
     /// What a message in the backlog takes beside its octets.

@@ -247,14 +247,16 @@ impl Node {
     /// peer that gives the endpoint of another as its own, until it is known which of them is there.
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        if !self.is_ready(peer) {
-            return Err(Error::UnknownPeer(peer));
-        }
-        if self.is_waiting(peer) {
+        let content = self.sendable(content);
+        let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
+        let known = known.ok_or(Error::UnknownPeer(peer))?;
+        if known.waits {
             return Err(Error::Full(peer));
         }
-        let content = self.sendable(content)?;
-        self.send(peer, Body::Whisper { content });
+        let body = Body::Whisper { content: content? };
+        let sequence = known.sequence.number_next();
+        let message = Message { sequence, body };
+        self.outputs.push_back(NodeOutput::Send { peer, message });
         Ok(())
     }
 

@@ -199,7 +199,7 @@ fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
 
 /// Where an identity would stand among so many that are spread evenly.
 fn guess(id: &PeerId, len: usize) -> usize {
-    let share = u128::from_be_bytes(*id.as_bytes()) >> 64;
+    let share = u128::from_be_bytes(id.to_bytes()) >> 64;
     usize::try_from((share * len as u128) >> 64).unwrap_or(0)
 }
 

@@ -263,7 +263,7 @@ impl Puppet {
     pub(super) fn is_undisturbed(&mut self, solo: &mut Solo) {
         assert_eq!(solo.told(), Vec::<String>::new());
         self.say(solo, whisper("still here"));
-        let name = format!("whisper puppet{} still here", self.id.as_bytes()[0]);
+        let name = format!("whisper puppet{} still here", self.id.to_bytes()[0]);
         assert_eq!(solo.told(), [name]);
         let before = self.from.received.len();
         solo.engine
