@@ -1,5 +1,6 @@
 //! Where sockets, engine and application meet, without a runtime.
 
+mod bursts;
 mod journal;
 mod links;
 
@@ -19,6 +20,7 @@ use zre_core::{
 };
 
 use crate::{interface::Interface, settings::Bound, wakers::Wakers};
+use bursts::PutOff;
 use journal::{Entry, Journal};
 use links::Links;
 pub use links::Stream;
@@ -46,6 +48,7 @@ struct State<S> {
     epoch: Instant,
     engine: Engine,
     links: Links<S>,
+    put_off: PutOff,
     /// `None` when the node is over.
     sender: Option<UdpSocket>,
     broadcast: (Ipv4Addr, u16),
@@ -111,6 +114,7 @@ impl<S: Stream> Hub<S> {
                 epoch,
                 engine,
                 links: Links::default(),
+                put_off: PutOff::default(),
                 sender: Some(bound.sender.try_clone()?),
                 broadcast: bound.broadcast(),
                 tasks: VecDeque::new(),
@@ -249,16 +253,16 @@ impl<S: Stream> Hub<S> {
         peer: PeerId,
         number: u64,
     ) -> Poll<Result<(), Error>> {
-        let mut state = self.lock();
-        match state.engine.is_answered(peer, number) {
+        self.with(|state, now| match state.engine.is_answered(peer, number) {
             _ if state.finished => Poll::Ready(Err(Error::Stopped)),
             None => Poll::Ready(Err(Error::UnknownPeer(peer))),
             Some(true) => Poll::Ready(Ok(())),
             Some(false) => {
+                state.write_own(now);
                 state.add_asker(peer, number, cx);
                 Poll::Pending
             }
-        }
+        })
     }
 
     /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
@@ -266,10 +270,11 @@ impl<S: Stream> Hub<S> {
         if let Some(event) = self.try_recv() {
             return Poll::Ready(Some(event));
         }
-        self.with(|state, _| match state.next_event() {
+        self.with(|state, now| match state.next_event() {
             Some(event) => Poll::Ready(Some(event)),
             None if state.finished => Poll::Ready(None),
             None => {
+                state.write_own(now);
                 // Those who wait no longer do not say so; those who do register again.
                 if state.receivers.are_many() {
                     state.receivers.move_to(&mut state.woken);
@@ -334,6 +339,7 @@ impl<S: Stream> Hub<S> {
     pub fn stop(&self) {
         self.with(|state, now| {
             state.engine.stop(now);
+            state.write_all(now);
             state.senders.move_to(&mut state.woken);
         });
     }
@@ -357,7 +363,7 @@ impl<S: Stream> Hub<S> {
             if state.engine.is_stopped() {
                 return Poll::Ready(Task::Finish);
             }
-            if state.engine.poll_timeout() != state.scheduled {
+            if state.next_timeout() != state.scheduled {
                 return Poll::Ready(Task::Reschedule);
             }
             state.driver.register(cx);
@@ -368,7 +374,7 @@ impl<S: Stream> Hub<S> {
     /// When [`timeout`](Hub::timeout) is to be called.
     pub fn deadline(&self) -> Option<Instant> {
         let mut state = self.lock();
-        state.scheduled = state.engine.poll_timeout();
+        state.scheduled = state.next_timeout();
         let after = state.scheduled?.since(zre_core::Instant::default());
         Some(self.epoch + after)
     }
@@ -376,9 +382,12 @@ impl<S: Stream> Hub<S> {
     /// The deadline is there.
     pub fn timeout(&self) {
         self.with(|state, now| {
-            state.engine.handle_timeout(now);
-            // A peer may be given up that somebody waits for.
-            state.senders.move_to(&mut state.woken);
+            state.write_due(now);
+            if state.engine.poll_timeout().is_some_and(|at| at <= now) {
+                state.engine.handle_timeout(now);
+                // A peer may be given up that somebody waits for.
+                state.senders.move_to(&mut state.woken);
+            }
         });
     }
 
@@ -506,8 +515,14 @@ impl<S: Stream> State<S> {
         signals.for_each(|signal| signal.raise());
     }
 
+    /// When there is something to do by the time.
+    fn next_timeout(&self) -> Option<zre_core::Instant> {
+        let wanted = [self.engine.poll_timeout(), self.put_off.look_at()];
+        wanted.into_iter().flatten().min()
+    }
+
     fn driver_is_wanted(&self) -> bool {
-        let earlier = match (self.engine.poll_timeout(), self.scheduled) {
+        let earlier = match (self.next_timeout(), self.scheduled) {
             (Some(wanted), Some(scheduled)) => wanted < scheduled,
             (Some(_), None) => true,
             (None, _) => false,

@@ -12,7 +12,7 @@ use std::{
 use bytes::Buf;
 use zre_core::LinkId;
 
-use super::{Hub, State};
+use super::{Hub, State, bursts::Pace};
 use crate::wakers::Wakers;
 
 /// A connected, non-blocking TCP stream of some runtime.
@@ -44,17 +44,24 @@ pub trait Stream: Send + Sync {
 }
 
 #[derive(Debug)]
-pub(super) struct Links<S>(BTreeMap<LinkId, LinkState<S>>);
+pub(super) struct Links<S>(pub(super) BTreeMap<LinkId, LinkState<S>>);
 
 #[derive(Debug)]
-struct LinkState<S> {
+pub(super) struct LinkState<S> {
     /// `None` while the connection is being made.
     stream: Option<Arc<S>>,
     /// Whether the socket took no more at the last attempt.
     write_blocked: bool,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// Who runs [`Hub::poll_link`] or waits in [`Hub::poll_closed`].
-    task: Option<Waker>,
+    pub(super) task: Option<Waker>,
+}
+
+impl<S> LinkState<S> {
+    /// Whether the socket is there and has not said that it takes no more.
+    pub(super) fn is_writable(&self) -> bool {
+        self.stream.is_some() && !self.write_blocked
+    }
 }
 
 impl<S> Default for Links<S> {
@@ -165,7 +172,7 @@ impl<S: Stream> Hub<S> {
         Poll::Pending
     }
 
-    /// What a connection waits for, `None` if it has ended. Wakes when that changes. Writes what was put off.
+    /// What a connection waits for, `None` if it has ended. Wakes when that changes. Writes what was put off, if it is time.
     fn watch_link(&self, link: LinkId, cx: &Context<'_>) -> Option<Interest> {
         let mut state = self.lock();
         let known = state.links.0.get_mut(&link)?;
@@ -179,7 +186,7 @@ impl<S: Stream> Hub<S> {
         if known.pace.is_put_off() {
             drop(state);
             return self.with(|state, now| {
-                state.write_now(link, now);
+                state.look_at_put_off(link, now);
                 state.interest(link)
             });
         }
@@ -235,28 +242,8 @@ impl<S: Stream> State<S> {
         }
     }
 
-    /// There is something to write to a connection: writes it, or puts it off in the middle of a burst.
-    pub(super) fn write(&mut self, link: LinkId, now: zre_core::Instant) {
-        let Some(known) = self.links.0.get_mut(&link) else {
-            return;
-        };
-        let queued = self
-            .engine
-            .outbox(link)
-            .map_or(0, |outbox| outbox.remaining());
-        match known.pace.next(queued, now) {
-            Turn::Write => self.write_now(link, now),
-            Turn::PutOff => {
-                if let Some(task) = known.task.take() {
-                    self.woken.push(task);
-                }
-            }
-            Turn::Wait => {}
-        }
-    }
-
     /// Writes a connection's outbox until it is empty or the socket takes no more.
-    fn write_now(&mut self, link: LinkId, now: zre_core::Instant) {
+    pub(super) fn write_now(&mut self, link: LinkId, now: zre_core::Instant) {
         let Some(LinkState {
             stream: Some(stream),
             write_blocked: false,
@@ -271,10 +258,7 @@ impl<S: Stream> State<S> {
             Ok(Written::Blocked) => self.block(link),
             Err(error) => self.ended(link, &error.to_string(), now),
         }
-        let written_at = self.now();
-        if let Some(known) = self.links.0.get_mut(&link) {
-            known.pace.written(written_at);
-        }
+        self.note_written(link);
         self.engine.handle_written(now);
         self.senders.move_to(&mut self.woken);
     }
@@ -320,62 +304,6 @@ impl<S: Stream> State<S> {
         self.links.remove(link, &mut self.woken);
         self.engine.handle_closed(link, error, now);
         self.senders.move_to(&mut self.woken);
-    }
-}
-
-/// How fast messages follow each other on a connection.
-///
-/// A message is written by whoever sends it. In a burst, where the next follows the moment the last is written,
-/// that would be a system call for each: there they are put off, until many wait or the connection's task runs.
-#[derive(Debug, Default)]
-struct Pace {
-    written_at: zre_core::Instant,
-    /// How many have followed each other at once.
-    burst: u32,
-    put_off_at: Option<zre_core::Instant>,
-}
-
-enum Turn {
-    Write,
-    /// The connection's task shall write it.
-    PutOff,
-    /// The task has been asked already.
-    Wait,
-}
-
-impl Pace {
-    /// What comes so soon after a write follows it at once.
-    const GAP: Duration = Duration::from_micros(4);
-    /// So many may, and are written one by one: what somebody sends together is often no more.
-    const SINGLES: u32 = 16;
-    /// So many octets are worth a write.
-    const ENOUGH: usize = 32 << 10;
-    /// So long is anything put off while messages follow, if the task does not run.
-    const LONGEST: Duration = Duration::from_micros(200);
-
-    fn next(&mut self, queued: usize, now: zre_core::Instant) -> Turn {
-        if let Some(since) = self.put_off_at {
-            let is_due = queued >= Self::ENOUGH || now.since(since) >= Self::LONGEST;
-            return if is_due { Turn::Write } else { Turn::Wait };
-        }
-        self.burst = match now.since(self.written_at) < Self::GAP {
-            true => self.burst.saturating_add(1),
-            false => 0,
-        };
-        if self.burst <= Self::SINGLES || queued >= Self::ENOUGH {
-            return Turn::Write;
-        }
-        self.put_off_at = Some(now);
-        Turn::PutOff
-    }
-
-    fn is_put_off(&self) -> bool {
-        self.put_off_at.is_some()
-    }
-
-    fn written(&mut self, now: zre_core::Instant) {
-        self.written_at = now;
-        self.put_off_at = None;
     }
 }
 

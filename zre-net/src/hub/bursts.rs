@@ -1,0 +1,180 @@
+//! Messages that follow each other at once, and are therefore written together.
+//!
+//! A message is written by whoever sends it. In a burst that would be a system call for each, so there writes are put off
+//! until it is worth one. What is still put off when the burst is over is written:
+//!
+//! - by the thread that sends, when it begins to wait for something;
+//! - by the connection's task, when that runs on the thread that sends, which has then turned to something else;
+//! - or else by the driver, which looks at the time.
+//!
+//! Another thread does not write in the middle of a burst: it would be woken for every few messages, and the sender
+//! would wait for it.
+
+use std::{
+    collections::BTreeSet,
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use bytes::Buf as _;
+use zre_core::{Instant, LinkId};
+
+use super::{State, links::Stream};
+
+/// So long after the last look the driver looks again, while bursts go on.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The connections on which writes are put off.
+#[derive(Debug, Default)]
+pub(super) struct PutOff {
+    links: BTreeSet<LinkId>,
+    /// When the driver is to look for what has been put off for too long, if it is left to it.
+    look_at: Option<Instant>,
+}
+
+impl PutOff {
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+}
+
+/// How fast messages follow each other on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    written_at: Instant,
+    /// How many have followed each other at once.
+    burst: u32,
+    /// Since when writes are put off, and by whom.
+    put_off: Option<(Instant, ThreadId)>,
+}
+
+enum Turn {
+    Write,
+    /// Not now.
+    PutOff,
+    /// As for the one before.
+    StillPutOff,
+}
+
+impl Pace {
+    /// What comes so soon after a write follows it at once.
+    const GAP: Duration = Duration::from_micros(4);
+    /// So many may, and are written one by one: what somebody sends together is often no more.
+    const SINGLES: u32 = 16;
+    /// So many octets are worth a write.
+    const ENOUGH: usize = 32 << 10;
+    /// So long is anything put off while messages follow.
+    const LONGEST: Duration = Duration::from_micros(200);
+
+    fn next(&mut self, queued: usize, now: Instant) -> Turn {
+        if self.is_put_off() {
+            return match queued >= Self::ENOUGH || self.is_due(now) {
+                true => Turn::Write,
+                false => Turn::StillPutOff,
+            };
+        }
+        self.burst = match now.since(self.written_at) < Self::GAP {
+            true => self.burst.saturating_add(1),
+            false => 0,
+        };
+        if self.burst <= Self::SINGLES || queued >= Self::ENOUGH {
+            return Turn::Write;
+        }
+        self.put_off = Some((now, thread::current().id()));
+        Turn::PutOff
+    }
+
+    pub(super) fn is_put_off(&self) -> bool {
+        self.put_off.is_some()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.put_off
+            .is_some_and(|(since, _)| now.since(since) >= Self::LONGEST)
+    }
+
+    fn is_by(&self, thread: ThreadId) -> bool {
+        self.put_off.is_some_and(|(_, by)| by == thread)
+    }
+}
+
+impl<S: Stream> State<S> {
+    /// There is something to write to a connection: writes it, or puts it off in the middle of a burst.
+    pub(super) fn write(&mut self, link: LinkId, now: Instant) {
+        let known = self.links.0.get_mut(&link);
+        let Some(known) = known.filter(|known| known.is_writable()) else {
+            return;
+        };
+        let outbox = self.engine.outbox(link);
+        let queued = outbox.map_or(0, |outbox| outbox.remaining());
+        match known.pace.next(queued, now) {
+            Turn::Write => self.write_now(link, now),
+            Turn::PutOff => {
+                self.put_off.links.insert(link);
+                if self.put_off.look_at.is_none()
+                    && let Some(task) = known.task.take()
+                {
+                    self.woken.push(task);
+                }
+            }
+            Turn::StillPutOff => {}
+        }
+    }
+
+    /// Writes what was put off on a connection, or leaves it to the driver if the burst may still go on.
+    pub(super) fn look_at_put_off(&mut self, link: LinkId, now: Instant) {
+        let Some(known) = self.links.0.get(&link) else {
+            return;
+        };
+        if known.pace.is_by(thread::current().id()) || known.pace.is_due(now) {
+            self.write_now(link, now);
+        } else {
+            self.put_off.look_at.get_or_insert(now + Pace::LONGEST);
+        }
+    }
+
+    /// Writes what was put off on this thread, as it sends no more now.
+    pub(super) fn write_own(&mut self, now: Instant) {
+        if !self.put_off.links.is_empty() {
+            let thread = thread::current().id();
+            self.write_those(|pace| pace.is_by(thread), now);
+        }
+    }
+
+    /// Writes all that was put off.
+    pub(super) fn write_all(&mut self, now: Instant) {
+        self.write_those(|_| true, now);
+    }
+
+    /// Writes what has been put off for long enough, if it is time to look.
+    pub(super) fn write_due(&mut self, now: Instant) {
+        if self.put_off.look_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        self.write_those(|pace| pace.is_due(now), now);
+        if !self.put_off.links.is_empty() {
+            self.put_off.look_at = Some(now + LOOK_AGAIN);
+        }
+    }
+
+    /// A connection has been written as far as that is possible.
+    pub(super) fn note_written(&mut self, link: LinkId) {
+        let written_at = self.now();
+        if let Some(known) = self.links.0.get_mut(&link) {
+            known.pace.written_at = written_at;
+            if known.pace.put_off.take().is_some() {
+                self.put_off.links.remove(&link);
+            }
+        }
+    }
+
+    fn write_those(&mut self, are_meant: impl Fn(&Pace) -> bool, now: Instant) {
+        let links = &self.links.0;
+        self.put_off.links.retain(|link| links.contains_key(link));
+        let is_meant = |link: &LinkId| links.get(link).is_some_and(|known| are_meant(&known.pace));
+        let meant: Vec<_> = self.put_off.links.iter().copied().filter(is_meant).collect();
+        for link in meant {
+            self.write_now(link, now);
+        }
+    }
+}
