@@ -384,3 +384,22 @@ fn each_event_goes_to_one_of_many_who_wait_in_different_ways() {
         .filter(|event| **event == Event::Stop);
     assert_eq!(stops.count(), 1);
 }
+
+#[test]
+fn the_end_of_a_burst_arrives_while_the_sender_turns_to_something_else() {
+    let (alice, bob) = pair();
+    for burst in 0..20_u32 {
+        for number in 0..200 {
+            alice
+                .whisper(bob.id(), (burst * 200 + number).to_string())
+                .unwrap();
+        }
+        // This thread waits, but not for anything of Alice's.
+        for number in 0..200 {
+            let Event::Whisper { content, .. } = next(&bob) else {
+                panic!("only whispers");
+            };
+            assert_eq!(content.to_str_lossy(), (burst * 200 + number).to_string());
+        }
+    }
+}
