@@ -24,9 +24,9 @@ impl Wakers {
 
     /// Moves all wakers over to `woken`.
     pub(crate) fn move_to(&mut self, woken: &mut Self) {
-        let all = self.first.take().into_iter().chain(self.others.drain(..));
-        for waker in all {
-            woken.push(waker);
+        if let Some(first) = self.first.take() {
+            woken.push(first);
+            self.others.drain(..).for_each(|waker| woken.push(waker));
         }
     }
 
@@ -44,9 +44,9 @@ impl Wakers {
     }
 
     pub(crate) fn wake(self) {
-        self.first
-            .into_iter()
-            .chain(self.others)
-            .for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+            self.others.into_iter().for_each(Waker::wake);
+        }
     }
 }

@@ -16,8 +16,8 @@ use zre_net::{Bound, socket};
 use crate::tcp::Tcp;
 
 pub(crate) struct Sockets {
-    receiver: Async<UdpSocket>,
-    listener: Async<TcpListener>,
+    receiver: Watched<UdpSocket>,
+    listener: Watched<TcpListener>,
     timer: Timer,
     deadline: Option<Instant>,
     /// The connections' tasks; they run inside the driver and nowhere else.
@@ -28,8 +28,8 @@ pub(crate) struct Sockets {
 impl Sockets {
     pub(crate) fn new(bound: Bound) -> io::Result<Self> {
         Ok(Self {
-            receiver: Async::new_nonblocking(bound.receiver)?,
-            listener: Async::new_nonblocking(bound.listener)?,
+            receiver: Watched::new(Async::new_nonblocking(bound.receiver)?),
+            listener: Watched::new(Async::new_nonblocking(bound.listener)?),
             timer: Timer::never(),
             deadline: None,
             links: Arc::default(),
@@ -51,28 +51,13 @@ impl zre_net::Sockets for Sockets {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        loop {
-            match self.receiver.get_ref().recv_from(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.receiver.poll_readable(cx))?;
-                }
-                received => return Poll::Ready(received),
-            }
-        }
+        self.receiver
+            .poll_with(cx, |receiver| receiver.recv_from(buffer))
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        loop {
-            match self.listener.get_ref().accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.listener.poll_readable(cx))?;
-                }
-                Ok((stream, remote)) => {
-                    return Poll::Ready(Async::new(stream).map(|stream| (Tcp(stream), remote)));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let accepted = ready!(self.listener.poll_with(cx, TcpListener::accept));
+        Poll::Ready(accepted.and_then(|(stream, remote)| Ok((Tcp(Async::new(stream)?), remote))))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
@@ -107,6 +92,41 @@ impl zre_net::Sockets for Sockets {
     async fn end_tasks(&mut self) {
         for task in self.tasks.drain(..) {
             task.cancel().await;
+        }
+    }
+}
+
+/// A socket that is not tried again before async-io says that it is worth it: the driver is polled for every message.
+struct Watched<T> {
+    socket: Async<T>,
+    may_be_ready: bool,
+}
+
+impl<T> Watched<T> {
+    fn new(socket: Async<T>) -> Self {
+        let may_be_ready = true;
+        Self {
+            socket,
+            may_be_ready,
+        }
+    }
+
+    fn poll_with<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            if !self.may_be_ready {
+                ready!(self.socket.poll_readable(cx))?;
+                self.may_be_ready = true;
+            }
+            match attempt(self.socket.get_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.may_be_ready = false;
+                }
+                done => return Poll::Ready(done),
+            }
         }
     }
 }
