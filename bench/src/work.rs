@@ -119,7 +119,7 @@ impl Encoded {
     ///
     /// When it is none.
     pub fn decode(self) -> Result<Message, MessageError> {
-        Message::decode(self.header, self.content, &MessageLimits::default())
+        Message::decode(&self.header, self.content, &MessageLimits::default())
     }
 }
 

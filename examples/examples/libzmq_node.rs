@@ -154,7 +154,7 @@ impl OverLibzmq {
                 continue;
             };
             let content: Content = frames.collect();
-            match Message::decode(first, content, &MessageLimits::default()) {
+            match Message::decode(&first, content, &MessageLimits::default()) {
                 // The verdict is for those who can close the connection. libzmq cannot close a single one.
                 Ok(message) => {
                     let _verdict = self.node.handle_message(&from, message, self.now());

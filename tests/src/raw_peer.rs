@@ -370,7 +370,7 @@ fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io:
             content.push(body.into());
             more = goes_on;
         }
-        let message = Message::decode(first.into(), content, &MessageLimits::default())
+        let message = Message::decode(&first, content, &MessageLimits::default())
             .map_err(io::Error::other)?;
         if sender.send(message).is_err() || manner == Manner::NeverReads {
             return Ok(());

@@ -365,7 +365,7 @@ fn join_frames(frames: impl Iterator<Item = (FrameHeader, Bytes)>) -> Vec<Vec<By
 }
 
 fn read_ready(body: Bytes) -> Metadata {
-    let command = Command::decode(body.clone()).unwrap();
+    let command = Command::decode(&body).unwrap();
     assert_eq!(command.encode(), body);
     let Command::Ready(metadata) = command else {
         panic!("{command:?} in place of READY");
@@ -400,7 +400,7 @@ fn read_message(frames: &[Bytes]) -> Message {
 fn decode_message(frames: &[Bytes]) -> Result<Message, MessageError> {
     let (header, content) = frames.split_first().unwrap();
     let content = content.iter().cloned().collect();
-    Message::decode(header.clone(), content, &MessageLimits::default())
+    Message::decode(header, content, &MessageLimits::default())
 }
 
 fn message(sequence: u16, body: Body) -> Message {

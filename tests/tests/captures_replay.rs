@@ -289,7 +289,7 @@ fn who_connects(connection: &Connection) -> PeerId {
     let (head, length) = FrameHeader::decode(&octets).unwrap().unwrap();
     octets.advance(length);
     let body = octets.split_to(usize::try_from(head.size).unwrap());
-    let Command::Ready(metadata) = Command::decode(body).unwrap() else {
+    let Command::Ready(metadata) = Command::decode(&body).unwrap() else {
         panic!("no READY")
     };
     let identity = metadata.get(Metadata::IDENTITY).unwrap();

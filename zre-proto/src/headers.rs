@@ -48,13 +48,6 @@ impl Headers {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// A copy with memory of its own, as [`Text::detached`].
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        let copy = |(name, value): (&ShortText, &Text)| (name.detached(), value.detached());
-        Self(self.0.iter().map(copy).collect())
-    }
 }
 
 impl<'a> IntoIterator for &'a Headers {

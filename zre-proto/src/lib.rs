@@ -18,7 +18,7 @@
 //! let ping = Message { sequence: 7, body: Body::Ping };
 //! let frame: Bytes = ping.header();
 //! assert_eq!(frame[..], [0xAA, 0xA1, 6, 2, 0, 7]);
-//! assert_eq!(Message::decode(frame, Content::default(), &MessageLimits::default())?, ping);
+//! assert_eq!(Message::decode(&frame, Content::default(), &MessageLimits::default())?, ping);
 //! # Ok::<(), zre_proto::MessageError>(())
 //! ```
 

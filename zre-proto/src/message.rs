@@ -1,6 +1,6 @@
 //! ZRE messages (RFC 36/ZRE, "Protocol Grammar"; ids 8 to 10 as zyre 2.0 sends them).
 
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, string::String};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
@@ -182,13 +182,13 @@ impl Message {
     /// Reads a message from its first frame and the frames behind it.
     ///
     /// Content behind a message that carries none, and octets behind the last field, are ignored, as
-    /// zyre and pyre do. Texts share the memory of `header`.
+    /// zyre and pyre do.
     ///
     /// # Errors
     ///
     /// [`MessageError`] for anything that is not a message within `limits`.
     pub fn decode(
-        header: Bytes,
+        header: &[u8],
         content: Content,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
@@ -280,7 +280,7 @@ impl Body {
 
     fn decode(
         id: u8,
-        fields: &mut Reader,
+        fields: &mut Reader<'_>,
         content: Content,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
@@ -358,11 +358,9 @@ impl Body {
 }
 
 impl Hello {
-    fn decode(fields: &mut Reader, limits: &MessageLimits) -> Result<Self, MessageError> {
+    fn decode(fields: &mut Reader<'_>, limits: &MessageLimits) -> Result<Self, MessageError> {
         Ok(Self {
-            endpoint: Text::from(fields.string("endpoint")?)
-                .to_string_lossy()
-                .parse()?,
+            endpoint: String::from_utf8_lossy(fields.string("endpoint")?).parse()?,
             groups: read_groups(fields, limits.groups)?,
             status: fields.u8("status")?,
             name: read_string(fields, "name")?,
@@ -401,15 +399,15 @@ impl Hello {
     }
 }
 
-fn read_string(fields: &mut Reader, field: &'static str) -> Result<ShortText, MessageError> {
+fn read_string(fields: &mut Reader<'_>, field: &'static str) -> Result<ShortText, MessageError> {
     Ok(fields.string(field)?.try_into()?)
 }
 
-fn read_group(fields: &mut Reader) -> Result<GroupName, MessageError> {
+fn read_group(fields: &mut Reader<'_>) -> Result<GroupName, MessageError> {
     Ok(fields.string("group")?.try_into()?)
 }
 
-fn read_groups(fields: &mut Reader, limit: u32) -> Result<BTreeSet<GroupName>, MessageError> {
+fn read_groups(fields: &mut Reader<'_>, limit: u32) -> Result<BTreeSet<GroupName>, MessageError> {
     let announced = fields.u32("groups count")?;
     if announced > limit {
         return Err(MessageError::TooManyGroups { announced, limit });
@@ -419,7 +417,7 @@ fn read_groups(fields: &mut Reader, limit: u32) -> Result<BTreeSet<GroupName>, M
         .collect()
 }
 
-fn read_headers(fields: &mut Reader, limit: u32) -> Result<Headers, MessageError> {
+fn read_headers(fields: &mut Reader<'_>, limit: u32) -> Result<Headers, MessageError> {
     let announced = fields.u32("headers count")?;
     if announced > limit {
         return Err(MessageError::TooManyHeaders { announced, limit });
@@ -459,7 +457,7 @@ mod tests {
             headers: 1,
             header_frame: 64,
         };
-        Message::decode(Bytes::from_static(header), Content::default(), &limits)
+        Message::decode(header, Content::default(), &limits)
     }
 
     #[test]
@@ -509,18 +507,14 @@ mod tests {
     fn a_group_in_hello_that_no_join_could_name_is_an_error() {
         let mut header = b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\x01\0\0\x01\0".to_vec();
         header.extend([b'g'; 256]);
-        let error = Message::decode(header.into(), Content::default(), &MessageLimits::default());
+        let error = Message::decode(&header, Content::default(), &MessageLimits::default());
         assert!(matches!(error, Err(MessageError::Group(_))), "{error:?}");
     }
 
     #[test]
     fn of_two_headers_with_one_name_the_first_counts() {
         let header = b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\0\0\x01a\0\0\0\x02\x01K\0\0\0\x01x\x01K\0\0\0\x01y";
-        let message = Message::decode(
-            Bytes::from_static(header),
-            Content::default(),
-            &MessageLimits::default(),
-        );
+        let message = Message::decode(header, Content::default(), &MessageLimits::default());
         let Ok(Message {
             body: Body::Hello(hello),
             ..

@@ -1,6 +1,6 @@
 //! A cursor over received octets that cannot overrun them.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf as _;
 use thiserror::Error;
 
 /// A field goes on past the end of what was received.
@@ -15,14 +15,14 @@ pub struct Truncated {
     pub left: usize,
 }
 
-/// Takes fields off the front of a frame; what it returns shares the frame's memory.
+/// Takes fields off the front of a frame.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    rest: Bytes,
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
 }
 
-impl Reader {
-    pub(crate) fn new(frame: Bytes) -> Self {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(frame: &'a [u8]) -> Self {
         Self { rest: frame }
     }
 
@@ -30,7 +30,7 @@ impl Reader {
         self.rest.is_empty()
     }
 
-    pub(crate) fn into_rest(self) -> Bytes {
+    pub(crate) fn into_rest(self) -> &'a [u8] {
         self.rest
     }
 
@@ -49,19 +49,25 @@ impl Reader {
         Ok(self.rest.get_u32())
     }
 
-    pub(crate) fn octets(&mut self, field: &'static str, count: usize) -> Result<Bytes, Truncated> {
+    pub(crate) fn octets(
+        &mut self,
+        field: &'static str,
+        count: usize,
+    ) -> Result<&'a [u8], Truncated> {
         self.need(field, count)?;
-        Ok(self.rest.split_to(count))
+        let (octets, rest) = self.rest.split_at(count);
+        self.rest = rest;
+        Ok(octets)
     }
 
     /// RFC 36 `string`: a length octet, then that many octets.
-    pub(crate) fn string(&mut self, field: &'static str) -> Result<Bytes, Truncated> {
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a [u8], Truncated> {
         let length = self.u8(field)?;
         self.octets(field, length.into())
     }
 
     /// RFC 36 `longstr`: a 4-octet length, then that many octets.
-    pub(crate) fn longstr(&mut self, field: &'static str) -> Result<Bytes, Truncated> {
+    pub(crate) fn longstr(&mut self, field: &'static str) -> Result<&'a [u8], Truncated> {
         let length = self.u32(field)?;
         self.octets(field, usize::try_from(length).unwrap_or(usize::MAX))
     }

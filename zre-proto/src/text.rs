@@ -43,8 +43,7 @@ impl Text {
 
     /// A copy with memory of its own.
     ///
-    /// A decoded text shares the buffer that it was received in; whoever keeps it for long
-    /// keeps a copy, so that the buffer can go.
+    /// A text made of [`Bytes`] shares their memory; whoever keeps it for long keeps a copy, so that the rest can go.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
@@ -57,6 +56,13 @@ impl From<Bytes> for Text {
     }
 }
 
+/// Copies the octets.
+impl From<&[u8]> for Text {
+    fn from(octets: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(octets))
+    }
+}
+
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self(text.into())
@@ -65,7 +71,7 @@ impl From<String> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        text.as_bytes().into()
     }
 }
 
@@ -183,6 +189,14 @@ macro_rules! bounded_text {
             type Error = TooLong;
 
             fn try_from(octets: Bytes) -> Result<Self, TooLong> {
+                Self::checked(octets.into())
+            }
+        }
+
+        impl TryFrom<&[u8]> for $name {
+            type Error = TooLong;
+
+            fn try_from(octets: &[u8]) -> Result<Self, TooLong> {
                 Self::checked(octets.into())
             }
         }

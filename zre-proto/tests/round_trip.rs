@@ -117,7 +117,7 @@ proptest! {
 
     #[test]
     fn a_command_comes_back(command in values::command()) {
-        prop_assert_eq!(Command::decode(command.encode()), Ok(command));
+        prop_assert_eq!(Command::decode(&command.encode()), Ok(command));
     }
 
     #[test]
@@ -128,7 +128,7 @@ proptest! {
         let earlier = metadata.get(Metadata::IDENTITY).map(<[u8]>::to_vec);
         let name: ShortText = "iDENTITY".try_into()?;
         metadata = metadata.with(name, Text::clone(&value));
-        let Ok(Command::Ready(decoded)) = Command::decode(Command::Ready(metadata).encode()) else {
+        let Ok(Command::Ready(decoded)) = Command::decode(&Command::Ready(metadata).encode()) else {
             panic!("no READY")
         };
         let expected = earlier.as_deref().unwrap_or(value.as_bytes());
@@ -211,5 +211,5 @@ fn a_frame_of_256_octets_is_the_first_long_one() {
 fn decode(header: Bytes, message: &Message) -> Result<Message, MessageError> {
     let content = message.body.content().cloned();
     let content = content.unwrap_or_else(|| Content::from("ignored"));
-    Message::decode(header, content, &MessageLimits::default())
+    Message::decode(&header, content, &MessageLimits::default())
 }

@@ -54,7 +54,7 @@ fn first_frame(frame: &Bytes) {
         header_frame: usize::MAX,
     };
     let meter = Meter::start();
-    _ = Message::decode(frame.clone(), Content::default(), &no_limits);
+    _ = Message::decode(frame, Content::default(), &no_limits);
     assert!(meter.taken() <= 4096 + COST * frame.len());
 }
 
@@ -96,7 +96,7 @@ fn read_back(message: &Message) -> Result<Message, MessageError> {
 }
 
 fn decode(first: Bytes, rest: Content) -> Result<Message, MessageError> {
-    Message::decode(first, rest, &LIMITS)
+    Message::decode(&first, rest, &LIMITS)
 }
 
 /// What an application can build is read as it was built, or refused for a limit.

@@ -68,11 +68,11 @@ fn frame_header(octets: &[u8]) {
 
 fn command(body: Bytes) {
     let meter = Meter::start();
-    let decoded = Command::decode(body.clone());
+    let decoded = Command::decode(&body);
     assert!(meter.taken() <= 1024 + COST * body.len());
     let Ok(command) = decoded else { return };
     let written = command.encode();
-    assert_eq!(Command::decode(written.clone()).as_ref(), Ok(&command));
+    assert_eq!(Command::decode(&written).as_ref(), Ok(&command));
     match &command {
         Command::Ready(_) => assert_eq!(written, body),
         Command::Ping { context, .. } | Command::Pong { context } => {
@@ -131,7 +131,7 @@ fn built(parts: &Parts<'_>) {
         },
         Command::Pong { context },
     ] {
-        assert_eq!(Command::decode(command.encode()), Ok(command));
+        assert_eq!(Command::decode(&command.encode()), Ok(command));
     }
     let header = FrameHeader {
         command: parts.command,

@@ -1,14 +1,11 @@
 //! What comes in over connections.
 
-use zre_proto::{Body, Message, MessageError, PeerId};
+use zre_proto::{Body, Message, MessageError, PeerId, RoutingId};
 
-use super::{
-    Engine, LinkId,
-    connections::{Connection, End},
-};
+use super::{Engine, LinkId, connections::End};
 use crate::{
     error::{Fault, LinkError},
-    link::{LinkEvent, Multipart},
+    link::Incoming,
     node::Verdict,
     notice::Notice,
     time::Instant,
@@ -26,9 +23,25 @@ impl Engine {
             connection.link.handle_read(count);
             connection.read_at = self.now;
         }
+        let limits = self.node.config().limits.message();
         while let Some(connection) = self.connections.get_mut(&link) {
-            match connection.link.next_event() {
-                Ok(Some(event)) => self.link_event(link, event),
+            match connection.link.next_incoming() {
+                Ok(Some(Incoming::Open { peer })) => self.opened(link, peer),
+                Ok(Some(Incoming::Message(content))) => match connection.end {
+                    End::Outgoing(_) => self.close_faulty(link, LinkError::UnexpectedMessage),
+                    End::Accepted {
+                        claims: Some(id),
+                        bound,
+                        ..
+                    } => {
+                        let (peer, bound) = (id.peer(), bound.is_some());
+                        match Message::decode(connection.link.first(), content, &limits) {
+                            Ok(message) => self.deliver(link, peer, bound, message),
+                            Err(error) => self.malformed(link, peer, bound, error),
+                        }
+                    }
+                    End::Accepted { claims: None, .. } => {}
+                },
                 Ok(None) => break,
                 Err(error) => self.close_faulty(link, error),
             }
@@ -38,35 +51,16 @@ impl Engine {
         self.tell_writable(link);
     }
 
-    fn link_event(&mut self, link: LinkId, event: LinkEvent) {
-        let Some(Connection { end, .. }) = self.connections.get_mut(&link) else {
+    /// A connection's handshake is over.
+    fn opened(&mut self, link: LinkId, peer: Option<RoutingId>) {
+        let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        match (event, end) {
-            (LinkEvent::Open { .. }, End::Outgoing(_)) => {}
-            (LinkEvent::Open { peer }, End::Accepted { claims, .. }) => {
-                *claims = peer;
-                if peer.is_some_and(|id| id.peer() == self.node.id()) {
-                    self.close_faulty(link, LinkError::OwnIdentity);
-                }
+        if let End::Accepted { claims, .. } = &mut connection.end {
+            *claims = peer;
+            if peer.is_some_and(|id| id.peer() == self.node.id()) {
+                self.close_faulty(link, LinkError::OwnIdentity);
             }
-            (LinkEvent::Message(_), End::Outgoing(_)) => {
-                self.close_faulty(link, LinkError::UnexpectedMessage);
-            }
-            (LinkEvent::Message(message), End::Accepted { claims, bound, .. }) => {
-                if let Some(id) = *claims {
-                    let bound = bound.is_some();
-                    self.take_message(link, id.peer(), bound, message);
-                }
-            }
-        }
-    }
-
-    fn take_message(&mut self, link: LinkId, peer: PeerId, bound: bool, message: Multipart) {
-        let limits = self.node.config().limits.message();
-        match Message::decode(message.first, message.rest, &limits) {
-            Ok(message) => self.deliver(link, peer, bound, message),
-            Err(error) => self.malformed(link, peer, bound, error),
         }
     }
 

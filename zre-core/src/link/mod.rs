@@ -4,7 +4,7 @@ mod handshake;
 mod inbox;
 mod outbox;
 
-use alloc::{collections::VecDeque, string::String};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use bytes::{Buf as _, Bytes};
 use zre_proto::{
@@ -30,7 +30,10 @@ pub struct Link {
     inbox: Inbox,
     /// How many octets must be in the inbox before there is more to decode.
     wanted: usize,
-    incoming: Option<Multipart>,
+    /// The first frame of the message that is being read, or was read last.
+    first: Vec<u8>,
+    /// The frames behind it, while more are to come.
+    incoming: Option<Content>,
     incoming_size: usize,
     outbox: Outbox,
     /// Messages that wait for the end of the handshake, and their octets.
@@ -67,6 +70,16 @@ pub enum LinkEvent {
     },
     /// A whole message came.
     Message(Multipart),
+}
+
+/// The same for who looks at the first frame where it is.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Open {
+        peer: Option<RoutingId>,
+    },
+    /// The frames behind the [first](Link::first).
+    Message(Content),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +123,7 @@ impl Link {
             },
             inbox: Inbox::default(),
             wanted: 0,
+            first: Vec::new(),
             incoming: None,
             incoming_size: 0,
             outbox,
@@ -148,6 +162,26 @@ impl Link {
     ///
     /// [`LinkError`] if the other side breaks the protocol; the link is then of no more use.
     pub fn next_event(&mut self) -> Result<Option<LinkEvent>, LinkError> {
+        let incoming = self.next_incoming()?;
+        Ok(incoming.map(|incoming| match incoming {
+            Incoming::Open { peer } => LinkEvent::Open { peer },
+            Incoming::Message(rest) => {
+                let first = Bytes::copy_from_slice(&self.first);
+                LinkEvent::Message(Multipart { first, rest })
+            }
+        }))
+    }
+
+    /// The first frame of the message that came last, until the next is decoded.
+    pub(crate) fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Decodes what comes next, as [`next_event`](Link::next_event).
+    pub(crate) fn next_incoming(&mut self) -> Result<Option<Incoming>, LinkError> {
+        if self.incoming.is_none() {
+            self.forget_first();
+        }
         loop {
             let step = match self.phase {
                 Phase::Greeting => self.read_greeting()?,
@@ -156,7 +190,7 @@ impl Link {
             match step {
                 Step::NeedMore => return Ok(None),
                 Step::Continue => {}
-                Step::Event(event) => return Ok(Some(event)),
+                Step::Incoming(incoming) => return Ok(Some(incoming)),
             }
         }
     }
@@ -219,17 +253,51 @@ impl Link {
         }
         self.inbox.advance(head_len);
         self.wanted = 0;
-        let is_content = !header.command && self.incoming.is_some();
-        let body = if is_content && size <= Self::SMALL_FRAME {
-            self.inbox.copy(size)
-        } else {
-            self.inbox.take(size)
-        };
         if header.command {
-            self.take_command(body)
-        } else {
-            Ok(self.take_part(body, header.more))
+            let body = self.inbox.take(size);
+            return self.take_command(&body);
         }
+        let content = match self.incoming.take() {
+            None => {
+                self.take_first(size);
+                Content::default()
+            }
+            Some(mut content) => {
+                content.push(self.take_content(size));
+                content
+            }
+        };
+        self.incoming_size += size;
+        if header.more {
+            self.incoming = Some(content);
+            return Ok(Step::Continue);
+        }
+        self.incoming_size = 0;
+        Ok(Step::Incoming(Incoming::Message(content)))
+    }
+
+    fn take_first(&mut self, size: usize) {
+        if size <= Self::SMALL_FRAME {
+            let octets = self.inbox.filled().get(..size).unwrap_or_default();
+            self.first.extend_from_slice(octets);
+            self.inbox.advance(size);
+        } else {
+            self.first.extend_from_slice(&self.inbox.take(size));
+        }
+    }
+
+    fn take_content(&mut self, size: usize) -> Bytes {
+        match size {
+            ..=Self::SMALL_FRAME => self.inbox.copy(size),
+            _ => self.inbox.take(size),
+        }
+    }
+
+    /// Keeps the memory for the next first frame, if it is little, as nearly all take.
+    fn forget_first(&mut self) {
+        const KEPT: usize = 64;
+        self.first.clear();
+        self.first.shrink_to(KEPT);
     }
 
     /// The size of a frame's body, if it is within the limits together with the frames before it.
@@ -248,7 +316,8 @@ impl Link {
             return Err(LinkError::NotReady("a message".into()));
         }
         let limit = self.limits.message_frames;
-        let frames = self.incoming.as_ref().map_or(0, |part| 1 + part.rest.len());
+        let behind = self.incoming.as_ref().map(Content::len);
+        let frames = behind.map_or(0, |behind| 1 + behind);
         if frames > limit {
             return Err(LinkError::TooManyFrames { limit });
         }
@@ -265,27 +334,7 @@ impl Link {
         }
     }
 
-    fn take_part(&mut self, body: Bytes, more: bool) -> Step {
-        self.incoming_size += body.len();
-        let message = match self.incoming.take() {
-            None => Multipart {
-                first: body,
-                rest: Content::default(),
-            },
-            Some(mut message) => {
-                message.rest.push(body);
-                message
-            }
-        };
-        if more {
-            self.incoming = Some(message);
-            return Step::Continue;
-        }
-        self.incoming_size = 0;
-        Step::Event(LinkEvent::Message(message))
-    }
-
-    fn take_command(&mut self, body: Bytes) -> Result<Step, LinkError> {
+    fn take_command(&mut self, body: &[u8]) -> Result<Step, LinkError> {
         match (Command::decode(body)?, self.phase) {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
@@ -307,7 +356,7 @@ impl Link {
         for Multipart { first, rest } in core::mem::take(&mut self.backlog) {
             self.outbox.put_message(&first, &rest);
         }
-        Ok(Step::Event(LinkEvent::Open { peer }))
+        Ok(Step::Incoming(Incoming::Open { peer }))
     }
 
     /// Who asks without reading the answers gets no more of them.
@@ -321,7 +370,7 @@ impl Link {
 enum Step {
     NeedMore,
     Continue,
-    Event(LinkEvent),
+    Incoming(Incoming),
 }
 
 fn command_name(command: &Command) -> String {

@@ -74,7 +74,7 @@ impl Node {
                 }
             }
             Body::Shout { group, content } => {
-                let group = self.own_copy(&group);
+                let group = self.shared_name(group);
                 if let Some(name) = self.name_of(peer) {
                     self.events.push(Event::Shout {
                         peer,
@@ -123,18 +123,18 @@ impl Node {
         }
     }
 
-    /// The name with memory of its own and not of the message that it came in.
-    fn own_copy(&self, group: &GroupName) -> GroupName {
-        match self.members.get_key_value(group) {
+    /// The name as it is held already: all who are in a group share the memory of its name.
+    fn shared_name(&self, group: GroupName) -> GroupName {
+        match self.members.get_key_value(&group) {
             Some((known, _)) => known.clone(),
-            None => group.detached(),
+            None => group,
         }
     }
 
     /// Enters a peer into a group, if it is not in it and there is room.
     pub(super) fn peer_joined_group(&mut self, peer: PeerId, group: &GroupName) {
         let limit = self.config.limits.groups_per_peer;
-        let group = self.own_copy(group);
+        let group = self.shared_name(group.clone());
         let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };

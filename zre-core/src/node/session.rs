@@ -202,8 +202,8 @@ impl Node {
         known.pings.forget_unanswered();
         let ping = known.pings.sent + 1;
         if let Some(ready) = known.ready_mut() {
-            ready.name = hello.name.detached();
-            ready.headers = hello.headers.detached();
+            ready.name = hello.name;
+            ready.headers = hello.headers;
             ready.forget_goodbye();
             ready.answer = Answer::Asked {
                 ping,
@@ -355,8 +355,7 @@ impl Node {
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
-        let name = hello.name.detached();
-        let headers = hello.headers.detached();
+        let (name, headers) = (hello.name, hello.headers);
         let leaves = known.is_leaving();
         known.heard_at = now;
         known.sequence.restart_received();

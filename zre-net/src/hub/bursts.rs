@@ -172,7 +172,13 @@ impl<S: Stream> State<S> {
         let links = &self.links.0;
         self.put_off.links.retain(|link| links.contains_key(link));
         let is_meant = |link: &LinkId| links.get(link).is_some_and(|known| are_meant(&known.pace));
-        let meant: Vec<_> = self.put_off.links.iter().copied().filter(is_meant).collect();
+        let meant: Vec<_> = self
+            .put_off
+            .links
+            .iter()
+            .copied()
+            .filter(is_meant)
+            .collect();
         for link in meant {
             self.write_now(link, now);
         }

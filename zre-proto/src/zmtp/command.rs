@@ -61,10 +61,10 @@ impl Command {
     /// # Errors
     ///
     /// [`CommandError`] if it is cut short or a PING has too long a context.
-    pub fn decode(body: Bytes) -> Result<Self, CommandError> {
+    pub fn decode(body: &[u8]) -> Result<Self, CommandError> {
         let mut fields = Reader::new(body);
         let name = fields.string("command name")?;
-        Ok(match &name[..] {
+        Ok(match name {
             b"READY" => Self::Ready(Metadata::decode(fields)?),
             b"ERROR" => Self::Error {
                 reason: read_short(fields.string("error reason")?),
@@ -138,7 +138,7 @@ impl Metadata {
             .map(|(_, value)| value.as_bytes())
     }
 
-    fn decode(mut fields: Reader) -> Result<Self, CommandError> {
+    fn decode(mut fields: Reader<'_>) -> Result<Self, CommandError> {
         let mut properties = Vec::new();
         while !fields.is_empty() {
             let name = read_short(fields.string("property name")?);
@@ -159,17 +159,17 @@ impl Metadata {
     }
 }
 
-fn read_context(fields: Reader) -> Result<Bytes, CommandError> {
+fn read_context(fields: Reader<'_>) -> Result<Bytes, CommandError> {
     const MAX: usize = 16;
     let context = fields.into_rest();
     if context.len() > MAX {
         return Err(CommandError::Context(context.len()));
     }
-    Ok(context)
+    Ok(Bytes::copy_from_slice(context))
 }
 
 /// What was read behind a length octet always fits one.
-fn read_short(octets: Bytes) -> ShortText {
+fn read_short(octets: &[u8]) -> ShortText {
     octets.try_into().unwrap_or_default()
 }
 
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn property_names_are_found_in_any_case() {
-        let body = Bytes::from_static(b"\x05READY\x0Bsocket-TYPE\0\0\0\x06ROUTER");
+        let body = &b"\x05READY\x0Bsocket-TYPE\0\0\0\x06ROUTER"[..];
         let Ok(Command::Ready(metadata)) = Command::decode(body) else {
             panic!("not READY")
         };
@@ -196,11 +196,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        let error = |body: &'static [u8]| {
-            Command::decode(Bytes::from_static(body))
-                .unwrap_err()
-                .to_string()
-        };
+        let error = |body: &'static [u8]| Command::decode(body).unwrap_err().to_string();
         assert_eq!(error(b""), "command name needs 1 octets, 0 are left");
         assert_eq!(error(b"\x05REA"), "command name needs 5 octets, 3 are left");
         assert_eq!(
@@ -216,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_command_of_another_name_is_unknown_and_not_wrong() {
-        let command = Command::decode(Bytes::from_static(b"\x09SUBSCRIBEx"));
+        let command = Command::decode(b"\x09SUBSCRIBEx");
         assert!(matches!(command, Ok(Command::Unknown { name }) if name == "SUBSCRIBE"));
     }
 }

@@ -192,7 +192,7 @@ impl Honest {
     /// A message came from the node: the next in its sequence.
     fn hear(&mut self, message: Multipart) {
         let limits = MessageLimits::default();
-        let message = Message::decode(message.first, message.rest, &limits).expect("a message");
+        let message = Message::decode(&message.first, message.rest, &limits).expect("a message");
         self.heard_sequence += 1;
         assert_eq!(message.sequence, self.heard_sequence);
         match message.body {

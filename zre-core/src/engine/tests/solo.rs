@@ -225,7 +225,7 @@ impl Far {
             for event in crate::link::tests::feed(&mut self.link, &theirs).unwrap() {
                 if let LinkEvent::Message(message) = event {
                     let limits = MessageLimits::default();
-                    let message = Message::decode(message.first, message.rest, &limits);
+                    let message = Message::decode(&message.first, message.rest, &limits);
                     self.received.push(message.unwrap());
                 }
             }
