@@ -21,7 +21,7 @@ pub fn messages() -> Vec<(&'static str, Message)> {
     let content = || Content::from(Bytes::from(vec![1; 16]));
     let text = |text| ShortText::try_from(text).expect("it is short");
     let bodies = [
-        ("hello", Body::Hello(hello())),
+        ("hello", hello().into()),
         ("whisper", Body::Whisper { content: content() }),
         (
             "shout",

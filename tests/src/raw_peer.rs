@@ -239,7 +239,7 @@ pub fn encode(sequence: u16, body: Body) -> Vec<u8> {
 
 /// A HELLO without groups and headers.
 pub fn hello(endpoint: &Endpoint, name: &str) -> Body {
-    Body::Hello(Hello {
+    Body::from(Hello {
         endpoint: endpoint.clone(),
         groups: [].into(),
         status: 0,

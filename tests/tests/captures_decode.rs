@@ -421,7 +421,7 @@ fn hello(address: &str, name: &str, groups: &[&str], status: u8, pairs: &[(&str,
     for (name, value) in pairs {
         headers.set(*name, *value).unwrap();
     }
-    Body::Hello(Hello {
+    Body::from(Hello {
         endpoint: format!("tcp://{address}").parse().unwrap(),
         groups: groups.iter().map(|&g| g.try_into().unwrap()).collect(),
         status,

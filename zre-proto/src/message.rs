@@ -1,6 +1,6 @@
 //! ZRE messages (RFC 36/ZRE, "Protocol Grammar"; ids 8 to 10 as zyre 2.0 sends them).
 
-use alloc::{collections::BTreeSet, string::String};
+use alloc::{boxed::Box, collections::BTreeSet, string::String};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
@@ -43,7 +43,7 @@ pub struct Message {
 #[non_exhaustive]
 pub enum Body {
     /// Presents the sender; the first message on every connection.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// A message for this peer alone. One without any content frame kills a peer that pyre runs.
     Whisper {
         /// What it carries.
@@ -285,7 +285,7 @@ impl Body {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         Ok(match id {
-            id::HELLO => Self::Hello(Hello::decode(fields, limits)?),
+            id::HELLO => Hello::decode(fields, limits)?.into(),
             id::WHISPER => Self::Whisper { content },
             id::SHOUT => Self::Shout {
                 group: read_group(fields)?,
@@ -354,6 +354,12 @@ impl Body {
             | Self::Goodbye
             | Self::Unknown { .. } => {}
         }
+    }
+}
+
+impl From<Hello> for Body {
+    fn from(hello: Hello) -> Self {
+        Self::Hello(Box::new(hello))
     }
 }
 

@@ -40,7 +40,7 @@ proptest! {
 
     #[test]
     fn a_hello_comes_back_with_the_headers_that_it_had(hello in values::hello()) {
-        let message = Message { sequence: 1, body: Body::Hello(hello.clone()) };
+        let message = Message { sequence: 1, body: hello.clone().into() };
         let Ok(Message { body: Body::Hello(decoded), .. }) = decode(message.header(), &message) else {
             panic!("no HELLO")
         };

@@ -101,7 +101,7 @@ fn hello(groups: u8, headers: u8) -> Message {
     (0..headers).for_each(|number| pairs.set(name(number), "").unwrap());
     Message {
         sequence: 1,
-        body: Body::Hello(Hello {
+        body: Body::from(Hello {
             endpoint: "tcp://10.0.0.1:49152".parse().unwrap(),
             groups: (0..groups)
                 .map(|number| name(number).try_into().unwrap())

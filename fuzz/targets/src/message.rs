@@ -190,7 +190,7 @@ impl From<Built<'_>> for Message {
                 status,
                 name,
                 headers,
-            } => Body::Hello(hello(address, &groups, status, name, &headers)),
+            } => hello(address, &groups, status, name, &headers).into(),
             Said::Whisper(frames) => Body::Whisper {
                 content: content(&frames),
             },

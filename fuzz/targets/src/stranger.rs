@@ -95,7 +95,7 @@ impl Said {
         match self {
             Self::Hello {
                 groups, headers, ..
-            } => Body::Hello(Hello {
+            } => Body::from(Hello {
                 endpoint,
                 groups: (0..groups % 32).map(group).collect::<BTreeSet<_>>(),
                 status: groups,

@@ -228,7 +228,7 @@ fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
     let listeners = [(); PEERS].map(|()| RawListener::start(Manner::Reads));
     let (mut connections, mut octets) = (Vec::new(), 0);
     for listener in &listeners {
-        let heavy = Body::Hello(Hello {
+        let heavy = Body::from(Hello {
             endpoint: listener.endpoint().clone(),
             groups: groups.clone(),
             status: 0,

@@ -174,7 +174,7 @@ impl Node {
             return Verdict::Ignored;
         }
         match message.body {
-            Body::Hello(hello) => self.hello(peer, message.sequence, hello),
+            Body::Hello(hello) => self.hello(peer, message.sequence, *hello),
             body => self.message_in_session(peer, message.sequence, body),
         }
     }

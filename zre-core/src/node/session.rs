@@ -10,7 +10,7 @@
 use alloc::{boxed::Box, collections::BTreeSet};
 use core::time::Duration;
 
-use zre_proto::{Body, Endpoint, Hello, PeerId};
+use zre_proto::{Endpoint, Hello, PeerId};
 
 use super::{
     Node, NodeOutput, Timer, Verdict,
@@ -346,7 +346,7 @@ impl Node {
         self.by_endpoint.insert(endpoint.clone(), peer);
         self.outputs
             .push_back(NodeOutput::Connect { peer, endpoint });
-        self.send(peer, Body::Hello(hello));
+        self.send(peer, hello.into());
     }
 
     /// The peer's HELLO has come to a session that waited for it.

@@ -97,7 +97,7 @@ pub(crate) fn unknown() -> impl Strategy<Value = Body> {
 pub(crate) fn body() -> impl Strategy<Value = Body> {
     let membership = || (group(), any::<u8>());
     prop_oneof![
-        4 => hello().prop_map(Body::Hello),
+        4 => hello().prop_map(Body::from),
         1 => content().prop_map(|content| Body::Whisper { content }),
         1 => (group(), content()).prop_map(|(group, content)| Body::Shout { group, content }),
         1 => membership().prop_map(|(group, status)| Body::Join { group, status }),

@@ -74,7 +74,7 @@ impl Honest {
             beacon_at: now + Duration::from_secs(1),
             may_be_doubted: false,
         };
-        honest.say(Body::Hello(Hello {
+        honest.say(Body::from(Hello {
             endpoint: endpoint(HONEST_PLACE),
             groups: BTreeSet::new(),
             status: 0,

@@ -280,7 +280,7 @@ pub(super) fn endpoint(number: u8) -> Endpoint {
 }
 
 pub(super) fn hello(number: u8) -> Body {
-    Body::Hello(Hello {
+    Body::from(Hello {
         endpoint: endpoint(number),
         groups: Default::default(),
         status: 0,

@@ -49,7 +49,7 @@ impl Puppet {
     /// Its HELLO, with which its sequence begins.
     pub(super) fn says_hello(&mut self) -> Message {
         self.sequence = 0;
-        self.says(Body::Hello(self.hello.clone()))
+        self.says(self.hello.clone().into())
     }
 
     /// The next message in its sequence.

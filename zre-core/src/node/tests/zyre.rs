@@ -159,7 +159,7 @@ impl Zyre {
             name: self.name.clone(),
             headers: Headers::default(),
         };
-        self.send(id, Body::Hello(hello));
+        self.send(id, hello.into());
     }
 
     fn remove_peer(&mut self, id: PeerId, reason: ExitReason) {
