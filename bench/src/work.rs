@@ -211,7 +211,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins when all have entered.
+    /// Begins when all have entered and have been heard since.
     pub fn new(peers: u16) -> Self {
         let mut watcher = engine(0);
         let mut beacons = Vec::new();
@@ -231,10 +231,12 @@ impl Watcher {
             drain(&mut watcher);
         }
         assert_eq!(watcher.peers().count(), usize::from(peers));
-        Self {
+        let mut watcher = Self {
             engine: watcher,
             beacons,
-        }
+        };
+        watcher.hear_all();
+        watcher
     }
 
     /// Hears the next beacon of every peer.

@@ -51,6 +51,9 @@ pub struct Limits {
     pub unready_peers: usize,
     /// Accepted connections that belong to no peer yet; 256 unless set. One more closes the oldest.
     pub unready_links: usize,
+    /// Octets that all these connections together may hold of messages whose end has not come; 16 MiB unless set. Beyond
+    /// that those that hold most are closed. A HELLO must fit.
+    pub unready_bytes: usize,
     /// Groups of one peer; 1024 unless set. A HELLO with more is refused, a JOIN of one more ignored.
     pub groups_per_peer: u32,
     /// Headers of one peer; 256 unless set. A HELLO with more is refused.
@@ -90,6 +93,7 @@ impl Default for Limits {
             peers: 4096,
             unready_peers: 1024,
             unready_links: 256,
+            unready_bytes: 16 << 20,
             groups_per_peer: 1024,
             headers_per_peer: 256,
             header_frame: 1 << 20,
@@ -169,6 +173,7 @@ impl Config {
             ("peers", limits.peers),
             ("unready_peers", limits.unready_peers),
             ("unready_links", limits.unready_links),
+            ("unready_bytes", limits.unready_bytes),
             ("header_frame", limits.header_frame),
             ("message_size", limits.message_size),
             ("message_frames", limits.message_frames),

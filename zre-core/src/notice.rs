@@ -128,6 +128,16 @@ pub enum Notice {
         /// The limit.
         limit: usize,
     },
+    /// An accepted connection was closed because it held more than any other of those that hold too much together.
+    #[error(
+        "closed the connection from {remote}: those that have not said HELLO hold more than {limit} octets"
+    )]
+    UnreadyBytes {
+        /// The other side.
+        remote: SocketAddr,
+        /// The limit.
+        limit: usize,
+    },
     /// A connection to a peer failed; it will be tried again.
     #[error("could not connect to {peer} at {endpoint}, attempt {attempt}: {error}")]
     ConnectFailed {

@@ -44,8 +44,6 @@ pub(crate) struct Setup {
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) expired_timeout: Option<Duration>,
     pub(crate) limits: Limits,
-    /// How long a whisper between honest nodes may take.
-    pub(crate) worst_delay: Duration,
 }
 
 impl Stage {
@@ -59,7 +57,6 @@ impl Stage {
             handshake_timeout: None,
             expired_timeout: None,
             limits: Limits::default(),
-            worst_delay: WORST_DELAY,
         };
         change(&mut setup);
         Scene::start(&self, setup)
@@ -76,7 +73,6 @@ pub(crate) struct Scene {
     log: Arc<Log>,
     held: watch::Sender<bool>,
     chats: Vec<Pending<()>>,
-    worst_delay: Duration,
     watch: Watch,
 }
 
@@ -106,7 +102,6 @@ impl Scene {
             bob,
             held: watch::channel(false).0,
             chats: Vec::new(),
-            worst_delay: setup.worst_delay,
             watch: Watch::default(),
         };
         scene.begin_to_talk();
@@ -226,7 +221,7 @@ impl Scene {
             memory: grown,
             lateness,
         } = self.watch.stop();
-        let allowed = self.worst_delay + 10 * lateness;
+        let allowed = WORST_DELAY + 10 * lateness;
         let (worst, whose) = self.log.worst_delay();
         let facts = self.facts();
         let report = Report {

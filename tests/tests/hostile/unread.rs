@@ -24,11 +24,7 @@ attacks![
 ];
 
 fn a_ping_flood_that_reads_no_answer_ends_in_overflow(stage: Stage) {
-    let scene = stage.begin_with(|setup| {
-        setup.limits.outbound = 64 << 10;
-        // A connection's turn can be 2 MiB, and a debug build takes so many PINGs for seconds.
-        setup.worst_delay = Duration::from_secs(10);
-    });
+    let scene = stage.begin_with(|setup| setup.limits.outbound = 64 << 10);
     let mut mallory = scene.intruder(Manner::NeverReads);
     let id = mallory.id();
     let sent = mallory.flood_pings(1_500_000, |_| !scene.exits(id).is_empty());
@@ -83,7 +79,11 @@ fn a_peer_that_never_reads_is_full_then_stalled_and_holds_up_nobody(stage: Stage
 }
 
 fn undelivered_hellos_stop_the_reading_when_they_hold_the_limit(stage: Stage) {
-    let scene = stage.begin_with(|setup| setup.limits.event_bytes = MIB / 2);
+    let scene = stage.begin_with(|setup| {
+        setup.limits.event_bytes = MIB / 2;
+        // Those that are read by halves when it goes on.
+        setup.limits.unready_bytes = 4 * MIB;
+    });
     scene.hold_events();
     let listener = RawListener::start(Manner::Reads);
     let id = random_id();

@@ -35,6 +35,15 @@ pub(super) struct Connection {
     reliefs: u64,
     /// Whether [`Output::Writable`] waits to be taken.
     pub(super) writable_told: bool,
+    /// What it was found to hold when it was read last, while it belongs to nobody.
+    pub(super) counted: usize,
+}
+
+impl Connection {
+    /// Whether it came in and belongs to nobody yet.
+    pub(super) fn is_unready(&self) -> bool {
+        matches!(self.end, End::Accepted { bound: None, .. })
+    }
 }
 
 #[derive(Debug)]
@@ -129,11 +138,7 @@ impl Engine {
             bound: None,
         };
         let link = self.add_connection(Role::Accepting, end);
-        self.unready_links += 1;
-        let limit = self.node.config().limits.unready_links;
-        if self.unready_links > limit {
-            self.close_oldest_unready(limit);
-        }
+        self.count_unready();
         self.tell_writable(link);
         if self.is_stopped() {
             self.close(link);
@@ -268,13 +273,11 @@ impl Engine {
             .entry(peer)
             .or_insert_with(|| Paths::unopened(now));
         let old = paths.from.replace(link);
-        if let Some(Connection {
-            end: End::Accepted { bound, .. },
-            ..
-        }) = self.connections.get_mut(&link)
+        if let Some(connection) = self.connections.get_mut(&link)
+            && let End::Accepted { bound, .. } = &mut connection.end
         {
             *bound = Some(peer);
-            self.unready_links -= 1;
+            self.unready.remove(connection);
             self.deadlines.clear(Timer::Handshake(link));
         }
         if let Some(old) = old {
@@ -487,6 +490,7 @@ impl Engine {
                 read_at: self.now,
                 reliefs: self.node.reliefs(),
                 writable_told: false,
+                counted: 0,
             },
         );
         id
@@ -494,28 +498,10 @@ impl Engine {
 
     fn remove_connection(&mut self, link: LinkId) -> Option<Connection> {
         self.deadlines.clear(Timer::Handshake(link));
-        let connection = self.connections.remove(&link)?;
-        if let End::Accepted { bound: None, .. } = connection.end {
-            self.unready_links -= 1;
+        let mut connection = self.connections.remove(&link)?;
+        if connection.is_unready() {
+            self.unready.remove(&mut connection);
         }
         Some(connection)
-    }
-
-    fn close_oldest_unready(&mut self, limit: usize) {
-        let oldest = self
-            .connections
-            .iter()
-            .find_map(|(link, connection)| match connection.end {
-                End::Accepted {
-                    remote,
-                    bound: None,
-                    ..
-                } => Some((*link, remote)),
-                _ => None,
-            });
-        if let Some((link, remote)) = oldest {
-            self.notices.push(Notice::LinkLimit { remote, limit });
-            self.close(link);
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod outgoing;
 mod receive;
+mod unready;
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -26,6 +27,7 @@ use crate::{
 };
 use connections::{Connection, Paths};
 use outgoing::Room;
+use unready::Unready;
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
 ///
@@ -47,7 +49,7 @@ pub struct Engine {
     now: Instant,
     connections: BTreeMap<LinkId, Connection>,
     next_link: u64,
-    unready_links: usize,
+    unready: Unready,
     paths: BTreeMap<PeerId, Paths>,
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<Output>,
@@ -139,7 +141,7 @@ impl Engine {
             now,
             connections: BTreeMap::new(),
             next_link: 0,
-            unready_links: 0,
+            unready: Unready::default(),
             paths: BTreeMap::new(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),

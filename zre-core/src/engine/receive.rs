@@ -48,6 +48,7 @@ impl Engine {
             self.settle();
         }
         self.take_back_inbox();
+        self.weigh_unready(link);
         self.tell_writable(link);
     }
 

@@ -42,6 +42,11 @@ impl Inbox {
         self.buffer.get(..self.filled).unwrap_or_default()
     }
 
+    /// What has come, and the room behind it that has been set to zero.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Room for at least one octet. `wanted` is how many octets must be there before there is more to decode.
     pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
         let missing = wanted.saturating_sub(self.filled);

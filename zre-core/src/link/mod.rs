@@ -146,6 +146,11 @@ impl Link {
         self.inbox.fill(count);
     }
 
+    /// Octets of memory for a message whose end has not come.
+    pub(crate) fn held(&self) -> usize {
+        self.inbox.held() + self.first.len() + self.incoming_size
+    }
+
     /// Lends memory to read into, if nothing waits to be decoded.
     pub(crate) fn lend_inbox(&mut self, spare: &mut Inbox) {
         self.inbox.lend(spare);

@@ -149,6 +149,63 @@ fn somebody_without_a_session_cannot_make_a_node_hold_a_large_first_frame() {
     assert!(stranger.is_closed(&solo), "it has sent a MiB of one frame");
 }
 
+/// The head of a first frame of 900,000 octets, and so many of them.
+fn begin_of_a_large_hello(octets: usize) -> Vec<u8> {
+    let mut frame = vec![2];
+    frame.put_u64(900_000);
+    frame.resize(9 + octets, 0);
+    frame
+}
+
+#[test]
+fn connections_without_a_session_hold_no_more_than_the_limit_together() {
+    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 4 << 20);
+    let mut puppet = solo.puppet(1);
+    let patient = solo.connect(PeerId::from([5; 16]));
+    solo.read(patient.at, &begin_of_a_large_hello(100));
+    let strangers: Vec<_> = (0..100)
+        .map(|number| {
+            let stranger = solo.connect(PeerId::from([100 + number; 16]));
+            solo.read(stranger.at, &begin_of_a_large_hello(600_000));
+            stranger.at
+        })
+        .collect();
+    let left = strangers.iter().filter(|at| !solo.closed.contains(at));
+    assert!((4..=6).contains(&left.count()), "{:?}", solo.closed);
+    assert!(!patient.is_closed(&solo), "it holds little");
+    assert!(
+        solo.notices.iter().all(
+            |notice| matches!(notice, Notice::UnreadyBytes { limit, .. } if *limit == 4 << 20)
+        )
+    );
+
+    // What is small comes through, and the session is not disturbed.
+    let mut newcomer = solo.connect(PeerId::from([6; 16]));
+    newcomer.send(&mut solo, 1, hello(6));
+    assert_eq!(solo.told(), ["enter puppet6"]);
+    puppet.is_undisturbed(&mut solo);
+
+    // The room of those who are gone is there again.
+    solo.run(secs(11));
+    solo.closed.clear();
+    for number in 0..4 {
+        let stranger = solo.connect(PeerId::from([200 + number; 16]));
+        solo.read(stranger.at, &begin_of_a_large_hello(600_000));
+    }
+    assert_eq!(solo.closed, []);
+}
+
+#[test]
+fn what_a_peer_sends_in_its_session_does_not_count_for_those_without() {
+    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 1 << 20);
+    let mut puppet = solo.puppet(1);
+    let content = Content::from(vec![0; 5 << 20]);
+    puppet.say(&mut solo, Body::Whisper { content });
+    assert_eq!(solo.closed, []);
+    assert_eq!(solo.told(), ["whisper puppet1 5242880 octets"]);
+    puppet.is_undisturbed(&mut solo);
+}
+
 /// A frame costs memory also if it has no octets.
 #[test]
 fn events_with_many_empty_frames_stop_reading_in_the_end() {
