@@ -90,11 +90,8 @@ pub enum Task {
         /// How many nodes.
         nodes: usize,
     },
-    /// Keeps one core awake with the least priority.
-    Spin {
-        /// Which core, counted from 0.
-        core: usize,
-    },
+    /// Keeps its core awake with the least priority.
+    Spin,
 }
 
 /// Everything that a process has to know.
@@ -114,6 +111,8 @@ pub struct Job {
     pub time: Duration,
     /// How long to send before anything is measured.
     pub warm_up: Duration,
+    /// The one core that it may use; any if `None`.
+    pub core: Option<usize>,
     /// The discovery port, for nodes.
     pub port: u16,
     /// Where the server is, for those that are not nodes.

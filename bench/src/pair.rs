@@ -86,11 +86,12 @@ impl Spinners {
             let job = Job {
                 system: System::Tcp,
                 side: Side::Server,
-                task: Task::Spin { core },
+                task: Task::Spin,
                 size: 0,
                 count: 0,
                 time,
                 warm_up: Duration::ZERO,
+                core: Some(core),
                 port: 0,
                 address: String::new(),
             };

@@ -142,6 +142,7 @@ impl Plan {
                 count,
                 time: Duration::from_secs(seconds),
                 warm_up: Duration::from_millis(if self.quick { 100 } else { 300 }),
+                core: None,
                 port: 0,
                 address: String::new(),
             },

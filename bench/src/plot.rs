@@ -3,7 +3,10 @@
 use std::{ops::Range, path::Path};
 
 use plotters::{
-    coord::Shift,
+    coord::{
+        Shift,
+        ranged1d::{AsRangedCoord, ValueFormatter},
+    },
     prelude::*,
     style::full_palette::{BLUE_700, GREY, ORANGE_700, RED_700, TEAL_400, TEAL_800},
 };
@@ -34,11 +37,18 @@ pub fn draw(file: &Path, machine: &Machine, results: &Results) -> Result<(), Fai
     let (left, right) = area.split_horizontally(WIDTH / 2);
     let round_trip = |size| Experiment::RoundTrip { size, awake: false };
     let times = lines(results, |size| (round_trip(size), "p50_us", 1.0));
-    chart(&left, "Round trip, median, microseconds", &times)?;
+    chart(
+        &left,
+        "Round trip, median, microseconds",
+        &times,
+        |values| 0.0..values.end,
+    )?;
     let rates = lines(results, |size| {
         (Experiment::OneWay { size }, "rate", mib(size))
     });
-    chart(&right, "One way, MiB a second", &rates)?;
+    chart(&right, "One way, MiB a second", &rates, |values| {
+        values.log_scale()
+    })?;
     area.present()?;
     Ok(())
 }
@@ -76,11 +86,16 @@ fn size(experiment: &Experiment) -> Option<usize> {
     }
 }
 
-fn chart(
+fn chart<Y>(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     caption: &str,
     lines: &[Line],
-) -> Result<(), Failure> {
+    scale: impl FnOnce(Range<f64>) -> Y,
+) -> Result<(), Failure>
+where
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     let points = || lines.iter().flat_map(|line| &line.points);
     let (Some(sizes), Some(values)) = (
         range(points().map(|(size, _)| *size)),
@@ -93,7 +108,7 @@ fn chart(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(60)
-        .build_cartesian_2d(sizes.log_scale().base(4.0), values.log_scale())?;
+        .build_cartesian_2d(sizes.log_scale().base(4.0), scale(values))?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -113,7 +128,7 @@ fn chart(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.8))
         .border_style(GREY)
         .label_font(("sans-serif", 12))

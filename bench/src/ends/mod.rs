@@ -10,6 +10,11 @@ mod talker;
 mod tcp;
 mod timing;
 
+use rustix::{
+    process::getpid,
+    thread::{CpuSet, sched_setaffinity},
+};
+
 use crate::{
     Failure,
     job::{Figures, Job, Line, Side, System, Task},
@@ -31,8 +36,13 @@ pub fn run(job: &str, allocations: Option<Allocations>) -> Result<(), Failure> {
 }
 
 fn figures(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failure> {
-    if let Task::Spin { core } = job.task {
-        return spin::run(core, job.time);
+    if let Some(core) = job.core {
+        let mut cores = CpuSet::new();
+        cores.set(core);
+        sched_setaffinity(Some(getpid()), &cores)?;
+    }
+    if job.task == Task::Spin {
+        return spin::run(job.time);
     }
     match job.system {
         System::Tcp => tcp::run(job),
@@ -57,7 +67,7 @@ fn talk<T: Talker>(job: &Job, allocations: Option<Allocations>) -> Result<Figure
             (Task::IdlePeers { peers }, Side::Server) => idle_peers::measure::<T>(job, peers).await,
             (Task::IdlePeers { peers }, Side::Client) => idle_peers::be::<T>(job, peers).await,
             (Task::Crowd { nodes }, _) => crowd::measure::<T>(job, nodes).await,
-            (Task::Spin { .. }, _) => Err("a spinner needs no nodes".into()),
+            (Task::Spin, _) => Err("a spinner needs no nodes".into()),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Keeps a core awake without taking time from anybody who wants it.
+//! Keeps its core awake without taking time from anybody who wants it.
 
 use std::{
     io::{self, Read},
@@ -6,18 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    process::{getpid, nice},
-    thread::{CpuSet, sched_setaffinity},
-};
+use rustix::process::nice;
 
 use crate::{Failure, job::Figures, job::Line};
 
 /// Spins until the time is over or the program that started this closes the input.
-pub(super) fn run(core: usize, most: Duration) -> Result<Figures, Failure> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(Some(getpid()), &cores)?;
+pub(super) fn run(most: Duration) -> Result<Figures, Failure> {
     nice(19)?;
     thread::spawn(|| {
         // Nothing comes; it ends with whoever holds the other end.
