@@ -148,7 +148,7 @@ impl Link {
 
     /// Octets of memory for a message whose end has not come.
     pub(crate) fn held(&self) -> usize {
-        self.inbox.held() + self.first.len() + self.incoming_size
+        self.inbox.held() + self.incoming_size
     }
 
     /// Lends memory to read into, if nothing waits to be decoded.
@@ -298,11 +298,13 @@ impl Link {
         }
     }
 
-    /// Keeps the memory for the next first frame, if it is little, as nearly all take.
+    /// Keeps the memory for the next first frame, if it is no more than all but HELLO can take.
     fn forget_first(&mut self) {
-        const KEPT: usize = 64;
+        const KEPT: usize = 512;
+        if self.first.capacity() > KEPT {
+            self.first = Vec::new();
+        }
         self.first.clear();
-        self.first.shrink_to(KEPT);
     }
 
     /// The size of a frame's body, if it is within the limits together with the frames before it.
