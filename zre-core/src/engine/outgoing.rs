@@ -7,7 +7,7 @@ use zre_proto::{Body, Content, Message, PeerId};
 
 use super::{
     Engine, LinkId, Output, Timer,
-    connections::{Asked, End, Outgoing, Stuck},
+    connections::{Asked, Connection, End, Outgoing, Stuck},
 };
 use crate::{event::ExitReason, time::Instant};
 
@@ -23,6 +23,13 @@ pub(super) enum Room {
     Full,
     /// The connection to it is gone.
     Lost,
+}
+
+impl Connection {
+    /// Whether something waits in its outbox that has not been told of; it is now.
+    fn tell_writable(&mut self) -> bool {
+        self.link.outbox().has_remaining() && !core::mem::replace(&mut self.writable_told, true)
+    }
 }
 
 impl Engine {
@@ -52,10 +59,16 @@ impl Engine {
         match &mut paths.to {
             Outgoing::Link { link, .. } => {
                 let link = *link;
-                if let Some(connection) = self.connections.get_mut(&link) {
-                    connection.link.send(&self.header, content);
+                let Some(connection) = self.connections.get_mut(&link) else {
+                    return;
+                };
+                connection.link.send(&self.header, content);
+                if connection.tell_writable() {
+                    self.outputs.push_back(Output::Writable(link));
                 }
-                self.tell_writable(link);
+                if paths.stuck.is_none() {
+                    self.check_progress(peer);
+                }
             }
             Outgoing::Waiting {
                 failed: Some(failed),
@@ -107,14 +120,14 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        if !connection.link.outbox().has_remaining() {
-            return;
-        }
-        if !core::mem::replace(&mut connection.writable_told, true) {
+        if connection.tell_writable() {
             self.outputs.push_back(Output::Writable(link));
         }
-        if let End::Outgoing(peer) = connection.end {
-            self.watch_progress(peer);
+        if let End::Outgoing(peer) = connection.end
+            && let Some(paths) = self.paths.get(&peer)
+            && paths.stuck.is_none()
+        {
+            self.check_progress(peer);
         }
     }
 
@@ -218,14 +231,6 @@ impl Engine {
                 .get_mut(link)
                 .map_or(0, |connection| connection.link.outbox().written()),
             _ => 0,
-        }
-    }
-
-    fn watch_progress(&mut self, peer: PeerId) {
-        if let Some(paths) = self.paths.get(&peer)
-            && paths.stuck.is_none()
-        {
-            self.check_progress(peer);
         }
     }
 

@@ -113,7 +113,7 @@ impl Engine {
                 return;
             }
         }
-        match self.node.handle_message(&peer.into(), message, self.now) {
+        match self.node.take_message(peer, message, self.now) {
             Verdict::Accepted if !bound => {
                 // A restart has closed the old paths and opened new ones; carry that out first.
                 self.settle();

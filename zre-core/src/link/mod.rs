@@ -267,6 +267,7 @@ impl Link {
                 self.take_first(size);
                 Content::default()
             }
+            Some(content) if content.is_empty() => self.take_content(size).into(),
             Some(mut content) => {
                 content.push(self.take_content(size));
                 content

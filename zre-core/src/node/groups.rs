@@ -58,21 +58,22 @@ impl Node {
         }
         known.sequence.accept(sequence);
         known.heard_at = now;
-        self.take_message(peer, body);
+        match (body, known.ready()) {
+            (Body::Whisper { content }, Some(ready)) => {
+                let name = ready.name.clone();
+                self.events.push(Event::Whisper {
+                    peer,
+                    name,
+                    content,
+                });
+            }
+            (body, _) => self.take_other(peer, body),
+        }
         Verdict::Accepted
     }
 
-    fn take_message(&mut self, peer: PeerId, body: Body) {
+    fn take_other(&mut self, peer: PeerId, body: Body) {
         match body {
-            Body::Whisper { content } => {
-                if let Some(name) = self.name_of(peer) {
-                    self.events.push(Event::Whisper {
-                        peer,
-                        name,
-                        content,
-                    });
-                }
-            }
             Body::Shout { group, content } => {
                 let group = self.shared_name(group);
                 if let Some(name) = self.name_of(peer) {

@@ -168,8 +168,12 @@ impl Node {
 
     /// A message came in on a connection whose routing id is `from`.
     pub fn handle_message(&mut self, from: &RoutingId, message: Message, now: Instant) -> Verdict {
+        self.take_message(from.peer(), message, now)
+    }
+
+    /// A message came in from a peer.
+    pub(crate) fn take_message(&mut self, peer: PeerId, message: Message, now: Instant) -> Verdict {
         self.advance(now);
-        let peer = from.peer();
         if !self.running {
             return Verdict::Ignored;
         }
