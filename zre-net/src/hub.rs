@@ -188,7 +188,7 @@ impl<S: Stream> Hub<S> {
     ///
     /// As [`Engine::whisper`].
     pub fn try_whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
-        self.with(|state, now| state.engine.whisper(peer, content, now))
+        self.with_message(|state, now| state.engine.whisper(peer, content, now))
     }
 
     /// Whispers when there is room, which takes the content.
@@ -198,7 +198,7 @@ impl<S: Stream> Hub<S> {
         peer: PeerId,
         content: &mut Content,
     ) -> Poll<Result<(), Error>> {
-        self.with(|state, now| {
+        self.with_message(|state, now| {
             let whispered = state.engine.whisper_from(peer, content, now);
             if let Err(Error::Full(_)) = whispered {
                 state.senders.register(cx);
@@ -422,8 +422,21 @@ impl<S: Stream> Hub<S> {
 
     /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.
     fn with<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
+        self.with_time(|state| state.now(), act)
+    }
+
+    /// The same to send a message, for which the time need not be exact.
+    fn with_message<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
+        self.with_time(State::message_time, act)
+    }
+
+    fn with_time<R>(
+        &self,
+        time: impl FnOnce(&mut State<S>) -> zre_core::Instant,
+        act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R,
+    ) -> R {
         let mut state = self.lock();
-        let now = state.now();
+        let now = time(&mut state);
         let result = act(&mut state, now);
         state.settle(now);
         let woken = std::mem::take(&mut state.woken);
