@@ -200,3 +200,61 @@ impl<S: Stream> State<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(1_000_000 + micros)
+    }
+
+    /// Asks for a turn for each message, a microsecond apart, and writes when it is to; says which were written.
+    fn written(pace: &mut Pace, begin: u64, count: u64, queued: usize) -> Vec<u64> {
+        let mut written = Vec::new();
+        for number in 0..count {
+            let now = at(begin + number);
+            if matches!(pace.next(queued, now), Turn::Write) {
+                written.push(number);
+                pace.written_at = now;
+                pace.put_off = None;
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn what_is_sent_together_is_written_one_by_one_as_long_as_it_is_little() {
+        let mut pace = Pace::default();
+        let singles = u64::from(Pace::SINGLES);
+        let expected: Vec<_> = (0..=singles).collect();
+        assert_eq!(written(&mut pace, 0, 100, 26), expected);
+        assert!(pace.is_put_off() && pace.is_by(thread::current().id()));
+        assert!(!pace.is_by(thread::spawn(|| thread::current().id()).join().unwrap()));
+    }
+
+    #[test]
+    fn what_is_put_off_is_written_when_it_is_worth_it_or_has_waited_for_long_enough() {
+        let mut pace = Pace::default();
+        written(&mut pace, 0, 100, 26);
+        assert!(matches!(
+            pace.next(Pace::ENOUGH - 1, at(100)),
+            Turn::StillPutOff
+        ));
+        assert!(matches!(pace.next(Pace::ENOUGH, at(100)), Turn::Write));
+        let since = u64::from(Pace::SINGLES) + 1;
+        assert!(!pace.is_due(at(since + 199)));
+        assert!(pace.is_due(at(since + 200)));
+        assert!(matches!(pace.next(26, at(since + 200)), Turn::Write));
+    }
+
+    #[test]
+    fn a_pause_ends_a_burst() {
+        let mut pace = Pace::default();
+        let mut now = 0;
+        for _ in 0..100 {
+            assert_eq!(written(&mut pace, now, 10, 26).len(), 10);
+            now += 10 + 4;
+        }
+    }
+}
