@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 
 use bytes::Bytes;
-use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText};
+use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text};
 
 use crate::{error::Fault, link::Link};
 
@@ -114,7 +114,7 @@ impl Event {
             }
             Self::Enter { headers, .. } => headers
                 .iter()
-                .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>())
+                .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Text>())
                 .sum(),
             _ => 0,
         };

@@ -35,6 +35,7 @@ mod endpoint;
 mod headers;
 mod identity;
 mod message;
+mod octets;
 mod reader;
 mod text;
 pub mod zmtp;

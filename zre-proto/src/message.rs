@@ -228,10 +228,16 @@ impl Message {
 
     /// Writes the first frame to `out`: [`header_len`](Message::header_len) octets.
     pub fn encode_header(&self, out: &mut impl BufMut) {
-        out.put_u16(SIGNATURE);
-        out.put_u8(self.body.id());
-        out.put_u8(VERSION);
-        out.put_u16(self.sequence);
+        let [signature, signature_end] = SIGNATURE.to_be_bytes();
+        let [sequence, sequence_end] = self.sequence.to_be_bytes();
+        out.put_slice(&[
+            signature,
+            signature_end,
+            self.body.id(),
+            VERSION,
+            sequence,
+            sequence_end,
+        ]);
         self.body.encode_fields(out);
     }
 }

@@ -6,66 +6,60 @@ use core::{borrow::Borrow, convert::Infallible, fmt, str};
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::octets::Octets;
+
 /// A text of any length, as it stands on the wire.
 ///
 /// ZRE does not say how text is encoded; every implementation means UTF-8. What is not UTF-8 is
 /// kept octet for octet: it compares and goes back on the wire unchanged. [`Display`](fmt::Display)
 /// and [`to_string_lossy`](Text::to_string_lossy) show U+FFFD in its place,
-/// [`to_str`](Text::to_str) reports it. Cloning is cheap and shares memory.
+/// [`to_str`](Text::to_str) reports it. Cloning is cheap: 22 octets or fewer are held without
+/// memory beside the text, more are shared.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Bytes);
+pub struct Text(Octets);
 
 impl Text {
     /// The text, or where it stops being UTF-8.
     pub fn to_str(&self) -> Result<&str, str::Utf8Error> {
-        str::from_utf8(&self.0)
+        str::from_utf8(self.as_bytes())
     }
 
     /// The text, with U+FFFD in place of each part that is not UTF-8.
     pub fn to_string_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+        String::from_utf8_lossy(self.as_bytes())
     }
 
     /// The octets as they stand on the wire.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_slice()
     }
 
     /// The length in octets.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_bytes().len()
     }
 
     /// Whether there is no octet at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
+}
 
-    /// A copy with memory of its own.
-    ///
-    /// A text made of [`Bytes`] shares their memory; whoever keeps it for long keeps a copy, so that the rest can go.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+impl From<&[u8]> for Text {
+    fn from(octets: &[u8]) -> Self {
+        Self(octets.into())
     }
 }
 
 impl From<Bytes> for Text {
     fn from(octets: Bytes) -> Self {
-        Self(octets)
-    }
-}
-
-/// Copies the octets.
-impl From<&[u8]> for Text {
-    fn from(octets: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(octets))
+        octets[..].into()
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into())
+        text.as_str().into()
     }
 }
 
@@ -83,7 +77,7 @@ impl fmt::Display for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
 }
 
@@ -95,12 +89,6 @@ impl ShortText {
     /// The most octets that a short text can have.
     pub const MAX_LEN: usize = 255;
 
-    /// A copy with memory of its own, as [`Text::detached`].
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(self.0.detached())
-    }
-
     /// The length as the wire carries it.
     pub(crate) fn length_octet(&self) -> u8 {
         u8::try_from(self.0.len()).unwrap_or(u8::MAX)
@@ -110,14 +98,6 @@ impl ShortText {
 /// The name of a group: at most 255 octets, and equal only when every octet is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(ShortText);
-
-impl GroupName {
-    /// A copy with memory of its own, as [`Text::detached`].
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(self.0.detached())
-    }
-}
 
 /// A text is longer than the 255 octets that the wire can carry.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

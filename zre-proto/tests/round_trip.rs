@@ -158,7 +158,6 @@ proptest! {
         let text = Text::from(one.clone());
         prop_assert_eq!(text.as_bytes(), &one);
         prop_assert_eq!(text.len(), one.len());
-        prop_assert_eq!(text.detached(), text.clone());
         prop_assert_eq!(text.to_str().ok(), str::from_utf8(&one).ok());
         prop_assert_eq!(text.to_string(), String::from_utf8_lossy(&one));
         prop_assert_eq!(text.cmp(&Text::from(two.clone())), one.cmp(&two));

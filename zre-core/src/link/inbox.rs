@@ -11,12 +11,16 @@ use bytes::{Buf as _, Bytes, BytesMut};
 /// has come, never with what a peer announces.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// What came, and behind it room that has been set to zero, so that any reader can write to it.
+    /// What was taken, what came and has not been taken, and behind it room that has been set to zero, so that any
+    /// reader can write to it.
     buffer: BytesMut,
+    taken: usize,
     filled: usize,
     used: Used,
     /// Memory for small frames.
     piece: BytesMut,
+    /// A copy of what comes next, made for the small frames in it.
+    copied: Bytes,
 }
 
 impl Inbox {
@@ -39,7 +43,11 @@ impl Inbox {
 
     /// What came and has not been taken.
     pub(super) fn filled(&self) -> &[u8] {
-        self.buffer.get(..self.filled).unwrap_or_default()
+        self.buffer.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    fn filled_len(&self) -> usize {
+        self.filled - self.taken
     }
 
     /// What has come, and the room behind it that has been set to zero.
@@ -49,7 +57,7 @@ impl Inbox {
 
     /// Room for at least one octet. `wanted` is how many octets must be there before there is more to decode.
     pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
-        let missing = wanted.saturating_sub(self.filled);
+        let missing = wanted.saturating_sub(self.filled_len());
         let least = missing.clamp(1, Self::LEAST_ROOM);
         if self.buffer.len() - self.filled < least {
             self.grow(missing);
@@ -68,12 +76,18 @@ impl Inbox {
 
     /// Drops octets in front.
     pub(super) fn advance(&mut self, count: usize) {
-        self.buffer.advance(count);
-        self.filled -= count;
+        debug_assert!(count <= self.filled_len(), "dropped more than came");
+        self.taken += count;
+        self.copied.advance(count.min(self.copied.len()));
+        if self.taken == self.filled {
+            (self.taken, self.filled) = (0, 0);
+        }
     }
 
     /// Takes octets in front. They share the buffer's memory.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
+        self.copied = Bytes::new();
+        self.drop_taken();
         self.filled -= count;
         let taken = self.buffer.split_to(count).freeze();
         let is_little = self.filled <= Self::SMALL_REST;
@@ -87,31 +101,42 @@ impl Inbox {
 
     /// Takes octets in front, into memory that they share with a few others.
     pub(super) fn copy(&mut self, count: usize) -> Bytes {
-        if self.piece.capacity() < count {
-            self.piece.reserve(count.max(Self::PIECE));
+        if self.copied.len() < count {
+            if self.piece.capacity() < count {
+                self.piece.reserve(count.max(Self::PIECE));
+            }
+            let size = self.filled_len().min(self.piece.capacity());
+            let next = self.buffer.get(self.taken..self.taken + size);
+            self.piece.extend_from_slice(next.unwrap_or_default());
+            self.copied = self.piece.split().freeze();
         }
-        let octets = self.buffer.get(..count).unwrap_or_default();
-        self.piece.extend_from_slice(octets);
+        let octets = self.copied.slice(..count);
         self.advance(count);
-        self.piece.split().freeze()
+        octets
     }
 
-    /// Lends the memory of `spare` to a connection of which nothing waits, so that idle ones need none.
+    /// Lends the memory of `spare` to a connection of which little or nothing waits, so that idle ones need none.
     pub(super) fn lend(&mut self, spare: &mut Self) {
         self.swap_memory(spare);
-        if self.filled == 0 {
+        let waits = self.filled_len();
+        if waits <= Self::SMALL_REST
+            && let Some(front) = spare.buffer.get_mut(..waits)
+        {
+            front.copy_from_slice(self.filled());
             core::mem::swap(&mut self.buffer, &mut spare.buffer);
-            spare.filled = 0;
+            (self.taken, self.filled) = (0, waits);
         }
     }
 
     /// Gives the memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
         self.swap_memory(spare);
-        if self.filled > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
+        self.copied = Bytes::new();
+        if self.filled_len() > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
             return;
         }
         let rest = BytesMut::from(self.filled());
+        (self.taken, self.filled) = (0, rest.len());
         let buffer = core::mem::replace(&mut self.buffer, rest);
         if (spare.buffer.len()..=2 * Self::READ_SIZE).contains(&buffer.len()) {
             spare.buffer = buffer;
@@ -129,7 +154,19 @@ impl Inbox {
         self.piece = BytesMut::new();
     }
 
+    /// Brings what waits to the front of the buffer.
+    fn drop_taken(&mut self) {
+        if self.filled_len() <= Self::SMALL_REST {
+            self.buffer.copy_within(self.taken..self.filled, 0);
+        } else {
+            self.buffer.advance(self.taken);
+        }
+        self.filled -= self.taken;
+        self.taken = 0;
+    }
+
     fn grow(&mut self, missing: usize) {
+        self.drop_taken();
         let needed = self.filled + missing.clamp(1, Self::LEAST_ROOM);
         self.buffer.truncate(self.filled);
         if self.buffer.capacity() < needed {

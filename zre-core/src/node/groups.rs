@@ -11,7 +11,7 @@ use crate::{
 
 impl Node {
     pub(super) fn join_own(&mut self, group: &GroupName) {
-        if !self.own_groups.insert(group.detached()) {
+        if !self.own_groups.insert(group.clone()) {
             return;
         }
         self.status = self.status.wrapping_add(1);

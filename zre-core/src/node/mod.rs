@@ -250,6 +250,18 @@ impl Node {
     /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`]. [`Error::Full`] for a
     /// peer that gives the endpoint of another as its own, until it is known which of them is there.
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
+        let message = self.next_whisper(peer, content, now)?;
+        self.outputs.push_back(NodeOutput::Send { peer, message });
+        Ok(())
+    }
+
+    /// The message that [`whisper`](Node::whisper) sends, for the caller to send it.
+    pub(crate) fn next_whisper(
+        &mut self,
+        peer: PeerId,
+        content: Content,
+        now: Instant,
+    ) -> Result<Message, Error> {
         self.command(now)?;
         let content = self.sendable(content);
         let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
@@ -259,9 +271,7 @@ impl Node {
         }
         let body = Body::Whisper { content: content? };
         let sequence = known.sequence.number_next();
-        let message = Message { sequence, body };
-        self.outputs.push_back(NodeOutput::Send { peer, message });
-        Ok(())
+        Ok(Message { sequence, body })
     }
 
     /// Sends a message to the members of a group, and says how many they are.

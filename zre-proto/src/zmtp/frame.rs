@@ -68,10 +68,7 @@ impl FrameHeader {
         let more = if self.more { MORE } else { 0 };
         let command = if self.command { COMMAND } else { 0 };
         match u8::try_from(self.size) {
-            Ok(size) => {
-                out.put_u8(more | command);
-                out.put_u8(size);
-            }
+            Ok(size) => out.put_slice(&[more | command, size]),
             Err(_) => {
                 out.put_u8(more | command | LONG);
                 out.put_u64(self.size);
