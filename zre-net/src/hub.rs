@@ -289,15 +289,17 @@ impl<S: Stream> Hub<S> {
     pub fn try_recv(&self) -> Option<Event> {
         let mut state = self.lock();
         let was_congested = state.engine.is_congested();
-        let event = state.next_event()?;
+        let event = state.next_event();
         let is_relieved = was_congested && !state.engine.is_congested();
         drop(state);
         if is_relieved {
             // Nothing else comes of taking an event.
             self.with(|_, _| {});
         }
-        trace!(?event, "event");
-        Some(event)
+        if let Some(event) = &event {
+            trace!(?event, "event");
+        }
+        event
     }
 
     /// Raises a signal while events wait, for as long as somebody holds it.
@@ -530,8 +532,11 @@ impl<S: Stream> State<S> {
 
     /// When there is something to do by the time.
     fn next_timeout(&self) -> Option<zre_core::Instant> {
-        let wanted = [self.engine.poll_timeout(), self.put_off.look_at()];
-        wanted.into_iter().flatten().min()
+        let (engine, put_off) = (self.engine.poll_timeout(), self.put_off.look_at());
+        match put_off {
+            Some(at) => Some(engine.map_or(at, |engine| engine.min(at))),
+            None => engine,
+        }
     }
 
     fn driver_is_wanted(&self) -> bool {
@@ -544,8 +549,8 @@ impl<S: Stream> State<S> {
     }
 
     fn next_event(&mut self) -> Option<Event> {
-        let event = self.engine.poll_event()?;
-        if !self.engine.has_events() && !self.finished {
+        let event = self.engine.poll_event();
+        if event.is_some() && !self.engine.has_events() && !self.finished {
             self.signals.retain(|signal| {
                 signal.upgrade().is_some_and(|signal| {
                     signal.lower();
@@ -553,7 +558,7 @@ impl<S: Stream> State<S> {
                 })
             });
         }
-        Some(event)
+        event
     }
 
     /// A beacon that cannot be sent is not worth waiting for: the next comes in a second.

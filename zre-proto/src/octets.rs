@@ -4,19 +4,24 @@ use alloc::sync::Arc;
 use core::hash::{Hash, Hasher};
 
 /// Octets that are cloned without being allocated anew: a few lie here, more are shared.
+///
+/// All of it is whole words. Were the tag one octet, those beside it would be moved in smaller pieces than they are read
+/// in, for which a processor waits; and a name is moved with every event.
 #[derive(Clone)]
+#[repr(u64)]
 pub(crate) enum Octets {
-    Few { len: u8, octets: [u8; Self::FEW] },
+    /// The last is how many those before it are.
+    Few([u8; Self::FEW + 1]),
     Many(Arc<[u8]>),
 }
 
 impl Octets {
-    /// As many as take no more room than a pointer and a length would, with their tag.
-    const FEW: usize = 22;
+    /// As many as take no more room than a pointer and a length would.
+    const FEW: usize = 15;
 
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Few { len, octets } => octets.get(..(*len).into()).unwrap_or_default(),
+            Self::Few([octets @ .., len]) => octets.get(..(*len).into()).unwrap_or_default(),
             Self::Many(octets) => octets,
         }
     }
@@ -24,17 +29,19 @@ impl Octets {
 
 impl Default for Octets {
     fn default() -> Self {
-        Self::from(&[][..])
+        Self::Few(Default::default())
     }
 }
 
 impl From<&[u8]> for Octets {
     fn from(slice: &[u8]) -> Self {
-        let mut octets = [0; Self::FEW];
-        match (u8::try_from(slice.len()), octets.get_mut(..slice.len())) {
-            (Ok(len), Some(front)) => {
+        let mut few = [0; Self::FEW + 1];
+        let [octets @ .., len] = &mut few;
+        match (octets.get_mut(..slice.len()), u8::try_from(slice.len())) {
+            (Some(front), Ok(count)) => {
                 front.copy_from_slice(slice);
-                Self::Few { len, octets }
+                *len = count;
+                Self::Few(few)
             }
             _ => Self::Many(slice.into()),
         }
@@ -76,12 +83,12 @@ mod tests {
     #[test]
     fn any_number_of_octets_is_kept_in_little_room() {
         assert_eq!(size_of::<Octets>(), 24);
-        for len in [0, 1, 21, 22, 23, 255, 256, 300, 70_000] {
+        for len in [0, 1, 14, 15, 16, 255, 256, 300, 70_000] {
             let slice: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
             let octets = Octets::from(&slice[..]);
             assert_eq!(octets.as_slice(), slice);
             assert_eq!(octets.clone().as_slice(), slice);
-            assert_eq!(matches!(octets, Octets::Few { .. }), len <= 22);
+            assert_eq!(matches!(octets, Octets::Few(_)), len <= 15);
         }
     }
 

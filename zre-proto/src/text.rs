@@ -13,7 +13,7 @@ use crate::octets::Octets;
 /// ZRE does not say how text is encoded; every implementation means UTF-8. What is not UTF-8 is
 /// kept octet for octet: it compares and goes back on the wire unchanged. [`Display`](fmt::Display)
 /// and [`to_string_lossy`](Text::to_string_lossy) show U+FFFD in its place,
-/// [`to_str`](Text::to_str) reports it. Cloning is cheap: 22 octets or fewer are held without
+/// [`to_str`](Text::to_str) reports it. Cloning is cheap: 15 octets or fewer are held without
 /// memory beside the text, more are shared.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Octets);

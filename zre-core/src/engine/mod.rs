@@ -53,6 +53,8 @@ pub struct Engine {
     paths: BTreeMap<PeerId, Paths>,
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<Output>,
+    /// How many congestions have ended and reading may go on, as it was told.
+    resumed: u64,
     notices: Notices,
     generator: ChaCha8Rng,
     spare_inbox: Inbox,
@@ -145,6 +147,7 @@ impl Engine {
             paths: BTreeMap::new(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
+            resumed: 0,
             notices: Notices::default(),
             generator,
             spare_inbox: Inbox::default(),
@@ -332,6 +335,10 @@ impl Engine {
 
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if self.node.reliefs() != self.resumed {
+            self.resumed = self.node.reliefs();
+            return Some(Output::Resume);
+        }
         let output = self.outputs.pop_front();
         if let Some(Output::Writable(link)) = output
             && let Some(connection) = self.connections.get_mut(&link)
@@ -343,12 +350,7 @@ impl Engine {
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let was_congested = self.is_congested();
-        let event = self.node.poll_event();
-        if was_congested && !self.is_congested() {
-            self.outputs.push_back(Output::Resume);
-        }
-        event
+        self.node.poll_event()
     }
 
     /// Whether an event waits.
@@ -363,9 +365,11 @@ impl Engine {
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let node = self.node.poll_timeout();
-        let own = self.deadlines.next();
-        node.into_iter().chain(own).min()
+        let (node, own) = (self.node.poll_timeout(), self.deadlines.next());
+        match own {
+            Some(own) => Some(node.map_or(own, |node| node.min(own))),
+            None => node,
+        }
     }
 
     /// Whether so many events wait for the application that no connection should be read, until

@@ -56,8 +56,6 @@ pub struct Node {
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<NodeOutput>,
     events: EventQueue,
-    /// How many congestions have ended.
-    reliefs: u64,
     /// The highest number of a PING so far.
     last_ping: u64,
     notices: Notices,
@@ -134,7 +132,6 @@ impl Node {
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
             events: EventQueue::new(&config.limits),
-            reliefs: 0,
             last_ping: 0,
             notices: Notices::default(),
             config,
@@ -364,11 +361,7 @@ impl Node {
 
     /// Takes the next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop();
-        if self.events.relieve() {
-            self.reliefs += 1;
-        }
-        event
+        self.events.pop()
     }
 
     /// Whether an event waits.
@@ -394,7 +387,7 @@ impl Node {
 
     /// How many congestions have ended.
     pub(crate) fn reliefs(&self) -> u64 {
-        self.reliefs
+        self.events.reliefs
     }
 
     /// Whether a message with this sequence number is the next one in the peer's session.
@@ -637,6 +630,8 @@ struct EventQueue {
     most: usize,
     most_weight: usize,
     congested: bool,
+    /// How many congestions have ended.
+    reliefs: u64,
 }
 
 impl EventQueue {
@@ -647,6 +642,7 @@ impl EventQueue {
             most: limits.events,
             most_weight: limits.event_bytes,
             congested: false,
+            reliefs: 0,
         }
     }
 
@@ -656,18 +652,15 @@ impl EventQueue {
         self.congested |= self.queue.len() >= self.most || self.weight >= self.most_weight;
     }
 
-    /// Ends a congestion when few enough wait; says whether it has.
-    fn relieve(&mut self) -> bool {
-        let few = self.queue.len() <= self.most / 2 && self.weight <= self.most_weight / 2;
-        let ends = self.congested && few;
-        self.congested &= !few;
-        ends
-    }
-
+    /// Takes the first event, which ends a congestion if few enough are left.
     fn pop(&mut self) -> Option<Event> {
-        let event = self.queue.pop_front()?;
-        self.weight -= event.weight();
-        Some(event)
+        self.weight -= self.queue.front()?.weight();
+        let left = self.queue.len() - 1;
+        if self.congested && left <= self.most / 2 && self.weight <= self.most_weight / 2 {
+            self.congested = false;
+            self.reliefs += 1;
+        }
+        self.queue.pop_front()
     }
 }
 

@@ -315,7 +315,7 @@ impl Node {
             endpoint,
             session: Session::Greeting {
                 give_up_at,
-                reliefs: self.reliefs,
+                reliefs: self.events.reliefs,
                 refused: false,
                 leaves: false,
             },
