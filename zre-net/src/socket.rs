@@ -228,11 +228,24 @@ fn can_reach(local: IpAddr, remote: IpAddr) -> bool {
 fn connector_from(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = tcp(remote.ip())?;
     if let Some(source) = source {
+        choose_port_late(&socket);
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     socket.set_tcp_nodelay(true)?;
     Ok(socket.into())
 }
+
+/// Lets the system choose the port when the socket is connected. When it is bound, the system does not know yet to
+/// whom, and looks for one that nobody uses, which takes long where thousands are in use.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn choose_port_late(socket: &Socket) {
+    use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+    // A system that cannot do it finds a port all the same.
+    let _unsupported = setsockopt(socket, IpBindAddressNoPort, &true);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn choose_port_late(_: &Socket) {}
 
 /// Begins to connect a socket made by [`connector`]. When it is writable it is connected, or
 /// [`take_error`](TcpStream::take_error) says why it is not.
@@ -518,14 +531,29 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_socket_connected_to_itself_is_refused() {
-        let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let stream = connector(remote, Some(remote.ip())).expect("a connector");
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = tcp(local.ip()).expect("a socket");
+        socket.bind(&local.into()).expect("bound");
+        let stream = TcpStream::from(socket);
         let itself = stream.local_addr().expect("bound");
         SockRef::from(&stream)
             .connect_timeout(&itself.into(), DEADLINE)
             .expect("TCP allows it");
         let error = refuse_self(&stream).expect_err("itself");
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connector_has_its_address_at_once_and_its_port_when_it_is_connected() {
+        let listener = listener(Ipv4Addr::LOCALHOST, ListenPort::Fixed(0)).expect("a listener");
+        let remote = listener.local_addr().expect("an address");
+        let source = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
+        let stream = connector(remote, Some(source)).expect("a connector");
+        assert_eq!(stream.local_addr().expect("bound"), (source, 0).into());
+        begin_connect(&stream, remote).expect("on its way");
+        let local = stream.local_addr().expect("bound");
+        assert!(local.ip() == source && local.port() != 0, "{local}");
     }
 
     #[test]

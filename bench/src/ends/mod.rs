@@ -56,7 +56,9 @@ fn figures(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failu
 }
 
 fn talk<T: Talker>(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failure> {
-    T::block_on(async {
+    let job = job.clone();
+    T::block_on(async move {
+        let job = &job;
         match (job.task, job.side) {
             (Task::RoundTrip, Side::Server) => nodes::echo::<T>(job).await,
             (Task::RoundTrip, Side::Client) => nodes::ask::<T>(job).await,

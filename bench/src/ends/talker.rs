@@ -4,7 +4,7 @@
 
 use std::{net::Ipv4Addr, thread, time::Duration};
 
-use smol::Executor;
+use smol::LocalExecutor;
 use tokio::runtime;
 use zre_net::{
     Builder, Node, Runtime, Stream,
@@ -54,7 +54,7 @@ impl Start {
 /// A node, with what is measured of it.
 pub(super) trait Talker: Sized {
     /// Runs a program on the adapter's runtime.
-    fn block_on<T>(program: impl Future<Output = T>) -> T;
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T;
 
     async fn start(start: &Start) -> Result<Self, Failure>;
 
@@ -82,7 +82,7 @@ pub(super) type SmolThreads = Asynchronous<SmolGlobal>;
 pub(super) trait Place {
     type Stream: Stream;
 
-    fn block_on<T>(program: impl Future<Output = T>) -> T;
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T;
 
     async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure>;
 
@@ -92,7 +92,7 @@ pub(super) trait Place {
 pub(super) struct Asynchronous<P: Place>(Node<P::Stream>);
 
 impl<P: Place> Talker for Asynchronous<P> {
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         P::block_on(program)
     }
 
@@ -126,7 +126,7 @@ pub(super) struct TokioAlone;
 impl Place for TokioAlone {
     type Stream = zre_tokio::Tcp;
 
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         tokio_block_on(runtime::Builder::new_current_thread(), program)
     }
 
@@ -144,7 +144,7 @@ pub(super) struct TokioMain;
 impl Place for TokioMain {
     type Stream = zre_tokio::Tcp;
 
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         tokio_block_on(runtime::Builder::new_multi_thread(), program)
     }
 
@@ -166,21 +166,25 @@ fn tokio_block_on<T>(mut builder: runtime::Builder, program: impl Future<Output 
     runtime.block_on(program)
 }
 
-/// Runs on the thread of the program alone.
-static ALONE: Executor<'static> = Executor::new();
+thread_local! {
+    /// Runs on the thread of the program alone.
+    static ALONE: LocalExecutor<'static> = const { LocalExecutor::new() };
+}
 
 pub(super) struct SmolAlone;
 
 impl Place for SmolAlone {
     type Stream = zre_smol::Tcp;
 
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
-        smol::block_on(ALONE.run(program))
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
+        // As a task beside the driver: when a future that is awaited here is woken by what it has polled itself,
+        // async-io asks the system for news first, with five calls.
+        ALONE.with(|alone| smol::block_on(alone.run(alone.spawn(program))))
     }
 
     async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
         let (node, driver) = start.builder::<zre_smol::Tcp>().start()?;
-        ALONE.spawn(driver).detach();
+        ALONE.with(|alone| alone.spawn(driver).detach());
         Ok(node)
     }
 
@@ -194,7 +198,7 @@ pub(super) struct SmolGlobal;
 impl Place for SmolGlobal {
     type Stream = zre_smol::Tcp;
 
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         smol::block_on(program)
     }
 
@@ -211,7 +215,7 @@ impl Place for SmolGlobal {
 pub(super) struct Blocking(zre_blocking::Node);
 
 impl Talker for Blocking {
-    fn block_on<T>(program: impl Future<Output = T>) -> T {
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         smol::future::block_on(program)
     }
 
