@@ -139,14 +139,14 @@ impl Node {
         let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
-        if ready.groups.contains(&group) {
+        let Err(place) = ready.groups.binary_search(&group) else {
             return;
-        }
+        };
         if ready.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             self.notices.push(Notice::GroupLimit { peer, group, limit });
             return;
         }
-        ready.groups.insert(group.clone());
+        ready.groups.insert(place, group.clone());
         let name = ready.name.clone();
         self.members.entry(group.clone()).or_default().insert(peer);
         self.events.push(Event::Join { peer, name, group });
@@ -157,9 +157,10 @@ impl Node {
         let Some(ready) = self.peers.get_mut(&peer).and_then(Peer::ready_mut) else {
             return;
         };
-        let Some(group) = ready.groups.take(group) else {
+        let Ok(place) = ready.groups.binary_search(group) else {
             return;
         };
+        let group = ready.groups.remove(place);
         let name = ready.name.clone();
         self.remove_member(&group, peer);
         self.events.push(Event::Leave { peer, name, group });

@@ -1,6 +1,6 @@
 //! What a node knows of one peer.
 
-use alloc::{boxed::Box, collections::BTreeSet};
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
@@ -47,7 +47,8 @@ pub(super) struct Ready {
     pub(super) name: ShortText,
     pub(super) endpoint: Endpoint,
     pub(super) headers: Headers,
-    pub(super) groups: BTreeSet<GroupName>,
+    /// In the order of their names. They are mostly one or two, for which a tree takes many times the room.
+    pub(super) groups: Vec<GroupName>,
     pub(super) status: u8,
     pub(super) presence: Presence,
     /// Whether the peer knows of the session.
@@ -167,7 +168,7 @@ impl Peer {
             name: ready.name.clone(),
             endpoint: ready.endpoint.clone(),
             headers: ready.headers.clone(),
-            groups: ready.groups.clone(),
+            groups: ready.groups.iter().cloned().collect(),
         })
     }
 }

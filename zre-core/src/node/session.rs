@@ -7,7 +7,7 @@
 //! restart such a HELLO is therefore an answer again, or the two would chase each other for ever.
 //! Whether it was one, a PING tells: a peer that has begun anew does not answer before it has our HELLO.
 
-use alloc::{boxed::Box, collections::BTreeSet};
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use zre_proto::{Endpoint, Hello, PeerId};
@@ -210,7 +210,8 @@ impl Node {
                 until,
                 patience,
             };
-            let stale: BTreeSet<_> = ready.groups.difference(&hello.groups).cloned().collect();
+            let mut stale = ready.groups.clone();
+            stale.retain(|group| !hello.groups.contains(group));
             stale
                 .iter()
                 .for_each(|group| self.peer_left_group(peer, group));
@@ -363,7 +364,7 @@ impl Node {
             name: name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: headers.clone(),
-            groups: BTreeSet::new(),
+            groups: Vec::new(),
             status: hello.status,
             presence: Presence::Present,
             answer: Answer::Known,
