@@ -1,11 +1,9 @@
 //! Runs the plan: every experiment in rounds, and in each round one system after the other.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::Command,
-    thread,
-    time::{Duration, Instant},
 };
 
 use crate::{
@@ -23,16 +21,18 @@ use crate::{
 /// When the programs are not there.
 pub fn run(steps: &[Step]) -> Result<Results, Failure> {
     let program = env::current_exe()?;
+    let is_counting = |step: &Step| matches!(step.experiment, Experiment::Allocations { .. });
+    let counting = steps
+        .iter()
+        .any(is_counting)
+        .then(|| counting_program(&program))
+        .transpose()?;
     let mut results = Results::default();
     for step in steps {
-        let is_counting = matches!(step.experiment, Experiment::Allocations { .. });
-        let counting;
-        let program = if is_counting {
-            counting = counting_program(&program)?;
-            &counting
-        } else {
-            &program
-        };
+        let program = counting
+            .as_ref()
+            .filter(|_| is_counting(step))
+            .unwrap_or(&program);
         eprint!("{} ", step.experiment);
         for _ in 0..step.rounds {
             round(program, step, &mut results);
@@ -70,31 +70,11 @@ fn measure(program: &Path, experiment: Experiment, job: &Job) -> Result<Figures,
             drop(spinners);
             Ok(figures)
         }
-        (_, Task::Crowd { .. }) => {
-            wait_for_ports();
-            pair::run_alone(program, job)
-        }
+        (_, Task::Crowd { .. }) => pair::run_alone(program, job),
         (_, Task::OneWay) => one_way(pair::run(program, job)?),
         (_, Task::IdlePeers { .. }) => Ok(pair::run(program, job)?.server),
         _ => Ok(pair::run(program, job)?.client),
     }
-}
-
-/// A crowd leaves thousands of connections whose ports the system holds for a minute. With two such in front of it,
-/// the next would measure how the system looks for a free port.
-fn wait_for_ports() {
-    const FEW: usize = 10_000;
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while waiting_connections().is_some_and(|held| held > FEW) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(200));
-    }
-}
-
-/// How many connections are closed, but remembered by the system.
-fn waiting_connections() -> Option<usize> {
-    let sockets = fs::read_to_string("/proc/net/sockstat").ok()?;
-    let mut words = sockets.split_whitespace().skip_while(|word| *word != "tw");
-    words.nth(1)?.parse().ok()
 }
 
 /// The receiver's rate, and what both sides spent for a message.

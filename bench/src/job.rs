@@ -19,7 +19,7 @@ pub enum System {
     Tokio,
     /// zre-tokio on a runtime of as many threads as there are cores, as `#[tokio::main]` makes it.
     TokioThreads,
-    /// zre-smol with its driver on the thread of the program.
+    /// zre-smol with its driver and the program as tasks of one thread.
     Smol,
     /// zre-smol with its driver on smol's global executor, as `zre_smol::spawn` puts it.
     SmolThreads,

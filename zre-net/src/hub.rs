@@ -487,9 +487,14 @@ impl<S: Stream> Shout<'_, S> {
     }
 }
 
+/// The engine's time, which counts from an epoch.
+fn since(epoch: Instant) -> zre_core::Instant {
+    zre_core::Instant::default() + epoch.elapsed()
+}
+
 impl<S: Stream> State<S> {
     fn now(&self) -> zre_core::Instant {
-        zre_core::Instant::default() + self.epoch.elapsed()
+        since(self.epoch)
     }
 
     fn settle(&mut self, now: zre_core::Instant) {

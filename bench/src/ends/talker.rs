@@ -73,7 +73,7 @@ pub(super) trait Talker: Sized {
 pub(super) type Tokio = Asynchronous<TokioAlone>;
 /// zre-tokio as under `#[tokio::main]`.
 pub(super) type TokioThreads = Asynchronous<TokioMain>;
-/// zre-smol with its driver on the thread of the program.
+/// zre-smol with its driver and the program as tasks of one thread.
 pub(super) type Smol = Asynchronous<SmolAlone>;
 /// zre-smol with its driver on the global executor.
 pub(super) type SmolThreads = Asynchronous<SmolGlobal>;

@@ -19,7 +19,7 @@ use std::{
 use bytes::Buf as _;
 use zre_core::{Instant, LinkId};
 
-use super::{State, links::Stream};
+use super::{State, links::Stream, since};
 
 /// So long after the last look the driver looks again, while bursts go on.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -30,13 +30,40 @@ pub(super) struct PutOff {
     links: BTreeSet<LinkId>,
     /// When the driver is to look for what has been put off for too long, if it is left to it.
     look_at: Option<Instant>,
-    /// The time of the last message, and how many more may have it: none if that message was written.
-    clock: (Instant, u32),
+    clock: Clock,
 }
 
 impl PutOff {
     pub(super) fn look_at(&self) -> Option<Instant> {
         self.look_at
+    }
+}
+
+/// The time of messages. To read the system's clock takes a sixth of all that is done to send a small one, so those that are
+/// not written one by one share a reading.
+#[derive(Debug, Default)]
+struct Clock {
+    read: Instant,
+    /// How many more messages may have that time.
+    left: u32,
+}
+
+impl Clock {
+    /// How many messages share a reading.
+    const SHARED_BY: u32 = 8;
+
+    fn message_time(&mut self, now: impl FnOnce() -> Instant) -> Instant {
+        if self.left == 0 {
+            self.read = now();
+            self.left = Self::SHARED_BY;
+        }
+        self.left -= 1;
+        self.read
+    }
+
+    /// Something has been written now, so the next message is not to share its time.
+    fn note_written(&mut self) {
+        self.left = 0;
     }
 }
 
@@ -101,17 +128,10 @@ impl Pace {
 }
 
 impl<S: Stream> State<S> {
-    /// The time of a message. To read the clock takes a sixth of all that is done to send a small one. While messages are not
-    /// written one by one, it is read for every eighth.
+    /// The time of a message, which another just before may have shared.
     pub(super) fn message_time(&mut self) -> Instant {
-        const SHARED_BY: u32 = 8;
-        if let (at, left @ 1..) = self.put_off.clock {
-            self.put_off.clock = (at, left - 1);
-            return at;
-        }
-        let now = self.now();
-        self.put_off.clock = (now, SHARED_BY - 1);
-        now
+        let epoch = self.epoch;
+        self.put_off.clock.message_time(|| since(epoch))
     }
 
     /// There is something to write to a connection: writes it, or puts it off in the middle of a burst.
@@ -175,7 +195,7 @@ impl<S: Stream> State<S> {
     /// A connection has been written as far as that is possible.
     pub(super) fn note_written(&mut self, link: LinkId) {
         let written_at = self.now();
-        self.put_off.clock = (written_at, 0);
+        self.put_off.clock.note_written();
         if let Some(known) = self.links.0.get_mut(&link) {
             known.pace.written_at = written_at;
             if known.pace.put_off.take().is_some() {
@@ -246,6 +266,17 @@ mod tests {
         assert!(!pace.is_due(at(since + 199)));
         assert!(pace.is_due(at(since + 200)));
         assert!(matches!(pace.next(26, at(since + 200)), Turn::Write));
+    }
+
+    #[test]
+    fn the_clock_is_read_for_every_eighth_message_and_behind_each_write() {
+        let mut clock = Clock::default();
+        let mut time = |number| clock.message_time(|| at(number));
+        let times: Vec<_> = (0..16).map(&mut time).collect();
+        assert_eq!(times, [[at(0); 8], [at(8); 8]].concat());
+        assert_eq!(time(16), at(16));
+        clock.note_written();
+        assert_eq!(clock.message_time(|| at(17)), at(17));
     }
 
     #[test]
