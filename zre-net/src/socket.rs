@@ -203,15 +203,16 @@ fn cannot_listen(error: &io::Error, local: SocketAddr) -> io::Error {
 ///
 /// It is bound to the address `local`, so that a machine with several interfaces shows the peer
 /// the one it knows from the beacon. It is left unbound where that could not work: when one of
-/// the two is a loopback address and the other is not, or one is IPv4 and the other IPv6.
+/// the two is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a port
+/// when it is connected, elsewhere at once.
 ///
 /// The runtime connects it, such as tokio by `TcpSocket::from_std_stream`, or
 /// [`Socket::connect`]. Then call [`refuse_self`] and [`tune`].
 ///
 /// # Errors
 ///
-/// When `local` is not this machine's address, or the system has no sockets or ports left. The
-/// message names the addresses.
+/// When `local` is not this machine's address, or the system has no sockets left, or where the port is chosen here, no
+/// ports. The message names the addresses.
 pub fn connector(remote: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let source = local.filter(|local| can_reach(*local, remote.ip()));
     connector_from(remote, source).map_err(|error| {
@@ -237,14 +238,20 @@ fn connector_from(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpS
 
 /// Lets the system choose the port when the socket is connected. When it is bound, the system does not know yet to
 /// whom, and looks for one that nobody uses, which takes long where thousands are in use.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(target_env = "uclibc")
+))]
 fn choose_port_late(socket: &Socket) {
     use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
     // A system that cannot do it finds a port all the same.
     let _unsupported = setsockopt(socket, IpBindAddressNoPort, &true);
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(target_env = "uclibc")
+)))]
 fn choose_port_late(_: &Socket) {}
 
 /// Begins to connect a socket made by [`connector`]. When it is writable it is connected, or

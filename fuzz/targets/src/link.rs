@@ -17,8 +17,8 @@ pub fn link(octets: &[u8]) {
     let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(octets)) else {
         return;
     };
-    let whole = run(&input, &[u8::MAX]);
-    let pieces = run(&input, &input.pieces);
+    let whole = run(&input, &[usize::MAX]);
+    let pieces = run(&input, &input.pieces.map(usize::from));
     assert_eq!(whole, pieces);
     assert_eq!(run(&input, &[1]), whole);
 }
@@ -34,7 +34,7 @@ struct Input<'a> {
 /// What came out of a link, the error it ended with, and what it wants written.
 type Said = (Vec<LinkEvent>, Option<LinkError>, Vec<u8>);
 
-fn run(input: &Input<'_>, pieces: &[u8]) -> Said {
+fn run(input: &Input<'_>, pieces: &[usize]) -> Said {
     let mut link = Link::new(role(input.accepting), &limits());
     if input.after_a_good_handshake {
         let theirs = wire::handshake(role(!input.accepting));
@@ -69,14 +69,18 @@ fn limits() -> Limits {
     limits
 }
 
-fn feed(link: &mut Link, mut octets: &[u8], pieces: &[u8]) -> (Vec<LinkEvent>, Option<LinkError>) {
+fn feed(
+    link: &mut Link,
+    mut octets: &[u8],
+    pieces: &[usize],
+) -> (Vec<LinkEvent>, Option<LinkError>) {
     let meter = Meter::start();
     let mut events = Vec::new();
     let mut sizes = pieces.iter().cycle();
     while !octets.is_empty() {
         let inbox = link.inbox();
         assert!((1..=256 << 10).contains(&inbox.len()));
-        let piece = sizes.next().map_or(1, |size| usize::from(*size).max(1));
+        let piece = sizes.next().map_or(1, |size| (*size).max(1));
         let (now, later) = octets.split_at(piece.min(inbox.len()).min(octets.len()));
         inbox[..now.len()].copy_from_slice(now);
         octets = later;

@@ -335,17 +335,19 @@ impl Engine {
 
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.node.reliefs() != self.resumed {
-            self.resumed = self.node.reliefs();
-            return Some(Output::Resume);
-        }
-        let output = self.outputs.pop_front();
+        let output = self.outputs.pop_front().or_else(|| self.resume());
         if let Some(Output::Writable(link)) = output
             && let Some(connection) = self.connections.get_mut(&link)
         {
             connection.writable_told = false;
         }
         output
+    }
+
+    /// Tells once that a congestion has ended.
+    fn resume(&mut self) -> Option<Output> {
+        let told = core::mem::replace(&mut self.resumed, self.node.reliefs());
+        (told != self.resumed).then_some(Output::Resume)
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.

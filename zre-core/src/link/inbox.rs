@@ -14,13 +14,12 @@ pub(crate) struct Inbox {
     /// What was taken, what came and has not been taken, and behind it room that has been set to zero, so that any
     /// reader can write to it.
     buffer: BytesMut,
-    taken: usize,
-    filled: usize,
+    /// Where in the buffer what came and has not been taken begins and ends.
+    begin: usize,
+    end: usize,
     used: Used,
     /// Memory for small frames.
     piece: BytesMut,
-    /// A copy of what comes next, made for the small frames in it.
-    copied: Bytes,
 }
 
 impl Inbox {
@@ -43,11 +42,12 @@ impl Inbox {
 
     /// What came and has not been taken.
     pub(super) fn filled(&self) -> &[u8] {
-        self.buffer.get(self.taken..self.filled).unwrap_or_default()
+        self.buffer.get(self.begin..self.end).unwrap_or_default()
     }
 
-    fn filled_len(&self) -> usize {
-        self.filled - self.taken
+    /// How many octets that are.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.begin
     }
 
     /// What has come, and the room behind it that has been set to zero.
@@ -57,40 +57,38 @@ impl Inbox {
 
     /// Room for at least one octet. `wanted` is how many octets must be there before there is more to decode.
     pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
-        let missing = wanted.saturating_sub(self.filled_len());
+        let missing = wanted.saturating_sub(self.len());
         let least = missing.clamp(1, Self::LEAST_ROOM);
-        if self.buffer.len() - self.filled < least {
+        if self.buffer.len() - self.end < least {
             self.grow(missing);
         }
-        self.buffer.get_mut(self.filled..).unwrap_or_default()
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// So many octets have been read into the room.
     pub(super) fn fill(&mut self, count: usize) {
         assert!(
-            count <= self.buffer.len() - self.filled,
+            count <= self.buffer.len() - self.end,
             "read more than there was room for"
         );
-        self.filled += count;
+        self.end += count;
     }
 
     /// Drops octets in front.
     pub(super) fn advance(&mut self, count: usize) {
-        debug_assert!(count <= self.filled_len(), "dropped more than came");
-        self.taken += count;
-        self.copied.advance(count.min(self.copied.len()));
-        if self.taken == self.filled {
-            (self.taken, self.filled) = (0, 0);
+        debug_assert!(count <= self.len(), "dropped more than came");
+        self.begin += count;
+        if self.begin == self.end {
+            (self.begin, self.end) = (0, 0);
         }
     }
 
     /// Takes octets in front. They share the buffer's memory.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
-        self.copied = Bytes::new();
-        self.drop_taken();
-        self.filled -= count;
+        self.move_to_front();
+        self.end -= count;
         let taken = self.buffer.split_to(count).freeze();
-        let is_little = self.filled <= Self::SMALL_REST;
+        let is_little = self.end <= Self::SMALL_REST;
         if count > Self::READ_SIZE || count > Self::LARGE && is_little {
             // What comes behind shall not hold the memory of this.
             self.buffer = BytesMut::from(self.filled());
@@ -101,42 +99,39 @@ impl Inbox {
 
     /// Takes octets in front, into memory that they share with a few others.
     pub(super) fn copy(&mut self, count: usize) -> Bytes {
-        if self.copied.len() < count {
-            if self.piece.capacity() < count {
-                self.piece.reserve(count.max(Self::PIECE));
-            }
-            let size = self.filled_len().min(self.piece.capacity());
-            let next = self.buffer.get(self.taken..self.taken + size);
-            self.piece.extend_from_slice(next.unwrap_or_default());
-            self.copied = self.piece.split().freeze();
+        if self.piece.capacity() < count {
+            self.piece.reserve(count.max(Self::PIECE));
         }
-        let octets = self.copied.slice(..count);
+        let octets = self.buffer.get(self.begin..self.begin + count);
+        self.piece.extend_from_slice(octets.unwrap_or_default());
         self.advance(count);
-        octets
+        self.piece.split().freeze()
     }
 
-    /// Lends the memory of `spare` to a connection of which little or nothing waits, so that idle ones need none.
-    pub(super) fn lend(&mut self, spare: &mut Self) {
+    /// Lends the memory of `spare` to a connection of which little or nothing waits, so that idle ones need none. A
+    /// large frame that has begun gets memory of its own.
+    pub(super) fn lend(&mut self, spare: &mut Self, wanted: usize) {
         self.swap_memory(spare);
-        let waits = self.filled_len();
-        if waits <= Self::SMALL_REST
+        let waits = self.len();
+        let is_large = wanted.saturating_sub(waits) > Self::LARGE;
+        if !is_large
+            && waits <= Self::SMALL_REST
             && let Some(front) = spare.buffer.get_mut(..waits)
         {
             front.copy_from_slice(self.filled());
             core::mem::swap(&mut self.buffer, &mut spare.buffer);
-            (self.taken, self.filled) = (0, waits);
+            (self.begin, self.end) = (0, waits);
         }
     }
 
     /// Gives the memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
         self.swap_memory(spare);
-        self.copied = Bytes::new();
-        if self.filled_len() > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
+        if self.len() > Self::SMALL_REST || self.buffer.capacity() <= 2 * Self::SMALL_REST {
             return;
         }
         let rest = BytesMut::from(self.filled());
-        (self.taken, self.filled) = (0, rest.len());
+        (self.begin, self.end) = (0, rest.len());
         let buffer = core::mem::replace(&mut self.buffer, rest);
         if (spare.buffer.len()..=2 * Self::READ_SIZE).contains(&buffer.len()) {
             spare.buffer = buffer;
@@ -155,27 +150,27 @@ impl Inbox {
     }
 
     /// Brings what waits to the front of the buffer.
-    fn drop_taken(&mut self) {
-        if self.filled_len() <= Self::SMALL_REST {
-            self.buffer.copy_within(self.taken..self.filled, 0);
+    fn move_to_front(&mut self) {
+        if self.len() <= Self::SMALL_REST {
+            self.buffer.copy_within(self.begin..self.end, 0);
         } else {
-            self.buffer.advance(self.taken);
+            self.buffer.advance(self.begin);
         }
-        self.filled -= self.taken;
-        self.taken = 0;
+        self.end -= self.begin;
+        self.begin = 0;
     }
 
     fn grow(&mut self, missing: usize) {
-        self.drop_taken();
-        let needed = self.filled + missing.clamp(1, Self::LEAST_ROOM);
-        self.buffer.truncate(self.filled);
+        self.move_to_front();
+        let needed = self.end + missing.clamp(1, Self::LEAST_ROOM);
+        self.buffer.truncate(self.end);
         if self.buffer.capacity() < needed {
             let room = match missing {
                 ..=Self::LARGE => Self::READ_SIZE,
-                _ => missing.min(self.filled.max(Self::RESERVED)) + Self::BEHIND,
+                _ => missing.min(self.end.max(Self::RESERVED)) + Self::BEHIND,
             };
-            let mut buffer = self.used.take_or_reserve(self.filled + room);
-            if let Some(front) = buffer.get_mut(..self.filled) {
+            let mut buffer = self.used.take_or_reserve(self.end + room);
+            if let Some(front) = buffer.get_mut(..self.end) {
                 front.copy_from_slice(self.buffer.as_ref());
             } else {
                 buffer.clear();
@@ -183,7 +178,7 @@ impl Inbox {
             }
             self.buffer = buffer;
         }
-        let end = self.buffer.capacity().min(self.filled + Self::STEP);
+        let end = self.buffer.capacity().min(self.end + Self::STEP);
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }

@@ -148,12 +148,13 @@ impl Link {
 
     /// Octets of memory for a message whose end has not come.
     pub(crate) fn held(&self) -> usize {
-        self.inbox.held() + self.incoming_size
+        let frames = self.incoming.as_ref().map_or(0, Content::len);
+        self.inbox.held() + self.incoming_size + frames * size_of::<Bytes>()
     }
 
-    /// Lends memory to read into, if nothing waits to be decoded.
+    /// Lends memory to read into, if little waits to be decoded.
     pub(crate) fn lend_inbox(&mut self, spare: &mut Inbox) {
-        self.inbox.lend(spare);
+        self.inbox.lend(spare, self.wanted);
     }
 
     /// Gives that memory back.
@@ -252,15 +253,17 @@ impl Link {
             return Ok(Step::NeedMore);
         };
         let size = self.check_size(&header)?;
-        if self.inbox.filled().len() - head_len < size {
+        if self.inbox.len() - head_len < size {
             self.wanted = head_len + size;
             return Ok(Step::NeedMore);
         }
         self.inbox.advance(head_len);
         self.wanted = 0;
         if header.command {
-            let body = self.inbox.take(size);
-            return self.take_command(&body);
+            let body = self.inbox.filled().get(..size).unwrap_or_default();
+            let command = Command::decode(body)?;
+            self.inbox.advance(size);
+            return self.take_command(command);
         }
         let content = match self.incoming.take() {
             None => {
@@ -342,8 +345,8 @@ impl Link {
         }
     }
 
-    fn take_command(&mut self, body: &[u8]) -> Result<Step, LinkError> {
-        match (Command::decode(body)?, self.phase) {
+    fn take_command(&mut self, command: Command) -> Result<Step, LinkError> {
+        match (command, self.phase) {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
             }

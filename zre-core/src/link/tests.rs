@@ -437,6 +437,87 @@ fn the_memory_of_a_large_frame_is_used_again_when_nobody_holds_it() {
 }
 
 #[test]
+fn connections_that_lend_each_other_memory_read_what_they_would_alone() {
+    let sizes = [1, 5000, 20, 3, 70_000, 0, 4096, 4097, 700];
+    let octet = |number: usize| number.to_le_bytes()[0];
+    let mut octets = Vec::new();
+    for (number, size) in sizes.into_iter().enumerate() {
+        octets.extend(frame(MORE, &vec![octet(number); size]));
+        octets.extend(frame(COMMAND, b"\x01X"));
+    }
+    octets.extend(frame(0, b"last"));
+    let octets = octets.repeat(3);
+    let alone = feed(&mut open_router(), &octets).unwrap();
+    assert_eq!(alone.len(), 3);
+    for piece in [1, 61, 4093, 66_000, usize::MAX] {
+        let (mut one, mut other, mut spare) = (open_router(), open_router(), Inbox::default());
+        let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
+        for now in octets.chunks(piece) {
+            for (link, events) in [(&mut one, &mut of_one), (&mut other, &mut of_other)] {
+                link.lend_inbox(&mut spare);
+                events.extend(feed(link, now).unwrap());
+                link.return_inbox(&mut spare);
+            }
+        }
+        assert!(of_one == alone && of_other == alone, "pieces of {piece}");
+    }
+}
+
+#[test]
+fn of_memory_that_is_lent_a_small_rest_keeps_nothing() {
+    let (mut link, mut spare) = (open_router(), Inbox::default());
+    for rest in [100, 2000] {
+        for _ in 0..3 {
+            link.lend_inbox(&mut spare);
+            assert!(link.inbox().len() > 60 << 10, "{rest}");
+            let octets = frame(0, &vec![1; 2 * rest]);
+            feed(&mut link, &octets[..rest]).unwrap();
+            link.return_inbox(&mut spare);
+            assert_eq!(link.held(), rest);
+            link.lend_inbox(&mut spare);
+            feed(&mut link, &octets[rest..]).unwrap();
+            link.return_inbox(&mut spare);
+        }
+    }
+}
+
+#[test]
+fn a_large_frame_that_has_begun_has_memory_of_its_own() {
+    let (mut lender, mut spare) = (open_router(), Inbox::default());
+    lender.lend_inbox(&mut spare);
+    assert!(!lender.inbox().is_empty());
+    lender.return_inbox(&mut spare);
+    let mut link = open_router();
+    link.lend_inbox(&mut spare);
+    feed(&mut link, &frame(MORE, b"first")).unwrap();
+    feed(&mut link, &frame(0, &[1; 200_000])[..100]).unwrap();
+    link.return_inbox(&mut spare);
+    link.lend_inbox(&mut spare);
+    let room = link.inbox().len();
+    assert!(room > 100_000, "the rest fits: {room}");
+}
+
+#[test]
+fn a_small_frame_that_is_kept_keeps_its_own_size_whatever_comes_beside_it() {
+    let mut router = open_router();
+    let mut octets = frame(MORE, b"");
+    for _ in 0..1000 {
+        octets.extend(frame(MORE, &[1; 20]));
+        octets.extend(frame(COMMAND, b"\x01X"));
+        octets.extend(frame(MORE, &[2; 5000]));
+    }
+    octets.extend(frame(0, b"last"));
+    let mut events = feed(&mut router, &octets).unwrap();
+    let Some(LinkEvent::Message(message)) = events.pop() else {
+        panic!("{events:?}");
+    };
+    let small = message.rest.frames().iter().filter(|it| it.len() == 20);
+    let places: Vec<_> = small.map(|it| it.as_ptr() as usize).collect();
+    let apart = places.windows(2).filter(|two| two[0] + 20 != two[1]);
+    assert!(apart.count() <= 1000 * 20 / 4000, "they lie side by side");
+}
+
+#[test]
 fn there_is_always_room_to_read() {
     let mut router = open_router();
     for size in [0, 1, 4095, 65_535, 65_536, 300_000] {

@@ -196,6 +196,21 @@ fn connections_without_a_session_hold_no_more_than_the_limit_together() {
 }
 
 #[test]
+fn empty_frames_of_those_without_a_session_count_too() {
+    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 1 << 20);
+    let stranger = solo.connect(PeerId::from([7; 16]));
+    for sent in 0..1000 {
+        // MORE and no octet.
+        solo.read(stranger.at, &[1, 0].repeat(60));
+        if stranger.is_closed(&solo) {
+            assert!(sent > 100, "so little is no fault");
+            return;
+        }
+    }
+    panic!("60,000 frames are held");
+}
+
+#[test]
 fn what_a_peer_sends_in_its_session_does_not_count_for_those_without() {
     let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 1 << 20);
     let mut puppet = solo.puppet(1);
