@@ -26,6 +26,11 @@ fn answer_time(config: &Config) -> Duration {
     between.min(PING_INTERVAL)
 }
 
+/// Whether we have slept over a look, and over any answer that came meanwhile.
+fn is_late(look_at: Instant, now: Instant) -> bool {
+    now.since(look_at) >= PING_INTERVAL
+}
+
 /// What a look at a peer finds.
 enum Finding {
     Gone(ExitReason),
@@ -105,10 +110,13 @@ impl Node {
             ready.presence = Presence::Present;
             return Some(Finding::Fine);
         }
-        // Nobody is given up unasked, however late we look: it may be us who slept.
+        // Nobody is given up unasked, or before its answer can have been read, however late we look: it may be us who
+        // slept.
         if silence >= expired_after
-            && let Presence::Evasive { since, .. } = ready.presence
+            && let Presence::Evasive { since, ping_at, .. } = ready.presence
+            && peer.heard_at < since
             && now.since(since) >= answer_time(&self.config)
+            && !is_late(ping_at, now)
         {
             return Some(Finding::Gone(ExitReason::Expired));
         }
@@ -205,9 +213,13 @@ impl Ready {
             }
             Presence::Asked { since } if now.since(since) < PING_INTERVAL => Finding::Fine,
             Presence::Evasive { ping_at, .. } if ping_at > now => Finding::Fine,
-            Presence::Evasive { since, silent, .. } if heard_at < since => {
+            Presence::Evasive {
+                since,
+                ping_at,
+                silent,
+            } if heard_at < since => {
                 self.presence = Presence::Evasive {
-                    since,
+                    since: if is_late(ping_at, now) { now } else { since },
                     ping_at: now + PING_INTERVAL,
                     silent: true,
                 };

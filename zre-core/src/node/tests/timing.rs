@@ -3,12 +3,14 @@
 use core::time::Duration;
 use std::{string::String, vec::Vec};
 
+use zre_proto::Body;
+
 use super::{
     config, endpoint, group,
     network::Network,
     scene::{Puppet, Scene},
 };
-use crate::{Event, Instant, Node, NodeOutput};
+use crate::{Event, Instant, Node, NodeOutput, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -122,6 +124,43 @@ fn a_node_that_slept_gives_its_peers_time_to_answer() {
     scene.wait(SECOND * 2);
     let story = ["bob is evasive", "bob exits: was silent for too long"];
     assert_eq!(scene.story(), story);
+}
+
+#[test]
+fn a_node_that_slept_behind_an_answer_asks_again() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    scene.wait(SECOND * 5);
+    let answer = bob.says(Body::PingOk);
+    assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+    scene.now = scene.now + SECOND * 34;
+    scene.node.handle_timeout(scene.now);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+    scene.wait(SECOND);
+    assert_eq!(scene.story(), ["bob exits: was silent for too long"]);
+}
+
+#[test]
+fn a_node_that_slept_before_it_read_an_answer_asks_again() {
+    for answers in [true, false] {
+        let (mut scene, mut bob) = Scene::with_bob();
+        scene.wait(SECOND * 5);
+        assert_eq!(scene.story(), ["bob is evasive"]);
+        scene.drain();
+        scene.now = scene.now + SECOND * 34;
+        scene.node.handle_timeout(scene.now);
+        assert_eq!(scene.story(), ["bob is silent"]);
+        assert_eq!(scene.sent_kinds(), [("PING", 3)]);
+        if answers {
+            let answer = bob.says(Body::PingOk);
+            assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+        }
+        scene.wait(SECOND * 4);
+        match answers {
+            true => assert_eq!(scene.story(), [""; 0]),
+            false => assert_eq!(scene.story(), ["bob exits: was silent for too long"]),
+        }
+    }
 }
 
 #[test]
