@@ -476,8 +476,13 @@ impl Engine {
         }
     }
 
-    /// Carries out what the node wants, until it wants nothing more.
+    /// Carries out what the node wants, until it wants nothing more, and goes on with stopping.
     fn settle(&mut self) {
+        self.carry_out();
+        self.continue_stop();
+    }
+
+    fn carry_out(&mut self) {
         while let Some(output) = self.node.poll_output() {
             match output {
                 NodeOutput::Beacon(beacon) => {
@@ -488,7 +493,6 @@ impl Engine {
                 NodeOutput::Disconnect { peer } => self.close_paths(peer),
             }
         }
-        self.continue_stop();
     }
 
     fn continue_stop(&mut self) {

@@ -28,7 +28,7 @@ impl Engine {
             match connection.link.next_incoming() {
                 Ok(Some(Incoming::Open { peer })) => self.opened(link, peer),
                 Ok(Some(Incoming::Message(content))) => match connection.end {
-                    End::Outgoing(_) => self.close_faulty(link, LinkError::UnexpectedMessage),
+                    End::Outgoing(_) => {}
                     End::Accepted {
                         claims: Some(id),
                         bound,
@@ -45,8 +45,9 @@ impl Engine {
                 Ok(None) => break,
                 Err(error) => self.close_faulty(link, error),
             }
-            self.settle();
+            self.carry_out();
         }
+        self.continue_stop();
         self.take_back_inbox();
         self.weigh_unready(link);
         self.tell_writable(link);

@@ -27,6 +27,11 @@ impl Handshake {
         Greeting::new(Mechanism::NULL, false)
     }
 
+    /// Whether the other side may send messages.
+    pub(super) fn is_accepting(&self) -> bool {
+        self.role == Role::Accepting
+    }
+
     /// The other side has greeted; gives our READY.
     pub(super) fn greeted(&self, greeting: &Greeting) -> Result<Command, LinkError> {
         if greeting.mechanism != Mechanism::NULL {

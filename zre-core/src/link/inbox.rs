@@ -1,14 +1,15 @@
 //! Octets that came in and are not decoded yet.
 
 use alloc::collections::VecDeque;
+use core::ops::RangeInclusive;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 /// A buffer to read into, whose octets leave it in front without being copied.
 ///
-/// Small frames are read many at a time into a buffer that connections lend each other. A large one gets memory of its
-/// own of just its size, so that nothing of it is moved. What is set to zero, and so really taken from the system, grows with what
-/// has come, never with what a peer announces.
+/// Small frames are read many at a time into a buffer that connections lend each other. A large one, when more of it
+/// has come than a small rest, gets memory of its own of just its size, so that hardly anything of it is moved. What is set to
+/// zero, and so really taken from the system, grows with what has come, never with what a peer announces.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     /// What was taken, what came and has not been taken, and behind it room that has been set to zero, so that any
@@ -31,8 +32,8 @@ impl Inbox {
     const BEHIND: usize = 64;
     /// Memory for a frame of at most this size is reserved at once, for a larger one only twice what has come.
     const RESERVED: usize = 1 << 20;
-    /// So much room is set to zero at a time.
-    const STEP: usize = 256 << 10;
+    /// So much room is set to zero at a time: as much again as has come, within these bounds.
+    const STEP: RangeInclusive<usize> = 64 << 10..=256 << 10;
     /// With less room than this it is time for a new buffer.
     const LEAST_ROOM: usize = 4 << 10;
     /// Small frames lie side by side in pieces of this size.
@@ -108,14 +109,11 @@ impl Inbox {
         self.piece.split().freeze()
     }
 
-    /// Lends the memory of `spare` to a connection of which little or nothing waits, so that idle ones need none. A
-    /// large frame that has begun gets memory of its own.
-    pub(super) fn lend(&mut self, spare: &mut Self, wanted: usize) {
+    /// Lends the memory of `spare` to a connection of which little or nothing waits, so that idle ones need none.
+    pub(super) fn lend(&mut self, spare: &mut Self) {
         self.swap_memory(spare);
         let waits = self.len();
-        let is_large = wanted.saturating_sub(waits) > Self::LARGE;
-        if !is_large
-            && waits <= Self::SMALL_REST
+        if waits <= Self::SMALL_REST
             && let Some(front) = spare.buffer.get_mut(..waits)
         {
             front.copy_from_slice(self.filled());
@@ -178,7 +176,8 @@ impl Inbox {
             }
             self.buffer = buffer;
         }
-        let end = self.buffer.capacity().min(self.end + Self::STEP);
+        let step = self.end.clamp(*Self::STEP.start(), *Self::STEP.end());
+        let end = self.buffer.capacity().min(self.end + step);
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
@@ -225,6 +224,10 @@ impl Used {
         let frame = self.frames.remove(free)?;
         self.size -= frame.len();
         let mut memory = frame.try_into_mut().ok()?;
+        if memory.capacity() > 2 * (needed + Self::SLACK) {
+            // It would be counted for half of what it is.
+            return None;
+        }
         memory.truncate(needed);
         let missing = needed - memory.len();
         let fits = missing <= needed / 4 * 3 && memory.try_reclaim(missing);

@@ -154,7 +154,7 @@ impl Link {
 
     /// Lends memory to read into, if little waits to be decoded.
     pub(crate) fn lend_inbox(&mut self, spare: &mut Inbox) {
-        self.inbox.lend(spare, self.wanted);
+        self.inbox.lend(spare);
     }
 
     /// Gives that memory back.
@@ -325,6 +325,9 @@ impl Link {
         }
         if self.phase != Phase::Open {
             return Err(LinkError::NotReady("a message".into()));
+        }
+        if !self.handshake.is_accepting() {
+            return Err(LinkError::UnexpectedMessage);
         }
         let limit = self.limits.message_frames;
         let behind = self.incoming.as_ref().map(Content::len);

@@ -83,7 +83,8 @@ impl Outbox {
 
     fn forget_memory(&mut self) {
         self.tail.clear();
-        if self.tail.capacity() > Self::KEPT {
+        // What has been written still belongs to it, in front.
+        if self.tail.try_reclaim(Self::KEPT + 1) {
             self.tail = BytesMut::new();
         }
         self.segments.shrink_to(4);

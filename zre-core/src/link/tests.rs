@@ -482,19 +482,47 @@ fn of_memory_that_is_lent_a_small_rest_keeps_nothing() {
 }
 
 #[test]
-fn a_large_frame_that_has_begun_has_memory_of_its_own() {
-    let (mut lender, mut spare) = (open_router(), Inbox::default());
-    lender.lend_inbox(&mut spare);
-    assert!(!lender.inbox().is_empty());
-    lender.return_inbox(&mut spare);
-    let mut link = open_router();
-    link.lend_inbox(&mut spare);
-    feed(&mut link, &frame(MORE, b"first")).unwrap();
-    feed(&mut link, &frame(0, &[1; 200_000])[..100]).unwrap();
-    link.return_inbox(&mut spare);
-    link.lend_inbox(&mut spare);
+fn a_large_frame_has_memory_of_its_own_when_enough_of_it_has_come() {
+    let (mut link, mut spare) = (open_router(), Inbox::default());
+    let mut read = |link: &mut Link, octets: &[u8]| {
+        link.lend_inbox(&mut spare);
+        feed(link, octets).unwrap();
+        link.return_inbox(&mut spare);
+        link.held()
+    };
+    let octets = [frame(MORE, b"first"), frame(0, &[1; 1 << 20])].concat();
+    for octet in octets[..1000].chunks(1) {
+        let held = read(&mut link, octet);
+        assert!(held < 2000, "{held} for so little");
+    }
+    read(&mut link, &octets[1000..70_000]);
     let room = link.inbox().len();
-    assert!(room > 100_000, "the rest fits: {room}");
+    assert!(room >= 32 << 10, "{room}");
+    let held = link.held();
+    assert!(
+        held <= 2 * 70_000 + 100,
+        "{held}, no more than twice what came"
+    );
+}
+
+#[test]
+fn the_memory_of_a_huge_frame_is_not_used_for_a_small_one() {
+    let mut router = open_router();
+    let octets = [frame(MORE, b"first"), frame(0, &vec![1; 4 << 20])].concat();
+    feed(&mut router, &octets).unwrap();
+    feed(&mut router, &frame(MORE, b"first")).unwrap();
+    let capacity = router.inbox.capacity();
+    assert!(capacity <= 256 << 10, "{capacity}");
+}
+
+#[test]
+fn who_connects_takes_no_message() {
+    let (mut dealer, _) = pair();
+    let octets = [greeting(3, 1, b"NULL"), ready("ROUTER", b"")].concat();
+    feed(&mut dealer, &octets).unwrap();
+    let mut head = vec![MORE | LONG];
+    head.put_u64(1 << 20);
+    assert_eq!(feed(&mut dealer, &head), Err(LinkError::UnexpectedMessage));
 }
 
 #[test]

@@ -506,6 +506,7 @@ impl Node {
             port: Some(self.config.endpoint.port()),
             public_key: None,
         }));
+        self.events.forget_memory();
         let interval = self.config.beacon_interval.max(MIN_INTERVAL);
         self.deadlines.set(Timer::Beacon, self.now + interval);
     }
@@ -650,6 +651,12 @@ impl EventQueue {
         self.weight += event.weight();
         self.queue.push_back(event);
         self.congested |= self.queue.len() >= self.most || self.weight >= self.most_weight;
+    }
+
+    /// Lets go of the memory of a burst.
+    fn forget_memory(&mut self) {
+        const KEPT: usize = 256;
+        self.queue.shrink_to(KEPT.max(2 * self.queue.len()));
     }
 
     /// Takes the first event, which ends a congestion if few enough are left.

@@ -82,6 +82,8 @@ pub(super) enum Answer {
     Asked {
         ping: u64,
         until: Instant,
+        /// How many congestions had ended when that was decided: its answer may lie unread meanwhile.
+        reliefs: u64,
         patience: Duration,
     },
 }

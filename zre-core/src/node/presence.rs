@@ -100,8 +100,14 @@ impl Node {
             Session::Greeting { .. } => return Some(Finding::Fine),
             Session::Ready(ready) => ready,
         };
-        if matches!(ready.answer, Answer::Asked { until, .. } if until <= now) {
-            return Some(Finding::DidNotKnow);
+        if let Answer::Asked { until, reliefs, .. } = &mut ready.answer
+            && *until <= now
+        {
+            if !is_congested && *reliefs == ended {
+                return Some(Finding::DidNotKnow);
+            }
+            *until = now + PING_INTERVAL;
+            *reliefs = ended;
         }
         if ready.doubt.as_ref().is_some_and(|doubt| doubt.until <= now) {
             return Some(Finding::IsNotThere);

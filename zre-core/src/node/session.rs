@@ -193,7 +193,7 @@ impl Node {
     /// The session goes on, if the peer is in it: it is asked. Only what it says of itself may have changed.
     fn take_answer(&mut self, peer: PeerId, hello: Hello, patience: Duration) {
         self.notices.push(Notice::HelloAnswer { peer });
-        let until = self.now + patience;
+        let (until, reliefs) = (self.now + patience, self.events.reliefs);
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
@@ -208,6 +208,7 @@ impl Node {
             ready.answer = Answer::Asked {
                 ping,
                 until,
+                reliefs,
                 patience,
             };
             let mut stale = ready.groups.clone();
@@ -293,8 +294,13 @@ impl Node {
         if self.peers.len() < limit {
             return true;
         }
-        let unready = self.peers.iter().filter(|peer| !peer.is_ready());
-        let oldest = unready.min_by_key(|peer| (peer.heard_at, peer.id));
+        let oldest = match self.unready {
+            0 => None,
+            _ => {
+                let unready = self.peers.iter().filter(|peer| !peer.is_ready());
+                unready.min_by_key(|peer| (peer.heard_at, peer.id))
+            }
+        };
         match oldest.map(|oldest| oldest.id) {
             Some(oldest) => {
                 self.exit(oldest, ExitReason::Expired);
