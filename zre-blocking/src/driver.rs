@@ -22,7 +22,7 @@ use zre_net::{
 };
 
 use crate::{
-    lookup::Lookup,
+    lookup::Lookups,
     tcp::Tcp,
     wakes::{WAKE, Wakes},
 };
@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     waker: Waker,
     receiver: UdpSocket,
     listener: TcpListener,
-    lookup: Lookup,
+    lookups: Lookups,
     connections: HashMap<Token, Connection>,
     next_token: usize,
     has_tasks: bool,
@@ -76,7 +76,7 @@ impl Driver {
         Ok(Self {
             local,
             waker: wakes.waker(WAKE),
-            lookup: Lookup::new(wakes.waker(WAKE)),
+            lookups: Lookups::new(wakes.waker(WAKE)),
             selector,
             events: Events::with_capacity(256),
             wakes,
@@ -173,7 +173,7 @@ impl Driver {
         }
         self.woken = woken;
         if self.has_tasks {
-            while let Some((link, found)) = self.lookup.next_answer() {
+            while let Some((link, found)) = self.lookups.next_answer() {
                 self.connect(link, found);
             }
         }
@@ -259,7 +259,7 @@ impl Driver {
     fn open(&mut self, link: LinkId, endpoint: &Endpoint) {
         match endpoint.to_socket_addr() {
             Some(address) => self.connect(link, Ok(address)),
-            None => self.lookup.ask(link, endpoint),
+            None => self.lookups.ask(link, endpoint),
         }
     }
 

@@ -2,15 +2,15 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::SocketAddr,
     sync::mpsc::{self, Receiver, Sender, SyncSender},
     task::Waker,
     thread,
 };
 
 use zre_net::{
+    Lookup,
     core::{LinkId, proto::Endpoint},
-    socket,
 };
 
 /// More wait for no name; the engine asks again later.
@@ -19,13 +19,13 @@ const MOST_QUESTIONS: usize = 64;
 type Answer = (LinkId, io::Result<SocketAddr>);
 
 /// One thread for all names, from the first that is to be looked up; most nodes never need it.
-pub(crate) struct Lookup {
+pub(crate) struct Lookups {
     questions: Option<SyncSender<(LinkId, Endpoint)>>,
     answers: (Sender<Answer>, Receiver<Answer>),
     waker: Waker,
 }
 
-impl Lookup {
+impl Lookups {
     pub(crate) fn new(waker: Waker) -> Self {
         Self {
             questions: None,
@@ -59,7 +59,8 @@ impl Lookup {
         let name = "zre-lookup".into();
         thread::Builder::new().name(name).spawn(move || {
             for (link, endpoint) in asked {
-                if answers.send((link, look_up(&endpoint))).is_err() {
+                let found = Lookup::of(&endpoint).and_then(Lookup::run);
+                if answers.send((link, found)).is_err() {
                     return;
                 }
                 waker.wake_by_ref();
@@ -67,9 +68,4 @@ impl Lookup {
         })?;
         Ok(questions)
     }
-}
-
-fn look_up(endpoint: &Endpoint) -> io::Result<SocketAddr> {
-    let host = endpoint.host().to_string();
-    socket::first_ipv4((host, endpoint.port().get()).to_socket_addrs()?)
 }

@@ -156,7 +156,8 @@ impl Node {
     pub fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
         let asked_at = Instant::now();
         let number = self.hub().ping(peer)?;
-        let answered = self.wait(None, |cx| self.hub().poll_answered(cx, peer, number));
+        let mut answer = self.hub().answer(peer, number);
+        let answered = self.wait(None, |cx| answer.poll(cx));
         answered.unwrap_or(Err(Error::Stopped))?;
         Ok(asked_at.elapsed())
     }

@@ -15,6 +15,7 @@ use zre_core::{LinkId, proto::Endpoint};
 
 use crate::{
     hub::{Hub, Stream, Task},
+    lookup::Lookup,
     socket,
 };
 
@@ -43,9 +44,8 @@ pub trait Sockets: Send + Sized + 'static {
         remote: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Looks up the addresses of a host.
-    fn look_up(host: String, port: u16)
-    -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+    /// Runs a look-up where waiting is allowed. It ends with its thread, also when this is dropped.
+    fn look_up(lookup: Lookup) -> impl Future<Output = io::Result<SocketAddr>> + Send;
 
     /// Runs a task, no longer than these sockets are there.
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static);
@@ -54,8 +54,12 @@ pub trait Sockets: Send + Sized + 'static {
     fn end_tasks(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// Runs a node until it has stopped, then closes its sockets.
-pub async fn drive<T: Sockets>(hub: Arc<Hub<T::Stream>>, sockets: T, local: IpAddr) {
+/// Runs a node until it has stopped, then closes its sockets. Dropped before, even before it was polled, it ends the node.
+pub fn drive<T: Sockets>(
+    hub: Arc<Hub<T::Stream>>,
+    sockets: T,
+    local: IpAddr,
+) -> impl Future<Output = ()> + Send {
     let mut driver = Driver {
         local,
         sockets,
@@ -63,8 +67,10 @@ pub async fn drive<T: Sockets>(hub: Arc<Hub<T::Stream>>, sockets: T, local: IpAd
         datagrams_first: true,
         hub: Finisher(hub),
     };
-    driver.run().await;
-    driver.sockets.end_tasks().await;
+    async move {
+        driver.run().await;
+        driver.sockets.end_tasks().await;
+    }
 }
 
 struct Driver<T: Sockets> {
@@ -234,10 +240,7 @@ async fn carry<S: Stream>(hub: Arc<Hub<S>>, link: LinkId, stream: Arc<S>) {
 async fn connect<T: Sockets>(endpoint: Endpoint, local: IpAddr) -> io::Result<T::Stream> {
     let remote = match endpoint.to_socket_addr() {
         Some(address) => address,
-        None => {
-            let host = endpoint.host().to_string();
-            socket::first_ipv4(T::look_up(host, endpoint.port().get()).await?)?
-        }
+        None => T::look_up(Lookup::of(&endpoint)?).await?,
     };
     let stream = T::connect(socket::connector(remote, Some(local))?, remote).await?;
     socket::refuse_self(&stream)?;

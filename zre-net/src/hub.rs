@@ -188,7 +188,13 @@ impl<S: Stream> Hub<S> {
     ///
     /// As [`Engine::whisper`].
     pub fn try_whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
-        self.with_message(|state, now| state.engine.whisper(peer, content, now))
+        self.with_message(|state, now| {
+            let whispered = state.engine.whisper(peer, content, now);
+            if let Err(Error::Full(_)) = whispered {
+                state.write_own(now);
+            }
+            whispered
+        })
     }
 
     /// Whispers when there is room, which takes the content.
@@ -202,6 +208,7 @@ impl<S: Stream> Hub<S> {
             let whispered = state.engine.whisper_from(peer, content, now);
             if let Err(Error::Full(_)) = whispered {
                 state.senders.register(cx);
+                state.write_own(now);
                 return Poll::Pending;
             }
             Poll::Ready(whispered)
@@ -216,6 +223,7 @@ impl<S: Stream> Hub<S> {
     pub fn try_shout(&self, group: &GroupName, content: Content) -> Result<usize, Error> {
         self.with(|state, now| {
             if let Some(peer) = state.engine.full_member(group) {
+                state.write_own(now);
                 return Err(Error::Full(peer));
             }
             Ok(state.engine.shout(group, content, now)?.reached)
@@ -242,27 +250,13 @@ impl<S: Stream> Hub<S> {
         self.with(|state, now| state.engine.ping(peer, now))
     }
 
-    /// Waits for the answer to the [`ping`](Hub::ping) that gave this number.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownPeer`] if the peer goes, or begins a new session, before it answers.
-    pub fn poll_answered(
-        &self,
-        cx: &Context<'_>,
-        peer: PeerId,
-        number: u64,
-    ) -> Poll<Result<(), Error>> {
-        self.with(|state, now| match state.engine.is_answered(peer, number) {
-            _ if state.finished => Poll::Ready(Err(Error::Stopped)),
-            None => Poll::Ready(Err(Error::UnknownPeer(peer))),
-            Some(true) => Poll::Ready(Ok(())),
-            Some(false) => {
-                state.write_own(now);
-                state.add_asker(peer, number, cx);
-                Poll::Pending
-            }
-        })
+    /// The answer to the [`ping`](Hub::ping) that gave this number, to be waited for.
+    pub fn answer(&self, peer: PeerId, number: u64) -> Answer<'_, S> {
+        Answer {
+            hub: self,
+            peer,
+            number,
+        }
     }
 
     /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
@@ -461,6 +455,48 @@ pub struct Shout<'h, S: Stream> {
     reached: usize,
 }
 
+/// The answer to a PING; see [`Hub::answer`]. Dropped, nobody waits for it any more.
+#[derive(Debug)]
+pub struct Answer<'h, S: Stream> {
+    hub: &'h Hub<S>,
+    peer: PeerId,
+    number: u64,
+}
+
+impl<S: Stream> Answer<'_, S> {
+    /// Waits until it has come.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownPeer`] if the peer goes, or begins a new session, before it answers; [`Error::Stopped`].
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { peer, number, .. } = *self;
+        self.hub
+            .with(|state, now| match state.engine.is_answered(peer, number) {
+                _ if state.engine.is_stopped() => Poll::Ready(Err(Error::Stopped)),
+                None => Poll::Ready(Err(Error::UnknownPeer(peer))),
+                Some(true) => Poll::Ready(Ok(())),
+                Some(false) => {
+                    state.write_own(now);
+                    state.add_asker(peer, number, cx);
+                    Poll::Pending
+                }
+            })
+    }
+}
+
+impl<S: Stream> Drop for Answer<'_, S> {
+    fn drop(&mut self) {
+        let is_this = |asker: &Asker| asker.peer == self.peer && asker.number == self.number;
+        let mut state = self.hub.lock();
+        let askers = std::mem::take(&mut state.askers);
+        // A waker is the runtime's, and is dropped when the lock is free again.
+        let (_gone, waiting): (Vec<_>, _) = askers.into_iter().partition(is_this);
+        state.askers = waiting;
+        drop(state);
+    }
+}
+
 impl<S: Stream> Shout<'_, S> {
     /// The error that names a member that it has not reached.
     pub fn full(&self) -> Error {
@@ -482,6 +518,7 @@ impl<S: Stream> Shout<'_, S> {
             }
             self.waiting = Some(shouted.full);
             state.senders.register(cx);
+            state.write_own(now);
             Poll::Pending
         })
     }

@@ -11,6 +11,7 @@ mod driver;
 mod handle;
 mod hub;
 mod interface;
+mod lookup;
 mod node;
 mod settings;
 pub mod socket;
@@ -18,8 +19,9 @@ mod wakers;
 
 pub use driver::{Finisher, Sockets, drive};
 pub use handle::Handle;
-pub use hub::{Hub, Shout, Signal, Stream, Task};
+pub use hub::{Answer, Hub, Shout, Signal, Stream, Task};
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
+pub use lookup::Lookup;
 pub use node::{Events, Node};
 pub use settings::{Bound, Builder, Runtime, Settings, StartError};
 pub use zre_core as core;

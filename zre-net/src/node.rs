@@ -96,7 +96,8 @@ impl<S: Stream> Node<S> {
     pub async fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
         let asked_at = Instant::now();
         let number = self.hub().ping(peer)?;
-        poll_fn(|cx| self.hub().poll_answered(cx, peer, number)).await?;
+        let mut answer = self.hub().answer(peer, number);
+        poll_fn(|cx| answer.poll(cx)).await?;
         Ok(asked_at.elapsed())
     }
 

@@ -316,7 +316,9 @@ pub fn tune(stream: &impl AsSocket) -> io::Result<()> {
 /// # Errors
 ///
 /// [`NotFound`](io::ErrorKind::NotFound) if there is none.
-pub fn first_ipv4(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<SocketAddr> {
+pub(crate) fn first_ipv4(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+) -> io::Result<SocketAddr> {
     let first = addresses.into_iter().find(SocketAddr::is_ipv4);
     first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no IPv4 address"))
 }

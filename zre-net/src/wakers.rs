@@ -30,9 +30,9 @@ impl Wakers {
         }
     }
 
-    /// Whether more wait than any program lets wait at one time, most of them in vain.
+    /// Whether more wait than a program lets wait at one time, most of them in vain.
     pub(crate) fn are_many(&self) -> bool {
-        self.others.len() > 16
+        self.others.len() > 256
     }
 
     pub(crate) fn push(&mut self, waker: Waker) {

@@ -9,6 +9,9 @@ use bytes::Bytes;
 ///
 /// Most messages have one frame, which is held without a list around it.
 ///
+/// Frames made by [`Bytes::from_owner`] are let go as soon as they are written, while the node is locked: dropping their owner
+/// must neither use the node nor wait for somebody who does.
+///
 /// ```
 /// use zre_proto::Content;
 ///

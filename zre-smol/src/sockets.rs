@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,7 +11,7 @@ use std::{
 
 use async_executor::{Executor, Task};
 use async_io::{Async, Timer};
-use zre_net::{Bound, socket};
+use zre_net::{Bound, Lookup, socket};
 
 use crate::tcp::Tcp;
 
@@ -80,8 +80,8 @@ impl zre_net::Sockets for Sockets {
         }
     }
 
-    async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        blocking::unblock(move || Ok((host, port).to_socket_addrs()?.collect())).await
+    async fn look_up(lookup: Lookup) -> io::Result<SocketAddr> {
+        blocking::unblock(|| lookup.run()).await
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {

@@ -1,6 +1,13 @@
 //! Two nodes on loopback.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
 use futures_lite::future;
 use smol::Timer;
@@ -31,4 +38,52 @@ fn two_nodes_talk_under_a_bare_block_on() {
         bob.stop().await;
     };
     future::block_on(future::zip(talk, future::zip(alice_driver, bob_driver)));
+}
+
+#[test]
+fn a_driver_that_is_dropped_before_it_has_run_ends_the_node() {
+    let builder = Node::builder("alice").interface("127.0.0.1").port(15672);
+    let (alice, driver) = builder.start().unwrap();
+    drop(driver);
+    let ended = async {
+        assert_eq!(next(&alice).await, Event::Stop);
+        assert_eq!(alice.recv().await, None);
+        alice.stop().await;
+    };
+    let late = async {
+        Timer::after(Duration::from_secs(5)).await;
+        panic!("it waits for ever")
+    };
+    smol::block_on(future::or(ended, late));
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_crowd_that_waits_for_events_of_an_idle_node_sleeps() {
+    let builder = Node::builder("alice").interface("127.0.0.1").port(15673);
+    let (alice, _driver) = builder.start().unwrap();
+    let receivers: Vec<Arc<Count>> = (0..100).map(|_| Arc::default()).collect();
+    let poll = |receiver: &Arc<Count>| {
+        let waker = Waker::from(Arc::clone(receiver));
+        assert!(
+            alice
+                .hub()
+                .poll_recv(&Context::from_waker(&waker))
+                .is_pending()
+        );
+    };
+    receivers.iter().for_each(poll);
+    let woken = |receiver: &&Arc<Count>| receiver.0.swap(0, Ordering::Relaxed) > 0;
+    for _ in 0..10 {
+        receivers.iter().filter(woken).for_each(poll);
+    }
+    assert_eq!(receivers.iter().filter(woken).count(), 0);
 }

@@ -10,11 +10,11 @@ use std::{
 
 use tokio::{
     io::ReadBuf,
-    net::{TcpListener, TcpSocket, UdpSocket, lookup_host},
-    task::JoinSet,
+    net::{TcpListener, TcpSocket, UdpSocket},
+    task::{JoinSet, spawn_blocking},
     time::{Sleep, sleep_until},
 };
-use zre_net::Bound;
+use zre_net::{Bound, Lookup};
 
 use crate::tcp::Tcp;
 
@@ -70,8 +70,8 @@ impl zre_net::Sockets for Sockets {
         Ok(Tcp(socket.connect(remote).await?))
     }
 
-    async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(lookup_host((host, port)).await?.collect())
+    async fn look_up(lookup: Lookup) -> io::Result<SocketAddr> {
+        spawn_blocking(|| lookup.run()).await?
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
