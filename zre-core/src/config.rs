@@ -54,6 +54,9 @@ pub struct Limits {
     /// Octets that all these connections together may hold of messages whose end has not come; 16 MiB unless set. Beyond
     /// that those that hold most are closed. A HELLO must fit.
     pub unready_bytes: usize,
+    /// Octets that all peers together may hold of messages whose end has not come; 1 GiB unless set. Beyond that the peer
+    /// that holds most is gone. It should be several times [`message_size`](Limits::message_size).
+    pub unfinished_bytes: usize,
     /// Groups of one peer; 1024 unless set. A HELLO with more is refused, a JOIN of one more ignored.
     pub groups_per_peer: u32,
     /// Headers of one peer; 256 unless set. A HELLO with more is refused.
@@ -94,6 +97,7 @@ impl Default for Limits {
             unready_peers: 1024,
             unready_links: 256,
             unready_bytes: 16 << 20,
+            unfinished_bytes: 1 << 30,
             groups_per_peer: 1024,
             headers_per_peer: 256,
             header_frame: 1 << 20,
@@ -174,6 +178,7 @@ impl Config {
             ("unready_peers", limits.unready_peers),
             ("unready_links", limits.unready_links),
             ("unready_bytes", limits.unready_bytes),
+            ("unfinished_bytes", limits.unfinished_bytes),
             ("header_frame", limits.header_frame),
             ("message_size", limits.message_size),
             ("message_frames", limits.message_frames),

@@ -104,6 +104,12 @@ pub enum LinkError {
         /// The limit.
         limit: usize,
     },
+    /// All peers together have begun more than the limit, and this one most of it.
+    #[error("messages without an end hold more than {limit} octets, most of them this one")]
+    TooMuchUnfinished {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// A command is larger than any that ZRE needs.
     #[error("a command of {size} octets, the limit is {limit}")]
     CommandTooLarge {

@@ -501,6 +501,8 @@ impl Engine {
         let mut connection = self.connections.remove(&link)?;
         if connection.is_unready() {
             self.unready.remove(&mut connection);
+        } else {
+            self.unfinished -= connection.counted;
         }
         Some(connection)
     }

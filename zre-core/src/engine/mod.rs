@@ -50,6 +50,8 @@ pub struct Engine {
     connections: BTreeMap<LinkId, Connection>,
     next_link: u64,
     unready: Unready,
+    /// Octets of messages whose end has not come, of peers in their sessions.
+    unfinished: usize,
     paths: BTreeMap<PeerId, Paths>,
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<Output>,
@@ -144,6 +146,7 @@ impl Engine {
             connections: BTreeMap::new(),
             next_link: 0,
             unready: Unready::default(),
+            unfinished: 0,
             paths: BTreeMap::new(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),

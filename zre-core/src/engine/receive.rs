@@ -47,10 +47,37 @@ impl Engine {
             }
             self.carry_out();
         }
-        self.continue_stop();
         self.take_back_inbox();
-        self.weigh_unready(link);
+        self.weigh(link);
+        self.settle();
         self.tell_writable(link);
+    }
+
+    /// Counts what a connection holds of a message whose end has not come.
+    fn weigh(&mut self, link: LinkId) {
+        match self.connections.get(&link) {
+            Some(connection) if connection.is_unready() => self.weigh_unready(link),
+            Some(_) => self.weigh_unfinished(link),
+            None => {}
+        }
+    }
+
+    /// One of a peer in its session.
+    fn weigh_unfinished(&mut self, link: LinkId) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        let held = connection.link.held();
+        self.unfinished -= core::mem::replace(&mut connection.counted, held);
+        self.unfinished += held;
+        let limit = self.node.config().limits.unfinished_bytes;
+        while self.unfinished > limit {
+            let bound = self.connections.iter().filter(|(_, it)| !it.is_unready());
+            let Some((link, _)) = bound.max_by_key(|(_, it)| it.counted) else {
+                return;
+            };
+            self.close_faulty(*link, LinkError::TooMuchUnfinished { limit });
+        }
     }
 
     /// A connection's handshake is over.

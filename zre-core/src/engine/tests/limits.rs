@@ -221,6 +221,30 @@ fn what_a_peer_sends_in_its_session_does_not_count_for_those_without() {
     puppet.is_undisturbed(&mut solo);
 }
 
+#[test]
+fn messages_without_an_end_hold_no_more_than_the_limit_together() {
+    let mut solo = Solo::with_limits(|limits| limits.unfinished_bytes = 2 << 20);
+    let mut honest = solo.puppet(1);
+    let patient = solo.puppet(2);
+    solo.read(patient.to.at, &begin_of_a_large_hello(100));
+    for number in 3..10 {
+        let puppet = solo.puppet(number);
+        solo.read(puppet.to.at, &begin_of_a_large_hello(600_000));
+        let told = solo.told();
+        let exits = told.iter().filter(|line| line.starts_with("exit"));
+        assert_eq!(exits.count(), usize::from(number > 4), "{number}: {told:?}");
+        honest.is_undisturbed(&mut solo);
+    }
+    assert!(solo.engine.peer(patient.id).is_some(), "it holds little");
+
+    // What has ended no longer counts.
+    for _ in 0..100 {
+        let content = Content::from(vec![0; 100_000]);
+        honest.say(&mut solo, Body::Whisper { content });
+        assert_eq!(solo.told(), ["whisper puppet1 100000 octets"]);
+    }
+}
+
 /// A frame costs memory also if it has no octets.
 #[test]
 fn events_with_many_empty_frames_stop_reading_in_the_end() {
