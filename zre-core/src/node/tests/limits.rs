@@ -1,7 +1,9 @@
 //! No peer makes a node grow without bound.
 
+use core::time::Duration;
+
 use bytes::Bytes;
-use std::{format, vec, vec::Vec};
+use std::{format, string::String, vec, vec::Vec};
 use zre_proto::{Body, Content};
 
 use super::{
@@ -9,6 +11,8 @@ use super::{
     scene::{Puppet, Scene},
 };
 use crate::{Notice, Verdict};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 fn scene_with(limit: impl FnOnce(&mut crate::Limits)) -> Scene {
     let mut config = config("alice", 1);
@@ -118,6 +122,33 @@ fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
         scene.node.poll_event();
     }
     assert!(!scene.node.is_congested());
+}
+
+/// While the application has to catch up, nothing is read, and so no answer.
+#[test]
+fn whether_a_hello_was_an_answer_is_not_decided_while_answers_lie_unread() {
+    let mut scene = scene_with(|limits| limits.events = 10);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    for _ in 2..=3 {
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+    }
+    for _ in 0..10 {
+        let whisper = bob.says(Body::Whisper {
+            content: "x".into(),
+        });
+        let _verdict = scene.gets(&bob, whisper);
+    }
+    assert!(scene.node.is_congested());
+    scene.wait(SECOND * 3);
+    let restarts = |story: &[String]| story.iter().filter(|it| it.contains("restarted")).count();
+    assert_eq!(restarts(&scene.story()), 1, "the first HELLO was one");
+    scene.wait(SECOND / 2);
+    let answer = bob.says(Body::PingOk);
+    assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+    scene.wait(SECOND * 3);
+    assert_eq!(restarts(&scene.story()), 0);
 }
 
 #[test]
