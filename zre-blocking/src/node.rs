@@ -170,11 +170,9 @@ impl Node {
         self.hub().stop();
         self.wait(None, |cx| self.hub().poll_finished(cx));
         let io_thread = &self.0.io_thread;
-        let io_thread = io_thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(io_thread) = io_thread {
+        // Whoever else stops the node waits here for the same.
+        let mut io_thread = io_thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(io_thread) = io_thread.take() {
             // A panic there has been reported, and the node is over.
             let _ = io_thread.join();
         }

@@ -96,7 +96,11 @@ impl Engine {
             Some(Outgoing::Link { link, .. }) => self.queued_on(*link),
             Some(Outgoing::Lost { .. }) => return Room::Lost,
             Some(Outgoing::Waiting { .. }) => self.queued(peer),
-            Some(Outgoing::Unopened) | None if self.node.is_waiting(peer) => return Room::Full,
+            Some(Outgoing::Unopened) | None
+                if self.node.is_waiting(peer) && self.node.is_ready(peer) =>
+            {
+                return Room::Full;
+            }
             Some(Outgoing::Unopened) | None => return Room::Enough,
         };
         match queued >= self.node.config().limits.outbound {
