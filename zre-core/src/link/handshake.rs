@@ -29,7 +29,7 @@ impl Handshake {
 
     /// Whether the other side may send messages.
     pub(super) fn is_accepting(&self) -> bool {
-        self.role == Role::Accepting
+        matches!(self.role, Role::Accepting)
     }
 
     /// The other side has greeted; gives our READY.

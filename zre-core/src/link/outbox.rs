@@ -24,7 +24,7 @@ impl Outbox {
     /// messages are one piece; a larger one is sent from where it is.
     const COPIED: usize = 2 << 10;
     /// An empty outbox keeps no more memory than this.
-    const KEPT: usize = 16 << 10;
+    const KEPT: usize = 64 << 10;
 
     /// The octets to write, in order.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {

@@ -131,7 +131,7 @@ fn beacons_of_many_names_for_one_endpoint_are_one_connection_a_second() {
     let place = endpoint("10.0.0.9:49152");
     for second in 0..3 {
         for number in 0..300 {
-            let stranger = Puppet::new("x", 500 + 300 * second + number);
+            let stranger = Puppet::new(&format!("x{second}-{number}"), 500);
             scene.hears_at(&stranger, &place);
         }
         let outputs = scene.outputs();
