@@ -9,7 +9,7 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -63,6 +63,7 @@ pub struct Engine {
     nowhere: [u8; 64],
     lent_to: Option<LinkId>,
     header: BytesMut,
+    forgot_at: Instant,
 }
 
 /// Which connection; never used twice by an engine.
@@ -157,6 +158,7 @@ impl Engine {
             nowhere: [0; 64],
             lent_to: None,
             header: BytesMut::new(),
+            forgot_at: now,
         };
         engine.settle();
         engine
@@ -172,7 +174,7 @@ impl Engine {
     /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        self.spare_inbox.forget_memory();
+        self.forget_memory();
         self.wait_for_overdue();
         self.node.handle_timeout(self.now);
         while let Some(timer) = self.deadlines.pop_due(self.now) {
@@ -456,6 +458,17 @@ impl Engine {
     /// What is to be written to a connection; `None` for one that the engine does not know.
     pub fn outbox(&mut self, link: LinkId) -> Option<&mut Outbox> {
         Some(self.connections.get_mut(&link)?.link.outbox())
+    }
+
+    /// Lets go of the memory of bursts, once a second at most, as it takes a look at every connection.
+    fn forget_memory(&mut self) {
+        self.spare_inbox.forget_memory();
+        if self.now.since(self.forgot_at) >= Duration::from_secs(1) {
+            self.forgot_at = self.now;
+            for connection in self.connections.values_mut() {
+                connection.link.outbox().forget_memory();
+            }
+        }
     }
 
     /// Idle connections share one inbox: who was lent it last gives it back.

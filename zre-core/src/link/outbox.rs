@@ -23,8 +23,8 @@ impl Outbox {
     /// A frame of at most this many octets is copied beside its neighbours, so that many small
     /// messages are one piece; a larger one is sent from where it is.
     const COPIED: usize = 2 << 10;
-    /// An empty outbox keeps no more memory than this.
-    const KEPT: usize = 64 << 10;
+    /// An outbox that has been empty for a while keeps no more memory than this.
+    const KEPT: usize = 16 << 10;
 
     /// The octets to write, in order.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
@@ -81,8 +81,11 @@ impl Outbox {
         self.remaining += payload.len();
     }
 
-    fn forget_memory(&mut self) {
-        self.tail.clear();
+    /// Lets go of the memory of a burst, if all of it has been written.
+    pub(crate) fn forget_memory(&mut self) {
+        if self.remaining > 0 {
+            return;
+        }
         // What has been written still belongs to it, in front.
         if self.tail.try_reclaim(Self::KEPT + 1) {
             self.tail = BytesMut::new();
@@ -116,9 +119,6 @@ impl Buf for Outbox {
             self.segments.pop_front();
         }
         self.tail.advance(left);
-        if self.remaining == 0 {
-            self.forget_memory();
-        }
     }
 }
 
