@@ -220,12 +220,14 @@ impl Used {
     }
 
     fn take(&mut self, needed: usize) -> Option<BytesMut> {
-        let free = self.frames.iter().position(Bytes::is_unique)?;
+        // What is much larger would be counted for half of what it is, and is wanted for something else.
+        let most = 2 * Inbox::READ_SIZE.max(needed + Self::SLACK);
+        let fits = |frame: &Bytes| frame.len() <= most && frame.is_unique();
+        let free = self.frames.iter().position(fits)?;
         let frame = self.frames.remove(free)?;
         self.size -= frame.len();
         let mut memory = frame.try_into_mut().ok()?;
-        if memory.capacity() > 2 * (needed + Self::SLACK) {
-            // It would be counted for half of what it is.
+        if memory.capacity() > most {
             return None;
         }
         memory.truncate(needed);
