@@ -41,14 +41,6 @@ impl Node {
         Some(owner)
     }
 
-    /// Whether a beacon has just named somebody at an endpoint who has not entered. Beacons cost their sender nothing, so
-    /// each is not to make us connect anew.
-    pub(super) fn has_new_owner(&self, endpoint: &Endpoint) -> bool {
-        let owner = self.by_endpoint.get(endpoint);
-        let owner = owner.and_then(|owner| self.peers.get(owner));
-        owner.is_some_and(|it| !it.is_ready() && self.now.since(it.heard_at) < PING_INTERVAL)
-    }
-
     /// Somebody else is said to be at a peer's endpoint: `claimant` waits to be connected, if it is given.
     pub(super) fn contest(&mut self, owner: PeerId, claimant: Option<PeerId>) {
         self.ask(owner, ExitReason::Replaced, PING_INTERVAL);

@@ -64,9 +64,6 @@ impl Node {
     }
 
     fn stranger_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
-        if self.has_new_owner(&endpoint) {
-            return;
-        }
         if let Some(owner) = self.owner_of(&endpoint, peer) {
             self.contest(owner, None);
         } else if self.has_room_for_beacon(peer) {

@@ -7,10 +7,10 @@ use std::{format, string::String, vec, vec::Vec};
 use zre_proto::{Body, Content};
 
 use super::{
-    config, endpoint, group,
+    config, group,
     scene::{Puppet, Scene},
 };
-use crate::{NodeOutput, Notice, Verdict};
+use crate::{Notice, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -122,23 +122,6 @@ fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
         scene.node.poll_event();
     }
     assert!(!scene.node.is_congested());
-}
-
-/// To send a beacon costs nothing, to connect does.
-#[test]
-fn beacons_of_many_names_for_one_endpoint_are_one_connection_a_second() {
-    let mut scene = scene_with(|_| {});
-    let place = endpoint("10.0.0.9:49152");
-    for second in 0..3 {
-        for number in 0..300 {
-            let stranger = Puppet::new(&format!("x{second}-{number}"), 500);
-            scene.hears_at(&stranger, &place);
-        }
-        let outputs = scene.outputs();
-        let connects = |output: &&NodeOutput| matches!(output, NodeOutput::Connect { .. });
-        assert_eq!(outputs.iter().filter(connects).count(), 1, "{second}");
-        scene.wait(SECOND);
-    }
 }
 
 /// While the application has to catch up, nothing is read, and so no answer.
