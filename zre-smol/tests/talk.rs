@@ -87,3 +87,27 @@ fn a_crowd_that_waits_for_events_of_an_idle_node_sleeps() {
     }
     assert_eq!(receivers.iter().filter(woken).count(), 0);
 }
+
+#[test]
+fn nobody_is_woken_for_an_answer_that_is_not_waited_for_any_more() {
+    let node = |name: &str| Node::builder(name).interface("127.0.0.1").port(15675);
+    let (alice, mut alice_driver) = node("alice").start().unwrap();
+    let (bob, mut bob_driver) = node("bob").start().unwrap();
+    let met = async {
+        assert!(matches!(next(&alice).await, Event::Enter { peer, .. } if peer == bob.id()));
+    };
+    let drivers = async {
+        future::zip(&mut alice_driver, &mut bob_driver).await;
+    };
+    smol::block_on(future::or(met, drivers));
+
+    // Nobody drives bob any more, so he does not answer.
+    let asker = Arc::<Count>::default();
+    let waker = Waker::from(Arc::clone(&asker));
+    let number = alice.hub().ping(bob.id()).unwrap();
+    let mut answer = alice.hub().answer(bob.id(), number);
+    assert!(answer.poll(&Context::from_waker(&waker)).is_pending());
+    drop(answer);
+    smol::block_on(future::zip(alice.stop(), &mut alice_driver));
+    assert_eq!(asker.0.load(Ordering::Relaxed), 0);
+}

@@ -28,7 +28,6 @@ impl Engine {
             match connection.link.next_incoming() {
                 Ok(Some(Incoming::Open { peer })) => self.opened(link, peer),
                 Ok(Some(Incoming::Message(content))) => match connection.end {
-                    End::Outgoing(_) => {}
                     End::Accepted {
                         claims: Some(id),
                         bound,
@@ -40,7 +39,8 @@ impl Engine {
                             Err(error) => self.malformed(link, peer, bound, error),
                         }
                     }
-                    End::Accepted { claims: None, .. } => {}
+                    // The link lets no message through before it has said whose it is, and none where we connected.
+                    End::Accepted { claims: None, .. } | End::Outgoing(_) => {}
                 },
                 Ok(None) => break,
                 Err(error) => self.close_faulty(link, error),
