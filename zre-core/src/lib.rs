@@ -51,6 +51,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod backlog;
 mod config;
 mod deadlines;
 mod engine;

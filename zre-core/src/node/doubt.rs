@@ -90,7 +90,7 @@ impl Node {
 
     /// The peer has not answered in time. It is given more if the application had to catch up meanwhile.
     pub(super) fn doubt_is_due(&mut self, peer: PeerId) {
-        let (now, reliefs, is_congested) = (self.now, self.events.reliefs, self.is_congested());
+        let (now, reliefs, is_congested) = (self.now, self.events.reliefs(), self.is_congested());
         let Some(doubt) = self.doubt_of(peer) else {
             return;
         };
@@ -118,7 +118,7 @@ impl Node {
     /// Gives a peer more time to answer.
     pub(crate) fn wait_longer(&mut self, peer: PeerId, now: Instant) {
         self.advance(now);
-        let (until, reliefs) = (self.now + PING_INTERVAL, self.events.reliefs);
+        let (until, reliefs) = (self.now + PING_INTERVAL, self.events.reliefs());
         if let Some(doubt) = self.doubt_of(peer) {
             doubt.until = until;
             doubt.reliefs = reliefs;
@@ -132,7 +132,7 @@ impl Node {
     }
 
     fn ask(&mut self, peer: PeerId, reason: ExitReason, patience: Duration) {
-        let (until, reliefs) = (self.now + patience, self.events.reliefs);
+        let (until, reliefs) = (self.now + patience, self.events.reliefs());
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };

@@ -22,7 +22,8 @@ use zre_proto::{
 };
 
 use crate::{
-    config::{Config, Limits},
+    backlog::Backlog,
+    config::Config,
     deadlines::Deadlines,
     error::{Error, Fault},
     event::{Event, ExitReason, PeerInfo},
@@ -55,7 +56,7 @@ pub struct Node {
     members: BTreeMap<GroupName, BTreeSet<PeerId>>,
     deadlines: Deadlines<Timer>,
     outputs: VecDeque<NodeOutput>,
-    events: EventQueue,
+    events: Backlog,
     /// The highest number of a PING so far.
     last_ping: u64,
     notices: Notices,
@@ -131,7 +132,7 @@ impl Node {
             members: BTreeMap::new(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
-            events: EventQueue::new(&config.limits),
+            events: Backlog::new(&config.limits),
             last_ping: 0,
             notices: Notices::default(),
             config,
@@ -366,7 +367,7 @@ impl Node {
 
     /// Whether an event waits.
     pub fn has_events(&self) -> bool {
-        !self.events.queue.is_empty()
+        !self.events.is_empty()
     }
 
     /// Takes the next notice for the log.
@@ -382,12 +383,12 @@ impl Node {
     /// Whether no more messages should be handled: from when as many events wait as
     /// [`Limits`](crate::Limits) allow, until half of them have been taken.
     pub fn is_congested(&self) -> bool {
-        self.events.congested
+        self.events.is_congested()
     }
 
     /// How many congestions have ended.
     pub(crate) fn reliefs(&self) -> u64 {
-        self.events.reliefs
+        self.events.reliefs()
     }
 
     /// Whether a message with this sequence number is the next one in the peer's session.
@@ -506,7 +507,7 @@ impl Node {
             port: Some(self.config.endpoint.port()),
             public_key: None,
         }));
-        self.events.forget_memory();
+        self.events.release_memory();
         let interval = self.config.beacon_interval.max(MIN_INTERVAL);
         self.deadlines.set(Timer::Beacon, self.now + interval);
     }
@@ -621,54 +622,6 @@ fn default_name(id: PeerId) -> ShortText {
 
 fn wrapping_count(count: usize) -> u8 {
     count.to_le_bytes()[0]
-}
-
-/// Events that wait for the application, and the octets that they hold.
-#[derive(Debug)]
-struct EventQueue {
-    queue: VecDeque<Event>,
-    weight: usize,
-    most: usize,
-    most_weight: usize,
-    congested: bool,
-    /// How many congestions have ended.
-    reliefs: u64,
-}
-
-impl EventQueue {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            queue: VecDeque::new(),
-            weight: 0,
-            most: limits.events,
-            most_weight: limits.event_bytes,
-            congested: false,
-            reliefs: 0,
-        }
-    }
-
-    fn push(&mut self, event: Event) {
-        self.weight += event.weight();
-        self.queue.push_back(event);
-        self.congested |= self.queue.len() >= self.most || self.weight >= self.most_weight;
-    }
-
-    /// Lets go of the memory of a burst.
-    fn forget_memory(&mut self) {
-        const KEPT: usize = 256;
-        self.queue.shrink_to(KEPT.max(2 * self.queue.len()));
-    }
-
-    /// Takes the first event, which ends a congestion if few enough are left.
-    fn pop(&mut self) -> Option<Event> {
-        self.weight -= self.queue.front()?.weight();
-        let left = self.queue.len() - 1;
-        if self.congested && left <= self.most / 2 && self.weight <= self.most_weight / 2 {
-            self.congested = false;
-            self.reliefs += 1;
-        }
-        self.queue.pop_front()
-    }
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Node {
         let now = self.now;
         let expired_after = self.config.expired_after;
         let evasive_after = self.config.evasive_after.min(expired_after);
-        let (is_congested, ended) = (self.is_congested(), self.events.reliefs);
+        let (is_congested, ended) = (self.is_congested(), self.events.reliefs());
         let peer = self.peers.get_mut(&peer)?;
         let silence = now.since(peer.heard_at);
         let ready = match &mut peer.session {

@@ -193,7 +193,7 @@ impl Node {
     /// The session goes on, if the peer is in it: it is asked. Only what it says of itself may have changed.
     fn take_answer(&mut self, peer: PeerId, hello: Hello, patience: Duration) {
         self.notices.push(Notice::HelloAnswer { peer });
-        let (until, reliefs) = (self.now + patience, self.events.reliefs);
+        let (until, reliefs) = (self.now + patience, self.events.reliefs());
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
@@ -322,7 +322,7 @@ impl Node {
             endpoint,
             session: Session::Greeting {
                 give_up_at,
-                reliefs: self.events.reliefs,
+                reliefs: self.events.reliefs(),
                 refused: false,
                 leaves: false,
             },

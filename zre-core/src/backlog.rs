@@ -1,0 +1,142 @@
+//! The events that wait for the application, and deadlines that stand still while it is behind.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::{config::Limits, event::Event, time::Instant};
+
+/// The queue of events that the application has not taken yet.
+///
+/// It is congested from when it reaches a limit until half of it has been taken. While it is
+/// congested, connections are not read, so nothing that a peer answers can be seen.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    queue: VecDeque<Event>,
+    weight: usize,
+    max_events: usize,
+    max_weight: usize,
+    congested: bool,
+    /// How many congestions have ended.
+    reliefs: u64,
+}
+
+impl Backlog {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            weight: 0,
+            max_events: limits.events,
+            max_weight: limits.event_bytes,
+            congested: false,
+            reliefs: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        self.weight += event.weight();
+        self.queue.push_back(event);
+        self.congested |= self.queue.len() >= self.max_events || self.weight >= self.max_weight;
+    }
+
+    /// Takes the first event, which ends a congestion if few enough are left.
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.weight -= self.queue.front()?.weight();
+        let left = self.queue.len() - 1;
+        if self.congested && left <= self.max_events / 2 && self.weight <= self.max_weight / 2 {
+            self.congested = false;
+            self.reliefs += 1;
+        }
+        self.queue.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congested
+    }
+
+    /// How many congestions have ended.
+    pub(crate) fn reliefs(&self) -> u64 {
+        self.reliefs
+    }
+
+    /// Gives back the memory of a burst.
+    pub(crate) fn release_memory(&mut self) {
+        const KEPT: usize = 256;
+        self.queue.shrink_to(KEPT.max(2 * self.queue.len()));
+    }
+}
+
+/// A deadline for something that a peer must do, which stands still while the application is
+/// behind: the peer may have done it already, and it lies unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)]
+pub(crate) struct Patience {
+    until: Instant,
+    /// How many congestions had ended when the deadline was set.
+    reliefs: u64,
+}
+
+#[allow(dead_code)]
+impl Patience {
+    /// A deadline at `until`.
+    pub(crate) fn until(until: Instant, backlog: &Backlog) -> Self {
+        let reliefs = backlog.reliefs();
+        Self { until, reliefs }
+    }
+
+    /// When [`is_over`](Patience::is_over) should be asked.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.until
+    }
+
+    /// Whether the time is over. If the application was behind meanwhile, it is not: the deadline
+    /// is then moved to `extension` from now.
+    pub(crate) fn is_over(&mut self, now: Instant, extension: Duration, backlog: &Backlog) -> bool {
+        if now < self.until {
+            return false;
+        }
+        if !backlog.is_congested() && backlog.reliefs() == self.reliefs {
+            return true;
+        }
+        *self = Self::until(now + extension, backlog);
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn a_deadline_stands_still_while_the_application_is_behind() {
+        let second = Duration::from_secs(1);
+        let limits = Limits {
+            events: 2,
+            ..Limits::default()
+        };
+        let mut backlog = Backlog::new(&limits);
+        let mut patience = Patience::until(at(10), &backlog);
+        assert!(!patience.is_over(at(9), second, &backlog));
+        assert!(patience.is_over(at(10), second, &backlog));
+
+        backlog.push(Event::Stop);
+        backlog.push(Event::Stop);
+        assert!(backlog.is_congested());
+        assert!(!patience.is_over(at(10), second, &backlog));
+        assert_eq!(patience.deadline(), at(10) + second);
+
+        // What was unread when the congestion ended is being read only now.
+        backlog.pop();
+        assert!(!backlog.is_congested());
+        let now = at(10) + second;
+        assert!(!patience.is_over(now, second, &backlog));
+        assert!(patience.is_over(now + second, second, &backlog));
+    }
+}
