@@ -253,7 +253,7 @@ impl Settings {
             None => listening_endpoint(listener)?,
         };
         let mut config = Config::new(endpoint);
-        config.uuid = self.uuid;
+        config.id = self.uuid;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
         config.limits = self.limits;

@@ -44,7 +44,7 @@ fn names_that_are_too_long_are_refused_at_the_start(scene: &Scene) {
         ),
     ];
     for (_, error) in &errors {
-        assert!(error.contains("has 256 octets, at most 255 fit"), "{error}");
+        assert!(error.contains("has 256 bytes, at most 255 fit"), "{error}");
     }
     let longest = "y".repeat(255);
     let (_alice, bob) = scene.pair_with(
@@ -67,7 +67,7 @@ fn names_that_are_too_long_are_refused_later_too(scene: &Scene) {
     let start = "x".repeat(64);
     let check = |what: &str, error: String| {
         assert!(
-            error.contains("has 256 octets, at most 255 fit"),
+            error.contains("has 256 bytes, at most 255 fit"),
             "{what}: {error}"
         );
         assert!(error.contains(&start[..8]), "{what}: {error}");
@@ -153,7 +153,7 @@ fn an_unknown_peer_is_named(scene: &Scene) {
 }
 
 fn no_way_to(alice: &Player, peer: PeerId, name: &str) {
-    let why = format!("there is no peer {name}");
+    let why = format!("there is no peer {name}: it has not entered, or it has left");
     alice.fails("whisper", alice.whisper(peer, "hi"), &why);
     alice.fails("try_whisper", alice.try_whisper(peer, "hi"), &why);
     alice.fails("ping", alice.ping(peer), &why);
