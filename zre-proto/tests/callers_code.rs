@@ -6,6 +6,11 @@
     clippy::indexing_slicing,
     reason = "what serves tests may fail as tests do"
 )]
+#![allow(
+    clippy::cmp_owned,
+    clippy::needless_borrows_for_generic_args,
+    reason = "the point is that it compiles, also in longer ways than needed"
+)]
 
 use std::{
     borrow::Cow,
@@ -212,12 +217,18 @@ fn names_are_made_from_whatever_holds_text() {
 #[test]
 fn names_compare_with_strings_from_either_side() {
     let name = group("CHAT");
-    assert!(name == "CHAT" && "CHAT" == name);
-    assert!(name == *"CHAT" && *"CHAT" == name);
-    assert!(name == String::from("CHAT") && String::from("CHAT") == name);
-    assert!(name == Cow::Borrowed("CHAT") && Cow::Borrowed("CHAT") == name);
-    assert!(name == b"CHAT"[..] && name != "chat");
-    assert!(short("CHAT") == *"CHAT" && text("CHAT") == String::from("CHAT"));
+    assert_eq!(name, "CHAT");
+    assert_eq!("CHAT", name);
+    assert_eq!(name, *"CHAT");
+    assert_eq!(*"CHAT", name);
+    assert_eq!(name, String::from("CHAT"));
+    assert_eq!(String::from("CHAT"), name);
+    assert_eq!(name, Cow::Borrowed("CHAT"));
+    assert_eq!(Cow::Borrowed("CHAT"), name);
+    assert_eq!(name, b"CHAT"[..]);
+    assert_ne!(name, "chat");
+    assert_eq!(short("CHAT"), *"CHAT");
+    assert_eq!(text("CHAT"), String::from("CHAT"));
     assert_eq!(name.as_str(), Some("CHAT"));
     assert_eq!(text(b"\xFF").as_str(), None);
 }

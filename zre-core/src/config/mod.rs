@@ -145,11 +145,14 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
+    use alloc::{
+        format,
+        string::{String, ToString},
+    };
 
     use super::*;
 
-    fn refusal(change: impl FnOnce(&mut Config)) -> Option<alloc::string::String> {
+    fn refusal(change: impl FnOnce(&mut Config)) -> Option<String> {
         let mut config = Config::new("tcp://10.0.0.1:1".parse().unwrap());
         change(&mut config);
         config.validate().err().map(|error| error.to_string())
@@ -162,36 +165,27 @@ mod tests {
 
     #[test]
     fn a_time_under_10_ms_is_refused_with_its_name_and_the_least() {
-        let millis = Duration::from_millis;
-        let refused = |change: fn(&mut Config)| refusal(change).unwrap();
-        assert_eq!(
-            refused(|config| config.beacon_interval = Duration::from_micros(9_999)),
-            "beacon_interval is 9.999ms: set it to 10ms or more"
-        );
-        assert_eq!(refusal(|config| config.beacon_interval = millis(10)), None);
-        for (name, change) in [
-            (
-                "evasive_after",
-                (|config| config.evasive_after = Duration::ZERO) as fn(&mut Config),
-            ),
-            ("expired_after", |config| {
-                config.expired_after = Duration::ZERO
-            }),
-            ("handshake_timeout", |config| {
-                config.handshake_timeout = Duration::ZERO
-            }),
-            ("reconnect_min", |config| {
-                config.reconnect_min = Duration::ZERO
-            }),
-            ("reconnect_max", |config| {
-                config.reconnect_max = Duration::ZERO
-            }),
-        ] {
-            assert_eq!(
-                refused(change),
-                std::format!("{name} is 0ns: set it to 10ms or more")
-            );
+        type Time = fn(&mut Config) -> &mut Duration;
+        let times: [(&str, Time); 6] = [
+            ("beacon_interval", |config| &mut config.beacon_interval),
+            ("evasive_after", |config| &mut config.evasive_after),
+            ("expired_after", |config| &mut config.expired_after),
+            ("handshake_timeout", |config| &mut config.handshake_timeout),
+            ("reconnect_min", |config| &mut config.reconnect_min),
+            ("reconnect_max", |config| &mut config.reconnect_max),
+        ];
+        for (name, time) in times {
+            let refused = refusal(|config| *time(config) = Duration::from_micros(9_999));
+            let expected = format!("{name} is 9.999ms: set it to 10ms or more");
+            assert_eq!(refused, Some(expected));
         }
+        let least = Duration::from_millis(10);
+        let refused = refusal(|config| {
+            for (_, time) in times {
+                *time(config) = least;
+            }
+        });
+        assert_eq!(refused, None);
     }
 
     #[test]
@@ -226,7 +220,7 @@ mod tests {
             ("events", Limits::default().events(0)),
             ("event_bytes", Limits::default().event_bytes(0)),
         ] {
-            let expected = std::format!("the limit {name} is 0: set it to 1 or more");
+            let expected = format!("the limit {name} is 0: set it to 1 or more");
             assert_eq!(refused(limits), Some(expected));
         }
         assert_eq!(
