@@ -272,6 +272,10 @@ impl Settings {
         ] {
             *setting = value.unwrap_or(*setting);
         }
+        if self.evasive_timeout.is_none() {
+            // Who sets only a short `expired_after` has not contradicted himself.
+            config.evasive_after = config.evasive_after.min(config.expired_after);
+        }
         config.validate()?;
         Ok(config)
     }

@@ -131,13 +131,12 @@ fn times_that_cannot_be_are_refused(scene: &Scene) {
     let error = refused(scene, |alice| {
         alice.beacon_interval = Some(Duration::from_millis(1));
     });
-    assert_eq!(error, "beacon interval is 1ms, it must be at least 10ms");
+    assert_eq!(error, "beacon_interval is 1ms: set it to 10ms or more");
     let error = refused(scene, |alice| alice.expired = Some(Duration::ZERO));
-    assert_eq!(error, "expired timeout is 0ns, it must be at least 10ms");
-    let mut limits = zre_core::Limits::default();
-    limits.peers = 0;
+    assert_eq!(error, "expired_after is 0ns: set it to 10ms or more");
+    let limits = zre_core::Limits::default().peers(0);
     let error = refused(scene, |alice| alice.limits = Some(limits));
-    assert_eq!(error, "the limit peers is 0, it must be at least 1");
+    assert_eq!(error, "the limit peers is 0: set it to 1 or more");
 }
 
 fn an_unknown_peer_is_named(scene: &Scene) {

@@ -174,8 +174,16 @@ fn a_whisper_that_waits_for_a_peer_that_goes_fails(scene: &Scene) {
     let ping = alice.begin_ping(bob.id());
     bob.stop();
     alice.sees(&["EXIT bob: said goodbye"]);
-    alice.fails("whisper", waiting.wait(), "there is no peer bob: it has not entered, or it has left");
-    alice.fails("ping", ping.wait(), "there is no peer bob: it has not entered, or it has left");
+    alice.fails(
+        "whisper",
+        waiting.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
+    alice.fails(
+        "ping",
+        ping.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
 }
 
 fn a_whisper_that_waits_fails_when_its_own_node_stops(scene: &Scene) {
@@ -208,7 +216,11 @@ fn a_peer_that_never_takes_its_events_is_stalled(scene: &Scene) {
     alice.whisper(carol.id(), "not you").unwrap();
     carol.sees(&["WHISPER alice not you"]);
     alice.sees(&["EXIT bob: did not read what was sent to it"]);
-    alice.fails("whisper", waiting.wait(), "there is no peer bob: it has not entered, or it has left");
+    alice.fails(
+        "whisper",
+        waiting.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
 }
 
 fn stopping_waits_for_those_who_read_late(scene: &Scene) {

@@ -119,8 +119,9 @@ impl Config {
         let least = Duration::from_millis(10);
         let times = [
             ("beacon_interval", self.beacon_interval),
-            ("evasive_after", self.evasive_after),
+            // First, as a builder lowers the default of `evasive_after` to it.
             ("expired_after", self.expired_after),
+            ("evasive_after", self.evasive_after),
             ("handshake_timeout", self.handshake_timeout),
             ("reconnect_min", self.reconnect_min),
             ("reconnect_max", self.reconnect_max),
