@@ -156,8 +156,9 @@ impl Event {
         }
     }
 
-    /// Roughly how many bytes of memory the event holds.
-    pub(crate) fn weight(&self) -> usize {
+    /// Roughly how many bytes of memory the event holds, as
+    /// [`Limits::event_bytes`](crate::Limits#structfield.event_bytes) counts them.
+    pub fn weight(&self) -> usize {
         let held = match self {
             Self::Whisper { content, .. } | Self::Shout { content, .. } => {
                 content.iter().map(frame_weight).sum()

@@ -162,33 +162,54 @@ pub enum Notice {
         /// Why, as far as it is known.
         error: String,
     },
+    /// The system would not send a beacon. The next one is due one beacon interval later.
+    #[error("could not send a beacon: {error}")]
+    BeaconNotSent {
+        /// Why, in the system's words.
+        error: String,
+    },
+    /// The system could not receive a datagram on the discovery port.
+    #[error("could not receive a beacon: {error}")]
+    BeaconNotReceived {
+        /// Why, in the system's words.
+        error: String,
+    },
+    /// The system could not accept a connection. It is tried again after a pause.
+    #[error("could not accept a connection: {error}")]
+    NotAccepted {
+        /// Why, in the system's words.
+        error: String,
+    },
     /// Notices came faster than they were taken.
     #[error("{0} further notices were dropped")]
     Dropped(u64),
 }
 
 impl Notice {
-    /// The word for this kind of notice, which stays the same in all versions, such as
-    /// `BAD_BEACON` or `CONNECT_FAILED`.
+    /// The word for this kind of notice, for counters and filters, such as `bad_beacon` or
+    /// `connect_failed`. It stays the same in all versions.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::BadBeacon { .. } => "BAD_BEACON",
-            Self::SecuredPeer { .. } => "SECURED_PEER",
-            Self::PeerLimit { .. } => "PEER_LIMIT",
-            Self::OwnHello { .. } => "OWN_HELLO",
-            Self::Contested { .. } => "CONTESTED",
-            Self::HelloAnswer { .. } => "HELLO_ANSWER",
-            Self::Stray { .. } => "STRAY",
-            Self::Status { .. } => "STATUS",
-            Self::GroupLimit { .. } => "GROUP_LIMIT",
-            Self::UnknownMessage { .. } => "UNKNOWN_MESSAGE",
-            Self::EarlyWrap { .. } => "EARLY_WRAP",
-            Self::Refused { .. } => "REFUSED",
-            Self::LinkClosed { .. } => "LINK_CLOSED",
-            Self::LinkLimit { .. } => "LINK_LIMIT",
-            Self::UnclaimedBytes { .. } => "UNCLAIMED_BYTES",
-            Self::ConnectFailed { .. } => "CONNECT_FAILED",
-            Self::Dropped(_) => "DROPPED",
+            Self::BadBeacon { .. } => "bad_beacon",
+            Self::SecuredPeer { .. } => "secured_peer",
+            Self::PeerLimit { .. } => "peer_limit",
+            Self::OwnHello { .. } => "own_hello",
+            Self::Contested { .. } => "contested",
+            Self::HelloAnswer { .. } => "hello_answer",
+            Self::Stray { .. } => "stray",
+            Self::Status { .. } => "status",
+            Self::GroupLimit { .. } => "group_limit",
+            Self::UnknownMessage { .. } => "unknown_message",
+            Self::EarlyWrap { .. } => "early_wrap",
+            Self::Refused { .. } => "refused",
+            Self::LinkClosed { .. } => "link_closed",
+            Self::LinkLimit { .. } => "link_limit",
+            Self::UnclaimedBytes { .. } => "unclaimed_bytes",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::BeaconNotSent { .. } => "beacon_not_sent",
+            Self::BeaconNotReceived { .. } => "beacon_not_received",
+            Self::NotAccepted { .. } => "not_accepted",
+            Self::Dropped(_) => "dropped",
         }
     }
 
@@ -211,6 +232,9 @@ impl Notice {
             | Self::LinkClosed { .. }
             | Self::LinkLimit { .. }
             | Self::UnclaimedBytes { .. }
+            | Self::BeaconNotSent { .. }
+            | Self::BeaconNotReceived { .. }
+            | Self::NotAccepted { .. }
             | Self::Dropped(_) => None,
         }
     }

@@ -173,9 +173,9 @@ mod tests {
     fn a_notice_says_its_kind_its_text_and_its_peer_if_it_has_one() {
         let notice = Notice::EarlyWrap { peer: peer() };
         let text = notice.to_string();
-        let expected = json!({"kind": "EARLY_WRAP", "peer": peer(), "text": text});
+        let expected = json!({"kind": "early_wrap", "peer": peer(), "text": text});
         assert_eq!(json!(notice), expected);
-        let expected = json!({"kind": "DROPPED", "text": "3 further notices were dropped"});
+        let expected = json!({"kind": "dropped", "text": "3 further notices were dropped"});
         assert_eq!(json!(Notice::Dropped(3)), expected);
     }
 }
