@@ -253,7 +253,7 @@ impl Settings {
             None => listening_endpoint(listener)?,
         };
         let mut config = Config::new(endpoint);
-        config.uuid = self.uuid;
+        config.id = self.uuid;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
         config.limits = self.limits;
@@ -271,6 +271,10 @@ impl Settings {
             (&mut config.linger, self.linger),
         ] {
             *setting = value.unwrap_or(*setting);
+        }
+        if self.evasive_timeout.is_none() {
+            // Who sets only a short `expired_after` has not contradicted himself.
+            config.evasive_after = config.evasive_after.min(config.expired_after);
         }
         config.validate()?;
         Ok(config)
