@@ -4,7 +4,8 @@
 //! belongs to several in [`peers`]; a rule gets the peer and the [`context`], and returns an
 //! [`Effect`], which `Node` carries out. No file calls back into one that stands above it here:
 //!
-//! 1. `mod.rs`: the interface, and carrying out effects;
+//! 1. `mod.rs`: the interface, and carrying out effects; [`queries`]: the part of it that only
+//!    tells;
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer;
@@ -16,21 +17,21 @@ mod members;
 mod output;
 mod peer;
 mod peers;
+mod queries;
 mod table;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, RoutingId,
-    ShortText, Text,
+    Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, Text,
 };
 
 use crate::{
     backlog::Patience,
     config::Config,
     error::{Error, Fault},
-    event::{Event, ExitReason, PeerInfo},
+    event::{Event, ExitReason},
     notice::Notice,
     time::Instant,
 };
@@ -95,7 +96,7 @@ impl Node {
             Ok(beacon) if beacon.peer == self.context.id => {}
             Ok(Beacon {
                 peer, port: None, ..
-            }) => self.peer_leaves(peer),
+            }) => self.apply(peer, Peer::take_goodbye_beacon),
             Ok(Beacon {
                 peer,
                 public_key: Some(_),
@@ -158,10 +159,10 @@ impl Node {
         while let Some(timer) = self.context.deadlines.pop_due(self.context.now) {
             match timer {
                 Timer::Beacon => self.context.announce(),
-                Timer::Peer(peer) => self.check(peer),
+                Timer::Peer(peer) => self.apply(peer, Peer::check),
                 Timer::Silence => {
                     for peer in self.peers.silent(&mut self.context) {
-                        self.check(peer);
+                        self.apply(peer, Peer::check);
                     }
                 }
             }
@@ -197,6 +198,35 @@ impl Node {
         self.command(now)?;
         groups::leave(group, &mut self.peers, &mut self.context);
         Ok(())
+    }
+
+    /// Sets a header of this node, in place of an earlier value.
+    ///
+    /// ZRE tells headers in HELLO alone. So peers that are met from now on see it, and so do those
+    /// whose session begins again; for all others nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
+    pub fn set_header(
+        &mut self,
+        name: impl Into<Text>,
+        value: impl Into<Text>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        Ok(self.context.own.headers.set(name, value)?)
+    }
+
+    /// Removes a header of this node, and says whether there was one. Who sees it is as with
+    /// [`set_header`](Node::set_header).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
+        self.command(now)?;
+        Ok(self.context.own.headers.remove(name).is_some())
     }
 
     /// Sends a message to one peer. Content without a frame goes as one empty frame.
@@ -362,140 +392,6 @@ impl Node {
     }
 }
 
-/// Who this node is.
-impl Node {
-    /// The identity of this node.
-    pub fn id(&self) -> PeerId {
-        self.context.id
-    }
-
-    /// The name of this node.
-    pub fn name(&self) -> &ShortText {
-        &self.context.own.name
-    }
-
-    /// Where this node accepts connections.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.context.own.endpoint
-    }
-
-    /// What the node was told at its start.
-    pub fn config(&self) -> &Config {
-        &self.context.config
-    }
-
-    /// The groups that this node is in, in the order of their names.
-    pub fn own_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.context.own.groups.iter()
-    }
-
-    /// The headers that peers met from now on see.
-    pub fn headers(&self) -> &Headers {
-        &self.context.own.headers
-    }
-
-    /// Sets a header of this node, in place of an earlier value.
-    ///
-    /// ZRE tells headers in HELLO alone. So peers that are met from now on see it, and so do those
-    /// whose session begins again; for all others nothing changes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
-    pub fn set_header(
-        &mut self,
-        name: impl Into<Text>,
-        value: impl Into<Text>,
-        now: Instant,
-    ) -> Result<(), Error> {
-        self.command(now)?;
-        Ok(self.context.own.headers.set(name, value)?)
-    }
-
-    /// Removes a header of this node, and says whether there was one. Who sees it is as with
-    /// [`set_header`](Node::set_header).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Stopped`].
-    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
-        self.command(now)?;
-        Ok(self.context.own.headers.remove(name).is_some())
-    }
-}
-
-/// What is known of peers.
-impl Node {
-    /// The peers that have entered, in the order of their identities.
-    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.peers.ready().map(Peer::id)
-    }
-
-    /// What is known of a peer; `None` if it has not entered or is gone.
-    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.peers.get(&peer).and_then(Peer::info)
-    }
-
-    /// What is known of each peer that has entered, in the order of their identities.
-    pub fn peer_infos(&self) -> impl Iterator<Item = PeerInfo> {
-        self.peers.ready().filter_map(Peer::info)
-    }
-
-    /// The peers of this name that have entered, in the order of their identities. Nothing keeps
-    /// peers from having the same name.
-    pub fn peers_by_name(&self, name: impl AsRef<[u8]>) -> impl Iterator<Item = PeerId> {
-        let named = self
-            .peers
-            .ready()
-            .filter(move |peer| peer.is_named(name.as_ref()));
-        named.map(Peer::id)
-    }
-
-    /// The peers in a group, in the order of their identities.
-    pub fn peers_by_group(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
-        self.peers.members_of(group)
-    }
-
-    /// The groups that any peer is in, in the order of their names.
-    pub fn peer_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.peers.groups()
-    }
-
-    /// Whether the peer has entered and has not gone.
-    pub fn is_ready(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_ready)
-    }
-
-    /// Whether the peer's last beacon said that it leaves.
-    pub fn is_leaving(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_leaving)
-    }
-
-    /// Whether the peer cannot be sent to yet, because another is known at its endpoint and is
-    /// being asked whether it is still there.
-    pub fn awaits_endpoint(&self, peer: PeerId) -> bool {
-        self.peers.awaits_endpoint(&peer)
-    }
-
-    /// Where a peer may be reached, the likeliest first; nowhere for one that is not known. Who
-    /// cannot connect to one may try the next.
-    pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        self.peers.endpoints(peer)
-    }
-
-    /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
-    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        self.peers.last_heard(&peer)
-    }
-
-    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or
-    /// its session is another.
-    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready())?;
-        peer.channel.pings.is_answered(number)
-    }
-}
-
 /// Whether a message is a peer's, and whether a peer is there.
 impl Node {
     /// Whether a message may be handled as a peer's. `is_bound` says whether the connection that it
@@ -515,22 +411,14 @@ impl Node {
         }
     }
 
-    /// Whether a message with this sequence number is the next one in the peer's session.
-    pub fn expects(&self, peer: PeerId, sequence: u16) -> bool {
-        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready());
-        peer.is_some_and(|peer| peer.channel.sequence.fits(sequence))
-    }
-
     /// Something came under a peer's identity that does not fit its session: asks the peer whether
     /// it is there, and removes it if it does not answer. If its connection broke unnoticed and
     /// this is a new one, messages are missing; if it was a stranger, nothing is.
     pub fn suspect(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
-        let reason = ExitReason::ConnectionLost;
-        if let Some(known) = self.peers.get_mut(&peer) {
-            let effect = known.suspect(reason, PING_INTERVAL, &mut self.context);
-            self.carry_out(peer, effect);
-        }
+        self.apply(peer, |known, context| {
+            known.suspect(ExitReason::ConnectionLost, PING_INTERVAL, context)
+        });
     }
 
     /// The number of the PING that a suspected peer must answer; `None` if it is not suspected.
@@ -560,12 +448,7 @@ impl Node {
     /// Gives a suspected peer a second more to answer.
     pub fn extend_suspicion(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
-        let patience = self.context.patience(PING_INTERVAL);
-        let known = self.peers.get_mut(&peer);
-        if let Some(suspicion) = known.and_then(Peer::suspicion_mut) {
-            suspicion.patience = patience;
-            self.peers.watch(&peer, &mut self.context);
-        }
+        self.apply(peer, |known, context| known.extend_suspicion(context));
     }
 }
 
@@ -592,13 +475,6 @@ impl Node {
             peers.contest(owner, None, context);
         } else if peers.has_room_for_beacon(peer, context) {
             peers.meet(peer, endpoint, Sequence::default(), context);
-        }
-    }
-
-    fn peer_leaves(&mut self, peer: PeerId) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            let effect = known.take_goodbye_beacon(&mut self.context);
-            self.carry_out(peer, effect);
         }
     }
 
@@ -652,9 +528,10 @@ impl Node {
         verdict
     }
 
-    fn check(&mut self, peer: PeerId) {
+    /// Applies a rule to a peer, if it is there.
+    fn apply(&mut self, peer: PeerId, rule: impl FnOnce(&mut Peer, &mut Context) -> Effect) {
         if let Some(known) = self.peers.get_mut(&peer) {
-            let effect = known.check(&mut self.context);
+            let effect = rule(known, &mut self.context);
             self.carry_out(peer, effect);
         }
     }
@@ -665,7 +542,7 @@ impl Node {
         match effect {
             Effect::Nothing => {}
             Effect::Watch => peers.watch(&peer, context),
-            Effect::Enter(hello) => peers.enter(&peer, hello, HelloReply::Settled, context),
+            Effect::Enter(hello) => peers.enter(&peer, *hello, HelloReply::Settled, context),
             Effect::Restart {
                 reason,
                 sequence,
@@ -674,7 +551,7 @@ impl Node {
                 let reply = HelloReply::after_restart(context);
                 peers.exit(&peer, reason, context);
                 peers.meet(peer, hello.endpoint.clone(), sequence, context);
-                peers.enter(&peer, hello, reply, context);
+                peers.enter(&peer, *hello, reply, context);
             }
             Effect::Move { endpoint, sequence } => {
                 peers.exit(&peer, ExitReason::ConnectionLost, context);

@@ -1,6 +1,6 @@
 //! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
@@ -127,7 +127,7 @@ impl Peers {
     pub(super) fn enter(
         &mut self,
         id: &PeerId,
-        hello: Box<Hello>,
+        hello: Hello,
         reply: HelloReply,
         context: &mut Context,
     ) {
@@ -136,7 +136,7 @@ impl Peers {
         };
         let is_leaving = peer.is_leaving();
         self.pending -= 1;
-        peer.enter(*hello, reply, &mut self.members, context);
+        peer.enter(hello, reply, &mut self.members, context);
         watch(peer, source, context);
         // Its goodbye has overtaken its HELLO, and counts from now on.
         if is_leaving && matches!(peer.take_goodbye_beacon(context), Effect::Watch) {

@@ -3,15 +3,16 @@
 //! `Scene` is one node with peers that the test plays by hand; `Network` is several nodes, ours and
 //! models of zyre, in virtual time.
 
+mod admission;
 mod commands;
 mod discovery;
+mod event_text;
 mod limits;
 mod network;
 mod presence;
 mod scene;
 mod session;
-mod storms;
-mod story;
+mod settling;
 mod timing;
 mod traffic;
 mod zyre;

@@ -7,18 +7,18 @@ use crate::node::{context::Context, output::NodeOutput};
 
 /// Numbers what is sent to a peer, and says whether it can be sent at all.
 #[derive(Debug)]
-pub(in crate::node) struct Channel {
-    pub(in crate::node) peer: PeerId,
+pub(crate) struct Channel {
+    pub(crate) peer: PeerId,
     /// Whether the peer is not connected yet, because the endpoint that it claims belongs to
     /// another peer, which is being asked whether it is still there.
-    pub(in crate::node) awaits_endpoint: bool,
-    pub(in crate::node) sequence: Sequence,
-    pub(in crate::node) pings: Pings,
+    pub(crate) awaits_endpoint: bool,
+    pub(crate) sequence: Sequence,
+    pub(crate) pings: Pings,
 }
 
 impl Channel {
     /// Sends a message in the sequence of the session; nothing to a peer that is not connected.
-    pub(in crate::node) fn send(&mut self, body: Body, context: &mut Context) {
+    pub(crate) fn send(&mut self, body: Body, context: &mut Context) {
         if self.awaits_endpoint {
             return;
         }
@@ -33,7 +33,7 @@ impl Channel {
     /// Asks the peer for an answer, and gives the number of the question.
     ///
     /// To a peer that is not connected the question is numbered and not sent: it stays unanswered.
-    pub(in crate::node) fn ping(&mut self, context: &mut Context) -> u64 {
+    pub(crate) fn ping(&mut self, context: &mut Context) -> u64 {
         let number = self.pings.number_next();
         context.last_ping = context.last_ping.max(number);
         self.send(Body::Ping, context);

@@ -68,13 +68,13 @@ enum Presence {
 
 /// The peer must answer a PING, or it is gone.
 #[derive(Debug)]
-pub(in crate::node) struct Suspicion {
-    pub(in crate::node) ping: u64,
-    pub(in crate::node) patience: Patience,
+pub(crate) struct Suspicion {
+    pub(crate) ping: u64,
+    pub(crate) patience: Patience,
     /// Why it is gone then.
     reason: ExitReason,
     /// Who waits for its endpoint. It may have gone meanwhile, and have come again from another.
-    pub(in crate::node) claimant: Option<PeerId>,
+    pub(crate) claimant: Option<PeerId>,
 }
 
 /// What a silent peer is asked.
@@ -91,7 +91,7 @@ enum Question {
 }
 
 /// How long a peer may be silent before it is asked.
-pub(in crate::node) fn evasive_after(config: &Config) -> Duration {
+pub(crate) fn evasive_after(config: &Config) -> Duration {
     config.evasive_after.min(config.expired_after)
 }
 

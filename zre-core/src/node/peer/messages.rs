@@ -18,7 +18,7 @@ use crate::{
 
 impl Peer {
     /// A message other than HELLO came. `None` if there is no session that it could belong to.
-    pub(in crate::node) fn take_message(
+    pub(crate) fn take_message(
         &mut self,
         received: u16,
         body: Body,

@@ -20,7 +20,10 @@ use core::time::Duration;
 
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
-use super::{context::Context, output::NodeOutput};
+use super::{
+    context::{Context, PING_INTERVAL},
+    output::NodeOutput,
+};
 use crate::{
     event::{ExitReason, PeerInfo},
     time::Instant,
@@ -135,6 +138,17 @@ impl Peer {
                 ready.liveness.suspect(reason, time, channel, context)
             }
             Session::Greeting(_) => Effect::Nothing,
+        }
+    }
+
+    /// Gives it a second more to answer, if it is suspected.
+    pub(super) fn extend_suspicion(&mut self, context: &mut Context) -> Effect {
+        match self.suspicion_mut() {
+            Some(suspicion) => {
+                suspicion.patience = context.patience(PING_INTERVAL);
+                Effect::Watch
+            }
+            None => Effect::Nothing,
         }
     }
 

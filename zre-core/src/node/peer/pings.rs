@@ -5,7 +5,7 @@
 ///
 /// Numbers go on from one session of the node to the next, so that none means two questions.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::node) struct Pings {
+pub(crate) struct Pings {
     /// Questions up to this one belong to an earlier session and get no answer any more.
     forgotten: u64,
     sent: u64,
@@ -39,7 +39,7 @@ impl Pings {
     }
 
     /// Whether a question has been answered; `None` if it will not be.
-    pub(in crate::node) fn is_answered(&self, number: u64) -> Option<bool> {
+    pub(crate) fn is_answered(&self, number: u64) -> Option<bool> {
         (number > self.forgotten).then_some(number <= self.answered)
     }
 }

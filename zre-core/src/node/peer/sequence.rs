@@ -5,7 +5,7 @@
 /// Numbers wrap from 65535 to 0. pyre and zyre.js wrap from 65534 to 0; once such a peer has
 /// shown itself by doing so, it is counted its way in both directions.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::node) struct Sequence {
+pub(crate) struct Sequence {
     sent: u16,
     received: u16,
     wraps_early: bool,
@@ -13,41 +13,41 @@ pub(in crate::node) struct Sequence {
 
 impl Sequence {
     /// Takes the number for the next message to the peer.
-    pub(in crate::node) fn number_next(&mut self) -> u16 {
+    pub(crate) fn number_next(&mut self) -> u16 {
         self.sent = self.after(self.sent);
         self.sent
     }
 
-    pub(in crate::node) fn expected(&self) -> u16 {
+    pub(crate) fn expected(&self) -> u16 {
         self.after(self.received)
     }
 
-    pub(in crate::node) fn fits(&self, received: u16) -> bool {
+    pub(crate) fn fits(&self, received: u16) -> bool {
         received == self.expected() || self.shows_early_wrap(received)
     }
 
     /// Whether `received` can only be next if the peer wraps early.
-    pub(in crate::node) fn shows_early_wrap(&self, received: u16) -> bool {
+    pub(crate) fn shows_early_wrap(&self, received: u16) -> bool {
         !self.wraps_early && self.expected() == u16::MAX && received == 0
     }
 
-    pub(in crate::node) fn accept(&mut self, received: u16) {
+    pub(crate) fn accept(&mut self, received: u16) {
         self.wraps_early |= self.shows_early_wrap(received);
         self.received = received;
     }
 
     /// The peer starts over with its HELLO.
-    pub(in crate::node) fn restart_received(&mut self) {
+    pub(crate) fn restart_received(&mut self) {
         self.received = 1;
     }
 
     /// We start over with our HELLO.
-    pub(in crate::node) fn restart_sent(&mut self) {
+    pub(crate) fn restart_sent(&mut self) {
         self.sent = 0;
     }
 
     /// A new session with the same implementation.
-    pub(in crate::node) fn renewed(&self) -> Self {
+    pub(crate) fn renewed(&self) -> Self {
         Self {
             wraps_early: self.wraps_early,
             ..Self::default()

@@ -52,7 +52,7 @@ const REPLY_WAIT: Duration = Duration::from_millis(250);
 /// We have said HELLO to every peer that we know, except to those that await an endpoint. The
 /// question is whether the peer has said HELLO to us.
 #[derive(Debug)]
-pub(in crate::node) enum Session {
+pub(crate) enum Session {
     /// It has not: the peer is pending, and the application does not hear of it.
     Greeting(Greeting),
     /// It has entered.
@@ -61,7 +61,7 @@ pub(in crate::node) enum Session {
 
 /// The wait for a peer's HELLO.
 #[derive(Debug)]
-pub(in crate::node) struct Greeting {
+pub(crate) struct Greeting {
     give_up: Patience,
     /// Whether it has been given longer because what came in place of a HELLO was refused.
     was_refused: bool,
@@ -71,7 +71,7 @@ pub(in crate::node) struct Greeting {
 
 /// What a peer has said of itself, and how it stands.
 #[derive(Debug)]
-pub(in crate::node) struct Ready {
+pub(crate) struct Ready {
     pub(super) name: ShortText,
     /// Where it says that it accepts connections.
     pub(super) endpoint: Endpoint,
@@ -87,7 +87,7 @@ pub(in crate::node) struct Ready {
 
 /// Whether the peer may still reply to our HELLO with one of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) enum HelloReply {
+pub(crate) enum HelloReply {
     /// It knows of the session, so one more HELLO begins a new one.
     Settled,
     /// Until then one more HELLO is a reply. Its PING is given this time.
@@ -101,7 +101,7 @@ pub(in crate::node) enum HelloReply {
 }
 
 /// A HELLO is the first message of its session (RFC 36, "HELLO").
-pub(in crate::node) fn check_hello_sequence(received: u16) -> Result<(), Fault> {
+pub(crate) fn check_hello_sequence(received: u16) -> Result<(), Fault> {
     match received {
         1 => Ok(()),
         _ => Err(Fault::Sequence {
@@ -112,7 +112,7 @@ pub(in crate::node) fn check_hello_sequence(received: u16) -> Result<(), Fault> 
 }
 
 /// Whether a message of somebody who is not known may be handled: only HELLO begins anything.
-pub(in crate::node) fn stranger_admits(message: &Message, is_bound: bool) -> Admission {
+pub(crate) fn stranger_admits(message: &Message, is_bound: bool) -> Admission {
     match message.body {
         Body::Hello(_) if is_bound => Admission::Violation(Fault::Sequence {
             expected: 0,
@@ -128,7 +128,7 @@ pub(in crate::node) fn stranger_admits(message: &Message, is_bound: bool) -> Adm
 impl Peer {
     /// A beacon came. A peer heard from another endpoint is taken to have moved only when it does
     /// not answer at the one that is known: a host with two networks may be heard on both.
-    pub(in crate::node) fn take_beacon(&mut self, endpoint: Endpoint, context: &Context) -> Effect {
+    pub(crate) fn take_beacon(&mut self, endpoint: Endpoint, context: &Context) -> Effect {
         let now = context.now;
         // It is back before it said HELLO. A peer that has entered has been asked already when it
         // said goodbye; the beacon may be that of its next life and does not clear it.
@@ -153,7 +153,7 @@ impl Peer {
 
     /// A beacon says that the peer leaves. What it sent before, even its HELLO, may still be under
     /// way on its connection. So it is gone when that connection ends, or after a moment.
-    pub(in crate::node) fn take_goodbye_beacon(&mut self, context: &mut Context) -> Effect {
+    pub(crate) fn take_goodbye_beacon(&mut self, context: &mut Context) -> Effect {
         match &mut self.session {
             Session::Greeting(greeting) => {
                 greeting.is_leaving = true;
@@ -168,7 +168,7 @@ impl Peer {
     }
 
     /// Whether its last beacon said goodbye.
-    pub(in crate::node) fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         match &self.session {
             Session::Greeting(greeting) => greeting.is_leaving,
             Session::Ready(ready) => ready.liveness.has_said_goodbye(),
@@ -180,7 +180,7 @@ impl Peer {
 impl Peer {
     /// Whether a message that came over a connection, bound to this peer or not, may be the
     /// peer's.
-    pub(in crate::node) fn admits(&self, message: &Message, is_bound: bool) -> Admission {
+    pub(crate) fn admits(&self, message: &Message, is_bound: bool) -> Admission {
         let (received, sequence) = (message.sequence, &self.channel.sequence);
         match message.body {
             // A HELLO is the first message on a connection and never comes again.
@@ -200,7 +200,7 @@ impl Peer {
     }
 
     /// A HELLO came that is number 1 and names nobody else.
-    pub(in crate::node) fn take_hello(
+    pub(crate) fn take_hello(
         &mut self,
         hello: Box<Hello>,
         members: &mut Members,
@@ -230,7 +230,7 @@ impl Peer {
     }
 
     /// The HELLO that was awaited has come, and the application hears of the peer.
-    pub(in crate::node) fn enter(
+    pub(crate) fn enter(
         &mut self,
         hello: Hello,
         reply: HelloReply,
@@ -261,7 +261,7 @@ impl Peer {
     }
 
     /// The peer broke the protocol.
-    pub(in crate::node) fn refuse(&mut self, fault: Fault, context: &mut Context) -> Effect {
+    pub(crate) fn refuse(&mut self, fault: Fault, context: &mut Context) -> Effect {
         let greeting = match &mut self.session {
             Session::Ready(_) => return Effect::Exit(ExitReason::ProtocolError(fault)),
             Session::Greeting(greeting) => greeting,
@@ -283,14 +283,14 @@ impl Peer {
 /// The peer's timer.
 impl Peer {
     /// Whether there is nothing to wait for but the peer's silence.
-    pub(in crate::node) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.ready().is_some_and(|ready| {
             ready.liveness.is_quiet() && !matches!(ready.reply, HelloReply::Verifying { .. })
         })
     }
 
     /// When [`check`](Peer::check) has something to do: always after the moment of the last check.
-    pub(in crate::node) fn next_check_at(&self, config: &Config) -> Instant {
+    pub(crate) fn next_check_at(&self, config: &Config) -> Instant {
         let ready = match &self.session {
             Session::Greeting(greeting) => return greeting.give_up.deadline(),
             Session::Ready(ready) => ready,
@@ -303,7 +303,7 @@ impl Peer {
     }
 
     /// The peer's timer has run out.
-    pub(in crate::node) fn check(&mut self, context: &mut Context) -> Effect {
+    pub(crate) fn check(&mut self, context: &mut Context) -> Effect {
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => match context.is_over(&mut greeting.give_up) {
@@ -338,7 +338,7 @@ impl Greeting {
 
 impl HelloReply {
     /// Our HELLO goes to a peer that may hold its session for complete.
-    pub(in crate::node) fn after_restart(context: &Context) -> Self {
+    pub(crate) fn after_restart(context: &Context) -> Self {
         Self::may_come(REPLY_WAIT, context)
     }
 
@@ -349,11 +349,11 @@ impl HelloReply {
 }
 
 impl Ready {
-    pub(in crate::node) fn groups(&self) -> &[GroupName] {
+    pub(crate) fn groups(&self) -> &[GroupName] {
         &self.groups
     }
 
-    pub(in crate::node) fn into_name(self) -> ShortText {
+    pub(crate) fn into_name(self) -> ShortText {
         self.name
     }
 

@@ -3,7 +3,7 @@
 use std::{vec, vec::Vec};
 
 use super::{
-    config, endpoint, group,
+    config, endpoint, group, id_of,
     network::Network,
     scene::{Puppet, Scene},
 };
@@ -119,6 +119,29 @@ fn queries_tell_what_the_events_told() {
     assert_eq!(scene.node.peers().count(), 0);
     assert_eq!(scene.node.peer(bob.id), None);
     assert_eq!(scene.node.peer_groups().count(), 0);
+}
+
+#[test]
+fn peers_can_be_asked_for_all_at_once_and_by_name() {
+    let mut scene = Scene::new();
+    for (name, host) in [("a", 2), ("b", 3), ("c", 4)] {
+        let mut peer = Puppet::new(name, host);
+        if name == "c" {
+            peer.hello.name = "a".try_into().unwrap();
+        }
+        scene.meet(&mut peer);
+    }
+    let pending = Puppet::new("d", 5);
+    scene.hears(&pending);
+
+    let node = &scene.node;
+    let all: Vec<_> = node.peers().map(|peer| node.peer(peer).unwrap()).collect();
+    assert_eq!(all.len(), 3);
+    assert_eq!(node.peer_infos().collect::<Vec<_>>(), all);
+    let named = |name: &str| node.peers_by_name(name).collect::<Vec<_>>();
+    assert_eq!(named("a"), [id_of("a"), id_of("c")]);
+    assert_eq!(named("b"), [id_of("b")]);
+    assert_eq!(named("d"), []);
 }
 
 #[test]

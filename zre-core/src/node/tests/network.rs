@@ -18,7 +18,7 @@ use rand_chacha::{
 };
 use zre_proto::{Endpoint, Message, PeerId};
 
-use super::{config, story::tell, zyre::Zyre};
+use super::{config, event_text::tell, zyre::Zyre};
 use crate::{Event, Instant, Node, NodeOutput};
 
 /// How long an engine waits for a HELLO after a connection has ended.

@@ -212,6 +212,30 @@ fn a_peer_that_answers_after_a_leaving_beacon_does_not_leave() {
 }
 
 #[test]
+fn a_peer_that_takes_its_goodbye_back_is_not_asked_again_before_its_turn() {
+    let mut config = config("alice", 1);
+    config.evasive_after = SECOND / 5;
+    let mut scene = Scene::with(config);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    scene.wait(SECOND / 5);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+    scene.wait(SECOND / 10);
+    scene.hears_leaving(&bob);
+    assert_eq!(scene.sent_kinds(), [("PING", 2), ("PING", 3)]);
+    for _ in 0..2 {
+        let answer = bob.says(Body::PingOk);
+        assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+    }
+    // The time for the goodbye ends before the second that an evasive peer has.
+    scene.wait(SECOND * 9 / 10 - MOMENT);
+    assert_eq!(scene.story(), NOTHING);
+    assert_eq!(scene.sent_kinds(), []);
+    scene.wait(MOMENT);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+}
+
+#[test]
 fn leaving_beacons_one_after_the_other_do_not_put_the_exit_off() {
     let (mut scene, bob) = Scene::with_bob();
     for _ in 0..10 {

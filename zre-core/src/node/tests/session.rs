@@ -158,6 +158,53 @@ fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
 }
 
 #[test]
+fn a_reply_takes_a_goodbye_back() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    scene.hears_leaving(&bob);
+    assert!(scene.node.is_leaving(bob.id));
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    assert!(!scene.node.is_leaving(bob.id));
+    scene.drain();
+    scene.node.handle_disconnect(bob.id, scene.now);
+    assert_eq!(scene.story(), ["bob exits: connection lost"]);
+}
+
+#[test]
+fn a_reply_leaves_another_suspicion_as_it_is() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    scene.node.suspect(bob.id, scene.now);
+    let asked = scene.node.suspicion_ping(bob.id);
+    assert!(asked.is_some());
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    assert_eq!(scene.node.suspicion_ping(bob.id), asked);
+}
+
+#[test]
+fn the_answer_to_one_ping_settles_a_reply_whatever_was_asked_before() {
+    for asked_before in 0..3 {
+        let (mut scene, mut bob) = Scene::with_bob();
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+        for _ in 0..asked_before {
+            scene.node.ping(bob.id, scene.now).unwrap();
+        }
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+        scene.drain();
+        let answer = bob.says(Body::PingOk);
+        let _verdict = scene.gets(&bob, answer);
+        scene.wait(SECOND);
+        assert_eq!(scene.story(), [""; 0]);
+    }
+}
+
+#[test]
 fn each_message_must_be_the_next_in_the_sequence() {
     for received in [2, 4, 0, 65535] {
         let (mut scene, mut bob) = Scene::with_bob();
