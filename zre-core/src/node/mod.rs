@@ -500,18 +500,20 @@ impl Node {
     }
 
     fn take_message(&mut self, peer: PeerId, sequence: u16, body: Body) -> Verdict {
-        let (kind, context) = (body.kind(), &mut self.context);
         let known = self.peers.with_members(&peer);
-        match known.and_then(|(peer, members)| peer.take_message(sequence, body, members, context))
-        {
-            Some(Ok(effect)) => {
+        let Some((known, members)) = known.filter(|(known, _)| known.is_ready()) else {
+            let kind = body.kind();
+            self.notice(Notice::Stray { peer, kind });
+            return Verdict::Ignored;
+        };
+        let effect = known.take_message(sequence, body, members, &mut self.context);
+        match effect {
+            // Nearly all messages.
+            Effect::Nothing => Verdict::Accepted,
+            Effect::Exit(ExitReason::ProtocolError(fault)) => self.refuse(peer, fault),
+            effect => {
                 self.carry_out(peer, effect);
                 Verdict::Accepted
-            }
-            Some(Err(fault)) => self.refuse(peer, fault),
-            None => {
-                self.notice(Notice::Stray { peer, kind });
-                Verdict::Ignored
             }
         }
     }

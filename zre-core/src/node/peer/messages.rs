@@ -17,21 +17,22 @@ use crate::{
 };
 
 impl Peer {
-    /// A message other than HELLO came. `None` if there is no session that it could belong to.
+    /// A message other than HELLO came. It does nothing to a peer that has not entered.
     pub(crate) fn take_message(
         &mut self,
         received: u16,
         body: Body,
         members: &mut Members,
         context: &mut Context,
-    ) -> Option<Result<Effect, Fault>> {
+    ) -> Effect {
         let Session::Ready(ready) = &mut self.session else {
-            return None;
+            return Effect::Nothing;
         };
         let sequence = &mut self.channel.sequence;
         if !sequence.fits(received) {
             let expected = sequence.expected();
-            return Some(Err(Fault::Sequence { expected, received }));
+            let fault = Fault::Sequence { expected, received };
+            return Effect::Exit(ExitReason::ProtocolError(fault));
         }
         if sequence.shows_early_wrap(received) {
             let peer = self.channel.peer;
@@ -39,7 +40,7 @@ impl Peer {
         }
         sequence.accept(received);
         self.heard_at = context.now;
-        Some(Ok(ready.take(body, &mut self.channel, members, context)))
+        ready.take(body, &mut self.channel, members, context)
     }
 }
 
