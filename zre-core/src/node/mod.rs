@@ -169,7 +169,8 @@ impl Node {
         }
     }
 
-    /// Removes a peer, for a reason that only its connections tell. The application hears of it if the peer had entered.
+    /// Removes a peer, for a reason that only its connections tell. The application hears of it if
+    /// the peer had entered.
     pub fn remove_peer(&mut self, peer: PeerId, reason: ExitReason, now: Instant) {
         self.context.advance(now);
         self.peers.exit(&peer, reason, &mut self.context);
@@ -405,10 +406,7 @@ impl Node {
         if is_bound && !matches!(message.body, Body::Hello(_)) {
             return Admission::Admitted;
         }
-        match self.peers.get(&peer) {
-            Some(peer) => peer.admits(message, is_bound),
-            None => peer::stranger_admits(message, is_bound),
-        }
+        peer::admits(self.peers.get(&peer), message, is_bound)
     }
 
     /// Something came under a peer's identity that does not fit its session: asks the peer whether
@@ -448,7 +446,7 @@ impl Node {
     /// Gives a suspected peer a second more to answer.
     pub fn extend_suspicion(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
-        self.apply(peer, |known, context| known.extend_suspicion(context));
+        self.apply(peer, Peer::extend_suspicion);
     }
 }
 

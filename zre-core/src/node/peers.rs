@@ -267,8 +267,8 @@ impl Peers {
         false
     }
 
-    /// Makes room for a peer that says HELLO, which is worth more than one of which only a beacon is
-    /// known: the pending peer that was heard least recently goes.
+    /// Makes room for a peer that says HELLO, which is worth more than one of which only a beacon
+    /// is known: the pending peer that was heard least recently goes.
     pub(super) fn make_room_for_hello(&mut self, peer: PeerId, context: &mut Context) -> bool {
         let limit = context.config.limits.peers;
         if self.table.len() < limit {
@@ -310,6 +310,7 @@ impl Peers {
     }
 }
 
+/// Sets a peer's timer to when there is something to check. A quiet peer needs none of its own.
 fn watch(peer: &Peer, source: &mut Source, context: &mut Context) {
     let (timer, at) = (Timer::Peer(peer.id()), peer.next_check_at(&context.config));
     let is_quiet = peer.is_quiet();

@@ -135,16 +135,17 @@ impl Liveness {
         }
     }
 
-    /// The timer has run out: the peer is asked, or is gone. `signs` are when it was last heard,
-    /// and when its last beacon from another endpoint came.
+    /// The timer has run out: the peer is asked, or is gone. `other_at` is when its last beacon
+    /// from another endpoint came: no proof that it can be reached, but a reason to ask quietly.
     pub(super) fn check(
         &mut self,
-        signs: (Instant, Option<Instant>),
+        heard_at: Instant,
+        other_at: Option<Instant>,
         name: &ShortText,
         channel: &mut Channel,
         context: &mut Context,
     ) -> Effect {
-        let (now, (heard_at, heard_elsewhere_at)) = (context.now, signs);
+        let now = context.now;
         if let Some(suspicion) = &mut self.suspicion
             && suspicion.patience.deadline() <= now
         {
@@ -161,7 +162,7 @@ impl Liveness {
         if self.is_expired(heard_at, context) {
             return Effect::Exit(ExitReason::Expired);
         }
-        let is_elsewhere = heard_elsewhere_at.is_some_and(|at| now.since(at) < evasive_after);
+        let is_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
         let question = self.next_question(heard_at, is_elsewhere, now);
         question.ask(name, channel, context);
         Effect::Watch

@@ -33,7 +33,7 @@ pub(super) use liveness::{Suspicion, evasive_after};
 use pings::Pings;
 pub(super) use sequence::Sequence;
 use session::{Greeting, Ready};
-pub(super) use session::{HelloReply, Session, check_hello_sequence, stranger_admits};
+pub(super) use session::{HelloReply, Session, admits, check_hello_sequence};
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -124,8 +124,8 @@ impl Peer {
             .is_some_and(|ready| ready.groups.binary_search(group).is_ok())
     }
 
-    /// There is reason to think that it is gone: it has this time to answer. Nobody asks a peer that
-    /// has not entered.
+    /// There is reason to think that it is gone: it has this time to answer. A peer that has
+    /// not entered is not asked.
     pub(super) fn suspect(
         &mut self,
         reason: ExitReason,

@@ -20,6 +20,14 @@
 //! ([`HelloReply::Verifying`]): a peer that is in the session answers it, and a peer that has begun
 //! a new one does not, because it has no HELLO of ours. Without an answer in time it was a restart
 //! after all: we say HELLO, and the application is told.
+//!
+//! # Where a HELLO is judged
+//!
+//! 1. [`admits`]: can it be the peer's, by the connection that it came over?
+//! 2. [`check_hello_sequence`], and [`Context::names_ourselves`]: is it a HELLO to go by?
+//! 3. [`Peer::take_hello`]: does it complete a session, reply to ours or begin a new one?
+//!
+//! The first of these is for callers who see connections. The other two hold for every HELLO.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -111,15 +119,26 @@ pub(crate) fn check_hello_sequence(received: u16) -> Result<(), Fault> {
     }
 }
 
-/// Whether a message of somebody who is not known may be handled: only HELLO begins anything.
-pub(crate) fn stranger_admits(message: &Message, is_bound: bool) -> Admission {
+/// Whether a message that came over a connection, bound to the peer or not, may be the peer's.
+pub(crate) fn admits(peer: Option<&Peer>, message: &Message, is_bound: bool) -> Admission {
+    let received = message.sequence;
+    let entered = peer.filter(|peer| peer.is_ready());
     match message.body {
-        Body::Hello(_) if is_bound => Admission::Violation(Fault::Sequence {
-            expected: 0,
-            received: message.sequence,
-        }),
-        Body::Hello(_) => Admission::Admitted,
+        // A HELLO is the first message on a connection and never comes again.
+        Body::Hello(_) if is_bound => {
+            let expected = peer.map_or(0, |peer| peer.channel.sequence.expected());
+            Admission::Violation(Fault::Sequence { expected, received })
+        }
+        Body::Hello(_) => match check_hello_sequence(received) {
+            // It would end the session of a peer that need not have sent it.
+            Err(fault) if entered.is_some() => Admission::Refused(fault),
+            // With nobody else there to suffer, it is judged when it is handled.
+            Ok(()) | Err(_) => Admission::Admitted,
+        },
         _ if is_bound => Admission::Admitted,
+        _ if entered.is_some_and(|peer| peer.channel.sequence.fits(received)) => {
+            Admission::Admitted
+        }
         _ => Admission::Stray,
     }
 }
@@ -178,27 +197,6 @@ impl Peer {
 
 /// HELLO, and what is no HELLO.
 impl Peer {
-    /// Whether a message that came over a connection, bound to this peer or not, may be the
-    /// peer's.
-    pub(crate) fn admits(&self, message: &Message, is_bound: bool) -> Admission {
-        let (received, sequence) = (message.sequence, &self.channel.sequence);
-        match message.body {
-            // A HELLO is the first message on a connection and never comes again.
-            Body::Hello(_) if is_bound => Admission::Violation(Fault::Sequence {
-                expected: sequence.expected(),
-                received,
-            }),
-            // It would end the session of a peer that may not have sent it.
-            Body::Hello(_) if self.is_ready() => match check_hello_sequence(received) {
-                Ok(()) => Admission::Admitted,
-                Err(fault) => Admission::Refused(fault),
-            },
-            Body::Hello(_) => Admission::Admitted,
-            _ if is_bound || self.is_ready() && sequence.fits(received) => Admission::Admitted,
-            _ => Admission::Stray,
-        }
-    }
-
     /// A HELLO came that is number 1 and names nobody else.
     pub(crate) fn take_hello(
         &mut self,
@@ -318,11 +316,10 @@ impl Peer {
             let wait = *wait;
             return ready.reply_was_restart(wait, &mut self.channel, context);
         }
-        // A beacon from another endpoint is no proof, but a reason to ask quietly at first.
-        let heard_elsewhere_at = self.other_endpoint.as_ref().map(|(_, at)| *at);
-        let signs = (self.heard_at, heard_elsewhere_at);
-        let channel = &mut self.channel;
-        ready.liveness.check(signs, &ready.name, channel, context)
+        let (heard_at, channel) = (self.heard_at, &mut self.channel);
+        let other_at = self.other_endpoint.as_ref().map(|(_, at)| *at);
+        let (liveness, name) = (&mut ready.liveness, &ready.name);
+        liveness.check(heard_at, other_at, name, channel, context)
     }
 }
 

@@ -117,8 +117,8 @@ fn a_restart_long_after_the_last_is_a_restart() {
 
 #[test]
 fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() {
-    // A peer in its third life has no session before our HELLO has come; if its HELLO is taken for an
-    // answer, it waits in vain, and what is sent to it is lost.
+    // A peer in its third life has no session before our HELLO has come; if its HELLO is taken for
+    // an answer, it waits in vain, and what is sent to it is lost.
     let (mut scene, mut bob) = Scene::with_bob();
     for life in 2..=3 {
         let hello = bob.says_hello();
@@ -134,7 +134,8 @@ fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() 
 
 #[test]
 fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
-    // What was sent since the second life began is lost with it, so the application must hear of the third.
+    // What was sent since the second life began is lost with it, so the application must hear of
+    // the third.
     let (mut scene, mut bob) = Scene::with_bob();
     bob.hello.groups = [group("A")].into();
     for _life in 2..=3 {
