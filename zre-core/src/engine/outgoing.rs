@@ -207,7 +207,7 @@ impl Engine {
         Some((asked.at, asked.moved_at.max(read_at)?))
     }
 
-    /// A PING is about to be queued. If a doubt hangs on it, notes what stands before it.
+    /// A PING is about to be queued. If a suspicion depends on it, notes what stands before it.
     fn note_question(&mut self, peer: PeerId) {
         let Some(ping) = self.node.suspicion_ping(peer) else {
             return;

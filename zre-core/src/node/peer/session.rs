@@ -119,7 +119,8 @@ pub(crate) fn check_hello_sequence(received: u16) -> Result<(), Fault> {
     }
 }
 
-/// Whether a message that came over a connection, bound to the peer or not, may be the peer's.
+/// Whether a HELLO, or a message over a connection that is not bound to the peer, may be the
+/// peer's. Other messages over a bound connection need no look at the peer.
 pub(crate) fn admits(peer: Option<&Peer>, message: &Message, is_bound: bool) -> Admission {
     let received = message.sequence;
     let entered = peer.filter(|peer| peer.is_ready());
@@ -135,7 +136,6 @@ pub(crate) fn admits(peer: Option<&Peer>, message: &Message, is_bound: bool) -> 
             // With nobody else there to suffer, it is judged when it is handled.
             Ok(()) | Err(_) => Admission::Admitted,
         },
-        _ if is_bound => Admission::Admitted,
         _ if entered.is_some_and(|peer| peer.channel.sequence.fits(received)) => {
             Admission::Admitted
         }
