@@ -262,6 +262,25 @@ fn a_peer_that_answers_is_not_replaced_and_who_claims_its_endpoint_goes() {
 }
 
 #[test]
+fn of_two_that_claim_one_endpoint_the_later_waits_for_it_and_the_earlier_goes() {
+    let (mut scene, _bob) = Scene::with_bob();
+    for name in ["carol", "dave", "dave"] {
+        let mut claimant = Puppet::new(name, 2);
+        let hello = claimant.says_hello();
+        assert_eq!(scene.gets(&claimant, hello), Verdict::Accepted);
+    }
+    assert!(!scene.node.is_ready(id_of("carol")));
+    assert!(scene.node.awaits_endpoint(id_of("dave")));
+    let story = scene.story();
+    let exits: Vec<_> = story.iter().filter(|line| line.contains("exits")).collect();
+    let replaced = "carol exits: replaced by another node at its endpoint";
+    assert_eq!(exits, [replaced, "dave exits: restarted"]);
+    scene.wait(core::time::Duration::from_secs(1));
+    assert!(!scene.node.awaits_endpoint(id_of("dave")));
+    assert!(scene.node.is_ready(id_of("dave")));
+}
+
+#[test]
 fn a_claimant_that_came_again_from_an_endpoint_of_its_own_is_left_alone() {
     for bob_answers in [true, false] {
         let (mut scene, mut bob) = Scene::with_bob();

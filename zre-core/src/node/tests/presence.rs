@@ -246,6 +246,26 @@ fn leaving_beacons_one_after_the_other_do_not_put_the_exit_off() {
 }
 
 #[test]
+fn a_peer_that_leaves_before_its_hello_is_forgotten_after_half_a_second() {
+    let mut scene = Scene::new();
+    let bob = Puppet::new("bob", 2);
+    let disconnect = NodeOutput::Disconnect { peer: bob.id };
+    scene.hears(&bob);
+    scene.hears_leaving(&bob);
+    scene.wait(SECOND / 2 - MOMENT);
+    assert!(!scene.outputs().contains(&disconnect));
+    scene.wait(MOMENT);
+    assert!(scene.outputs().contains(&disconnect));
+    // It may also come when the time is nearly over anyway, and gives no more of it.
+    scene.hears(&bob);
+    scene.wait(SECOND * 10 - SECOND / 4);
+    scene.hears_leaving(&bob);
+    scene.drain();
+    scene.wait(SECOND / 4);
+    assert!(scene.outputs().contains(&disconnect));
+}
+
+#[test]
 fn a_leaving_beacon_of_a_peer_that_never_entered_is_no_event() {
     let mut scene = Scene::new();
     let bob = Puppet::new("bob", 2);
