@@ -57,7 +57,7 @@ impl Backlog {
         self.congested
     }
 
-    /// How many congestions have ended.
+    /// How many congestions have ended: whoever saw a smaller number has one to react to.
     pub(crate) fn reliefs(&self) -> u64 {
         self.reliefs
     }
@@ -70,26 +70,31 @@ impl Backlog {
 }
 
 /// A deadline for something that a peer must do, which stands still while the application is
-/// behind: the peer may have done it already, and it lies unread.
+/// behind.
+///
+/// A node that [is congested](crate::Node::is_congested) should not be given messages, so what the
+/// peer must do it may have done already, and it lies unread. Such a deadline therefore never ends
+/// during a congestion, nor at its first end after one: it is extended instead.
+///
+/// [`Node::patience_until`](crate::Node::patience_until) makes one, and
+/// [`Node::is_patience_over`](crate::Node::is_patience_over) asks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)]
-pub(crate) struct Patience {
+pub struct Patience {
     until: Instant,
     /// How many congestions had ended when the deadline was set.
     reliefs: u64,
 }
 
-#[allow(dead_code)]
 impl Patience {
+    /// When it should be asked whether the time is over.
+    pub fn deadline(&self) -> Instant {
+        self.until
+    }
+
     /// A deadline at `until`.
     pub(crate) fn until(until: Instant, backlog: &Backlog) -> Self {
         let reliefs = backlog.reliefs();
         Self { until, reliefs }
-    }
-
-    /// When [`is_over`](Patience::is_over) should be asked.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.until
     }
 
     /// Whether the time is over. If the application was behind meanwhile, it is not: the deadline
@@ -103,6 +108,11 @@ impl Patience {
         }
         *self = Self::until(now + extension, backlog);
         false
+    }
+
+    /// Moves the deadline. A congestion that ended since it was first set still extends it.
+    pub(crate) fn move_to(&mut self, until: Instant) {
+        self.until = until;
     }
 }
 

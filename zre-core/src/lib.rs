@@ -71,12 +71,13 @@ mod one_line;
 mod serialization;
 mod time;
 
+pub use backlog::Patience;
 pub use config::{Config, ConfigError, Limits};
 pub use engine::{Engine, LinkId, Output, Shouted};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, PeerInfo};
 pub use link::{Link, LinkEvent, Multipart, Outbox, Role};
-pub use node::{Node, NodeOutput, Verdict};
+pub use node::{Admission, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use time::Instant;
 pub use zre_proto as proto;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use zre_core::{
-    Config, Error, Event, Instant, Node, NodeOutput, Verdict,
+    Admission, Config, Error, Event, Instant, Node, NodeOutput, Verdict,
     proto::{Body, Content, Endpoint, GroupName, Message, PeerId, RoutingId},
 };
 
@@ -131,7 +131,7 @@ impl Pipes {
         }
         let bound = self.from.get(&peer) == Some(&pipe);
         let begins = matches!(message.body, Body::Hello(_));
-        if !bound && !begins && !self.node.expects(peer, message.sequence) {
+        if self.node.admits(peer, &message, bound) == Admission::Stray {
             return;
         }
         // A HELLO that a younger connection has overtaken belongs to a session that is over.

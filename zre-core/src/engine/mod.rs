@@ -247,7 +247,7 @@ impl Engine {
         }
         let content = core::mem::take(content);
         // Nothing that the node wanted before is left, so this may pass by its outputs.
-        let message = self.node.next_whisper(peer, content, self.now)?;
+        let message = self.node.prepare_whisper(peer, content, self.now)?;
         self.send(peer, &message);
         self.settle();
         Ok(())
@@ -532,7 +532,7 @@ impl Engine {
 
     /// Forgets a peer for a reason that only connections know.
     fn exit(&mut self, peer: PeerId, reason: ExitReason) {
-        self.node.exit(peer, reason);
+        self.node.remove_peer(peer, reason, self.now);
     }
 }
 

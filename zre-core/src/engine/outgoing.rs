@@ -97,7 +97,7 @@ impl Engine {
             Some(Outgoing::Lost { .. }) => return Room::Lost,
             Some(Outgoing::Waiting { .. }) => self.queued(peer),
             Some(Outgoing::Unopened) | None
-                if self.node.is_waiting(peer) && self.node.is_ready(peer) =>
+                if self.node.awaits_endpoint(peer) && self.node.is_ready(peer) =>
             {
                 return Room::Full;
             }
@@ -178,7 +178,7 @@ impl Engine {
     /// stands before the PING does not grow, octets behind it count for nothing, and a peer whose own connection goes on
     /// is there.
     pub(super) fn wait_for_overdue(&mut self) {
-        for peer in self.node.overdue(self.now) {
+        for peer in self.node.overdue_suspects(self.now) {
             let config = self.node.config();
             let (evasive_after, expired_after) = (config.evasive_after, config.expired_after);
             let Some((asked_at, moved_at)) = self.last_moved(peer) else {
@@ -187,7 +187,7 @@ impl Engine {
             let as_long_again = moved_at.since(asked_at);
             let patience = as_long_again.max(evasive_after).min(expired_after);
             if self.now.since(moved_at) < patience {
-                self.node.wait_longer(peer, self.now);
+                self.node.extend_suspicion(peer, self.now);
             }
         }
     }
@@ -207,9 +207,9 @@ impl Engine {
         Some((asked.at, asked.moved_at.max(read_at)?))
     }
 
-    /// A PING is about to be queued. If a doubt hangs on it, notes what stands before it.
+    /// A PING is about to be queued. If a suspicion depends on it, notes what stands before it.
     fn note_question(&mut self, peer: PeerId) {
-        let Some(ping) = self.node.question(peer) else {
+        let Some(ping) = self.node.suspicion_ping(peer) else {
             return;
         };
         let (at, written, queued) = (self.now, self.written(peer), self.queued(peer));

@@ -4,9 +4,9 @@ use zre_proto::{Body, Message, MessageError, PeerId, RoutingId};
 
 use super::{Engine, LinkId, connections::End};
 use crate::{
-    error::{Fault, LinkError},
+    error::LinkError,
     link::Incoming,
-    node::Verdict,
+    node::{Admission, Verdict},
     notice::Notice,
     time::Instant,
 };
@@ -35,7 +35,7 @@ impl Engine {
                     } => {
                         let (peer, bound) = (id.peer(), bound.is_some());
                         match Message::decode(connection.link.first(), content, &limits) {
-                            Ok(message) => self.deliver(link, peer, bound, message),
+                            Ok(message) => self.deliver(link, id, bound, message),
                             Err(error) => self.malformed(link, peer, bound, error),
                         }
                     }
@@ -103,45 +103,35 @@ impl Engine {
         self.close(link);
     }
 
-    /// Hands a message to the node, if the connection can be the peer's.
-    ///
-    /// HELLO begins a session and comes first on a connection, never again; one that a younger connection has overtaken
-    /// belongs to a session that is over. Everything else must be the next in the session's sequence to come over a connection that has not carried the session so far.
-    fn deliver(&mut self, link: LinkId, peer: PeerId, bound: bool, message: Message) {
-        let kind = message.body.kind();
-        match message.body {
-            Body::Hello(_) if bound => {
-                let received = message.sequence;
-                let expected = self.node.expected_sequence(peer).unwrap_or_default();
-                let fault = Fault::Sequence { expected, received };
+    /// Hands a message to the node, if the connection can be the peer's; see
+    /// [`Node::admits`](crate::Node::admits). A HELLO on a connection that a younger one has
+    /// overtaken belongs to a session that is over.
+    fn deliver(&mut self, link: LinkId, from: RoutingId, bound: bool, message: Message) {
+        let (peer, kind) = (from.peer(), message.body.kind());
+        match self.node.admits(peer, &message, bound) {
+            Admission::Violation(fault) => {
                 self.node.handle_fault(peer, fault, self.now);
                 self.close(link);
                 return;
             }
-            Body::Hello(_) if message.sequence != 1 && self.node.is_ready(peer) => {
-                let received = message.sequence;
-                let fault = Fault::Sequence {
-                    expected: 1,
-                    received,
-                };
+            Admission::Refused(fault) => {
                 self.notices.push(Notice::Refused { peer, fault });
                 self.close(link);
                 return;
             }
-            Body::Hello(_) if self.is_overtaken(link, peer) => {
+            Admission::Stray => {
                 self.notices.push(Notice::Stray { peer, kind });
-                self.close(link);
+                self.node.suspect(peer, self.now);
                 return;
             }
-            Body::Hello(_) => {}
-            _ if bound || self.node.expects(peer, message.sequence) => {}
-            _ => {
-                self.notices.push(Notice::Stray { peer, kind });
-                self.node.doubt(peer);
-                return;
-            }
+            Admission::Admitted => {}
         }
-        match self.node.take_message(peer, message, self.now) {
+        if matches!(message.body, Body::Hello(_)) && self.is_overtaken(link, peer) {
+            self.notices.push(Notice::Stray { peer, kind });
+            self.close(link);
+            return;
+        }
+        match self.node.handle_message(&from, message, self.now) {
             Verdict::Accepted if !bound => {
                 // A restart has closed the old paths and opened new ones; carry that out first.
                 self.settle();

@@ -1,37 +1,45 @@
-//! One node: messages in and messages out, no octets and no connections.
+//! One node: messages in and messages out, no bytes and no connections.
+//!
+//! [`Node`] is the public interface. What belongs to one peer is decided in [`peer`] and what
+//! belongs to several in [`peers`]; a rule gets the peer and the [`context`], and returns an
+//! [`Effect`], which `Node` carries out. No file calls back into one that stands above it here:
+//!
+//! 1. `mod.rs`: the interface, and carrying out effects; [`queries`]: the part of it that only
+//!    tells;
+//! 2. [`groups`]: this node's own groups, and shouts;
+//! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
+//! 4. [`peer`]: one peer;
+//! 5. [`context`], [`members`], [`output`]: what all of them touch.
 
-mod doubt;
+mod context;
 mod groups;
+mod members;
+mod output;
 mod peer;
-mod presence;
-mod session;
+mod peers;
+mod queries;
 mod table;
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    vec::Vec,
-};
+use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore as _, SeedableRng as _},
-};
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, ShortText,
+    Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, Text,
 };
 
 use crate::{
-    backlog::Backlog,
+    backlog::Patience,
     config::Config,
-    deadlines::Deadlines,
     error::{Error, Fault},
-    event::{Event, ExitReason, PeerInfo},
-    notice::{Notice, Notices},
+    event::{Event, ExitReason},
+    notice::Notice,
     time::Instant,
 };
-use peer::{Answer, Peer, Session};
-use table::Table;
+use context::{Context, PING_INTERVAL, Timer};
+pub use output::{Admission, NodeOutput, Verdict};
+use peer::{Effect, HelloReply, Peer, Sequence, check_hello_sequence};
+use peers::Peers;
+use table::Heard;
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -41,184 +49,136 @@ use table::Table;
 ///
 /// The calls that take `now` may come in any number between two drains of `poll_*`. A `now`
 /// before that of an earlier call counts as no time passed.
+///
+/// # For those who see connections
+///
+/// The calls above are enough. Who can tell connections apart and see how they move does better
+/// with these, as the engine does:
+///
+/// * [`admits`](Node::admits) before each message keeps strangers who use a peer's identity from
+///   ending its session; [`suspect`](Node::suspect) asks the peer when one has come.
+/// * [`handle_disconnect`](Node::handle_disconnect) tells of the end of connections, and
+///   [`remove_peer`](Node::remove_peer) ends a session for a reason that only connections know.
+/// * [`overdue_suspects`](Node::overdue_suspects), [`suspicion_ping`](Node::suspicion_ping) and
+///   [`extend_suspicion`](Node::extend_suspicion) give a peer more time to answer while its
+///   connections move.
+/// * [`prepare_whisper`](Node::prepare_whisper) gives a message for the caller to send at once.
+/// * [`patience_until`](Node::patience_until) makes deadlines that stand still while the
+///   application is behind and connections are not read.
 #[derive(Debug)]
 pub struct Node {
-    config: Config,
-    id: PeerId,
-    name: ShortText,
+    context: Context,
+    peers: Peers,
     running: bool,
-    now: Instant,
-    own_groups: BTreeSet<GroupName>,
-    status: u8,
-    peers: Table,
-    unready: usize,
-    by_endpoint: BTreeMap<Endpoint, PeerId>,
-    members: BTreeMap<GroupName, BTreeSet<PeerId>>,
-    deadlines: Deadlines<Timer>,
-    outputs: VecDeque<NodeOutput>,
-    events: Backlog,
-    /// The highest number of a PING so far.
-    last_ping: u64,
-    notices: Notices,
 }
 
-/// What a node wants done, in this order.
-///
-/// Whoever drives a node has to carry out all of them, so a new one is meant to break the build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NodeOutput {
-    /// Broadcast this.
-    Beacon(Beacon),
-    /// Connect to a peer, in place of an older connection to it; messages for it follow.
-    Connect {
-        /// The peer.
-        peer: PeerId,
-        /// Where it accepts connections.
-        endpoint: Endpoint,
-    },
-    /// Send a message to a connected peer, in order and without loss.
-    Send {
-        /// The peer.
-        peer: PeerId,
-        /// The message.
-        message: Message,
-    },
-    /// Close the connection to a peer, and that from it; what is still unsent can be dropped.
-    Disconnect {
-        /// The peer.
-        peer: PeerId,
-    },
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Verdict {
-    /// It belongs to the peer's session.
-    Accepted,
-    /// It belongs to no session and changed nothing.
-    Ignored,
-    /// The peer broke the protocol with it and is gone, if it was there.
-    Refused(Fault),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Beacon,
-    /// Of the peers that have none of their own.
-    Silence,
-    Peer(PeerId),
-}
-
+/// What happens.
 impl Node {
     /// A running node, whose first output is a beacon. What users have set should have passed
     /// [`Config::validate`].
     ///
     /// The seed decides everything that is random: the identity, unless `config` gives one.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let id = config.id.unwrap_or_else(|| random_id(seed));
-        let name = config.name.clone().unwrap_or_else(|| default_name(id));
         let mut node = Self {
-            id,
-            name,
+            context: Context::new(config, seed, now),
+            peers: Peers::default(),
             running: true,
-            now,
-            own_groups: config.groups.clone(),
-            // Each group joined counts, also before the start.
-            status: wrapping_count(config.groups.len()),
-            peers: Table::default(),
-            unready: 0,
-            by_endpoint: BTreeMap::new(),
-            members: BTreeMap::new(),
-            deadlines: Deadlines::new(),
-            outputs: VecDeque::new(),
-            events: Backlog::new(&config.limits),
-            last_ping: 0,
-            notices: Notices::default(),
-            config,
         };
-        node.announce();
+        node.context.announce();
         node
     }
 
     /// A datagram came in on the discovery port.
     pub fn handle_beacon(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
-        self.advance(now);
+        self.context.advance(now);
         match Beacon::decode(datagram) {
             _ if !self.running => {}
-            Ok(beacon) if beacon.peer == self.id => {}
+            Ok(beacon) if beacon.peer == self.context.id => {}
             Ok(Beacon {
                 peer, port: None, ..
-            }) => self.peer_leaves(peer),
+            }) => self.apply(peer, Peer::take_goodbye_beacon),
             Ok(Beacon {
                 peer,
                 public_key: Some(_),
                 ..
-            }) => self.notices.push(Notice::SecuredPeer { peer, from }),
+            }) => self.notice(Notice::SecuredPeer { peer, from }),
             Ok(Beacon {
                 peer,
                 port: Some(port),
                 ..
             }) => self.peer_appears(peer, Endpoint::new(from.ip(), port)),
-            Err(error) => self.notices.push(Notice::BadBeacon { from, error }),
+            Err(error) => self.notice(Notice::BadBeacon { from, error }),
         }
     }
 
     /// A message came in on a connection whose routing id is `from`.
+    ///
+    /// A message that breaks the protocol ends the session of the peer that `from` names. Anybody
+    /// can connect under that name: who can tell connections apart asks [`admits`](Node::admits)
+    /// first.
     pub fn handle_message(&mut self, from: &RoutingId, message: Message, now: Instant) -> Verdict {
-        self.take_message(from.peer(), message, now)
-    }
-
-    /// A message came in from a peer.
-    pub(crate) fn take_message(&mut self, peer: PeerId, message: Message, now: Instant) -> Verdict {
-        self.advance(now);
-        if !self.running {
-            return Verdict::Ignored;
-        }
+        self.context.advance(now);
+        let (peer, sequence) = (from.peer(), message.sequence);
         match message.body {
-            Body::Hello(hello) => self.hello(peer, message.sequence, *hello),
-            body => self.message_in_session(peer, message.sequence, body),
+            _ if !self.running => Verdict::Ignored,
+            Body::Hello(hello) => self.take_hello(peer, sequence, hello),
+            body => self.take_message(peer, sequence, body),
         }
     }
 
     /// A peer broke the protocol below the level of messages.
     pub fn handle_fault(&mut self, peer: PeerId, fault: Fault, now: Instant) {
-        self.advance(now);
+        self.context.advance(now);
         let _refused = self.refuse(peer, fault);
     }
 
-    /// The connection to or from a peer is gone, no other has come in its place, and all that came over it
-    /// has been handled.
+    /// The connection to or from a peer is gone, no other has come in its place, and all that came
+    /// over it has been handled.
     ///
-    /// Report it a tenth of a second after it happened, and only if it is still so: a goodbye beacon, or the HELLO of a
-    /// new session, may come behind the end of a connection. Two nodes that report at once can
-    /// take turns in ending each other's sessions.
+    /// Report it a tenth of a second after it happened, and only if it is still so: a goodbye
+    /// beacon, or the HELLO of a new session, may come behind the end of a connection. Two nodes
+    /// that report at once can take turns in ending each other's sessions.
     pub fn handle_disconnect(&mut self, peer: PeerId, now: Instant) {
-        self.advance(now);
         let reason = if self.is_leaving(peer) {
             ExitReason::Goodbye
         } else {
             ExitReason::ConnectionLost
         };
-        self.exit(peer, reason);
+        self.remove_peer(peer, reason, now);
     }
 
-    /// Time has passed; see [`poll_timeout`](Node::poll_timeout). Early and repeated calls are harmless.
+    /// Time has passed; see [`poll_timeout`](Node::poll_timeout). Early and repeated calls are
+    /// harmless.
     ///
-    /// A peer of which somebody claims that it is gone is sent a PING, and gone when it has not answered within a second,
-    /// or within half a second after a goodbye beacon. A node does not know how much stands before the PING or before the
-    /// answer; an [`Engine`](crate::Engine) does, and gives a peer more time while its connections move.
+    /// A suspected peer, of which somebody claims that it is gone, is sent a PING, and gone when it
+    /// has not answered within a second, or within half a second after a goodbye beacon. A node
+    /// does not know how much stands before the PING or before the answer. Who does gives such
+    /// peers more time before this call; see [`overdue_suspects`](Node::overdue_suspects).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
-        while let Some(timer) = self.deadlines.pop_due(self.now) {
+        self.context.advance(now);
+        while let Some(timer) = self.context.deadlines.pop_due(self.context.now) {
             match timer {
-                Timer::Beacon => self.announce(),
-                Timer::Silence => self.check_silence(),
-                Timer::Peer(peer) => self.check_presence(peer),
+                Timer::Beacon => self.context.announce(),
+                Timer::Peer(peer) => self.apply(peer, Peer::check),
+                Timer::Silence => {
+                    for peer in self.peers.silent(&mut self.context) {
+                        self.apply(peer, Peer::check);
+                    }
+                }
             }
         }
     }
 
+    /// Removes a peer, for a reason that only its connections tell. The application hears of it if
+    /// the peer had entered.
+    pub fn remove_peer(&mut self, peer: PeerId, reason: ExitReason, now: Instant) {
+        self.context.advance(now);
+        self.peers.exit(&peer, reason, &mut self.context);
+    }
+}
+
+/// What the application wishes.
+impl Node {
     /// Joins a group; does nothing if the node is in it already.
     ///
     /// # Errors
@@ -226,7 +186,7 @@ impl Node {
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        self.join_own(group);
+        groups::join(group, &mut self.peers, &mut self.context);
         Ok(())
     }
 
@@ -237,38 +197,76 @@ impl Node {
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        self.leave_own(group);
+        groups::leave(group, &mut self.peers, &mut self.context);
         Ok(())
+    }
+
+    /// Sets a header of this node, in place of an earlier value.
+    ///
+    /// ZRE tells headers in HELLO alone. So peers that are met from now on see it, and so do those
+    /// whose session begins again; for all others nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
+    pub fn set_header(
+        &mut self,
+        name: impl Into<Text>,
+        value: impl Into<Text>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        Ok(self.context.own.headers.set(name, value)?)
+    }
+
+    /// Removes a header of this node, and says whether there was one. Who sees it is as with
+    /// [`set_header`](Node::set_header).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
+        self.command(now)?;
+        Ok(self.context.own.headers.remove(name).is_some())
     }
 
     /// Sends a message to one peer. Content without a frame goes as one empty frame.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`]. [`Error::Full`] for a
-    /// peer that gives the endpoint of another as its own, until it is known which of them is there.
+    /// [`Error::UnknownPeer`], [`Error::MessageTooLarge`] or [`Error::Stopped`]. [`Error::Full`]
+    /// for a peer that gives the endpoint of another as its own, until it is known which of them is
+    /// there.
     pub fn whisper(&mut self, peer: PeerId, content: Content, now: Instant) -> Result<(), Error> {
-        let message = self.next_whisper(peer, content, now)?;
-        self.outputs.push_back(NodeOutput::Send { peer, message });
+        let message = self.prepare_whisper(peer, content, now)?;
+        let output = NodeOutput::Send { peer, message };
+        self.context.outputs.push_back(output);
         Ok(())
     }
 
-    /// The message that [`whisper`](Node::whisper) sends, for the caller to send it.
-    pub(crate) fn next_whisper(
+    /// The message that [`whisper`](Node::whisper) sends, for the caller to send it without another
+    /// turn through [`poll_output`](Node::poll_output).
+    ///
+    /// It is numbered, so it must be sent, and behind all outputs that wait. Take those first.
+    ///
+    /// # Errors
+    ///
+    /// As [`whisper`](Node::whisper).
+    pub fn prepare_whisper(
         &mut self,
         peer: PeerId,
         content: Content,
         now: Instant,
     ) -> Result<Message, Error> {
         self.command(now)?;
-        let content = self.sendable(content);
+        let content = self.context.sendable(content);
         let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
-        let known = known.ok_or(Error::UnknownPeer(peer))?;
-        if known.waits {
+        let channel = &mut known.ok_or(Error::UnknownPeer(peer))?.channel;
+        if channel.awaits_endpoint {
             return Err(Error::Full(peer));
         }
         let body = Body::Whisper { content: content? };
-        let sequence = known.sequence.number_next();
+        let sequence = channel.sequence.number_next();
         Ok(Message { sequence, body })
     }
 
@@ -302,326 +300,284 @@ impl Node {
         now: Instant,
     ) -> Result<usize, Error> {
         self.command(now)?;
-        let content = self.sendable(content)?;
-        let Some(members) = self.members.get(group) else {
-            return Ok(0);
-        };
-        let reached: Vec<_> = peers
-            .iter()
-            .copied()
-            .filter(|peer| members.contains(peer) && !self.is_waiting(*peer))
-            .collect();
-        for peer in &reached {
-            let (group, content) = (group.clone(), content.clone());
-            self.send(*peer, Body::Shout { group, content });
-        }
-        Ok(reached.len())
+        let content = self.context.sendable(content)?;
+        let (all, context) = (&mut self.peers, &mut self.context);
+        Ok(groups::shout(peers, group, &content, all, context))
     }
 
     /// Asks a peer for an answer (PING), and gives the question's number for
-    /// [`is_answered`](Node::is_answered). When it is answered, the peer has handled all that was sent to it before.
+    /// [`is_answered`](Node::is_answered). When it is answered, the peer has handled all that was
+    /// sent to it before.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
     pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
         self.command(now)?;
-        if !self.is_ready(peer) {
-            return Err(Error::UnknownPeer(peer));
-        }
-        self.send_ping(peer);
-        Ok(self.peers.get(&peer).map_or(0, |peer| peer.pings.sent))
+        let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
+        let known = known.ok_or(Error::UnknownPeer(peer))?;
+        Ok(known.channel.ping(&mut self.context))
     }
 
     /// Says goodbye to the network and forgets every peer. The last event is [`Event::Stop`].
     pub fn stop(&mut self, now: Instant) {
-        self.advance(now);
+        self.context.advance(now);
         if !self.running {
             return;
         }
         self.running = false;
-        self.deadlines.clear_all();
-        self.outputs.push_back(NodeOutput::Beacon(Beacon {
-            peer: self.id,
-            port: None,
-            public_key: None,
-        }));
+        self.context.deadlines.clear_all();
+        self.context.broadcast(None);
         for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
-            self.outputs.push_back(NodeOutput::Disconnect { peer });
+            let output = NodeOutput::Disconnect { peer };
+            self.context.outputs.push_back(output);
         }
-        self.unready = 0;
-        self.by_endpoint.clear();
-        self.members.clear();
-        self.events.push(Event::Stop);
+        self.context.events.push(Event::Stop);
     }
+}
 
+/// What follows.
+impl Node {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<NodeOutput> {
-        self.outputs.pop_front()
+        self.context.outputs.pop_front()
     }
 
     /// Takes the next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop()
+        self.context.events.pop()
     }
 
     /// Whether an event waits.
     pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        !self.context.events.is_empty()
     }
 
     /// Takes the next notice for the log.
     pub fn poll_notice(&mut self) -> Option<Notice> {
-        self.notices.pop()
+        self.context.notices.pop()
     }
 
-    /// When [`handle_timeout`](Node::handle_timeout) has something to do; `None` after [`stop`](Node::stop).
+    /// When [`handle_timeout`](Node::handle_timeout) has something to do; `None` after
+    /// [`stop`](Node::stop).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.context.deadlines.next()
     }
 
     /// Whether no more messages should be handled: from when as many events wait as
     /// [`Limits`](crate::Limits) allow, until half of them have been taken.
     pub fn is_congested(&self) -> bool {
-        self.events.is_congested()
+        self.context.events.is_congested()
     }
 
     /// How many congestions have ended.
     pub(crate) fn reliefs(&self) -> u64 {
-        self.events.reliefs()
+        self.context.events.reliefs()
     }
 
-    /// Whether a message with this sequence number is the next one in the peer's session.
-    pub fn expects(&self, peer: PeerId, sequence: u16) -> bool {
-        self.peers
-            .get(&peer)
-            .is_some_and(|peer| peer.is_ready() && peer.sequence.fits(sequence))
+    /// A deadline for something that a peer must do. It stands still while the node
+    /// [is congested](Node::is_congested), as what the peer does then lies unread.
+    pub fn patience_until(&self, until: Instant) -> Patience {
+        Patience::until(until, &self.context.events)
     }
 
-    /// Whether the peer cannot be sent to yet, because another is known at its endpoint and is being asked.
-    pub(crate) fn is_waiting(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.waits)
+    /// Whether a deadline is over. If the node was congested meanwhile, it is not: the deadline is
+    /// then moved to `extension` from now, so look at [`Patience::deadline`] again.
+    pub fn is_patience_over(
+        &self,
+        patience: &mut Patience,
+        extension: Duration,
+        now: Instant,
+    ) -> bool {
+        patience.is_over(now, extension, &self.context.events)
     }
+}
 
-    /// The sequence number that comes next in the peer's session.
-    pub(crate) fn expected_sequence(&self, peer: PeerId) -> Option<u16> {
-        Some(self.peers.get(&peer)?.sequence.expected())
-    }
-
-    /// Whether the peer has said that it leaves.
-    pub(crate) fn is_leaving(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_leaving)
-    }
-
-    /// Whether the peer has entered and has not gone.
-    pub fn is_ready(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(Peer::is_ready)
-    }
-
-    /// The identity of this node.
-    pub fn id(&self) -> PeerId {
-        self.id
-    }
-
-    /// The name of this node.
-    pub fn name(&self) -> &ShortText {
-        &self.name
-    }
-
-    /// Where this node accepts connections.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.config.endpoint
-    }
-
-    /// What the node was told at its start.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The peers that have entered, in the order of their identities.
-    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.peers
-            .iter()
-            .filter(|peer| peer.is_ready())
-            .map(|peer| peer.id)
-    }
-
-    /// What is known of a peer; `None` if it has not entered or is gone.
-    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.peers.get(&peer).and_then(Peer::info)
-    }
-
-    /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.
-    pub(crate) fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        let endpoints = self.peers.get(&peer).into_iter().flat_map(Peer::endpoints);
-        endpoints.filter(move |endpoint| {
-            let owner = self.by_endpoint.get(*endpoint);
-            owner.is_none_or(|owner| *owner == peer)
-        })
-    }
-
-    /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
-    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        let heard_at = self.peers.heard_at(&peer);
-        heard_at.filter(|_| self.is_ready(peer))
-    }
-
-    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or its session is
-    /// another.
-    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready())?;
-        peer.pings.is_answered(number)
-    }
-
-    /// The peers in a group, in the order of their identities.
-    pub fn peers_by_group(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
-        self.members.get(group).into_iter().flatten().copied()
-    }
-
-    /// The groups that this node is in, in the order of their names.
-    pub fn own_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.own_groups.iter()
-    }
-
-    /// The groups that any peer is in, in the order of their names.
-    pub fn peer_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.members.keys()
-    }
-
-    fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-    }
-
-    fn command(&mut self, now: Instant) -> Result<(), Error> {
-        self.advance(now);
-        if self.running {
-            Ok(())
-        } else {
-            Err(Error::Stopped)
+/// Whether a message is a peer's, and whether a peer is there.
+impl Node {
+    /// Whether a message may be handled as a peer's. `is_bound` says whether the connection that it
+    /// came over is the one that carries the peer's session. Changes nothing.
+    ///
+    /// HELLO begins a session, so it comes first on a connection and never again. Anything else
+    /// must be the next in the session's sequence to come over a connection that has not carried
+    /// the session so far.
+    pub fn admits(&self, peer: PeerId, message: &Message, is_bound: bool) -> Admission {
+        // Nearly all messages. Their numbers are checked when they are handled.
+        if is_bound && !matches!(message.body, Body::Hello(_)) {
+            return Admission::Admitted;
         }
+        peer::admits(self.peers.get(&peer), message, is_bound)
     }
 
-    fn announce(&mut self) {
-        self.outputs.push_back(NodeOutput::Beacon(Beacon {
-            peer: self.id,
-            port: Some(self.config.endpoint.port()),
-            public_key: None,
-        }));
-        self.events.release_memory();
-        let interval = self.config.beacon_interval.max(MIN_INTERVAL);
-        self.deadlines.set(Timer::Beacon, self.now + interval);
+    /// Something came under a peer's identity that does not fit its session: asks the peer whether
+    /// it is there, and removes it if it does not answer. If its connection broke unnoticed and
+    /// this is a new one, messages are missing; if it was a stranger, nothing is.
+    pub fn suspect(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.apply(peer, |known, context| {
+            known.suspect(ExitReason::ConnectionLost, PING_INTERVAL, context)
+        });
     }
 
-    /// A peer that pyre runs dies of a message without content, so there is always a frame.
-    fn sendable(&self, mut content: Content) -> Result<Content, Error> {
-        let limits = &self.config.limits;
-        let (size, frames) = (content.size(), content.len());
-        if size > limits.message_size || frames > limits.message_frames {
-            return Err(Error::MessageTooLarge {
-                size,
-                frames,
-                size_limit: limits.message_size,
-                frames_limit: limits.message_frames,
-            });
-        }
-        if content.is_empty() {
-            content.push("");
-        }
-        Ok(content)
+    /// The number of the PING that a suspected peer must answer; `None` if it is not suspected.
+    ///
+    /// Who sees connections notes what stands before this PING when it is sent. While that moves,
+    /// or something comes from the peer, the answer cannot be here yet.
+    pub fn suspicion_ping(&self, peer: PeerId) -> Option<u64> {
+        let suspicion = self.peers.get(&peer)?.suspicion()?;
+        Some(suspicion.ping)
     }
 
-    /// Sends to a peer in its sequence; to one that is not there, nothing.
-    fn send(&mut self, peer: PeerId, body: Body) {
-        let Some(state) = self.peers.get_mut(&peer).filter(|peer| !peer.waits) else {
-            return;
+    /// The peers that [`handle_timeout`](Node::handle_timeout) would remove because they have not
+    /// answered in time.
+    pub fn overdue_suspects(&self, now: Instant) -> Vec<PeerId> {
+        let is_overdue = |peer: &PeerId| {
+            let suspicion = self.peers.get(peer).and_then(Peer::suspicion);
+            suspicion.is_some_and(|suspicion| suspicion.patience.deadline() <= now)
         };
-        let sequence = state.sequence.number_next();
-        let message = Message { sequence, body };
-        self.outputs.push_back(NodeOutput::Send { peer, message });
+        let due = self.context.deadlines.due(now);
+        let peers = due.filter_map(|timer| match timer {
+            Timer::Peer(peer) => Some(peer),
+            Timer::Beacon | Timer::Silence => None,
+        });
+        peers.filter(is_overdue).collect()
     }
 
-    fn send_ping(&mut self, peer: PeerId) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.pings.sent += 1;
-            self.last_ping = self.last_ping.max(known.pings.sent);
-            self.send(peer, Body::Ping);
-        }
+    /// Gives a suspected peer a second more to answer.
+    pub fn extend_suspicion(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.apply(peer, Peer::extend_suspicion);
     }
+}
 
-    fn count_answer(&mut self, peer: PeerId) {
-        let Some(known) = self.peers.get_mut(&peer) else {
+/// Carrying out.
+impl Node {
+    fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+        if endpoint == self.context.own.endpoint {
             return;
-        };
-        known.pings.count_answer();
-        let answered = known.pings.answered;
-        let Some(ready) = known.ready_mut() else {
-            return;
-        };
-        if matches!(ready.answer, Answer::Asked { ping, .. } if ping <= answered) {
-            ready.answer = Answer::Known;
         }
-        if ready
-            .doubt
-            .as_ref()
-            .is_some_and(|doubt| doubt.ping <= answered)
-        {
-            self.doubt_is_answered(peer);
-        }
-    }
-
-    fn own_hello(&self) -> Hello {
-        Hello {
-            endpoint: self.config.endpoint.clone(),
-            groups: self.own_groups.clone(),
-            status: self.status,
-            name: self.name.clone(),
-            headers: self.config.headers.clone(),
-        }
-    }
-
-    /// Removes a peer; the application hears of it if it had entered.
-    pub(crate) fn exit(&mut self, peer: PeerId, reason: ExitReason) {
-        let Some(state) = self.peers.remove(&peer) else {
-            return;
-        };
-        if self.by_endpoint.get(&state.endpoint) == Some(&peer) {
-            self.by_endpoint.remove(&state.endpoint);
-        }
-        self.deadlines.clear(Timer::Peer(peer));
-        self.outputs.push_back(NodeOutput::Disconnect { peer });
-        match state.session {
-            Session::Greeting { .. } => self.unready -= 1,
-            Session::Ready(ready) => {
-                for group in &ready.groups {
-                    self.remove_member(group, peer);
-                }
-                let name = ready.name;
-                self.events.push(Event::Exit { peer, name, reason });
-                let claimant = ready.doubt.and_then(|doubt| doubt.claimant);
-                if let Some(claimant) = claimant.filter(|claimant| self.is_waiting(*claimant)) {
-                    self.connect(claimant);
-                }
+        match self.peers.hear(&peer, &endpoint, self.context.now) {
+            Heard::Again => {}
+            Heard::Stranger => self.stranger_appears(peer, endpoint),
+            Heard::Known(known) => {
+                let effect = known.take_beacon(endpoint, &self.context);
+                self.carry_out(peer, effect);
             }
         }
     }
-}
 
-/// No setting makes a timer spin.
-const MIN_INTERVAL: Duration = Duration::from_millis(1);
+    /// A beacon alone is no claim to an endpoint where another peer is: it only makes us ask.
+    fn stranger_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+        let (peers, context) = (&mut self.peers, &mut self.context);
+        if let Some(owner) = peers.owner_of(&endpoint, peer, context) {
+            peers.contest(owner, None, context);
+        } else if peers.has_room_for_beacon(peer, context) {
+            peers.meet(peer, endpoint, Sequence::default(), context);
+        }
+    }
 
-fn random_id(seed: [u8; 32]) -> PeerId {
-    let mut octets = [0; 16];
-    ChaCha8Rng::from_seed(seed).fill_bytes(&mut octets);
-    uuid::Builder::from_random_bytes(octets).into_uuid().into()
-}
+    fn take_hello(&mut self, peer: PeerId, sequence: u16, hello: Box<Hello>) -> Verdict {
+        if let Err(fault) = check_hello_sequence(sequence) {
+            return self.refuse(peer, fault);
+        }
+        if let Some(what) = self.context.names_ourselves(peer, &hello) {
+            self.notice(Notice::OwnHello { peer, what });
+            return Verdict::Ignored;
+        }
+        let (peers, context) = (&mut self.peers, &mut self.context);
+        let effect = if let Some((known, members)) = peers.with_members(&peer) {
+            known.take_hello(hello, members, context)
+        } else if peers.make_room_for_hello(peer, context) {
+            peers.meet(peer, hello.endpoint.clone(), Sequence::default(), context);
+            Effect::Enter(hello)
+        } else {
+            return Verdict::Ignored;
+        };
+        self.carry_out(peer, effect);
+        Verdict::Accepted
+    }
 
-fn default_name(id: PeerId) -> ShortText {
-    let digits = alloc::format!("{id:.6}");
-    digits.try_into().unwrap_or_default()
-}
+    fn take_message(&mut self, peer: PeerId, sequence: u16, body: Body) -> Verdict {
+        let known = self.peers.with_members(&peer);
+        let Some((known, members)) = known.filter(|(known, _)| known.is_ready()) else {
+            let kind = body.kind();
+            self.notice(Notice::Stray { peer, kind });
+            return Verdict::Ignored;
+        };
+        let effect = known.take_message(sequence, body, members, &mut self.context);
+        match effect {
+            // Nearly all messages.
+            Effect::Nothing => Verdict::Accepted,
+            Effect::Exit(ExitReason::ProtocolError(fault)) => self.refuse(peer, fault),
+            effect => {
+                self.carry_out(peer, effect);
+                Verdict::Accepted
+            }
+        }
+    }
 
-fn wrapping_count(count: usize) -> u8 {
-    count.to_le_bytes()[0]
+    fn refuse(&mut self, peer: PeerId, fault: Fault) -> Verdict {
+        let verdict = Verdict::Refused(fault.clone());
+        match self.peers.get_mut(&peer) {
+            Some(known) => {
+                let effect = known.refuse(fault, &mut self.context);
+                self.carry_out(peer, effect);
+            }
+            None => self.notice(Notice::Refused { peer, fault }),
+        }
+        verdict
+    }
+
+    /// Applies a rule to a peer, if it is there.
+    fn apply(&mut self, peer: PeerId, rule: impl FnOnce(&mut Peer, &mut Context) -> Effect) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            let effect = rule(known, &mut self.context);
+            self.carry_out(peer, effect);
+        }
+    }
+
+    /// Does what follows from a rule about a peer.
+    fn carry_out(&mut self, peer: PeerId, effect: Effect) {
+        let (peers, context) = (&mut self.peers, &mut self.context);
+        match effect {
+            Effect::Nothing => {}
+            Effect::Watch => peers.watch(&peer, context),
+            Effect::Enter(hello) => peers.enter(&peer, *hello, HelloReply::Settled, context),
+            Effect::Restart {
+                reason,
+                sequence,
+                hello,
+            } => {
+                let reply = HelloReply::after_restart(context);
+                peers.exit(&peer, reason, context);
+                peers.meet(peer, hello.endpoint.clone(), sequence, context);
+                peers.enter(&peer, *hello, reply, context);
+            }
+            Effect::Move { endpoint, sequence } => {
+                peers.exit(&peer, ExitReason::ConnectionLost, context);
+                peers.meet(peer, endpoint, sequence, context);
+            }
+            Effect::Reconnect => {
+                peers.connect(&peer, context);
+                peers.watch(&peer, context);
+            }
+            Effect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
+            Effect::Exit(reason) => peers.exit(&peer, reason, context),
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.context.notices.push(notice);
+    }
+
+    /// What the application wishes is refused once the node has been stopped.
+    fn command(&mut self, now: Instant) -> Result<(), Error> {
+        self.context.advance(now);
+        match self.running {
+            true => Ok(()),
+            false => Err(Error::Stopped),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The peers of a node, in the order of their identities.
+//! A map of peers that is made for beacons.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range, time::Duration};
@@ -8,10 +8,12 @@ use zre_proto::{Endpoint, Host, PeerId};
 use super::peer::Peer;
 use crate::time::Instant;
 
-/// A map that is made for being looked at far oftener than changed: each beacon of each peer looks up its sender.
+/// The peers, in the order of their identities.
 ///
-/// The identities lie side by side. They are mostly random, so where one stands can be guessed to within a few places.
-/// Chosen identities make the guess worse, but a search never takes more than two steps for each doubling of the table.
+/// Peers are looked up far more often than they come and go: each beacon of each peer looks up its
+/// sender. The identities lie side by side. They are mostly random, so where one stands can be
+/// guessed to within a few places. Chosen identities make the guess worse, but a search never takes
+/// more than two steps for each doubling of the table.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     ids: Vec<PeerId>,
@@ -22,21 +24,22 @@ pub(super) struct Table {
     sources: Vec<Source>,
 }
 
-/// What there is to know of a peer to take one more beacon of it, beside the peers, each of which lies elsewhere in memory.
+/// The fields that a repeated beacon touches, kept together to avoid a cache miss on the boxed
+/// [`Peer`].
 #[derive(Debug, Clone, Copy, Default)]
-struct Source {
+pub(super) struct Source {
     /// Where its beacons come from while there is nothing else to learn from them.
     place: Option<(Ipv4Addr, NonZeroU16)>,
     /// Whether there is nothing to wait for but its silence.
     quiet: bool,
-    /// The last beacon that was taken so. The peer may have been heard since.
+    /// The last beacon that was taken here. The peer may have been heard since.
     heard_at: Instant,
 }
 
 /// Whose beacon it was.
 pub(super) enum Heard<'a> {
     Stranger,
-    /// A peer's from where it is known; there is nothing else to learn from it.
+    /// A known peer's, from the same place as before: nothing else follows from it.
     Again,
     Known(&'a mut Peer),
 }
@@ -46,27 +49,48 @@ impl Table {
         self.ids.len()
     }
 
+    pub(super) fn ids(&self) -> &[PeerId] {
+        &self.ids
+    }
+
+    /// The peers. What beacons told of them last may be missing.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|peer| &**peer)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.peers.iter_mut().map(|peer| &mut **peer)
+    }
+
+    /// A peer. What beacons told of it last may be missing.
     pub(super) fn get(&self, id: &PeerId) -> Option<&Peer> {
         let place = self.find(id).ok()?;
         self.peers.get(place).map(|peer| &**peer)
     }
 
+    /// A peer with all that is known of it.
     pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.entry(id).map(|(peer, _)| peer)
+    }
+
+    /// A peer with all that is known of it, and its [`Source`].
+    pub(super) fn entry(&mut self, id: &PeerId) -> Option<(&mut Peer, &mut Source)> {
         let place = self.find(id).ok()?;
-        let source = self.sources.get(place)?;
+        let source = self.sources.get_mut(place)?;
         let peer = self.peers.get_mut(place)?;
         peer.heard_at = peer.heard_at.max(source.heard_at);
-        Some(peer)
+        Some((peer, source))
     }
 
-    /// When the last sign of life came from a peer.
-    pub(super) fn heard_at(&self, id: &PeerId) -> Option<Instant> {
+    /// A peer, and when the last sign of life came from it.
+    pub(super) fn last_heard(&self, id: &PeerId) -> Option<(&Peer, Instant)> {
         let place = self.find(id).ok()?;
-        let source = self.sources.get(place)?;
-        Some(self.peers.get(place)?.heard_at.max(source.heard_at))
+        let (peer, source) = (self.peers.get(place)?, self.sources.get(place)?);
+        Some((peer, peer.heard_at.max(source.heard_at)))
     }
 
-    /// Takes a beacon of a known peer; gives the peer if there is more to learn from it than that it is there.
+    /// Takes a beacon of a known peer; gives the peer if there is more to learn from it than that
+    /// it is there.
     pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
         let Ok(place) = self.find(id) else {
             return Heard::Stranger;
@@ -78,32 +102,18 @@ impl Table {
             }
             (Some(source), Some(peer)) => {
                 peer.heard_at = peer.heard_at.max(source.heard_at);
+                // The next one from here need not touch the peer.
+                if peer.is_ready() && peer.endpoint == *endpoint {
+                    source.place = plain(endpoint);
+                }
                 Heard::Known(peer)
             }
             _ => Heard::Stranger,
         }
     }
 
-    /// From now on there is nothing else to learn from a peer's beacons, if they come from where it is known.
-    pub(super) fn expect_beacons(&mut self, id: &PeerId) {
-        if let Ok(place) = self.find(id)
-            && let (Some(source), Some(peer)) = (self.sources.get_mut(place), self.peers.get(place))
-        {
-            source.place = plain(&peer.endpoint);
-        }
-    }
-
-    /// Says whether there is nothing to wait for with a peer but its silence.
-    pub(super) fn set_quiet(&mut self, id: &PeerId, quiet: bool) {
-        if let Ok(place) = self.find(id)
-            && let (Some(source), Some(peer)) = (self.sources.get_mut(place), self.peers.get(place))
-        {
-            source.quiet = quiet;
-            source.heard_at = source.heard_at.max(peer.heard_at);
-        }
-    }
-
-    /// The quiet peers that may have been silent for some time, and when the first of the others may have been.
+    /// The quiet peers that may have been silent for some time, and when the first of the others
+    /// may have been.
     pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
         let (mut silent, mut next) = (Vec::new(), None);
         for (id, source) in self.ids.iter().zip(&self.sources) {
@@ -117,24 +127,13 @@ impl Table {
         (silent, next)
     }
 
-    /// Puts a peer in, in place of one with the same identity.
+    /// Puts a peer in that is not there yet.
     pub(super) fn insert(&mut self, peer: Peer) {
-        let id = peer.id;
-        let peer = Box::new(peer);
-        match self.find(&id) {
-            Ok(place) => {
-                if let (Some(old), Some(source)) =
-                    (self.peers.get_mut(place), self.sources.get_mut(place))
-                {
-                    *old = peer;
-                    *source = Source::default();
-                }
-            }
-            Err(place) => {
-                self.ids.insert(place, id);
-                self.peers.insert(place, peer);
-                self.sources.insert(place, Source::default());
-            }
+        let id = peer.id();
+        if let Err(place) = self.find(&id) {
+            self.ids.insert(place, id);
+            self.peers.insert(place, Box::new(peer));
+            self.sources.insert(place, Source::default());
         }
     }
 
@@ -143,14 +142,6 @@ impl Table {
         self.ids.remove(place);
         self.sources.remove(place);
         Some(*self.peers.remove(place))
-    }
-
-    pub(super) fn ids(&self) -> &[PeerId] {
-        &self.ids
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().map(|peer| &**peer)
     }
 
     /// Where an identity stands, or would.
@@ -166,7 +157,8 @@ impl Table {
             .map_err(|place| start + place)
     }
 
-    /// Some places among which an identity must be, found from its guessed place with steps that double.
+    /// Some places among which an identity must be, found from its guessed place with steps that
+    /// double. A wrong guess costs time and nothing else.
     fn bracket(&self, id: &PeerId) -> Range<usize> {
         let guess = guess(id, self.len());
         let is_before = |place: usize| self.ids.get(place).is_some_and(|other| other < id);
@@ -189,7 +181,15 @@ impl Table {
     }
 }
 
-/// An endpoint that takes little room, as nearly all are.
+impl Source {
+    /// Notes whether there is nothing to wait for but the peer's silence.
+    pub(super) fn set_quiet(&mut self, quiet: bool, heard_at: Instant) {
+        self.quiet = quiet;
+        self.heard_at = self.heard_at.max(heard_at);
+    }
+}
+
+/// An endpoint in little memory, as nearly all fit in.
 fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
     match endpoint.host() {
         Host::V4(address) => Some((*address, endpoint.port())),

@@ -3,15 +3,16 @@
 //! `Scene` is one node with peers that the test plays by hand; `Network` is several nodes, ours and
 //! models of zyre, in virtual time.
 
+mod admission;
 mod commands;
 mod discovery;
+mod event_text;
 mod limits;
 mod network;
 mod presence;
 mod scene;
 mod session;
-mod storms;
-mod story;
+mod settling;
 mod timing;
 mod traffic;
 mod zyre;
@@ -77,11 +78,11 @@ fn group(name: &str) -> GroupName {
 
 /// An identity that depends on the name alone.
 fn id_of(name: &str) -> PeerId {
-    let mut octets = [0xA5; 16];
-    for (octet, from) in octets.iter_mut().zip(name.bytes()) {
-        *octet = from;
+    let mut bytes = [0xA5; 16];
+    for (byte, from) in bytes.iter_mut().zip(name.bytes()) {
+        *byte = from;
     }
-    octets.into()
+    bytes.into()
 }
 
 fn beacon(peer: PeerId, endpoint: &Endpoint) -> Bytes {

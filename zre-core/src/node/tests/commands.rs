@@ -223,3 +223,51 @@ fn a_node_that_has_stopped_refuses_commands_and_ignores_the_network() {
     assert_eq!(scene.events(), [] as [Event; 0]);
     assert_eq!(scene.outputs(), []);
 }
+
+fn headers_said_to(scene: &mut Scene, host: usize) -> Vec<(std::string::String, Bytes)> {
+    let peer = Puppet::new(&std::format!("p{host}"), host);
+    scene.drain();
+    scene.hears(&peer);
+    let sent = scene.sent();
+    let Some(Body::Hello(hello)) = sent.first().map(|message| &message.body) else {
+        panic!("{sent:?}")
+    };
+    let headers = hello.headers.iter();
+    let told = headers.map(|(name, value)| {
+        (
+            std::string::ToString::to_string(name),
+            Bytes::copy_from_slice(value.as_bytes()),
+        )
+    });
+    told.collect()
+}
+
+#[test]
+fn headers_that_are_set_later_are_told_to_peers_that_are_met_later() {
+    let mut config = config("alice", 1);
+    config.headers.set("A", "1").unwrap();
+    let mut scene = Scene::with(config);
+    let entry = |name: &str, value: &'static str| (name.into(), Bytes::from(value));
+    assert_eq!(headers_said_to(&mut scene, 2), [entry("A", "1")]);
+
+    let now = scene.now;
+    scene.node.set_header("B", "2", now).unwrap();
+    scene.node.set_header("A", "3", now).unwrap();
+    assert_eq!(scene.outputs(), [], "no peer is told of it at once");
+    let both = [entry("A", "3"), entry("B", "2")];
+    assert_eq!(headers_said_to(&mut scene, 3), both);
+
+    assert_eq!(scene.node.remove_header("A", now), Ok(true));
+    assert_eq!(scene.node.remove_header("A", now), Ok(false));
+    assert_eq!(headers_said_to(&mut scene, 4), [entry("B", "2")]);
+    assert_eq!(scene.node.headers().len(), 1);
+
+    let long = "x".repeat(256);
+    assert!(matches!(
+        scene.node.set_header(&long[..], "", now),
+        Err(Error::TooLong(_))
+    ));
+    scene.node.stop(now);
+    assert_eq!(scene.node.set_header("C", "", now), Err(Error::Stopped));
+    assert_eq!(scene.node.remove_header("B", now), Err(Error::Stopped));
+}

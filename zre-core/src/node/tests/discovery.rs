@@ -3,7 +3,7 @@
 use std::{vec, vec::Vec};
 
 use super::{
-    config, endpoint, group,
+    config, endpoint, group, id_of,
     network::Network,
     scene::{Puppet, Scene},
 };
@@ -122,6 +122,29 @@ fn queries_tell_what_the_events_told() {
 }
 
 #[test]
+fn peers_can_be_asked_for_all_at_once_and_by_name() {
+    let mut scene = Scene::new();
+    for (name, host) in [("a", 2), ("b", 3), ("c", 4)] {
+        let mut peer = Puppet::new(name, host);
+        if name == "c" {
+            peer.hello.name = "a".try_into().unwrap();
+        }
+        scene.meet(&mut peer);
+    }
+    let pending = Puppet::new("d", 5);
+    scene.hears(&pending);
+
+    let node = &scene.node;
+    let all: Vec<_> = node.peers().map(|peer| node.peer(peer).unwrap()).collect();
+    assert_eq!(all.len(), 3);
+    assert_eq!(node.peer_infos().collect::<Vec<_>>(), all);
+    let named = |name: &str| node.peers_by_name(name).collect::<Vec<_>>();
+    assert_eq!(named("a"), [id_of("a"), id_of("c")]);
+    assert_eq!(named("b"), [id_of("b")]);
+    assert_eq!(named("d"), []);
+}
+
+#[test]
 fn our_hello_tells_name_endpoint_headers_groups_and_status() {
     let mut config = config("alice", 1);
     config.groups = [group("A"), group("B")].into();
@@ -236,6 +259,25 @@ fn a_peer_that_answers_is_not_replaced_and_who_claims_its_endpoint_goes() {
         bob.id
     );
     assert_eq!(scene.story(), ["mallory enters", &refused]);
+}
+
+#[test]
+fn of_two_that_claim_one_endpoint_the_later_waits_for_it_and_the_earlier_goes() {
+    let (mut scene, _bob) = Scene::with_bob();
+    for name in ["carol", "dave", "dave"] {
+        let mut claimant = Puppet::new(name, 2);
+        let hello = claimant.says_hello();
+        assert_eq!(scene.gets(&claimant, hello), Verdict::Accepted);
+    }
+    assert!(!scene.node.is_ready(id_of("carol")));
+    assert!(scene.node.awaits_endpoint(id_of("dave")));
+    let story = scene.story();
+    let exits: Vec<_> = story.iter().filter(|line| line.contains("exits")).collect();
+    let replaced = "carol exits: replaced by another node at its endpoint";
+    assert_eq!(exits, [replaced, "dave exits: restarted"]);
+    scene.wait(core::time::Duration::from_secs(1));
+    assert!(!scene.node.awaits_endpoint(id_of("dave")));
+    assert!(scene.node.is_ready(id_of("dave")));
 }
 
 #[test]

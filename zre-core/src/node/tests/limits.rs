@@ -152,7 +152,7 @@ fn whether_a_hello_was_an_answer_is_not_decided_while_answers_lie_unread() {
 }
 
 #[test]
-fn a_node_is_congested_when_too_many_octets_wait() {
+fn a_node_is_congested_when_too_many_bytes_wait() {
     let mut scene = scene_with(|limits| limits.event_bytes = 1000);
     let mut bob = Puppet::new("bob", 2);
     scene.meet(&mut bob);
@@ -171,7 +171,7 @@ fn empty_frames_that_wait_weigh_what_they_hold_in_memory() {
     let mut scene = scene_with(|limits| limits.event_bytes = 1 << 20);
     let mut bob = Puppet::new("bob", 2);
     scene.meet(&mut bob);
-    // Two octets each on the wire, and 32 in memory.
+    // Two bytes each on the wire, and 32 in memory.
     let frames = vec![Bytes::new(); 60_000];
     for _ in 0..10 {
         let content = Content::from(frames.clone());

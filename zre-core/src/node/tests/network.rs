@@ -1,7 +1,7 @@
 //! Several nodes on a network in virtual time.
 //!
-//! Beacons reach everybody. A message goes to whoever is at the endpoint that its sender connected to,
-//! and overtakes no other between the same two.
+//! Beacons reach everybody. A message goes to whoever is at the endpoint that its sender connected
+//! to, and overtakes no other between the same two.
 
 use core::{net::SocketAddr, time::Duration};
 use std::{
@@ -18,7 +18,7 @@ use rand_chacha::{
 };
 use zre_proto::{Endpoint, Message, PeerId};
 
-use super::{config, story::tell, zyre::Zyre};
+use super::{config, event_text::tell, zyre::Zyre};
 use crate::{Event, Instant, Node, NodeOutput};
 
 /// How long an engine waits for a HELLO after a connection has ended.
@@ -82,7 +82,8 @@ impl Network {
         self
     }
 
-    /// Who disconnects ends a connection, and our nodes at the other side notice, as with an engine.
+    /// Who disconnects ends a connection, and our nodes at the other side notice, as with an
+    /// engine.
     pub(super) fn with_ends_noticed(mut self) -> Self {
         self.ends_are_noticed = true;
         self

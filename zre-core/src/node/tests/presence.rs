@@ -212,6 +212,30 @@ fn a_peer_that_answers_after_a_leaving_beacon_does_not_leave() {
 }
 
 #[test]
+fn a_peer_that_takes_its_goodbye_back_is_not_asked_again_before_its_turn() {
+    let mut config = config("alice", 1);
+    config.evasive_after = SECOND / 5;
+    let mut scene = Scene::with(config);
+    let mut bob = Puppet::new("bob", 2);
+    scene.meet(&mut bob);
+    scene.wait(SECOND / 5);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+    scene.wait(SECOND / 10);
+    scene.hears_leaving(&bob);
+    assert_eq!(scene.sent_kinds(), [("PING", 2), ("PING", 3)]);
+    for _ in 0..2 {
+        let answer = bob.says(Body::PingOk);
+        assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
+    }
+    // The time for the goodbye ends before the second that an evasive peer has.
+    scene.wait(SECOND * 9 / 10 - MOMENT);
+    assert_eq!(scene.story(), NOTHING);
+    assert_eq!(scene.sent_kinds(), []);
+    scene.wait(MOMENT);
+    assert_eq!(scene.story(), ["bob is evasive"]);
+}
+
+#[test]
 fn leaving_beacons_one_after_the_other_do_not_put_the_exit_off() {
     let (mut scene, bob) = Scene::with_bob();
     for _ in 0..10 {
@@ -219,6 +243,26 @@ fn leaving_beacons_one_after_the_other_do_not_put_the_exit_off() {
         scene.wait(SECOND * 4 / 10);
     }
     assert_eq!(scene.story(), ["bob exits: said goodbye"]);
+}
+
+#[test]
+fn a_peer_that_leaves_before_its_hello_is_forgotten_after_half_a_second() {
+    let mut scene = Scene::new();
+    let bob = Puppet::new("bob", 2);
+    let disconnect = NodeOutput::Disconnect { peer: bob.id };
+    scene.hears(&bob);
+    scene.hears_leaving(&bob);
+    scene.wait(SECOND / 2 - MOMENT);
+    assert!(!scene.outputs().contains(&disconnect));
+    scene.wait(MOMENT);
+    assert!(scene.outputs().contains(&disconnect));
+    // It may also come when the time is nearly over anyway, and gives no more of it.
+    scene.hears(&bob);
+    scene.wait(SECOND * 10 - SECOND / 4);
+    scene.hears_leaving(&bob);
+    scene.drain();
+    scene.wait(SECOND / 4);
+    assert!(scene.outputs().contains(&disconnect));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, string::String, vec::Vec};
 
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, PeerId};
 
-use super::{beacon, config, id_of, story::tell};
+use super::{beacon, config, event_text::tell, id_of};
 use crate::{Config, Event, Instant, Node, NodeOutput, Notice, Verdict};
 
 pub(super) struct Scene {

@@ -117,8 +117,8 @@ fn a_restart_long_after_the_last_is_a_restart() {
 
 #[test]
 fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() {
-    // A peer in its third life has no session before our HELLO has come; if its HELLO is taken for an
-    // answer, it waits in vain, and what is sent to it is lost.
+    // A peer in its third life has no session before our HELLO has come; if its HELLO is taken for
+    // an answer, it waits in vain, and what is sent to it is lost.
     let (mut scene, mut bob) = Scene::with_bob();
     for life in 2..=3 {
         let hello = bob.says_hello();
@@ -134,7 +134,8 @@ fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() 
 
 #[test]
 fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
-    // What was sent since the second life began is lost with it, so the application must hear of the third.
+    // What was sent since the second life began is lost with it, so the application must hear of
+    // the third.
     let (mut scene, mut bob) = Scene::with_bob();
     bob.hello.groups = [group("A")].into();
     for _life in 2..=3 {
@@ -155,6 +156,53 @@ fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
         content: "on".into(),
     });
     assert_eq!(scene.gets(&bob, whisper), Verdict::Accepted);
+}
+
+#[test]
+fn a_reply_takes_a_goodbye_back() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    scene.hears_leaving(&bob);
+    assert!(scene.node.is_leaving(bob.id));
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    assert!(!scene.node.is_leaving(bob.id));
+    scene.drain();
+    scene.node.handle_disconnect(bob.id, scene.now);
+    assert_eq!(scene.story(), ["bob exits: connection lost"]);
+}
+
+#[test]
+fn a_reply_leaves_another_suspicion_as_it_is() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    scene.node.suspect(bob.id, scene.now);
+    let asked = scene.node.suspicion_ping(bob.id);
+    assert!(asked.is_some());
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    assert_eq!(scene.node.suspicion_ping(bob.id), asked);
+}
+
+#[test]
+fn the_answer_to_one_ping_settles_a_reply_whatever_was_asked_before() {
+    for asked_before in 0..3 {
+        let (mut scene, mut bob) = Scene::with_bob();
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+        for _ in 0..asked_before {
+            scene.node.ping(bob.id, scene.now).unwrap();
+        }
+        let hello = bob.says_hello();
+        let _verdict = scene.gets(&bob, hello);
+        scene.drain();
+        let answer = bob.says(Body::PingOk);
+        let _verdict = scene.gets(&bob, answer);
+        scene.wait(SECOND);
+        assert_eq!(scene.story(), [""; 0]);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A model of zyre 2.0.1, as far as sessions go: `zyre_node_require_peer`, `zyre_node_recv_peer` and
-//! `zyre_node_recv_beacon`, and `zyre_node_ping_peer`.
+//! A model of zyre 2.0.1, as far as sessions go: `zyre_node_require_peer`, `zyre_node_recv_peer`,
+//! `zyre_node_recv_beacon` and `zyre_node_ping_peer`.
 
 use core::{net::SocketAddr, time::Duration};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -313,8 +313,9 @@ fn settles_after_chaos(network: Network, seed: u64, with_zyre: bool) {
         network.hear(from, to, &place);
         network.run(Duration::from_millis(u64::from(dice.next_u32() % 60)));
     }
-    // Two that forget each other at the same moment can leave one waiting for a HELLO that its earlier
-    // record of the other has swallowed. It gives up in the end: a node of ours after 10 s, zyre after 30.
+    // Two that forget each other at the same moment can leave one waiting for a HELLO that its
+    // earlier record of the other has swallowed. It gives up in the end: a node of ours after 10 s,
+    // zyre after 30.
     network.run(SECOND * if with_zyre { 35 } else { 12 });
     let hellos = network.hellos();
     assert!(hellos < 60, "seed {seed}: {hellos} HELLOs");

@@ -1,0 +1,160 @@
+//! Everything beside the peers that a rule may touch.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore as _, SeedableRng as _},
+};
+use zre_proto::{Beacon, Content, Hello, PeerId, ShortText};
+
+use super::output::NodeOutput;
+use crate::{
+    backlog::{Backlog, Patience},
+    config::Config,
+    deadlines::Deadlines,
+    error::Error,
+    event::Event,
+    notice::Notices,
+    time::Instant,
+};
+
+/// How often a peer that may be gone is asked (PING), and how long it usually has for an answer.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// No setting makes a timer spin.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The node's own state, its clock and its queues.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) id: PeerId,
+    /// What the node says of itself to each peer that it meets.
+    pub(super) own: Hello,
+    pub(super) now: Instant,
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outputs: VecDeque<NodeOutput>,
+    pub(super) events: Backlog,
+    pub(super) notices: Notices,
+    /// The highest number of a PING to any peer so far.
+    pub(super) last_ping: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Beacon,
+    /// Looks for silence among the peers that have no timer of their own.
+    Silence,
+    Peer(PeerId),
+}
+
+impl Context {
+    pub(super) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let id = config.id.unwrap_or_else(|| random_id(seed));
+        let own = Hello {
+            endpoint: config.endpoint.clone(),
+            groups: config.groups.clone(),
+            // Each group joined counts, also before the start.
+            status: wrapping_count(config.groups.len()),
+            name: config.name.clone().unwrap_or_else(|| default_name(id)),
+            headers: config.headers.clone(),
+        };
+        Self {
+            id,
+            own,
+            now,
+            deadlines: Deadlines::new(),
+            outputs: VecDeque::new(),
+            events: Backlog::new(&config.limits),
+            notices: Notices::default(),
+            last_ping: 0,
+            config,
+        }
+    }
+
+    /// Time does not go backwards.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Broadcasts the node's beacon and sets the timer for the next.
+    pub(super) fn announce(&mut self) {
+        self.broadcast(Some(self.own.endpoint.port()));
+        self.events.release_memory();
+        let interval = self.config.beacon_interval.max(MIN_INTERVAL);
+        self.deadlines.set(Timer::Beacon, self.now + interval);
+    }
+
+    /// Broadcasts a beacon; one without a port is a goodbye (RFC 36, "Node Discovery").
+    pub(super) fn broadcast(&mut self, port: Option<core::num::NonZeroU16>) {
+        self.outputs.push_back(NodeOutput::Beacon(Beacon {
+            peer: self.id,
+            port,
+            public_key: None,
+        }));
+    }
+
+    /// A deadline in this time, which stands still while the application is behind.
+    pub(super) fn patience(&self, time: Duration) -> Patience {
+        Patience::until(self.now + time, &self.events)
+    }
+
+    /// Whether a deadline is over. If the application was behind, it is extended by a second.
+    pub(super) fn is_over(&self, patience: &mut Patience) -> bool {
+        patience.is_over(self.now, PING_INTERVAL, &self.events)
+    }
+
+    /// Tells an event that nobody misses who has not taken thousands of others.
+    pub(super) fn tell_if_heard(&mut self, event: Event) {
+        if !self.events.is_congested() {
+            self.events.push(event);
+        }
+    }
+
+    /// What of a HELLO is this node's own, if anything: the sender is misled, or is ourselves.
+    pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
+        if peer == self.id {
+            Some("identity")
+        } else if hello.endpoint == self.own.endpoint {
+            Some("endpoint")
+        } else {
+            None
+        }
+    }
+
+    /// Checks content against the limits, and makes it fit to be sent.
+    pub(super) fn sendable(&self, mut content: Content) -> Result<Content, Error> {
+        let limits = &self.config.limits;
+        let (size, frames) = (content.size(), content.len());
+        if size > limits.message_size || frames > limits.message_frames {
+            return Err(Error::MessageTooLarge {
+                size,
+                frames,
+                size_limit: limits.message_size,
+                frames_limit: limits.message_frames,
+            });
+        }
+        // A peer that pyre runs dies of a message without content, so there is always a frame.
+        if content.is_empty() {
+            content.push(bytes::Bytes::new());
+        }
+        Ok(content)
+    }
+}
+
+fn random_id(seed: [u8; 32]) -> PeerId {
+    let mut bytes = [0; 16];
+    ChaCha8Rng::from_seed(seed).fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().into()
+}
+
+fn default_name(id: PeerId) -> ShortText {
+    let digits = alloc::format!("{id:.6}");
+    digits.try_into().unwrap_or_default()
+}
+
+fn wrapping_count(count: usize) -> u8 {
+    count.to_le_bytes()[0]
+}

@@ -1,0 +1,177 @@
+//! The messages inside a session, and the groups that a peer is in.
+
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use zre_proto::{Body, GroupName, PeerId};
+
+use super::{
+    Effect, Peer,
+    channel::Channel,
+    session::{HelloReply, Ready, Session},
+};
+use crate::{
+    error::Fault,
+    event::{Event, ExitReason},
+    node::{context::Context, members::Members},
+    notice::Notice,
+};
+
+impl Peer {
+    /// A message other than HELLO came. It does nothing to a peer that has not entered.
+    pub(crate) fn take_message(
+        &mut self,
+        received: u16,
+        body: Body,
+        members: &mut Members,
+        context: &mut Context,
+    ) -> Effect {
+        let Session::Ready(ready) = &mut self.session else {
+            return Effect::Nothing;
+        };
+        let sequence = &mut self.channel.sequence;
+        if !sequence.fits(received) {
+            let expected = sequence.expected();
+            let fault = Fault::Sequence { expected, received };
+            return Effect::Exit(ExitReason::ProtocolError(fault));
+        }
+        if sequence.shows_early_wrap(received) {
+            let peer = self.channel.peer;
+            context.notices.push(Notice::EarlyWrap { peer });
+        }
+        sequence.accept(received);
+        self.heard_at = context.now;
+        ready.take(body, &mut self.channel, members, context)
+    }
+}
+
+impl Ready {
+    fn take(
+        &mut self,
+        body: Body,
+        channel: &mut Channel,
+        members: &mut Members,
+        context: &mut Context,
+    ) -> Effect {
+        let peer = channel.peer;
+        match body {
+            Body::Whisper { content } => {
+                let name = self.name.clone();
+                context.events.push(Event::Whisper {
+                    peer,
+                    name,
+                    content,
+                });
+            }
+            Body::Shout { group, content } => {
+                let (name, group) = (self.name.clone(), members.shared_name(group));
+                context.events.push(Event::Shout {
+                    peer,
+                    name,
+                    group,
+                    content,
+                });
+            }
+            Body::Join { group, status } => {
+                self.join(peer, group, members, context);
+                self.check_status(peer, status, context);
+            }
+            Body::Leave { group, status } => {
+                self.leave(peer, &group, members, context);
+                self.check_status(peer, status, context);
+            }
+            Body::Ping => channel.send(Body::PingOk, context),
+            Body::PingOk => return self.take_answer(channel),
+            Body::Goodbye => return Effect::Exit(ExitReason::Goodbye),
+            other => {
+                let kind = other.kind();
+                context.notices.push(Notice::UnknownMessage { peer, kind });
+            }
+        }
+        Effect::Nothing
+    }
+
+    /// A PING has been answered, which may be what a rule waits for.
+    fn take_answer(&mut self, channel: &mut Channel) -> Effect {
+        let answered = channel.pings.count_answer();
+        if matches!(self.reply, HelloReply::Verifying { ping, .. } if ping <= answered) {
+            self.reply = HelloReply::Settled;
+        }
+        match self.liveness.take_answer(answered) {
+            Some(claimant) => Effect::RejectClaimant(claimant),
+            None => Effect::Nothing,
+        }
+    }
+
+    /// Adopts the peer's own count: zyre, pyre and gyre die of a wrong one, we note it.
+    fn check_status(&mut self, peer: PeerId, received: u8, context: &mut Context) {
+        let expected = self.status.wrapping_add(1);
+        self.status = received;
+        if received != expected {
+            context.notices.push(Notice::Status {
+                peer,
+                expected,
+                received,
+            });
+        }
+    }
+
+    /// Makes the peer's groups those of its HELLO.
+    pub(super) fn set_groups(
+        &mut self,
+        peer: PeerId,
+        groups: BTreeSet<GroupName>,
+        members: &mut Members,
+        context: &mut Context,
+    ) {
+        let is_left = |group: &&GroupName| !groups.contains(*group);
+        let left: Vec<_> = self.groups.iter().filter(is_left).cloned().collect();
+        for group in &left {
+            self.leave(peer, group, members, context);
+        }
+        for group in groups {
+            self.join(peer, group, members, context);
+        }
+    }
+
+    /// Enters the peer into a group, if it is not in it and there is room.
+    pub(super) fn join(
+        &mut self,
+        peer: PeerId,
+        group: GroupName,
+        members: &mut Members,
+        context: &mut Context,
+    ) {
+        let Err(place) = self.groups.binary_search(&group) else {
+            return;
+        };
+        let group = members.shared_name(group);
+        let limit = context.config.limits.groups_per_peer;
+        if self.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            context
+                .notices
+                .push(Notice::GroupLimit { peer, group, limit });
+            return;
+        }
+        self.groups.insert(place, group.clone());
+        members.add(group.clone(), peer);
+        let name = self.name.clone();
+        context.events.push(Event::Join { peer, name, group });
+    }
+
+    /// Takes the peer out of a group, if it is in it.
+    fn leave(
+        &mut self,
+        peer: PeerId,
+        group: &GroupName,
+        members: &mut Members,
+        context: &mut Context,
+    ) {
+        let Ok(place) = self.groups.binary_search(group) else {
+            return;
+        };
+        let group = self.groups.remove(place);
+        members.remove(&group, peer);
+        let name = self.name.clone();
+        context.events.push(Event::Leave { peer, name, group });
+    }
+}

@@ -1,0 +1,197 @@
+//! One peer: what a node knows of it, and the rules that its messages and its silence follow.
+//!
+//! * [`session`]: how a session begins, begins again and ends;
+//! * [`messages`]: the messages inside a session, and the peer's groups;
+//! * [`liveness`]: whether the peer is still there;
+//! * [`channel`], with [`sequence`] and [`pings`]: sending to the peer.
+//!
+//! A rule gets one peer and the [`Context`], and does what concerns only these two. What shall
+//! follow beyond that, it returns as an [`Effect`], which the node carries out.
+
+mod channel;
+mod liveness;
+mod messages;
+mod pings;
+mod sequence;
+mod session;
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use zre_proto::{Endpoint, GroupName, Hello, PeerId};
+
+use super::{
+    context::{Context, PING_INTERVAL},
+    output::NodeOutput,
+};
+use crate::{
+    event::{ExitReason, PeerInfo},
+    time::Instant,
+};
+use channel::Channel;
+pub(super) use liveness::{Suspicion, evasive_after};
+use pings::Pings;
+pub(super) use sequence::Sequence;
+use session::{Greeting, Ready};
+pub(super) use session::{HelloReply, Session, admits, check_hello_sequence};
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// Where messages for the peer go. A session never changes it.
+    pub(super) endpoint: Endpoint,
+    pub(super) channel: Channel,
+    pub(super) session: Session,
+    /// The last sign of life: any message, or a beacon from the endpoint above.
+    pub(super) heard_at: Instant,
+    /// Another endpoint that its beacons come from, and when the last one came.
+    other_endpoint: Option<(Endpoint, Instant)>,
+}
+
+/// What shall follow from a rule.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Effect {
+    Nothing,
+    /// What is awaited from the peer has changed: set its timer anew.
+    Watch,
+    /// The first HELLO has come: the peer enters.
+    Enter(Box<Hello>),
+    /// The HELLO of a new session has come: the old session ends, and the peer enters again.
+    Restart {
+        reason: ExitReason,
+        sequence: Sequence,
+        hello: Box<Hello>,
+    },
+    /// The peer has moved: the session ends, and it is sought at another endpoint.
+    Move {
+        endpoint: Endpoint,
+        sequence: Sequence,
+    },
+    /// Connect again and say HELLO once more, and set the timer anew.
+    Reconnect,
+    /// The peer is there, so whoever waits for its endpoint has no right to it.
+    RejectClaimant(PeerId),
+    /// The peer is gone.
+    Exit(ExitReason),
+}
+
+impl Peer {
+    /// A peer that shall be said HELLO to; not before its endpoint is free, if it awaits that.
+    pub(super) fn new(
+        id: PeerId,
+        endpoint: Endpoint,
+        sequence: Sequence,
+        awaits_endpoint: bool,
+        context: &Context,
+    ) -> Self {
+        Self {
+            endpoint,
+            channel: Channel {
+                peer: id,
+                awaits_endpoint,
+                sequence,
+                pings: Pings::after(context.last_ping),
+            },
+            session: Session::Greeting(Greeting::new(context)),
+            heard_at: context.now,
+            other_endpoint: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> PeerId {
+        self.channel.peer
+    }
+
+    /// Whether it has entered.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.session, Session::Ready(_))
+    }
+
+    pub(super) fn ready(&self) -> Option<&Ready> {
+        match &self.session {
+            Session::Ready(ready) => Some(ready),
+            Session::Greeting(_) => None,
+        }
+    }
+
+    pub(super) fn is_named(&self, name: &[u8]) -> bool {
+        self.ready()
+            .is_some_and(|ready| ready.name.as_bytes() == name)
+    }
+
+    pub(super) fn is_in(&self, group: &GroupName) -> bool {
+        self.ready()
+            .is_some_and(|ready| ready.groups.binary_search(group).is_ok())
+    }
+
+    /// There is reason to think that it is gone: it has this time to answer. A peer that has
+    /// not entered is not asked.
+    pub(super) fn suspect(
+        &mut self,
+        reason: ExitReason,
+        time: Duration,
+        context: &mut Context,
+    ) -> Effect {
+        match &mut self.session {
+            Session::Ready(ready) => {
+                let channel = &mut self.channel;
+                ready.liveness.suspect(reason, time, channel, context)
+            }
+            Session::Greeting(_) => Effect::Nothing,
+        }
+    }
+
+    /// Gives it a second more to answer, if it is suspected.
+    pub(super) fn extend_suspicion(&mut self, context: &mut Context) -> Effect {
+        match self.suspicion_mut() {
+            Some(suspicion) => {
+                suspicion.patience = context.patience(PING_INTERVAL);
+                Effect::Watch
+            }
+            None => Effect::Nothing,
+        }
+    }
+
+    pub(super) fn suspicion(&self) -> Option<&Suspicion> {
+        self.ready()?.liveness.suspicion()
+    }
+
+    pub(super) fn suspicion_mut(&mut self) -> Option<&mut Suspicion> {
+        match &mut self.session {
+            Session::Ready(ready) => ready.liveness.suspicion_mut(),
+            Session::Greeting(_) => None,
+        }
+    }
+
+    /// Where it may be reached: where it is connected, where its last beacon came from, where it
+    /// says.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let heard_from = self.other_endpoint.as_ref().map(|(endpoint, _)| endpoint);
+        let own_words = self.ready().map(|ready| &ready.endpoint);
+        let others = heard_from.into_iter().chain(own_words);
+        let different = others.filter(|endpoint| **endpoint != self.endpoint);
+        core::iter::once(&self.endpoint).chain(different)
+    }
+
+    pub(super) fn info(&self) -> Option<PeerInfo> {
+        let ready = self.ready()?;
+        Some(PeerInfo {
+            id: self.id(),
+            name: ready.name.clone(),
+            endpoint: ready.endpoint.clone(),
+            headers: ready.headers.clone(),
+            groups: ready.groups.iter().cloned().collect(),
+        })
+    }
+
+    /// Connects to the peer and says HELLO, with which our sequence numbers begin.
+    pub(super) fn connect(&mut self, context: &mut Context) {
+        let (peer, endpoint) = (self.id(), self.endpoint.clone());
+        self.channel.awaits_endpoint = false;
+        self.channel.sequence.restart_sent();
+        context
+            .outputs
+            .push_back(NodeOutput::Connect { peer, endpoint });
+        self.channel.send(context.own.clone().into(), context);
+    }
+}

@@ -1,0 +1,324 @@
+//! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use zre_proto::{Endpoint, GroupName, Hello, PeerId};
+
+use super::{
+    context::{Context, PING_INTERVAL, Timer},
+    members::Members,
+    output::NodeOutput,
+    peer::{Effect, HelloReply, Peer, Sequence, Session, evasive_after},
+    table::{Heard, Source, Table},
+};
+use crate::{
+    error::Fault,
+    event::{Event, ExitReason},
+    notice::Notice,
+    time::Instant,
+};
+
+/// All peers. Whoever is not in it is in none of its indexes either.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    table: Table,
+    /// How many have not said HELLO.
+    pending: usize,
+    /// Who is connected at which endpoint.
+    by_endpoint: BTreeMap<Endpoint, PeerId>,
+    members: Members,
+}
+
+/// Look-ups.
+impl Peers {
+    pub(super) fn get(&self, id: &PeerId) -> Option<&Peer> {
+        self.table.get(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.table.get_mut(id)
+    }
+
+    /// A peer, and the members of groups, which its messages change.
+    pub(super) fn with_members(&mut self, id: &PeerId) -> Option<(&mut Peer, &mut Members)> {
+        let peer = self.table.get_mut(id)?;
+        Some((peer, &mut self.members))
+    }
+
+    /// Takes a beacon; see [`Table::hear`].
+    pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
+        self.table.hear(id, endpoint, now)
+    }
+
+    /// Those that have entered, in the order of their identities.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Peer> {
+        self.table.iter().filter(|peer| peer.is_ready())
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.table.iter_mut()
+    }
+
+    pub(super) fn ids(&self) -> &[PeerId] {
+        self.table.ids()
+    }
+
+    pub(super) fn members_of(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
+        self.members.of(group)
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.members.groups()
+    }
+
+    /// When the last sign of life came from a peer that has entered.
+    pub(super) fn last_heard(&self, id: &PeerId) -> Option<Instant> {
+        let (peer, heard_at) = self.table.last_heard(id)?;
+        peer.is_ready().then_some(heard_at)
+    }
+
+    /// Where a peer may be reached, the likeliest first, without what belongs to another.
+    pub(super) fn endpoints(&self, id: PeerId) -> impl Iterator<Item = &Endpoint> {
+        let endpoints = self.table.get(&id).into_iter().flat_map(Peer::endpoints);
+        endpoints.filter(move |endpoint| {
+            let owner = self.by_endpoint.get(*endpoint);
+            owner.is_none_or(|owner| *owner == id)
+        })
+    }
+
+    /// Whether a peer is not connected, because another is known at its endpoint.
+    pub(super) fn awaits_endpoint(&self, id: &PeerId) -> bool {
+        self.table
+            .get(id)
+            .is_some_and(|peer| peer.channel.awaits_endpoint)
+    }
+}
+
+/// Coming and going.
+impl Peers {
+    /// Takes in a new peer and says HELLO to it, unless another is known at its endpoint.
+    pub(super) fn meet(
+        &mut self,
+        id: PeerId,
+        endpoint: Endpoint,
+        sequence: Sequence,
+        context: &mut Context,
+    ) {
+        let owner = self.owner_of(&endpoint, id, context);
+        let peer = Peer::new(id, endpoint, sequence, owner.is_some(), context);
+        self.table.insert(peer);
+        self.pending += 1;
+        self.watch(&id, context);
+        match owner {
+            Some(owner) => self.contest(owner, Some(id), context),
+            None => self.connect(&id, context),
+        }
+    }
+
+    /// Says HELLO to a peer on a new connection, which makes its endpoint its own.
+    pub(super) fn connect(&mut self, id: &PeerId, context: &mut Context) {
+        if let Some(peer) = self.table.get_mut(id) {
+            peer.connect(context);
+            self.by_endpoint.insert(peer.endpoint.clone(), *id);
+        }
+    }
+
+    /// The first HELLO of a pending peer has come.
+    pub(super) fn enter(
+        &mut self,
+        id: &PeerId,
+        hello: Hello,
+        reply: HelloReply,
+        context: &mut Context,
+    ) {
+        let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| !peer.is_ready()) else {
+            return;
+        };
+        let is_leaving = peer.is_leaving();
+        self.pending -= 1;
+        peer.enter(hello, reply, &mut self.members, context);
+        watch(peer, source, context);
+        // Its goodbye has overtaken its HELLO, and counts from now on.
+        if is_leaving && matches!(peer.take_goodbye_beacon(context), Effect::Watch) {
+            watch(peer, source, context);
+        }
+    }
+
+    /// Removes a peer; the application hears of it if it had entered. Who waits for its endpoint is
+    /// connected now.
+    pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut Context) {
+        let Some(removed) = self.remove(id) else {
+            return;
+        };
+        let peer = *id;
+        context.deadlines.clear(Timer::Peer(peer));
+        context.outputs.push_back(NodeOutput::Disconnect { peer });
+        let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
+        if let Session::Ready(ready) = removed.session {
+            let name = ready.into_name();
+            context.events.push(Event::Exit { peer, name, reason });
+        }
+        // It may have gone meanwhile, and have come again from another endpoint.
+        if let Some(claimant) = claimant.filter(|claimant| self.awaits_endpoint(claimant)) {
+            self.connect(&claimant, context);
+        }
+    }
+
+    /// Sets a peer's timer to when there is something to check.
+    pub(super) fn watch(&mut self, id: &PeerId, context: &mut Context) {
+        if let Some((peer, source)) = self.table.entry(id) {
+            watch(peer, source, context);
+        }
+    }
+
+    /// Takes a peer out of all indexes.
+    fn remove(&mut self, id: &PeerId) -> Option<Peer> {
+        let peer = self.table.remove(id)?;
+        if self.by_endpoint.get(&peer.endpoint) == Some(id) {
+            self.by_endpoint.remove(&peer.endpoint);
+        }
+        match &peer.session {
+            Session::Greeting(_) => self.pending -= 1,
+            Session::Ready(ready) => {
+                for group in ready.groups() {
+                    self.members.remove(group, *id);
+                }
+            }
+        }
+        Some(peer)
+    }
+}
+
+/// Two peers at one endpoint.
+impl Peers {
+    /// The peer that is connected at an endpoint and has entered, if it is another than `claimant`.
+    /// One that has not entered gives way: nothing is lost with it.
+    pub(super) fn owner_of(
+        &mut self,
+        endpoint: &Endpoint,
+        claimant: PeerId,
+        context: &mut Context,
+    ) -> Option<PeerId> {
+        let owner = *self.by_endpoint.get(endpoint)?;
+        if owner == claimant {
+            return None;
+        }
+        if self.get(&owner).is_some_and(Peer::is_ready) {
+            return Some(owner);
+        }
+        self.exit(&owner, ExitReason::Replaced, context);
+        None
+    }
+
+    /// Somebody else is said to be at a peer's endpoint, so the peer is suspected to be gone. If
+    /// `claimant` is given, it waits to be connected in place of the peer.
+    pub(super) fn contest(
+        &mut self,
+        owner: PeerId,
+        claimant: Option<PeerId>,
+        context: &mut Context,
+    ) {
+        let Some((peer, source)) = self.table.entry(&owner) else {
+            return;
+        };
+        let effect = peer.suspect(ExitReason::Replaced, PING_INTERVAL, context);
+        if matches!(effect, Effect::Watch) {
+            watch(peer, source, context);
+        }
+        let Some(claimant) = claimant else {
+            return;
+        };
+        let suspicion = peer.suspicion_mut();
+        let earlier = suspicion.and_then(|suspicion| suspicion.claimant.replace(claimant));
+        context.notices.push(Notice::Contested {
+            peer: owner,
+            claimant,
+        });
+        // The last claim counts. Who claimed before is of no use where another is now.
+        let is_displaced = |earlier: &PeerId| *earlier != claimant && self.awaits_endpoint(earlier);
+        if let Some(earlier) = earlier.filter(is_displaced) {
+            self.exit(&earlier, ExitReason::Replaced, context);
+        }
+    }
+
+    /// A peer has shown that it is there: whoever still waits for its endpoint goes.
+    pub(super) fn reject(&mut self, claimant: &PeerId, owner: PeerId, context: &mut Context) {
+        // It may have gone meanwhile, and have come again from another endpoint.
+        if self.awaits_endpoint(claimant) {
+            let fault = Fault::Endpoint(owner);
+            self.exit(claimant, ExitReason::ProtocolError(fault), context);
+        }
+    }
+}
+
+/// Limits.
+impl Peers {
+    /// Whether there is room for a peer of which only a beacon is known.
+    pub(super) fn has_room_for_beacon(&self, peer: PeerId, context: &mut Context) -> bool {
+        let limits = &context.config.limits;
+        let limit = if self.pending >= limits.pending_peers {
+            limits.pending_peers
+        } else if self.table.len() >= limits.peers {
+            limits.peers
+        } else {
+            return true;
+        };
+        context.notices.push(Notice::PeerLimit { peer, limit });
+        false
+    }
+
+    /// Makes room for a peer that says HELLO, which is worth more than one of which only a beacon
+    /// is known: the pending peer that was heard least recently goes.
+    pub(super) fn make_room_for_hello(&mut self, peer: PeerId, context: &mut Context) -> bool {
+        let limit = context.config.limits.peers;
+        if self.table.len() < limit {
+            return true;
+        }
+        let Some(oldest) = self.oldest_pending() else {
+            context.notices.push(Notice::PeerLimit { peer, limit });
+            return false;
+        };
+        self.exit(&oldest, ExitReason::Expired, context);
+        true
+    }
+
+    fn oldest_pending(&self) -> Option<PeerId> {
+        // Mostly there is none, and then nobody need be looked at.
+        if self.pending == 0 {
+            return None;
+        }
+        let pending = self.table.iter().filter(|peer| !peer.is_ready());
+        let oldest = pending.min_by_key(|peer| (peer.heard_at, peer.id()))?;
+        Some(oldest.id())
+    }
+}
+
+/// Silence.
+impl Peers {
+    /// The peers without a timer of their own that may have been silent for long enough to be
+    /// asked. Sets the timer for the next.
+    ///
+    /// Signs of life only note the time. So one timer for all quiet peers fires once in some
+    /// seconds, however many they are.
+    pub(super) fn silent(&mut self, context: &mut Context) -> Vec<PeerId> {
+        let time = evasive_after(&context.config);
+        let (silent, next) = self.table.silent(time, context.now);
+        if let Some(next) = next {
+            context.deadlines.set_earlier(Timer::Silence, next);
+        }
+        silent
+    }
+}
+
+/// Sets a peer's timer to when there is something to check. A quiet peer needs none of its own.
+fn watch(peer: &Peer, source: &mut Source, context: &mut Context) {
+    let (timer, at) = (Timer::Peer(peer.id()), peer.next_check_at(&context.config));
+    let is_quiet = peer.is_quiet();
+    source.set_quiet(is_quiet, peer.heard_at);
+    if is_quiet {
+        context.deadlines.clear(timer);
+        context.deadlines.set_earlier(Timer::Silence, at);
+    } else {
+        context.deadlines.set(timer, at);
+    }
+}

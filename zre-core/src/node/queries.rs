@@ -1,0 +1,111 @@
+//! What a node knows of itself and of its peers.
+
+use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
+
+use super::{Node, peer::Peer};
+use crate::{config::Config, event::PeerInfo, time::Instant};
+
+/// Who this node is.
+impl Node {
+    /// The identity of this node.
+    pub fn id(&self) -> PeerId {
+        self.context.id
+    }
+
+    /// The name of this node.
+    pub fn name(&self) -> &ShortText {
+        &self.context.own.name
+    }
+
+    /// Where this node accepts connections.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.context.own.endpoint
+    }
+
+    /// What the node was told at its start.
+    pub fn config(&self) -> &Config {
+        &self.context.config
+    }
+
+    /// The groups that this node is in, in the order of their names.
+    pub fn own_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.context.own.groups.iter()
+    }
+
+    /// The headers that peers met from now on see.
+    pub fn headers(&self) -> &Headers {
+        &self.context.own.headers
+    }
+}
+
+/// What is known of peers.
+impl Node {
+    /// The peers that have entered, in the order of their identities.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.peers.ready().map(Peer::id)
+    }
+
+    /// What is known of a peer; `None` if it has not entered or is gone.
+    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
+        self.peers.get(&peer).and_then(Peer::info)
+    }
+
+    /// What is known of each peer that has entered, in the order of their identities.
+    pub fn peer_infos(&self) -> impl Iterator<Item = PeerInfo> {
+        self.peers.ready().filter_map(Peer::info)
+    }
+
+    /// The peers of this name that have entered, in the order of their identities. Nothing keeps
+    /// peers from having the same name.
+    pub fn peers_by_name(&self, name: impl AsRef<[u8]>) -> impl Iterator<Item = PeerId> {
+        let named = self
+            .peers
+            .ready()
+            .filter(move |peer| peer.is_named(name.as_ref()));
+        named.map(Peer::id)
+    }
+
+    /// The peers in a group, in the order of their identities.
+    pub fn peers_by_group(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
+        self.peers.members_of(group)
+    }
+
+    /// The groups that any peer is in, in the order of their names.
+    pub fn peer_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.peers.groups()
+    }
+
+    /// Whether the peer has entered and has not gone.
+    pub fn is_ready(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(Peer::is_ready)
+    }
+
+    /// Whether the peer's last beacon said that it leaves.
+    pub fn is_leaving(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(Peer::is_leaving)
+    }
+
+    /// Whether the peer cannot be sent to yet, because another is known at its endpoint and is
+    /// being asked whether it is still there.
+    pub fn awaits_endpoint(&self, peer: PeerId) -> bool {
+        self.peers.awaits_endpoint(&peer)
+    }
+
+    /// Where a peer may be reached, the likeliest first; nowhere for one that is not known. Who
+    /// cannot connect to one may try the next.
+    pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
+        self.peers.endpoints(peer)
+    }
+
+    /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
+    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
+        self.peers.last_heard(&peer)
+    }
+
+    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or
+    /// its session is another.
+    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
+        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready())?;
+        peer.channel.pings.is_answered(number)
+    }
+}
