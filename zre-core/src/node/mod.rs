@@ -386,9 +386,14 @@ impl Node {
         self.events.is_congested()
     }
 
-    /// How many congestions have ended.
-    pub(crate) fn reliefs(&self) -> u64 {
-        self.events.reliefs()
+    /// The events that wait, for deadlines that stand still while they are too many.
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.events
+    }
+
+    /// Whether there is something to do.
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
     }
 
     /// Whether a message with this sequence number is the next one in the peer's session.
