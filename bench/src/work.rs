@@ -158,7 +158,7 @@ impl Couple {
 
     /// Whispers from Alice to Bob, as far as the octets, and says how many wait to be [written](Couple::written).
     pub fn whisper(&mut self, messages: usize, content: &Content) -> usize {
-        let bob = self.bob.id();
+        let bob = self.bob.node().id();
         for _ in 0..messages {
             let whispered = self.alice.whisper(bob, content.clone(), NOW);
             whispered.expect("there is room");
@@ -192,7 +192,7 @@ impl Couple {
     fn waiting(&mut self) -> usize {
         while self.alice.poll_output().is_some() {}
         let [link, _] = self.link;
-        let outbox = self.alice.outbox(link).expect("it is connected");
+        let outbox = self.alice.write_buffer(link).expect("it is connected");
         outbox.chunks().map(<[u8]>::len).sum()
     }
 }
@@ -219,18 +219,19 @@ impl Watcher {
             let mut peer = engine(number);
             Meeting::default().run(&mut watcher, &mut peer);
             let port = peer
+                .node()
                 .endpoint()
                 .to_socket_addr()
                 .map(|address| address.port());
             let beacon = Beacon {
-                peer: peer.id(),
+                peer: peer.node().id(),
                 port: port.and_then(|port| port.try_into().ok()),
                 public_key: None,
             };
             beacons.push((address(number), beacon.encode()));
             drain(&mut watcher);
         }
-        assert_eq!(watcher.peers().count(), usize::from(peers));
+        assert_eq!(watcher.node().peers().count(), usize::from(peers));
         let mut watcher = Self {
             engine: watcher,
             beacons,
@@ -289,7 +290,11 @@ impl Meeting {
 
     fn carry(&mut self, from: &mut Engine, to: &mut Engine, from_first: bool) -> bool {
         let mut any = false;
-        let here = from.endpoint().to_socket_addr().expect("it is an address");
+        let here = from
+            .node()
+            .endpoint()
+            .to_socket_addr()
+            .expect("it is an address");
         while let Some(output) = from.poll_output() {
             any = true;
             match output {
@@ -325,7 +330,7 @@ impl Meeting {
 
 /// Takes what is to be written.
 fn write(engine: &mut Engine, link: LinkId) -> Bytes {
-    let Some(outbox) = engine.outbox(link) else {
+    let Some(outbox) = engine.write_buffer(link) else {
         return Bytes::new();
     };
     let octets = outbox.copy_to_bytes(outbox.remaining());
@@ -338,14 +343,17 @@ const PIECE: usize = 1 << 10;
 
 fn feed(engine: &mut Engine, link: LinkId, mut octets: &[u8]) {
     while !octets.is_empty() {
-        let room = engine.inbox(link);
+        let Some(mut reader) = engine.reader(link) else {
+            return;
+        };
+        let room = reader.buffer();
         let (read, rest) = octets.split_at(room.len().min(octets.len()));
         for (room, read) in room.chunks_mut(PIECE).zip(read.chunks(PIECE)) {
             if let Some(room) = room.get_mut(..read.len()) {
                 room.copy_from_slice(read);
             }
         }
-        engine.handle_read(link, read.len(), NOW);
+        reader.commit(read.len(), NOW);
         octets = rest;
     }
 }
@@ -390,7 +398,7 @@ mod tests {
     fn beacons_of_known_peers_change_nothing() {
         let mut watcher = Watcher::new(20);
         watcher.hear_all();
-        assert_eq!(watcher.engine.peers().count(), 20);
+        assert_eq!(watcher.engine.node().peers().count(), 20);
         assert_eq!(watcher.engine.poll_event(), None);
     }
 }

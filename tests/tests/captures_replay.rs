@@ -247,7 +247,7 @@ impl<'a> Replay<'a> {
                     self.read_answers();
                 }
                 Output::Writable(link) => {
-                    if let Some(outbox) = self.engine.outbox(link) {
+                    if let Some(outbox) = self.engine.write_buffer(link) {
                         *self.written.entry(link).or_default() += outbox.remaining();
                         outbox.advance(outbox.remaining());
                     }
@@ -269,9 +269,9 @@ impl<'a> Replay<'a> {
     }
 
     fn read(&mut self, link: LinkId, octets: &[u8]) {
-        let inbox = self.engine.inbox(link);
-        inbox[..octets.len()].copy_from_slice(octets);
-        self.engine.handle_read(link, octets.len(), self.now);
+        let mut reader = self.engine.reader(link).expect("the engine knows it");
+        reader.buffer()[..octets.len()].copy_from_slice(octets);
+        reader.commit(octets.len(), self.now);
     }
 }
 

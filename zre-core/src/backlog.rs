@@ -116,6 +116,20 @@ impl Patience {
     }
 }
 
+/// Tells once of each time that the application has caught up.
+#[derive(Debug, Default)]
+pub(crate) struct ReliefWatch {
+    /// How many congestions had ended when it was asked last.
+    seen: u64,
+}
+
+impl ReliefWatch {
+    /// Whether a congestion has ended since this was asked last.
+    pub(crate) fn has_ended(&mut self, backlog: &Backlog) -> bool {
+        core::mem::replace(&mut self.seen, backlog.reliefs()) != backlog.reliefs()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,10 +73,10 @@ mod time;
 
 pub use backlog::Patience;
 pub use config::{Config, ConfigError, Limits};
-pub use engine::{Engine, LinkId, Output, Shouted};
+pub use engine::{Engine, LinkId, Output, Reader, Shouted};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, PeerInfo};
-pub use link::{Link, LinkEvent, Multipart, Outbox, Role};
+pub use link::{Connection, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use time::Instant;

@@ -106,9 +106,9 @@ impl<S: Stream> Hub<S> {
         let epoch = Instant::now();
         let hub = Self {
             epoch,
-            id: engine.id(),
-            name: engine.name().clone(),
-            endpoint: engine.endpoint().clone(),
+            id: engine.node().id(),
+            name: engine.node().name().clone(),
+            endpoint: engine.node().endpoint().clone(),
             interface: bound.interface.clone(),
             state: Mutex::new(State {
                 epoch,
@@ -299,7 +299,7 @@ impl<S: Stream> Hub<S> {
     /// Raises a signal while events wait, for as long as somebody holds it.
     pub fn signal(&self, signal: &Arc<dyn Signal>) {
         let mut state = self.lock();
-        if state.engine.has_events() || state.finished {
+        if state.engine.node().has_events() || state.finished {
             signal.raise();
         }
         state.signals.retain(|signal| signal.strong_count() > 0);
@@ -308,27 +308,27 @@ impl<S: Stream> Hub<S> {
 
     /// The peers that have entered.
     pub fn peers(&self) -> Vec<PeerId> {
-        self.lock().engine.peers().collect()
+        self.lock().engine.node().peers().collect()
     }
 
     /// What is known of a peer.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.lock().engine.peer(peer)
+        self.lock().engine.node().peer(peer)
     }
 
     /// The peers in a group.
     pub fn peers_by_group(&self, group: &GroupName) -> Vec<PeerId> {
-        self.lock().engine.peers_by_group(group).collect()
+        self.lock().engine.node().peers_by_group(group).collect()
     }
 
     /// The groups that this node is in.
     pub fn own_groups(&self) -> Vec<GroupName> {
-        self.lock().engine.own_groups().cloned().collect()
+        self.lock().engine.node().own_groups().cloned().collect()
     }
 
     /// The groups that peers are in.
     pub fn peer_groups(&self) -> Vec<GroupName> {
-        self.lock().engine.peer_groups().cloned().collect()
+        self.lock().engine.node().peer_groups().cloned().collect()
     }
 
     /// Begins to stop; see [`Engine::stop`].
@@ -471,8 +471,8 @@ impl<S: Stream> Answer<'_, S> {
     /// [`Error::UnknownPeer`] if the peer goes, or begins a new session, before it answers; [`Error::Stopped`].
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let Self { peer, number, .. } = *self;
-        self.hub
-            .with(|state, now| match state.engine.is_answered(peer, number) {
+        self.hub.with(
+            |state, now| match state.engine.node().is_answered(peer, number) {
                 _ if state.engine.is_stopped() => Poll::Ready(Err(Error::Stopped)),
                 None => Poll::Ready(Err(Error::UnknownPeer(peer))),
                 Some(true) => Poll::Ready(Ok(())),
@@ -481,7 +481,8 @@ impl<S: Stream> Answer<'_, S> {
                     state.add_asker(peer, number, cx);
                     Poll::Pending
                 }
-            })
+            },
+        )
     }
 }
 
@@ -555,7 +556,7 @@ impl<S: Stream> State<S> {
         while let Some(notice) = self.engine.poll_notice() {
             self.journal.add(notice, now);
         }
-        if self.engine.has_events() {
+        if self.engine.node().has_events() {
             self.receivers.move_to(&mut self.woken);
             self.raise_signals();
         }
@@ -592,7 +593,7 @@ impl<S: Stream> State<S> {
 
     fn next_event(&mut self) -> Option<Event> {
         let event = self.engine.poll_event();
-        if event.is_some() && !self.engine.has_events() && !self.finished {
+        if event.is_some() && !self.engine.node().has_events() && !self.finished {
             self.signals.retain(|signal| {
                 signal.upgrade().is_some_and(|signal| {
                     signal.lower();
@@ -628,7 +629,7 @@ impl<S: Stream> State<S> {
     fn wake_askers(&mut self) {
         let (engine, finished, woken) = (&self.engine, self.finished, &mut self.woken);
         self.askers.retain(|asker| {
-            let waits = engine.is_answered(asker.peer, asker.number) == Some(false);
+            let waits = engine.node().is_answered(asker.peer, asker.number) == Some(false);
             if !waits || finished {
                 woken.push(asker.waker.clone());
             }

@@ -123,10 +123,13 @@ impl Station {
                     if engine.is_congested() {
                         return Some(Cargo::Octets(octets));
                     }
-                    let inbox = engine.inbox(link);
-                    let count = inbox.len().min(octets.len());
-                    octets.copy_to_slice(inbox.get_mut(..count).unwrap_or_default());
-                    engine.handle_read(link, count, now);
+                    let Some(mut reader) = engine.reader(link) else {
+                        break;
+                    };
+                    let buffer = reader.buffer();
+                    let count = buffer.len().min(octets.len());
+                    octets.copy_to_slice(buffer.get_mut(..count).unwrap_or_default());
+                    reader.commit(count, now);
                 }
                 None
             }
@@ -145,7 +148,7 @@ impl Station {
     pub(crate) fn write(&mut self, conn: Conn, room: usize, now: Instant) -> Option<Cargo> {
         match (self, conn) {
             (Self::Engine(engine), Conn::Link(link)) => {
-                let outbox = engine.outbox(link)?;
+                let outbox = engine.write_buffer(link)?;
                 let count = room.min(outbox.remaining());
                 let octets = outbox.copy_to_bytes(count);
                 engine.handle_written(now);
@@ -161,9 +164,9 @@ impl Station {
     /// How many octets wait to be written to a connection.
     pub(crate) fn unwritten(&mut self, conn: Conn) -> usize {
         match (self, conn) {
-            (Self::Engine(engine), Conn::Link(link)) => {
-                engine.outbox(link).map_or(0, |outbox| outbox.remaining())
-            }
+            (Self::Engine(engine), Conn::Link(link)) => engine
+                .write_buffer(link)
+                .map_or(0, |outbox| outbox.remaining()),
             (Self::Pipes(pipes), Conn::Pipe(pipe)) => pipes.queued_on(pipe),
             _ => 0,
         }
@@ -279,7 +282,7 @@ impl Station {
 
     pub(crate) fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
         match self {
-            Self::Engine(engine) => engine.is_answered(peer, number),
+            Self::Engine(engine) => engine.node().is_answered(peer, number),
             Self::Pipes(pipes) => pipes.node.is_answered(peer, number),
         }
     }
@@ -293,35 +296,35 @@ impl Station {
 
     pub(crate) fn id(&self) -> PeerId {
         match self {
-            Self::Engine(engine) => engine.id(),
+            Self::Engine(engine) => engine.node().id(),
             Self::Pipes(pipes) => pipes.node.id(),
         }
     }
 
     pub(crate) fn peers(&self) -> Vec<PeerId> {
         match self {
-            Self::Engine(engine) => engine.peers().collect(),
+            Self::Engine(engine) => engine.node().peers().collect(),
             Self::Pipes(pipes) => pipes.node.peers().collect(),
         }
     }
 
     pub(crate) fn members(&self, group: &GroupName) -> Vec<PeerId> {
         match self {
-            Self::Engine(engine) => engine.peers_by_group(group).collect(),
+            Self::Engine(engine) => engine.node().peers_by_group(group).collect(),
             Self::Pipes(pipes) => pipes.node.peers_by_group(group).collect(),
         }
     }
 
     pub(crate) fn own_groups(&self) -> Vec<GroupName> {
         match self {
-            Self::Engine(engine) => engine.own_groups().cloned().collect(),
+            Self::Engine(engine) => engine.node().own_groups().cloned().collect(),
             Self::Pipes(pipes) => pipes.node.own_groups().cloned().collect(),
         }
     }
 
     pub(crate) fn peer_groups(&self) -> Vec<GroupName> {
         match self {
-            Self::Engine(engine) => engine.peer_groups().cloned().collect(),
+            Self::Engine(engine) => engine.node().peer_groups().cloned().collect(),
             Self::Pipes(pipes) => pipes.node.peer_groups().cloned().collect(),
         }
     }

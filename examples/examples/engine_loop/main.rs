@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut node = Embedded::new(&arguments)?;
     println!(
         "{} listens at {}",
-        node.engine.name(),
-        node.engine.endpoint()
+        node.engine.node().name(),
+        node.engine.node().endpoint()
     );
     node.run(Instant::now() + arguments.time()?)?;
     println!("stopped");
@@ -172,12 +172,21 @@ impl Embedded {
             if self.engine.is_congested() {
                 return;
             }
-            match connection.read(self.engine.inbox(link)) {
-                Ok(0) => self.ended(link, &ErrorKind::UnexpectedEof.into()),
-                Ok(count) => self.engine.handle_read(link, count, self.now()),
+            let now = zre_core::Instant::default() + self.started.elapsed();
+            let Some(mut reader) = self.engine.reader(link) else {
+                return;
+            };
+            let ended = match connection.read(reader.buffer()) {
+                Ok(0) => ErrorKind::UnexpectedEof.into(),
+                Ok(count) => {
+                    reader.commit(count, now);
+                    continue;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => self.ended(link, &error),
-            }
+                Err(error) => error,
+            };
+            drop(reader);
+            self.ended(link, &ended);
         }
         self.has_unread = true;
     }
@@ -185,7 +194,7 @@ impl Embedded {
     /// Writes until the outbox is empty or the socket takes no more; in that case mio wakes us when it does.
     fn write(&mut self, link: LinkId) {
         while let Some(connection) = self.connections.get_mut(&link)
-            && let Some(outbox) = self.engine.outbox(link).filter(Buf::has_remaining)
+            && let Some(outbox) = self.engine.write_buffer(link).filter(Buf::has_remaining)
         {
             match connection.write(outbox.chunks()) {
                 Ok(count) => outbox.advance(count),
@@ -209,7 +218,7 @@ impl Embedded {
         let now = self.now();
         let sent = match event {
             Event::Join { group, .. } => {
-                let hello = format!("hello from {}", self.engine.name());
+                let hello = format!("hello from {}", self.engine.node().name());
                 self.engine.shout(&group, hello.into(), now).map(drop)
             }
             Event::Shout {

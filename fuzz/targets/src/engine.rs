@@ -401,7 +401,7 @@ impl World {
     fn shout(&mut self, name: u8, size: u8) -> Result<(), Error> {
         let group = group(name);
         let content: Content = vec![b's'; size.into()].into();
-        let members: BTreeSet<_> = self.engine.peers_by_group(&group).collect();
+        let members: BTreeSet<_> = self.engine.node().peers_by_group(&group).collect();
         let shouted = self.engine.shout(&group, content.clone(), self.now)?;
         assert!(shouted.reached + shouted.full.len() <= members.len());
         assert!(!shouted.full.contains(&who(HONEST)));
@@ -514,14 +514,17 @@ impl World {
                 return;
             }
             let link = stranger.link;
-            let inbox = self.engine.inbox(link);
-            assert!(!inbox.is_empty());
-            let count = inbox.len().min(octets.len()).min(piece);
+            let Some(mut reader) = self.engine.reader(link) else {
+                return;
+            };
+            let buffer = reader.buffer();
+            assert!(!buffer.is_empty());
+            let count = buffer.len().min(octets.len()).min(piece);
             let (now, later) = octets.split_at(count);
-            inbox[..count].copy_from_slice(now);
+            buffer[..count].copy_from_slice(now);
             octets = later;
             piece = READ.min(2 * piece);
-            self.engine.handle_read(link, count, self.now);
+            reader.commit(count, self.now);
             self.settle();
         }
     }
@@ -588,7 +591,7 @@ impl World {
             return;
         }
         for stranger in self.strangers.iter().filter(|stranger| !stranger.is_closed) {
-            if let Some(outbox) = self.engine.outbox(stranger.link) {
+            if let Some(outbox) = self.engine.write_buffer(stranger.link) {
                 outbox.advance(outbox.remaining());
             }
         }
@@ -612,7 +615,7 @@ impl World {
             self.heard.agrees_with(&self.engine);
             assert!(!self.engine.is_congested());
             self.settle();
-            if !self.engine.has_events() {
+            if !self.engine.node().has_events() {
                 break;
             }
             count = 0;
@@ -622,14 +625,14 @@ impl World {
 
     /// What the limits promise.
     fn check(&mut self) {
-        assert!(self.engine.peers().count() <= PEERS);
+        assert!(self.engine.node().peers().count() <= PEERS);
         let open = self.strangers.iter().filter(|stranger| !stranger.is_closed);
         let (outgoing, accepted): (Vec<_>, Vec<_>) =
             open.partition(|stranger| stranger.is_outgoing);
         assert!(accepted.len() < UNREADY_LINKS + PEERS);
         assert!(outgoing.len() < PEERS);
         for stranger in outgoing.into_iter().chain(accepted) {
-            let outbox = self.engine.outbox(stranger.link);
+            let outbox = self.engine.write_buffer(stranger.link);
             let waiting = outbox.expect("it is open").remaining();
             assert!(waiting <= OUTBOUND + UNREFUSABLE);
         }
@@ -651,9 +654,9 @@ impl World {
         self.listen();
         assert_eq!(
             self.honest.node_groups,
-            self.engine.own_groups().cloned().collect()
+            self.engine.node().own_groups().cloned().collect()
         );
-        assert!(self.engine.peers().any(|peer| peer == who(HONEST)));
+        assert!(self.engine.node().peers().any(|peer| peer == who(HONEST)));
     }
 
     /// What the adversary brought goes with it.
@@ -675,7 +678,7 @@ impl World {
             self.wait(Duration::from_secs(5));
             self.listen();
         }
-        let left: Vec<_> = self.engine.peers().collect();
+        let left: Vec<_> = self.engine.node().peers().collect();
         if self.is_stopping {
             assert!(self.engine.is_stopped() && self.heard.is_stopped());
             assert_eq!((left, self.engine.poll_timeout()), (Vec::new(), None));

@@ -48,23 +48,23 @@ impl Heard {
     /// Once everything has been heard, the queries say what the events said.
     pub(crate) fn agrees_with(&self, engine: &Engine) {
         if self.stopped {
-            assert_eq!(engine.peers().count(), 0);
+            assert_eq!(engine.node().peers().count(), 0);
             return;
         }
-        let known: Vec<_> = engine.peers().collect();
+        let known: Vec<_> = engine.node().peers().collect();
         let heard: Vec<_> = self.peers.keys().copied().collect();
         assert_eq!(known, heard);
         let mut members: BTreeMap<&GroupName, Vec<PeerId>> = BTreeMap::new();
         for (peer, groups) in &self.peers {
-            let info = engine.peer(*peer).expect("it has entered");
+            let info = engine.node().peer(*peer).expect("it has entered");
             assert_eq!(info.groups, *groups);
             groups
                 .iter()
                 .for_each(|group| members.entry(group).or_default().push(*peer));
         }
-        assert!(engine.peer_groups().eq(members.keys().copied()));
+        assert!(engine.node().peer_groups().eq(members.keys().copied()));
         for (group, peers) in members {
-            assert!(engine.peers_by_group(group).eq(peers));
+            assert!(engine.node().peers_by_group(group).eq(peers));
         }
     }
 

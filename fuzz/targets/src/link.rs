@@ -78,11 +78,11 @@ fn feed(
     let mut events = Vec::new();
     let mut sizes = pieces.iter().cycle();
     while !octets.is_empty() {
-        let inbox = link.inbox();
-        assert!((1..=256 << 10).contains(&inbox.len()));
+        let buffer = link.read_buffer();
+        assert!((1..=256 << 10).contains(&buffer.len()));
         let piece = sizes.next().map_or(1, |size| (*size).max(1));
-        let (now, later) = octets.split_at(piece.min(inbox.len()).min(octets.len()));
-        inbox[..now.len()].copy_from_slice(now);
+        let (now, later) = octets.split_at(piece.min(buffer.len()).min(octets.len()));
+        buffer[..now.len()].copy_from_slice(now);
         octets = later;
         link.handle_read(now.len());
         loop {

@@ -412,7 +412,7 @@ impl World {
         let number = self.hosts[host].said + 1;
         let mut content: Content = [&MARK[..], &number.to_be_bytes()].concat().into();
         content.push(vec![b'h'; usize::from(size) % MESSAGE]);
-        let peer = self.hosts[1 - host].engine.id();
+        let peer = self.hosts[1 - host].engine.node().id();
         let now = self.now;
         let sent = self.hosts[host].engine.whisper(peer, content, now);
         self.hosts[host].said += u32::from(sent.is_ok());
@@ -507,13 +507,16 @@ impl World {
             if engine.is_congested() {
                 return;
             }
-            let inbox = engine.inbox(link);
-            let count = inbox.len().min(octets.len()).min(piece);
+            let Some(mut reader) = engine.reader(link) else {
+                return;
+            };
+            let buffer = reader.buffer();
+            let count = buffer.len().min(octets.len()).min(piece);
             let (now, later) = octets.split_at(count);
-            inbox[..count].copy_from_slice(now);
+            buffer[..count].copy_from_slice(now);
             octets = later;
             piece = READ.min(2 * piece);
-            engine.handle_read(link, count, self.now);
+            reader.commit(count, self.now);
             self.settle();
         }
     }
@@ -663,7 +666,7 @@ impl World {
             return false;
         }
         let engine = &mut self.hosts[here.host].engine;
-        let Some(outbox) = engine.outbox(here.link) else {
+        let Some(outbox) = engine.write_buffer(here.link) else {
             return false;
         };
         let count = outbox.remaining().min(room);
@@ -691,16 +694,20 @@ impl World {
             }
             return end.has_ended;
         }
-        let inbox = engine.inbox(end.link);
-        let count = inbox.len().min(most).min(end.arrived.len()).min(READ);
+        let Some(mut reader) = engine.reader(end.link) else {
+            end.arrived.clear();
+            return true;
+        };
+        let buffer = reader.buffer();
+        let count = buffer.len().min(most).min(end.arrived.len()).min(READ);
         let octets: Vec<u8> = end.arrived.drain(..count).collect();
-        inbox[..count].copy_from_slice(&octets);
-        engine.handle_read(end.link, count, self.now);
+        buffer[..count].copy_from_slice(&octets);
+        reader.commit(count, self.now);
         count > 0
     }
 
     fn listen(&mut self, number: usize) {
-        let other = self.hosts[1 - number].engine.id();
+        let other = self.hosts[1 - number].engine.node().id();
         let host = &mut self.hosts[number];
         if !host.listens {
             return;
@@ -730,7 +737,7 @@ impl World {
     /// What the limits promise.
     fn check(&mut self) {
         for host in &self.hosts {
-            assert!(host.engine.peers().count() <= PEERS);
+            assert!(host.engine.node().peers().count() <= PEERS);
             assert!(host.heard_number <= self.hosts.iter().map(|host| host.said).max().unwrap());
         }
         let held = self.meter.held();
@@ -773,10 +780,13 @@ impl World {
     fn find_each_other(&mut self) {
         for host in 0..2 {
             let (here, there) = (&self.hosts[host].engine, &self.hosts[1 - host].engine);
-            assert!(here.peers().eq([there.id()]), "{host} sees the other alone");
-            let info = here.peer(there.id()).unwrap();
-            assert_eq!(info.endpoint, *there.endpoint());
-            assert!(info.groups.iter().eq(there.own_groups()));
+            assert!(
+                here.node().peers().eq([there.node().id()]),
+                "{host} sees the other alone"
+            );
+            let info = here.node().peer(there.node().id()).unwrap();
+            assert_eq!(info.endpoint, *there.node().endpoint());
+            assert!(info.groups.iter().eq(there.node().own_groups()));
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn put_command(out: &mut Vec<u8>, command: &Command) {
 
 /// All that a link wants written.
 pub(crate) fn take_outbox(link: &mut Link) -> Bytes {
-    let outbox = link.outbox();
+    let outbox = link.write_buffer();
     outbox.copy_to_bytes(outbox.remaining())
 }
 
@@ -87,9 +87,9 @@ pub(crate) fn feed(link: &mut Link, octets: &[u8]) -> Vec<LinkEvent> {
     let mut octets = BytesMut::from(octets);
     let mut events = Vec::new();
     while !octets.is_empty() {
-        let inbox = link.inbox();
-        let count = inbox.len().min(octets.len());
-        octets.copy_to_slice(&mut inbox[..count]);
+        let buffer = link.read_buffer();
+        let count = buffer.len().min(octets.len());
+        octets.copy_to_slice(&mut buffer[..count]);
         link.handle_read(count);
         while let Some(event) = link.next_event().expect("the other end does as it should") {
             events.push(event);

@@ -1,33 +1,42 @@
-//! A node and its connections: octets in and octets out.
+//! A node and its connections: bytes in and bytes out, or whole messages.
+//!
+//! [`Engine`] is the interface and carries out what the rules say; the rules stand in the modules
+//! and know nothing of each other's state. [`unclaimed`] holds the connections that came in and
+//! carry no session yet, [`peer_links`] the two of a peer, [`delivery`] says which messages are
+//! the node's, [`backpressure`] what happens when a peer does not take what is sent to it.
 
-mod connections;
-mod outgoing;
-mod receive;
-mod unready;
+mod backpressure;
+mod bytes;
+mod context;
+mod delivery;
+mod link_state;
+mod links;
+mod messages;
+mod output;
+mod peer_links;
+mod unclaimed;
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::vec::Vec;
 use core::{net::SocketAddr, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
-use zre_proto::{Content, Endpoint, GroupName, PeerId};
+use zre_proto::{Content, GroupName, PeerId};
 
 use crate::{
+    backlog::ReliefWatch,
     config::Config,
-    deadlines::Deadlines,
     error::Error,
-    event::{Event, ExitReason, PeerInfo},
-    link::{Inbox, Outbox},
+    event::Event,
+    link::{Connection, Link},
     node::{Node, NodeOutput},
-    notice::{Notice, Notices},
+    notice::Notice,
     time::Instant,
 };
-use connections::{Connection, Paths};
-use outgoing::Room;
-use unready::Unready;
+use backpressure::SendCapacity;
+pub use bytes::Reader;
+use context::{Context, Owner, Timer};
+use links::Links;
+pub use output::{LinkId, Output, Shouted};
+use peer_links::{Effect, PeerLinks, capacity_unopened};
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
 ///
@@ -37,76 +46,27 @@ use unready::Unready;
 /// * a connection was accepted: [`handle_accepted`](Engine::handle_accepted);
 /// * a connection asked for by [`Output::Open`] is there, or could not be had, or ended:
 ///   [`handle_connected`](Engine::handle_connected), [`handle_closed`](Engine::handle_closed);
-/// * a connection has octets: read them into [`inbox`](Engine::inbox), then
-///   [`handle_read`](Engine::handle_read), unless [`is_congested`](Engine::is_congested);
-/// * a connection can be written: write [`outbox`](Engine::outbox), advance it, and say so with
-///   [`handle_written`](Engine::handle_written);
+/// * a connection has bytes: read them with a [`reader`](Engine::reader), unless
+///   [`is_congested`](Engine::is_congested);
+/// * a connection can be written: write [`write_buffer`](Engine::write_buffer), advance it, and say
+///   so with [`handle_written`](Engine::handle_written);
 /// * events have been taken, which may let reading go on: look for outputs once more.
+///
+/// `C` is what connections carry. Callers with a ZeroMQ library, and simulations, drive an
+/// `Engine<MessageLink>`, which takes and gives whole messages:
+/// [`with_messages`](Engine::with_messages), [`handle_message`](Engine::handle_message),
+/// [`next_message`](Engine::next_message). The rules are the same.
 #[derive(Debug)]
-pub struct Engine {
+pub struct Engine<C: Connection = Link> {
     node: Node,
     phase: Phase,
-    now: Instant,
-    connections: BTreeMap<LinkId, Connection>,
-    next_link: u64,
-    unready: Unready,
-    /// Octets of messages whose end has not come, of peers in their sessions.
-    unfinished: usize,
-    paths: BTreeMap<PeerId, Paths>,
-    deadlines: Deadlines<Timer>,
-    outputs: VecDeque<Output>,
-    /// How many congestions have ended and reading may go on, as it was told.
-    resumed: u64,
-    notices: Notices,
-    generator: ChaCha8Rng,
-    spare_inbox: Inbox,
-    nowhere: [u8; 64],
-    lent_to: Option<LinkId>,
-    header: BytesMut,
-    forgot_at: Instant,
-}
-
-/// Which connection; never used twice by an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u64);
-
-impl LinkId {
-    /// The id as a number, for a selector's token; they count from 0.
-    pub fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-/// What an engine wants done, in this order.
-///
-/// Whoever drives an engine has to carry out all of them, so a new one is meant to break the build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Broadcast these octets on the discovery port.
-    Datagram(Bytes),
-    /// Open a connection, and answer with `handle_connected` or `handle_closed`.
-    Open {
-        /// Its id from now on.
-        link: LinkId,
-        /// Where to.
-        endpoint: Endpoint,
-    },
-    /// There is something to write, as soon as the connection is there: write until the [`outbox`](Engine::outbox) is empty or the socket takes no more,
-    /// and then as soon as it takes more. It comes again after that only if there is more.
-    Writable(LinkId),
-    /// Close the connection, whatever is unsent; its id means nothing any more.
-    Close(LinkId),
-    /// Reading may go on after a congestion.
-    Resume,
-}
-
-/// What became of a shout.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Shouted {
-    /// How many members it is on its way to.
-    pub reached: usize,
-    /// The members that more waits for than the outbound limit; they have not got it.
-    pub full: Vec<PeerId>,
+    cx: Context,
+    links: Links<C>,
+    /// Whether the end of a congestion has been told.
+    relief: ReliefWatch,
+    memory: C::Memory,
+    /// When the memory of bursts was last let go.
+    released_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,78 +77,72 @@ enum Phase {
     Stopped,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    /// A connection has not belonged to a peer for long enough.
-    Handshake(LinkId),
-    /// Try again to connect.
-    Reconnect(PeerId),
-    /// See whether what waits for a peer has moved.
-    Progress(PeerId),
-    /// The connection to a peer is gone, and that from it has not ended yet.
-    Lost(PeerId),
-    /// Stopping has waited for long enough.
-    Linger,
-}
-
-impl Engine {
-    /// A running engine, whose first output is a beacon. What users have set should have passed
-    /// [`Config::validate`].
-    ///
-    /// The seed decides everything that is random.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        // The identity, which everybody sees, comes from another stream of the same seed.
-        let mut generator = ChaCha8Rng::from_seed(seed);
-        generator.set_stream(1);
-        let mut engine = Self {
-            node: Node::new(config, seed, now),
-            phase: Phase::Running,
-            now,
-            connections: BTreeMap::new(),
-            next_link: 0,
-            unready: Unready::default(),
-            unfinished: 0,
-            paths: BTreeMap::new(),
-            deadlines: Deadlines::new(),
-            outputs: VecDeque::new(),
-            resumed: 0,
-            notices: Notices::default(),
-            generator,
-            spare_inbox: Inbox::default(),
-            nowhere: [0; 64],
-            lent_to: None,
-            header: BytesMut::new(),
-            forgot_at: now,
-        };
-        engine.settle();
-        engine
-    }
-
+/// What the network does.
+impl<C: Connection> Engine<C> {
     /// A datagram came in on the discovery port.
     pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.advance(now);
-        self.node.handle_beacon(from, datagram, self.now);
+        self.node.handle_beacon(from, datagram, self.cx.now);
         self.settle();
     }
 
-    /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are harmless.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// A connection asked for by [`Output::Open`] is there.
+    pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.advance(now);
-        self.forget_memory();
-        self.wait_for_overdue();
-        self.node.handle_timeout(self.now);
-        while let Some(timer) = self.deadlines.pop_due(self.now) {
-            match timer {
-                Timer::Handshake(link) => self.handshake_timed_out(link),
-                Timer::Reconnect(peer) => self.reconnect(peer),
-                Timer::Progress(peer) => self.check_progress(peer),
-                Timer::Lost(peer) => self.give_up_lost(peer),
-                Timer::Linger => self.finish_stop(),
+        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link) {
+            self.with_links(peer, PeerLinks::connected);
+        }
+    }
+
+    /// A connection could not be had, or has ended, and everything read from it has been handled.
+    ///
+    /// `error` is what the system said, for the log.
+    pub fn handle_closed(&mut self, link: LinkId, error: &str, now: Instant) {
+        self.advance(now);
+        match self.cx.owner(link) {
+            Some(Owner::Unclaimed) => {
+                self.links.unclaimed.remove(link);
+                self.cx.remove_link(link);
             }
+            Some(Owner::Outgoing(peer)) => {
+                self.with_links(peer, |links, node, cx| {
+                    links.outgoing_ended(error, node, cx)
+                });
+            }
+            Some(Owner::Incoming(peer)) => self.with_links(peer, PeerLinks::incoming_ended),
+            None => {}
         }
         self.settle();
     }
 
+    /// Something has been taken from a connection and written.
+    pub fn handle_written(&mut self, now: Instant) {
+        self.advance(now);
+        self.continue_stop();
+    }
+
+    /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are
+    /// harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        self.release_memory();
+        // Before the node looks, which gives up the suspects that have had their time.
+        for peer in self.node.overdue_suspects(self.cx.now) {
+            let links = self.links.of_peer_mut(peer);
+            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now)) {
+                self.node.extend_suspicion(peer, self.cx.now);
+            }
+        }
+        self.node.handle_timeout(self.cx.now);
+        while let Some(timer) = self.cx.deadlines.pop_due(self.cx.now) {
+            self.fire(timer);
+        }
+        self.settle();
+    }
+}
+
+/// What the application wishes.
+impl<C: Connection> Engine<C> {
     /// Joins a group; does nothing if the node is in it already.
     ///
     /// # Errors
@@ -196,7 +150,7 @@ impl Engine {
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        let joined = self.node.join(group, self.now);
+        let joined = self.node.join(group, self.cx.now);
         self.settle();
         joined
     }
@@ -208,7 +162,7 @@ impl Engine {
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
-        let left = self.node.leave(group, self.now);
+        let left = self.node.leave(group, self.cx.now);
         self.settle();
         left
     }
@@ -218,7 +172,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`Error::Full`] if more waits for the peer than the outbound limit: try again when its
-    /// connection has been written. [`Error::UnknownPeer`], [`Error::MessageTooLarge`], [`Error::Stopped`].
+    /// connection has been written. [`Error::UnknownPeer`], [`Error::MessageTooLarge`],
+    /// [`Error::Stopped`].
     pub fn whisper(
         &mut self,
         peer: PeerId,
@@ -228,7 +183,8 @@ impl Engine {
         self.whisper_from(peer, &mut content, now)
     }
 
-    /// Sends a message to one peer, as [`whisper`](Engine::whisper), and leaves the content where it is while the peer is full.
+    /// Sends a message to one peer, as [`whisper`](Engine::whisper), and leaves the content where
+    /// it is while the peer is full.
     ///
     /// # Errors
     ///
@@ -240,15 +196,23 @@ impl Engine {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
-        match self.room(peer) {
-            Room::Enough => {}
-            Room::Lost => return Err(Error::UnknownPeer(peer)),
-            Room::Full => return Err(Error::Full(peer)),
+        let mut links = self.links.of_peer_mut(peer);
+        let capacity = match &links {
+            Some(links) => links.capacity(&self.node),
+            None => capacity_unopened(peer, &self.node),
+        };
+        match capacity {
+            SendCapacity::Available => {}
+            SendCapacity::Lost => return Err(Error::UnknownPeer(peer)),
+            SendCapacity::Full => return Err(Error::Full(peer)),
         }
         let content = core::mem::take(content);
-        // Nothing that the node wanted before is left, so this may pass by its outputs.
-        let message = self.node.prepare_whisper(peer, content, self.now)?;
-        self.send(peer, &message);
+        let message = self.node.prepare_whisper(peer, content, self.cx.now)?;
+        if let Some(links) = &mut links {
+            // Nothing that the node wanted before is left, so this may pass by its outputs.
+            let effect = links.send(message, &mut self.memory, &self.node, &mut self.cx);
+            self.apply(peer, effect);
+        }
         self.settle();
         Ok(())
     }
@@ -268,7 +232,8 @@ impl Engine {
         self.shout_to(&members, group, content, now)
     }
 
-    /// Sends a message for a group to some of its members: to those that [`shout`](Engine::shout) found full.
+    /// Sends a message for a group to some of its members: to those that [`shout`](Engine::shout)
+    /// found full.
     ///
     /// # Errors
     ///
@@ -283,47 +248,42 @@ impl Engine {
         self.command(now)?;
         let (mut full, mut ready) = (Vec::new(), Vec::new());
         for peer in peers {
-            match self.room(*peer) {
-                Room::Enough => ready.push(*peer),
-                Room::Full => full.push(*peer),
-                Room::Lost => {}
+            match self.capacity(*peer) {
+                SendCapacity::Available => ready.push(*peer),
+                SendCapacity::Full => full.push(*peer),
+                SendCapacity::Lost => {}
             }
         }
-        let reached = self.node.shout_to(&ready, group, content, self.now)?;
+        let reached = self.node.shout_to(&ready, group, content, self.cx.now)?;
         self.settle();
         Ok(Shouted { reached, full })
     }
 
-    /// The first member of a group that has no room for another message.
-    pub fn full_member(&self, group: &GroupName) -> Option<PeerId> {
-        self.node
-            .peers_by_group(group)
-            .find(|peer| self.is_full(*peer))
-    }
-
     /// Asks a peer for an answer (PING), and gives the question's number for
-    /// [`is_answered`](Engine::is_answered). When it is answered, the peer has handled all that was sent to it before.
+    /// [`Node::is_answered`]. When it is answered, the peer has handled all that was sent to it
+    /// before.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
     pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
         self.command(now)?;
-        let asked = self.node.ping(peer, self.now);
+        let asked = self.node.ping(peer, self.cx.now);
         self.settle();
         asked
     }
 
-    /// Begins to stop: commands are refused, and when peers have taken what was sent to them, or the
-    /// linger time is over, the node says goodbye and closes everything. The last event is [`Event::Stop`].
+    /// Begins to stop: commands are refused, and when peers have taken what was sent to them, or
+    /// the linger time is over, the node says goodbye and closes everything. The last event is
+    /// [`Event::Stop`].
     pub fn stop(&mut self, now: Instant) {
         self.advance(now);
         if self.phase != Phase::Running {
             return;
         }
         self.phase = Phase::Draining;
-        let at = self.now + self.node.config().linger;
-        self.deadlines.set(Timer::Linger, at);
+        let at = self.cx.now + self.node.config().linger;
+        self.cx.deadlines.set(Timer::Linger, at);
         self.settle();
     }
 
@@ -332,27 +292,16 @@ impl Engine {
         self.advance(now);
         self.finish_stop();
     }
+}
 
-    /// Whether everything has been said and closed; outputs may still wait.
-    pub fn is_stopped(&self) -> bool {
-        self.phase == Phase::Stopped
-    }
-
+/// What the engine wants and tells.
+impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front().or_else(|| self.resume());
-        if let Some(Output::Writable(link)) = output
-            && let Some(connection) = self.connections.get_mut(&link)
-        {
-            connection.writable_told = false;
-        }
-        output
-    }
-
-    /// Tells once that a congestion has ended.
-    fn resume(&mut self) -> Option<Output> {
-        let told = core::mem::replace(&mut self.resumed, self.node.reliefs());
-        (told != self.resumed).then_some(Output::Resume)
+        self.cx.outputs.pop().or_else(|| {
+            let has_ended = self.relief.has_ended(self.node.backlog());
+            has_ended.then_some(Output::Resume)
+        })
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.
@@ -360,23 +309,15 @@ impl Engine {
         self.node.poll_event()
     }
 
-    /// Whether an event waits.
-    pub fn has_events(&self) -> bool {
-        self.node.has_events()
-    }
-
     /// Takes the next notice for the log.
     pub fn poll_notice(&mut self) -> Option<Notice> {
-        self.node.poll_notice().or_else(|| self.notices.pop())
+        self.node.poll_notice().or_else(|| self.cx.notices.pop())
     }
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let (node, own) = (self.node.poll_timeout(), self.deadlines.next());
-        match own {
-            Some(own) => Some(node.map_or(own, |node| node.min(own))),
-            None => node,
-        }
+        let timeouts = [self.node.poll_timeout(), self.cx.deadlines.next()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// Whether so many events wait for the application that no connection should be read, until
@@ -385,110 +326,86 @@ impl Engine {
         self.node.is_congested()
     }
 
-    /// Whether as many octets wait for a peer as the outbound limit allows.
+    /// Whether everything has been said and closed; outputs may still wait.
+    pub fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+
+    /// Whether as many bytes wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.room(peer) == Room::Full
+        self.capacity(peer) == SendCapacity::Full
     }
 
-    /// The identity of this node.
-    pub fn id(&self) -> PeerId {
-        self.node.id()
+    /// The first member of a group that has no room for another message.
+    pub fn full_member(&self, group: &GroupName) -> Option<PeerId> {
+        let mut members = self.node.peers_by_group(group);
+        members.find(|peer| self.is_full(*peer))
     }
 
-    /// The name of this node.
-    pub fn name(&self) -> &zre_proto::ShortText {
-        self.node.name()
+    /// The node: who it is, and what it knows of its peers and their groups.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+/// What follows.
+impl<C: Connection> Engine<C> {
+    fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut engine = Self {
+            node: Node::new(config, seed, now),
+            phase: Phase::Running,
+            cx: Context::new(seed, now),
+            links: Links::new(),
+            relief: ReliefWatch::default(),
+            memory: C::Memory::default(),
+            released_at: now,
+        };
+        engine.settle();
+        engine
     }
 
-    /// Where this node accepts connections.
-    pub fn endpoint(&self) -> &Endpoint {
-        self.node.endpoint()
-    }
-
-    /// The peers that have entered, in the order of their identities.
-    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.node.peers()
-    }
-
-    /// What is known of a peer; `None` if it has not entered or is gone.
-    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.node.peer(peer)
-    }
-
-    /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
-    pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
-        self.node.last_heard(peer)
-    }
-
-    /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or its session is
-    /// another.
-    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        self.node.is_answered(peer, number)
-    }
-
-    /// The peers in a group, in the order of their identities.
-    pub fn peers_by_group(&self, group: &GroupName) -> impl Iterator<Item = PeerId> {
-        self.node.peers_by_group(group)
-    }
-
-    /// The groups that this node is in, in the order of their names.
-    pub fn own_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.node.own_groups()
-    }
-
-    /// The groups that any peer is in, in the order of their names.
-    pub fn peer_groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.node.peer_groups()
-    }
-
-    /// Room to read a connection's octets into: at least one. Then say how many were read, with
-    /// [`handle_read`](Engine::handle_read), before anything else; if none were, there is nothing to say. Octets of a connection that the engine does not know go nowhere.
-    pub fn inbox(&mut self, link: LinkId) -> &mut [u8] {
-        self.take_back_inbox();
-        match self.connections.get_mut(&link) {
-            Some(connection) => {
-                connection.link.lend_inbox(&mut self.spare_inbox);
-                self.lent_to = Some(link);
-                connection.link.inbox()
-            }
-            None => &mut self.nowhere,
+    fn accept(&mut self, connection: C, remote: SocketAddr, now: Instant) -> LinkId {
+        self.advance(now);
+        let (config, backlog) = (self.node.config(), self.node.backlog());
+        let unclaimed = &mut self.links.unclaimed;
+        let link = unclaimed.accept(connection, remote, config, backlog, &mut self.cx);
+        self.tell_writable(link);
+        if self.is_stopped() {
+            self.links.unclaimed.close(link, &mut self.cx);
         }
-    }
-
-    /// What is to be written to a connection; `None` for one that the engine does not know.
-    pub fn outbox(&mut self, link: LinkId) -> Option<&mut Outbox> {
-        Some(self.connections.get_mut(&link)?.link.outbox())
-    }
-
-    /// Lets go of the memory of bursts, once a second at most, as it takes a look at every connection.
-    fn forget_memory(&mut self) {
-        self.spare_inbox.forget_memory();
-        if self.now.since(self.forgot_at) >= Duration::from_secs(1) {
-            self.forgot_at = self.now;
-            for connection in self.connections.values_mut() {
-                connection.link.outbox().forget_memory();
-            }
-        }
-    }
-
-    /// Idle connections share one inbox: who was lent it last gives it back.
-    fn take_back_inbox(&mut self) {
-        let lent = self.lent_to.take();
-        if let Some(connection) = lent.and_then(|link| self.connections.get_mut(&link)) {
-            connection.link.return_inbox(&mut self.spare_inbox);
-        }
+        link
     }
 
     fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.cx.now = self.cx.now.max(now);
     }
 
     fn command(&mut self, now: Instant) -> Result<(), Error> {
         self.advance(now);
-        if self.phase == Phase::Running {
-            Ok(())
-        } else {
-            Err(Error::Stopped)
+        match self.phase {
+            Phase::Running => Ok(()),
+            Phase::Draining | Phase::Stopped => Err(Error::Stopped),
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Handshake(link) => self.handshake_timed_out(link),
+            Timer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            Timer::Progress(peer) => self.with_links(peer, PeerLinks::check_progress),
+            Timer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
+            Timer::Linger => self.finish_stop(),
+        }
+    }
+
+    fn handshake_timed_out(&mut self, link: LinkId) {
+        match self.cx.owner(link) {
+            Some(Owner::Unclaimed) => {
+                let (unclaimed, backlog) = (&mut self.links.unclaimed, self.node.backlog());
+                unclaimed.check_handshake(link, backlog, &mut self.cx);
+            }
+            Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            Some(Owner::Incoming(_)) | None => {}
         }
     }
 
@@ -502,17 +419,71 @@ impl Engine {
         while let Some(output) = self.node.poll_output() {
             match output {
                 NodeOutput::Beacon(beacon) => {
-                    self.outputs.push_back(Output::Datagram(beacon.encode()));
+                    self.cx.outputs.push(Output::Datagram(beacon.encode()));
                 }
-                NodeOutput::Connect { peer, endpoint } => self.open_path(peer, endpoint),
-                NodeOutput::Send { peer, message } => self.send(peer, &message),
-                NodeOutput::Disconnect { peer } => self.close_paths(peer),
+                NodeOutput::Connect { peer, endpoint } => {
+                    let links = self.links.add_peer(peer, self.cx.now);
+                    links.open(endpoint, &self.node, &mut self.cx);
+                }
+                NodeOutput::Send { peer, message } => {
+                    if let Some(links) = self.links.of_peer_mut(peer) {
+                        let effect =
+                            links.send(message, &mut self.memory, &self.node, &mut self.cx);
+                        self.apply(peer, effect);
+                    }
+                }
+                NodeOutput::Disconnect { peer } => {
+                    if let Some(links) = self.links.remove_peer(peer) {
+                        links.close(&mut self.cx);
+                    }
+                }
             }
         }
     }
 
+    /// Applies a rule to the connections of a peer and carries out what follows.
+    fn with_links(
+        &mut self,
+        peer: PeerId,
+        rule: impl FnOnce(&mut PeerLinks<C>, &Node, &mut Context) -> Effect,
+    ) {
+        if let Some(links) = self.links.of_peer_mut(peer) {
+            let effect = rule(links, &self.node, &mut self.cx);
+            self.apply(peer, effect);
+        }
+    }
+
+    fn apply(&mut self, peer: PeerId, effect: Effect) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
+            Effect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
+            Effect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
+        }
+    }
+
+    /// Asks that a connection is written, if there is something to write.
+    fn tell_writable(&mut self, link: LinkId) {
+        match self.cx.owner(link) {
+            Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::tell_writable),
+            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
+                if let Some(state) = self.links.get_mut(owner, link) {
+                    state.tell_writable(&mut self.cx.outputs);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn capacity(&self, peer: PeerId) -> SendCapacity {
+        match self.links.of_peer(peer) {
+            Some(links) => links.capacity(&self.node),
+            None => capacity_unopened(peer, &self.node),
+        }
+    }
+
     fn continue_stop(&mut self) {
-        if self.phase == Phase::Draining && self.paths.keys().all(|peer| self.is_drained(*peer)) {
+        if self.phase == Phase::Draining && self.links.are_drained(&self.node) {
             self.finish_stop();
         }
     }
@@ -522,17 +493,21 @@ impl Engine {
             return;
         }
         self.phase = Phase::Stopped;
-        self.node.stop(self.now);
+        self.node.stop(self.cx.now);
+        // That closes the connections of all peers.
         self.settle();
-        for link in self.connections.keys().copied().collect::<Vec<_>>() {
-            self.close(link);
-        }
-        self.deadlines.clear_all();
+        self.links.unclaimed.close_all(&mut self.cx);
+        self.cx.deadlines.clear_all();
     }
 
-    /// Forgets a peer for a reason that only connections know.
-    fn exit(&mut self, peer: PeerId, reason: ExitReason) {
-        self.node.remove_peer(peer, reason, self.now);
+    /// Lets go of the memory of bursts, of connections once a second at most: it looks at each.
+    fn release_memory(&mut self) {
+        const INTERVAL: Duration = Duration::from_secs(1);
+        C::release_shared_memory(&mut self.memory);
+        if self.cx.now.since(self.released_at) >= INTERVAL {
+            self.released_at = self.cx.now;
+            self.links.release_memory();
+        }
     }
 }
 

@@ -85,7 +85,7 @@ impl Handshake {
 }
 
 fn property(name: &'static str) -> ShortText {
-    name.try_into().unwrap_or_default()
+    name.try_into().expect("names of properties are short")
 }
 
 fn shown(mechanism: &Mechanism) -> String {

@@ -1,53 +1,55 @@
-//! One ZMTP connection: octets in and frames out (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1).
+//! Connections: ZMTP in bytes (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1), or whole messages.
 
+mod connection;
 mod handshake;
-mod inbox;
-mod outbox;
+mod message_link;
+mod read_buffer;
+mod recycler;
+mod write_buffer;
 
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use zre_proto::{
-    Content, RoutingId,
+    Content, Message, MessageLimits, RoutingId,
     zmtp::{Command, FrameHeader, Greeting, Metadata},
 };
 
-use crate::{config::Limits, error::LinkError};
+use crate::{
+    config::Limits,
+    error::{Fault, LinkError},
+};
+pub use connection::{Connection, LinkEvent, Role};
 use handshake::Handshake;
-pub(crate) use inbox::Inbox;
-pub use outbox::Outbox;
+pub use message_link::MessageLink;
+pub(crate) use read_buffer::ReadBuffer;
+pub use write_buffer::WriteBuffer;
 
 /// The state of one ZMTP connection, in either role.
 ///
-/// The caller reads into [`inbox`](Link::inbox), says how much it was, takes events with [`next_event`](Link::next_event)
-/// until there is none, and writes what [`outbox`](Link::outbox) holds. A link knows no ZRE: it
-/// carries messages of one or more frames. Only the NULL mechanism is offered.
+/// An [`Engine`](crate::Engine) holds its own. A link alone serves programs that play one side of
+/// a connection to a node: tests, fuzzers, tools that look at what a node sends. The caller reads
+/// into [`read_buffer`](Link::read_buffer), says how much it was with
+/// [`handle_read`](Link::handle_read), takes events with [`next_event`](Link::next_event) until
+/// there is none, and writes what [`write_buffer`](Link::write_buffer) holds. A link knows no ZRE:
+/// it carries messages of one or more frames. Only the NULL mechanism is offered.
 #[derive(Debug)]
 pub struct Link {
     phase: Phase,
     handshake: Handshake,
     limits: LinkLimits,
-    inbox: Inbox,
-    /// How many octets must be in the inbox before there is more to decode.
+    input: ReadBuffer,
+    /// How many bytes must be in the read buffer before there is more to decode.
     wanted: usize,
     /// The first frame of the message that is being read, or was read last.
     first: Vec<u8>,
     /// The frames behind it, while more are to come.
     incoming: Option<Content>,
     incoming_size: usize,
-    outbox: Outbox,
-    /// Messages that wait for the end of the handshake, and their octets.
+    output: WriteBuffer,
+    /// Messages that wait for the end of the handshake, and their bytes.
     backlog: VecDeque<Multipart>,
     backlog_size: usize,
-}
-
-/// Which end of a connection this is: in ZRE, messages go from the connecting to the accepting end only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A DEALER that connects, says who it is, and sends.
-    Connecting(RoutingId),
-    /// A ROUTER that accepts, learns who connects, and receives.
-    Accepting,
 }
 
 /// A message of one or more frames.
@@ -57,29 +59,6 @@ pub struct Multipart {
     pub first: Bytes,
     /// The frames behind it.
     pub rest: Content,
-}
-
-/// What came over a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LinkEvent {
-    /// The handshake is over; messages can cross.
-    Open {
-        /// Who is at the other end; always there on an accepting link, never on a connecting one.
-        peer: Option<RoutingId>,
-    },
-    /// A whole message came.
-    Message(Multipart),
-}
-
-/// The same for who looks at the first frame where it is.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    Open {
-        peer: Option<RoutingId>,
-    },
-    /// The frames behind the [first](Link::first).
-    Message(Content),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,21 +77,21 @@ struct LinkLimits {
 }
 
 impl Link {
-    /// The most octets of a command; READY has some sixty.
+    /// The most bytes of a command; READY has some sixty.
     const MAX_COMMAND: usize = 8 << 10;
-    /// A content frame of at most this many octets is copied into a piece of memory of no more, so that one that is kept
-    /// does not keep all that was read with it.
-    pub(crate) const SMALL_FRAME: usize = Inbox::PIECE;
+    /// A content frame of at most this many bytes is copied into a block that it shares with other
+    /// small frames.
+    pub(crate) const SMALL_FRAME: usize = ReadBuffer::BLOCK;
     /// The memory that a larger one may share.
-    pub(crate) const SHARED_BUFFER: usize = Inbox::READ_SIZE;
-    /// What a message in the backlog takes beside its octets.
+    pub(crate) const SHARED_BUFFER: usize = ReadBuffer::READ_SIZE;
+    /// What a message in the backlog takes beside its bytes.
     const BACKLOG_COST: usize = 128;
 
-    /// A link at its beginning, with a greeting in its outbox.
+    /// A link at its beginning, with a greeting to be written.
     pub fn new(role: Role, limits: &Limits) -> Self {
         let handshake = Handshake::new(role);
-        let mut outbox = Outbox::default();
-        outbox.put_slice(&handshake.greeting().encode());
+        let mut output = WriteBuffer::default();
+        output.put_slice(&handshake.greeting().encode());
         Self {
             phase: Phase::Greeting,
             handshake,
@@ -121,45 +100,40 @@ impl Link {
                 message_size: limits.message_size.saturating_add(limits.header_frame),
                 message_frames: limits.message_frames,
             },
-            inbox: Inbox::default(),
+            input: ReadBuffer::default(),
             wanted: 0,
             first: Vec::new(),
             incoming: None,
             incoming_size: 0,
-            outbox,
+            output,
             backlog: VecDeque::new(),
             backlog_size: 0,
         }
     }
 
-    /// Room to read into: at least one octet. Then say how many were read, with [`handle_read`](Link::handle_read).
-    pub fn inbox(&mut self) -> &mut [u8] {
-        self.inbox.room(self.wanted)
+    /// Room to read into: at least one byte. Then say how many were read, with
+    /// [`handle_read`](Link::handle_read).
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        self.input.room(self.wanted)
     }
 
-    /// So many octets have been read into [`inbox`](Link::inbox).
+    /// So many bytes have been read into [`read_buffer`](Link::read_buffer).
     ///
     /// # Panics
     ///
     /// Panics if there was not so much room.
     pub fn handle_read(&mut self, count: usize) {
-        self.inbox.fill(count);
+        self.input.fill(count);
     }
 
-    /// Octets of memory for a message whose end has not come.
-    pub(crate) fn held(&self) -> usize {
-        let frames = self.incoming.as_ref().map_or(0, Content::len);
-        self.inbox.held() + self.incoming_size + frames * size_of::<Bytes>()
-    }
-
-    /// Lends memory to read into, if little waits to be decoded.
-    pub(crate) fn lend_inbox(&mut self, spare: &mut Inbox) {
-        self.inbox.lend(spare);
+    /// Borrows memory to read into, if little waits to be decoded.
+    pub(crate) fn borrow_memory(&mut self, memory: &mut LinkMemory) {
+        self.input.borrow(&mut memory.spare);
     }
 
     /// Gives that memory back.
-    pub(crate) fn return_inbox(&mut self, spare: &mut Inbox) {
-        self.inbox.give_back(spare);
+    pub(crate) fn return_memory(&mut self, memory: &mut LinkMemory) {
+        self.input.give_back(&mut memory.spare);
     }
 
     /// Decodes what comes next; `None` if more must be read first.
@@ -168,35 +142,30 @@ impl Link {
     ///
     /// [`LinkError`] if the other side breaks the protocol; the link is then of no more use.
     pub fn next_event(&mut self) -> Result<Option<LinkEvent>, LinkError> {
-        let incoming = self.next_incoming()?;
-        Ok(incoming.map(|incoming| match incoming {
-            Incoming::Open { peer } => LinkEvent::Open { peer },
-            Incoming::Message(rest) => {
+        let event = self.decode_next()?;
+        Ok(event.map(|event| match event {
+            LinkEvent::Open { peer } => LinkEvent::Open { peer },
+            LinkEvent::Message(rest) => {
                 let first = Bytes::copy_from_slice(&self.first);
                 LinkEvent::Message(Multipart { first, rest })
             }
         }))
     }
 
-    /// The first frame of the message that came last, until the next is decoded.
-    pub(crate) fn first(&self) -> &[u8] {
-        &self.first
-    }
-
-    /// Decodes what comes next, as [`next_event`](Link::next_event).
-    pub(crate) fn next_incoming(&mut self) -> Result<Option<Incoming>, LinkError> {
+    /// Decodes what comes next. Of a message, the first frame stays in `first` until the next call.
+    fn decode_next(&mut self) -> Result<Option<LinkEvent<Content>>, LinkError> {
         if self.incoming.is_none() {
-            self.forget_first();
+            self.clear_first();
         }
         loop {
-            let step = match self.phase {
+            let decoded = match self.phase {
                 Phase::Greeting => self.read_greeting()?,
                 Phase::Handshake | Phase::Open => self.read_frame()?,
             };
-            match step {
-                Step::NeedMore => return Ok(None),
-                Step::Continue => {}
-                Step::Incoming(incoming) => return Ok(Some(incoming)),
+            match decoded {
+                Decoded::NeedMore => return Ok(None),
+                Decoded::Continue => {}
+                Decoded::Event(event) => return Ok(Some(event)),
             }
         }
     }
@@ -209,7 +178,7 @@ impl Link {
     /// Queues a message; it goes out behind the handshake.
     pub fn send(&mut self, first: &[u8], rest: &Content) {
         if self.is_open() {
-            self.outbox.put_message(first, rest);
+            self.output.put_message(first, rest);
         } else {
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
@@ -219,50 +188,43 @@ impl Link {
     }
 
     /// What is to be written, in this order.
-    pub fn outbox(&mut self) -> &mut Outbox {
-        &mut self.outbox
+    pub fn write_buffer(&mut self) -> &mut WriteBuffer {
+        &mut self.output
     }
 
-    /// How many octets wait, before and behind the end of the handshake.
+    /// How many bytes wait, before and behind the end of the handshake.
     pub fn queued(&self) -> usize {
-        self.outbox.remaining() + self.backlog_size
+        self.output.remaining() + self.backlog_size
     }
 
-    /// Takes over the messages that another link to the same peer could not send.
-    pub(crate) fn take_backlog(&mut self, failed: &mut Self) {
-        self.backlog = core::mem::take(&mut failed.backlog);
-        self.backlog_size = core::mem::take(&mut failed.backlog_size);
-    }
-
-    fn read_greeting(&mut self) -> Result<Step, LinkError> {
-        let Some(greeting) = Greeting::decode(self.inbox.filled())? else {
+    fn read_greeting(&mut self) -> Result<Decoded, LinkError> {
+        let Some(greeting) = Greeting::decode(self.input.filled())? else {
             self.wanted = Greeting::LEN;
-            return Ok(Step::NeedMore);
+            return Ok(Decoded::NeedMore);
         };
-        self.inbox.advance(Greeting::LEN);
+        self.input.advance(Greeting::LEN);
         self.wanted = 0;
         let ready = self.handshake.greeted(&greeting)?;
-        self.outbox.put_command(&ready);
+        self.output.put_command(&ready);
         self.phase = Phase::Handshake;
-        Ok(Step::Continue)
+        Ok(Decoded::Continue)
     }
 
-    fn read_frame(&mut self) -> Result<Step, LinkError> {
-        let Some((header, head_len)) = FrameHeader::decode(self.inbox.filled())? else {
+    fn read_frame(&mut self) -> Result<Decoded, LinkError> {
+        let Some((header, head_len)) = FrameHeader::decode(self.input.filled())? else {
             self.wanted = FrameHeader::MAX_LEN;
-            return Ok(Step::NeedMore);
+            return Ok(Decoded::NeedMore);
         };
         let size = self.check_size(&header)?;
-        if self.inbox.len() - head_len < size {
+        if self.input.len() - head_len < size {
             self.wanted = head_len + size;
-            return Ok(Step::NeedMore);
+            return Ok(Decoded::NeedMore);
         }
-        self.inbox.advance(head_len);
+        self.input.advance(head_len);
         self.wanted = 0;
         if header.command {
-            let body = self.inbox.filled().get(..size).unwrap_or_default();
-            let command = Command::decode(body)?;
-            self.inbox.advance(size);
+            let command = Command::decode(self.input.front(size))?;
+            self.input.advance(size);
             return self.take_command(command);
         }
         let content = match self.incoming.take() {
@@ -279,31 +241,30 @@ impl Link {
         self.incoming_size += size;
         if header.more {
             self.incoming = Some(content);
-            return Ok(Step::Continue);
+            return Ok(Decoded::Continue);
         }
         self.incoming_size = 0;
-        Ok(Step::Incoming(Incoming::Message(content)))
+        Ok(Decoded::Event(LinkEvent::Message(content)))
     }
 
     fn take_first(&mut self, size: usize) {
         if size <= Self::SMALL_FRAME {
-            let octets = self.inbox.filled().get(..size).unwrap_or_default();
-            self.first.extend_from_slice(octets);
-            self.inbox.advance(size);
+            self.first.extend_from_slice(self.input.front(size));
+            self.input.advance(size);
         } else {
-            self.first.extend_from_slice(&self.inbox.take(size));
+            self.first.extend_from_slice(&self.input.take(size));
         }
     }
 
     fn take_content(&mut self, size: usize) -> Bytes {
         match size {
-            ..=Self::SMALL_FRAME => self.inbox.copy(size),
-            _ => self.inbox.take(size),
+            ..=Self::SMALL_FRAME => self.input.copy(size),
+            _ => self.input.take(size),
         }
     }
 
     /// Keeps the memory for the next first frame, if it is no more than all but HELLO can take.
-    fn forget_first(&mut self) {
+    fn clear_first(&mut self) {
         const KEPT: usize = 512;
         if self.first.capacity() > KEPT {
             self.first = Vec::new();
@@ -348,43 +309,116 @@ impl Link {
         }
     }
 
-    fn take_command(&mut self, command: Command) -> Result<Step, LinkError> {
+    fn take_command(&mut self, command: Command) -> Result<Decoded, LinkError> {
         match (command, self.phase) {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
             }
             (Command::Ping { context, .. }, Phase::Open) => {
                 self.answer_ping(context);
-                Ok(Step::Continue)
+                Ok(Decoded::Continue)
             }
-            (_, Phase::Open) => Ok(Step::Continue),
+            (_, Phase::Open) => Ok(Decoded::Continue),
             (Command::Ready(metadata), _) => self.open(&metadata),
             (other, _) => Err(LinkError::NotReady(command_name(&other))),
         }
     }
 
-    fn open(&mut self, metadata: &Metadata) -> Result<Step, LinkError> {
+    fn open(&mut self, metadata: &Metadata) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
         self.phase = Phase::Open;
         self.backlog_size = 0;
         for Multipart { first, rest } in core::mem::take(&mut self.backlog) {
-            self.outbox.put_message(&first, &rest);
+            self.output.put_message(&first, &rest);
         }
-        Ok(Step::Incoming(Incoming::Open { peer }))
+        Ok(Decoded::Event(LinkEvent::Open { peer }))
     }
 
-    /// Who asks without reading the answers gets no more of them.
+    /// Stops answering PINGs while the peer does not read our PONGs.
     fn answer_ping(&mut self, context: Bytes) {
-        if self.outbox.remaining() < Self::MAX_COMMAND {
-            self.outbox.put_command(&Command::Pong { context });
+        if self.output.remaining() < Self::MAX_COMMAND {
+            self.output.put_command(&Command::Pong { context });
         }
     }
 }
 
-enum Step {
+impl Connection for Link {
+    type Memory = LinkMemory;
+
+    fn connecting(own: RoutingId, limits: &Limits) -> Self {
+        Self::new(Role::Connecting(own), limits)
+    }
+
+    fn handle_connected(&mut self) -> bool {
+        // It is open when the other side has shaken hands.
+        false
+    }
+
+    fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
+        Ok(match self.decode_next()? {
+            Some(LinkEvent::Message(content)) => {
+                let message = Message::decode(&self.first, content, limits)?;
+                Some(LinkEvent::Message(message))
+            }
+            Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
+            None => None,
+        })
+    }
+
+    fn send(&mut self, message: Message, memory: &mut LinkMemory) {
+        let header = &mut memory.header;
+        header.clear();
+        message.encode_header(header);
+        match message.body.content() {
+            Some(content) => Self::send(self, header, content),
+            None => Self::send(self, header, &Content::default()),
+        }
+    }
+
+    fn queued(&self) -> usize {
+        Self::queued(self)
+    }
+
+    fn has_output(&self) -> bool {
+        self.output.has_remaining()
+    }
+
+    fn written(&self) -> u64 {
+        self.output.written()
+    }
+
+    fn unfinished(&self) -> usize {
+        let frames = self.incoming.as_ref().map_or(0, Content::len);
+        self.input.held() + self.incoming_size + frames * size_of::<Bytes>()
+    }
+
+    fn take_unsent(&mut self, failed: Self) {
+        self.backlog = failed.backlog;
+        self.backlog_size = failed.backlog_size;
+    }
+
+    fn release_memory(&mut self) {
+        self.output.release_memory();
+    }
+
+    fn release_shared_memory(memory: &mut LinkMemory) {
+        memory.spare.release_memory();
+    }
+}
+
+/// Memory that an engine's links use in turn.
+#[derive(Debug, Default)]
+pub struct LinkMemory {
+    /// A message's first frame while it is encoded.
+    header: BytesMut,
+    /// What idle links share to read into.
+    spare: ReadBuffer,
+}
+
+enum Decoded {
     NeedMore,
     Continue,
-    Incoming(Incoming),
+    Event(LinkEvent<Content>),
 }
 
 fn command_name(command: &Command) -> String {

@@ -127,7 +127,7 @@ fn a_ping_is_answered_by_a_pong_with_its_context() {
 }
 
 #[test]
-fn pings_without_reading_the_pongs_do_not_grow_the_outbox() {
+fn pings_without_reading_the_pongs_do_not_grow_the_write_buffer() {
     let mut router = open_router();
     let ping = frame(COMMAND, &[b"\x04PING\0\0", &[9; 16][..]].concat());
     for _ in 0..100 {
@@ -401,13 +401,13 @@ fn what_is_announced_reserves_nothing() {
     feed(&mut router, &frame(MORE, b"first")).unwrap();
     feed(&mut router, &head).unwrap();
     for sent in 0..20 {
-        assert!(router.inbox.capacity() <= 256 << 10, "after {sent} octets");
+        assert!(router.input.capacity() <= 256 << 10, "after {sent} octets");
         feed(&mut router, b"x").unwrap();
     }
     for _ in 0..16 {
         feed(&mut router, &[0; 64 << 10]).unwrap();
     }
-    let capacity = router.inbox.capacity();
+    let capacity = router.input.capacity();
     assert!(capacity <= 4 << 20, "{capacity} for one MiB that came");
 }
 
@@ -450,13 +450,13 @@ fn connections_that_lend_each_other_memory_read_what_they_would_alone() {
     let alone = feed(&mut open_router(), &octets).unwrap();
     assert_eq!(alone.len(), 3);
     for piece in [1, 61, 4093, 66_000, usize::MAX] {
-        let (mut one, mut other, mut spare) = (open_router(), open_router(), Inbox::default());
+        let (mut one, mut other, mut spare) = (open_router(), open_router(), LinkMemory::default());
         let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
         for now in octets.chunks(piece) {
             for (link, events) in [(&mut one, &mut of_one), (&mut other, &mut of_other)] {
-                link.lend_inbox(&mut spare);
+                link.borrow_memory(&mut spare);
                 events.extend(feed(link, now).unwrap());
-                link.return_inbox(&mut spare);
+                link.return_memory(&mut spare);
             }
         }
         assert!(of_one == alone && of_other == alone, "pieces of {piece}");
@@ -465,30 +465,30 @@ fn connections_that_lend_each_other_memory_read_what_they_would_alone() {
 
 #[test]
 fn of_memory_that_is_lent_a_small_rest_keeps_nothing() {
-    let (mut link, mut spare) = (open_router(), Inbox::default());
+    let (mut link, mut spare) = (open_router(), LinkMemory::default());
     for rest in [100, 2000] {
         for _ in 0..3 {
-            link.lend_inbox(&mut spare);
-            assert!(link.inbox().len() > 60 << 10, "{rest}");
+            link.borrow_memory(&mut spare);
+            assert!(link.read_buffer().len() > 60 << 10, "{rest}");
             let octets = frame(0, &vec![1; 2 * rest]);
             feed(&mut link, &octets[..rest]).unwrap();
-            link.return_inbox(&mut spare);
-            assert_eq!(link.held(), rest);
-            link.lend_inbox(&mut spare);
+            link.return_memory(&mut spare);
+            assert_eq!(link.unfinished(), rest);
+            link.borrow_memory(&mut spare);
             feed(&mut link, &octets[rest..]).unwrap();
-            link.return_inbox(&mut spare);
+            link.return_memory(&mut spare);
         }
     }
 }
 
 #[test]
 fn a_large_frame_has_memory_of_its_own_when_enough_of_it_has_come() {
-    let (mut link, mut spare) = (open_router(), Inbox::default());
+    let (mut link, mut spare) = (open_router(), LinkMemory::default());
     let mut read = |link: &mut Link, octets: &[u8]| {
-        link.lend_inbox(&mut spare);
+        link.borrow_memory(&mut spare);
         feed(link, octets).unwrap();
-        link.return_inbox(&mut spare);
-        link.held()
+        link.return_memory(&mut spare);
+        link.unfinished()
     };
     let octets = [frame(MORE, b"first"), frame(0, &[1; 1 << 20])].concat();
     for octet in octets[..1000].chunks(1) {
@@ -496,9 +496,9 @@ fn a_large_frame_has_memory_of_its_own_when_enough_of_it_has_come() {
         assert!(held < 2000, "{held} for so little");
     }
     read(&mut link, &octets[1000..70_000]);
-    let room = link.inbox().len();
+    let room = link.read_buffer().len();
     assert!(room >= 32 << 10, "{room}");
-    let held = link.held();
+    let held = link.unfinished();
     assert!(
         held <= 2 * 70_000 + 100,
         "{held}, no more than twice what came"
@@ -511,7 +511,7 @@ fn the_memory_of_a_huge_frame_is_not_used_for_a_small_one() {
     let octets = [frame(MORE, b"first"), frame(0, &vec![1; 4 << 20])].concat();
     feed(&mut router, &octets).unwrap();
     feed(&mut router, &frame(MORE, b"first")).unwrap();
-    let capacity = router.inbox.capacity();
+    let capacity = router.input.capacity();
     assert!(capacity <= 256 << 10, "{capacity}");
 }
 
@@ -550,7 +550,7 @@ fn there_is_always_room_to_read() {
     let mut router = open_router();
     for size in [0, 1, 4095, 65_535, 65_536, 300_000] {
         for octet in frame(0, &vec![5; size]).chunks(8191) {
-            assert!(!router.inbox().is_empty());
+            assert!(!router.read_buffer().is_empty());
             feed(&mut router, octet).unwrap();
         }
     }
@@ -642,17 +642,17 @@ fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn written(link: &mut Link) -> Vec<u8> {
-    let outbox = link.outbox();
-    outbox.copy_to_bytes(outbox.remaining()).into()
+    let buffer = link.write_buffer();
+    buffer.copy_to_bytes(buffer.remaining()).into()
 }
 
-/// Reads as a socket would: never more than the inbox has room for.
+/// Reads as a socket would: never more than there is room for.
 pub(crate) fn feed(link: &mut Link, mut octets: &[u8]) -> Result<Vec<LinkEvent>, LinkError> {
     let mut events = Vec::new();
     while !octets.is_empty() {
-        let inbox = link.inbox();
-        let (now, later) = octets.split_at(inbox.len().min(octets.len()));
-        inbox[..now.len()].copy_from_slice(now);
+        let room = link.read_buffer();
+        let (now, later) = octets.split_at(room.len().min(octets.len()));
+        room[..now.len()].copy_from_slice(now);
         octets = later;
         link.handle_read(now.len());
         while let Some(event) = link.next_event()? {
@@ -685,7 +685,7 @@ fn carry(from: &mut Link, to: &mut Link, split: Split) -> Result<Vec<LinkEvent>,
 /// Carries everything both ways; gives what the router told.
 fn converse(dealer: &mut Link, router: &mut Link, split: Split) -> Vec<LinkEvent> {
     let mut events = Vec::new();
-    while dealer.outbox().has_remaining() || router.outbox().has_remaining() {
+    while dealer.write_buffer().has_remaining() || router.write_buffer().has_remaining() {
         events.extend(carry(dealer, router, split).unwrap());
         carry(router, dealer, split).unwrap();
     }

@@ -28,7 +28,7 @@ use zre_proto::{
 };
 
 use crate::{
-    backlog::Patience,
+    backlog::{Backlog, Patience},
     config::Config,
     error::{Error, Fault},
     event::{Event, ExitReason},
@@ -370,9 +370,14 @@ impl Node {
         self.context.events.is_congested()
     }
 
-    /// How many congestions have ended.
-    pub(crate) fn reliefs(&self) -> u64 {
-        self.context.events.reliefs()
+    /// The events that wait, for deadlines that stand still while they are too many.
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.context.events
+    }
+
+    /// Whether there is something to do.
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.context.outputs.is_empty()
     }
 
     /// A deadline for something that a peer must do. It stands still while the node

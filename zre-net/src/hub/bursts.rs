@@ -140,7 +140,7 @@ impl<S: Stream> State<S> {
         let Some(known) = known.filter(|known| known.is_writable()) else {
             return;
         };
-        let outbox = self.engine.outbox(link);
+        let outbox = self.engine.write_buffer(link);
         let queued = outbox.map_or(0, |outbox| outbox.remaining());
         match known.pace.next(queued, now) {
             Turn::Write => self.write_now(link, now),

@@ -228,9 +228,16 @@ impl<S: Stream> State<S> {
         if !self.links.0.contains_key(&link) {
             return;
         }
-        match stream.try_read(self.engine.inbox(link)) {
-            Ok(0) => self.ended(link, "the other side closed it", now),
-            Ok(count) => self.engine.handle_read(link, count, now),
+        let Some(mut reader) = self.engine.reader(link) else {
+            return;
+        };
+        let result = stream.try_read(reader.buffer());
+        if let Ok(count @ 1..) = result {
+            return reader.commit(count, now);
+        }
+        drop(reader);
+        match result {
+            Ok(_) => self.ended(link, "the other side closed it", now),
             Err(error) if is_transient(&error) => {}
             Err(error) => self.ended(link, &error.to_string(), now),
         }
@@ -267,7 +274,7 @@ impl<S: Stream> State<S> {
         /// So much at a time, or the others would wait for the end of a very long message.
         const BUDGET: usize = 4 << 20;
         let mut total = 0;
-        while let Some(outbox) = self.engine.outbox(link).filter(Buf::has_remaining) {
+        while let Some(outbox) = self.engine.write_buffer(link).filter(Buf::has_remaining) {
             let mut slices = [IoSlice::new(&[]); 64];
             let mut count = 0;
             for (slice, chunk) in slices.iter_mut().zip(outbox.chunks()) {

@@ -241,14 +241,18 @@ impl Honest {
 
 /// Writes one piece to the engine, if it reads; says whether it did.
 fn write(link: &mut Link, id: LinkId, piece: usize, engine: &mut Engine, now: Instant) -> bool {
-    let outbox = link.outbox();
+    let outbox = link.write_buffer();
     if !outbox.has_remaining() || engine.is_congested() {
         return false;
     }
-    let inbox = engine.inbox(id);
-    let count = outbox.remaining().min(inbox.len()).min(piece).min(READ);
-    outbox.copy_to_slice(&mut inbox[..count]);
-    engine.handle_read(id, count, now);
+    let Some(mut reader) = engine.reader(id) else {
+        outbox.advance(outbox.remaining());
+        return true;
+    };
+    let buffer = reader.buffer();
+    let count = outbox.remaining().min(buffer.len()).min(piece).min(READ);
+    outbox.copy_to_slice(&mut buffer[..count]);
+    reader.commit(count, now);
     true
 }
 
@@ -260,7 +264,7 @@ fn read(
     engine: &mut Engine,
     now: Instant,
 ) -> Option<Vec<Multipart>> {
-    let outbox = engine.outbox(id)?;
+    let outbox = engine.write_buffer(id)?;
     let count = outbox.remaining().min(piece);
     let octets = outbox.copy_to_bytes(count);
     engine.handle_written(now);

@@ -106,7 +106,7 @@ fn a_connection_that_is_never_answered_is_given_up_and_closed() {
     assert_eq!(solo.closed, []);
     solo.run(millis(2));
     assert_eq!(solo.closed, [link]);
-    assert!(solo.engine.outbox(link).is_none());
+    assert!(solo.engine.write_buffer(link).is_none());
     assert!(solo.wanted.is_empty());
 
     solo.beacon(PeerId::from([1; 16]), &endpoint(1));
@@ -219,7 +219,7 @@ fn a_peer_enters_only_if_it_can_be_sent_to() {
     assert_eq!(sent, Ok(()));
     let (link, _) = solo.wanted.pop_front().expect("a connection to it");
     solo.engine.handle_connected(link, solo.now);
-    assert!(solo.engine.outbox(link).unwrap().has_remaining());
+    assert!(solo.engine.write_buffer(link).unwrap().has_remaining());
 }
 
 /// libzmq connects again by itself, but what was sent before is gone: only our HELLO brings another.

@@ -67,7 +67,7 @@ fn groups_and_headers_from_before_the_start_are_there_on_entering() {
     net.settle();
     assert_eq!(net.told(0), ["enter bob", "join bob EARLY"]);
     let bob = net.id(bob);
-    let info = net.engine(0).peer(bob).unwrap();
+    let info = net.engine(0).node().peer(bob).unwrap();
     assert_eq!(info.headers.get("X-ROLE").unwrap(), "listener");
     assert!(info.groups.contains(&group("EARLY")));
 }
@@ -164,7 +164,7 @@ fn a_large_whisper_leaves_from_where_it_is() {
         .whisper(bob, large.clone().into(), now)
         .unwrap();
     let link = net.wire(0, 1).ends[0].link;
-    let outbox = net.engine(0).outbox(link).unwrap();
+    let outbox = net.engine(0).write_buffer(link).unwrap();
     let shared = outbox.chunks().find(|chunk| chunk.len() == large.len());
     assert_eq!(shared.map(<[u8]>::as_ptr), Some(large.as_ptr()));
     let beside: usize = outbox.chunks().map(<[u8]>::len).sum::<usize>() - large.len();
@@ -190,7 +190,7 @@ fn a_shout_to_many_holds_one_copy() {
     assert_eq!(shouted.unwrap().reached, 5);
     for host in 1..6 {
         let link = net.wire(0, host).ends[0].link;
-        let outbox = net.engine(0).outbox(link).unwrap();
+        let outbox = net.engine(0).write_buffer(link).unwrap();
         assert!(
             outbox
                 .chunks()

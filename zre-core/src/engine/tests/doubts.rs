@@ -277,7 +277,7 @@ fn claim_endpoint(net: &mut Net) {
     let Body::Hello(mut hello) = hello(7) else {
         unreachable!("it is a HELLO")
     };
-    hello.endpoint = net.engine(BOB).endpoint().clone();
+    hello.endpoint = net.engine(BOB).node().endpoint().clone();
     say_to_alice(net, [7; 16].into(), 1, Body::Hello(hello));
 }
 
@@ -289,13 +289,14 @@ fn say_to_alice(net: &mut Net, id: PeerId, sequence: u16, body: Body) {
     let message = Message { sequence, body };
     far.send(&message.header(), &Default::default());
     loop {
-        let outbox = far.outbox();
+        let outbox = far.write_buffer();
         let ours = outbox.copy_to_bytes(outbox.remaining());
         for octet in &ours {
-            engine.inbox(at)[0] = *octet;
-            engine.handle_read(at, 1, now);
+            let mut reader = engine.reader(at).unwrap();
+            reader.buffer()[0] = *octet;
+            reader.commit(1, now);
         }
-        let outbox = engine.outbox(at).unwrap();
+        let outbox = engine.write_buffer(at).unwrap();
         let theirs = outbox.copy_to_bytes(outbox.remaining());
         feed(&mut far, &theirs).unwrap();
         if ours.is_empty() && theirs.is_empty() {
@@ -306,7 +307,7 @@ fn say_to_alice(net: &mut Net, id: PeerId, sequence: u16, body: Body) {
 
 /// The system takes all that waits for a connection.
 fn take(solo: &mut Solo, link: crate::engine::LinkId) {
-    if let Some(outbox) = solo.engine.outbox(link) {
+    if let Some(outbox) = solo.engine.write_buffer(link) {
         outbox.advance(outbox.remaining());
     }
     solo.engine.handle_written(solo.now);

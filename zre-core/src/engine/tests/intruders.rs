@@ -50,7 +50,7 @@ fn hello_with_our_own_endpoint_under_a_peers_identity_does_not_disturb_it() {
         let Body::Hello(mut hello) = hello(1) else {
             unreachable!("it is a HELLO")
         };
-        hello.endpoint = solo.engine.endpoint().clone();
+        hello.endpoint = solo.engine.node().endpoint().clone();
         stranger.send(solo, 1, Body::Hello(hello));
     });
 }
@@ -97,7 +97,7 @@ fn messages_before_hello_from_somebody_unknown_are_passed_over() {
 #[test]
 fn nobody_connects_under_our_own_identity() {
     let mut solo = Solo::new();
-    let stranger = solo.connect(solo.engine.id());
+    let stranger = solo.connect(solo.engine.node().id());
     assert!(stranger.is_closed(&solo));
     assert!(solo.notices.iter().any(|notice| matches!(
         notice,
@@ -116,7 +116,7 @@ fn junk_on_an_accepted_connection_closes_it_with_a_notice() {
     let link = solo.accept();
     solo.read(link, b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(solo.closed, [link]);
-    assert!(solo.engine.outbox(link).is_none());
+    assert!(solo.engine.write_buffer(link).is_none());
     assert!(matches!(
         solo.notices[..],
         [Notice::LinkClosed {

@@ -84,7 +84,7 @@ fn connections_that_come_and_go_in_every_way_leave_all_the_room_there_was() {
         solo.read(junk, b"junk");
         let mut malformed = solo.connect(PeerId::from([200; 16]));
         malformed.send_raw(&mut solo, b"");
-        solo.connect(solo.engine.id());
+        solo.connect(solo.engine.node().id());
 
         let mut puppet = solo.puppet(round + 1);
         let mut second = solo.connect(puppet.id);
@@ -127,7 +127,7 @@ fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit() {
         stranger.send(&mut solo, 1, hello(number));
         links += 1;
     }
-    assert_eq!(solo.engine.peers().count(), 4);
+    assert_eq!(solo.engine.node().peers().count(), 4);
     assert_eq!(solo.wanted.len(), 4);
     assert_eq!(solo.closed.len(), links - 4 - 4);
 }
@@ -235,7 +235,10 @@ fn messages_without_an_end_hold_no_more_than_the_limit_together() {
         assert_eq!(exits.count(), usize::from(number > 4), "{number}: {told:?}");
         honest.is_undisturbed(&mut solo);
     }
-    assert!(solo.engine.peer(patient.id).is_some(), "it holds little");
+    assert!(
+        solo.engine.node().peer(patient.id).is_some(),
+        "it holds little"
+    );
 
     // What has ended no longer counts.
     for _ in 0..100 {
@@ -272,6 +275,6 @@ fn an_outbound_limit_may_be_as_high_as_can_be() {
 fn a_connection_from_nobody_is_answered_by_a_greeting_only() {
     let mut solo = Solo::new();
     let link = solo.accept();
-    assert_eq!(solo.engine.outbox(link).unwrap().remaining(), 64);
+    assert_eq!(solo.engine.write_buffer(link).unwrap().remaining(), 64);
     assert_eq!(solo.told(), NOTHING);
 }

@@ -130,7 +130,7 @@ impl Net {
     }
 
     pub(super) fn id(&self, host: usize) -> PeerId {
-        self.hosts[host].engine.id()
+        self.hosts[host].engine.node().id()
     }
 
     pub(super) fn whisper(&mut self, from: usize, to: usize, text: &'static str) {
@@ -364,7 +364,7 @@ impl Net {
             return false;
         }
         let host = &mut self.hosts[here.host];
-        let Some(outbox) = host.engine.outbox(here.link) else {
+        let Some(outbox) = host.engine.write_buffer(here.link) else {
             here.writable = false;
             return false;
         };
@@ -394,12 +394,17 @@ impl Net {
             }
             return end.ends && end.closed;
         }
-        let inbox = engine.inbox(end.link);
-        let count = inbox.len().min(self.piece).min(end.arrived.len());
+        let Some(mut reader) = engine.reader(end.link) else {
+            // The engine has closed it, which this end has yet to hear.
+            end.arrived.clear();
+            return true;
+        };
+        let buffer = reader.buffer();
+        let count = buffer.len().min(self.piece).min(end.arrived.len());
         assert!(count > 0, "no room to read");
         let octets: Vec<u8> = end.arrived.drain(..count).collect();
-        inbox[..count].copy_from_slice(&octets);
-        engine.handle_read(end.link, count, self.now);
+        buffer[..count].copy_from_slice(&octets);
+        reader.commit(count, self.now);
         true
     }
 }

@@ -154,7 +154,7 @@ fn a_peer_that_asks_again_and_again_without_reading_the_answers_is_gone() {
         puppet.to.exchange(&mut solo);
         most = most.max(
             solo.engine
-                .outbox(puppet.from.at)
+                .write_buffer(puppet.from.at)
                 .map_or(0, |outbox| outbox.remaining()),
         );
         assert!(most < 2 << 20, "{most} octets wait");

@@ -63,7 +63,7 @@ fn another_node_at_the_endpoint_of_a_peer_replaces_it() {
     let mut net = Net::of_two();
     net.unplug(1);
     let mut config = net.config("carol");
-    config.endpoint = net.engine(1).endpoint().clone();
+    config.endpoint = net.engine(1).node().endpoint().clone();
     net.add_with(config);
     net.run(secs(2));
     let expected = [

@@ -139,12 +139,14 @@ impl Solo {
 
     /// Octets come in on a connection, whether or not the engine knows it.
     pub(super) fn read(&mut self, link: LinkId, mut octets: &[u8]) {
-        while !octets.is_empty() {
-            let inbox = self.engine.inbox(link);
-            let (now, later) = octets.split_at(inbox.len().min(octets.len()));
-            inbox[..now.len()].copy_from_slice(now);
+        while !octets.is_empty()
+            && let Some(mut reader) = self.engine.reader(link)
+        {
+            let buffer = reader.buffer();
+            let (now, later) = octets.split_at(buffer.len().min(octets.len()));
+            buffer[..now.len()].copy_from_slice(now);
             octets = later;
-            self.engine.handle_read(link, now.len(), self.now);
+            reader.commit(now.len(), self.now);
         }
         self.drain();
     }
@@ -214,9 +216,9 @@ impl Far {
     /// Carries everything both ways, as far as this end reads.
     pub(super) fn exchange(&mut self, solo: &mut Solo) {
         loop {
-            let ours = take(self.link.outbox());
+            let ours = take(self.link.write_buffer());
             solo.read(self.at, &ours);
-            let theirs = match solo.engine.outbox(self.at) {
+            let theirs = match solo.engine.write_buffer(self.at) {
                 Some(outbox) if self.reads => take(outbox),
                 _ => Bytes::new(),
             };
@@ -294,6 +296,6 @@ pub(super) fn whisper(text: &'static str) -> Body {
     Body::Whisper { content }
 }
 
-fn take(outbox: &mut crate::link::Outbox) -> Bytes {
+fn take(outbox: &mut crate::link::WriteBuffer) -> Bytes {
     outbox.copy_to_bytes(outbox.remaining())
 }

@@ -134,7 +134,7 @@ fn a_connection_that_is_not_there_yet_is_closed_with_the_others() {
     solo.drain();
     solo.closed.sort();
     assert_eq!(solo.closed, [accepted, opening]);
-    assert!(solo.engine.outbox(accepted).is_none());
+    assert!(solo.engine.write_buffer(accepted).is_none());
 }
 
 #[test]

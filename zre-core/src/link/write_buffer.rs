@@ -1,4 +1,4 @@
-//! Octets on their way out.
+//! Bytes on their way out.
 
 use alloc::collections::VecDeque;
 
@@ -8,38 +8,38 @@ use zre_proto::{
     zmtp::{Command, FrameHeader},
 };
 
-/// What is to be written to a connection: small things side by side, large payloads where they are.
+/// What is to be written to a connection: small frames side by side, large ones where they are.
 ///
-/// Write some or all of [`chunks`](Outbox::chunks), then [`advance`](Buf::advance) by as much.
+/// Write some or all of [`chunks`](WriteBuffer::chunks), then [`advance`](Buf::advance) by as much.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct WriteBuffer {
     segments: VecDeque<Bytes>,
     tail: BytesMut,
     remaining: usize,
     written: u64,
 }
 
-impl Outbox {
-    /// A frame of at most this many octets is copied beside its neighbours, so that many small
-    /// messages are one piece; a larger one is sent from where it is.
+impl WriteBuffer {
+    /// A frame of at most this many bytes is copied beside its neighbours, so that many small
+    /// messages are one chunk for the system; a larger one is sent from where it is.
     const COPIED: usize = 2 << 10;
-    /// An outbox that has been empty for a while keeps no more memory than this.
+    /// A buffer that has been empty for a while keeps no more memory than this.
     const KEPT: usize = 16 << 10;
 
-    /// The octets to write, in order.
+    /// The bytes to write, in order.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
         self.segments.iter().map(|segment| &segment[..]).chain(tail)
     }
 
-    /// How many octets have been written since the beginning.
-    pub(crate) fn written(&self) -> u64 {
+    /// How many bytes have been written since the beginning.
+    pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    pub(super) fn put_slice(&mut self, octets: &[u8]) {
-        self.tail.put_slice(octets);
-        self.remaining += octets.len();
+    pub(super) fn put_slice(&mut self, bytes: &[u8]) {
+        self.tail.put_slice(bytes);
+        self.remaining += bytes.len();
     }
 
     pub(super) fn put_command(&mut self, command: &Command) {
@@ -82,11 +82,11 @@ impl Outbox {
     }
 
     /// Lets go of the memory of a burst, if all of it has been written.
-    pub(crate) fn forget_memory(&mut self) {
+    pub(super) fn release_memory(&mut self) {
         if self.remaining > 0 {
             return;
         }
-        // What has been written still belongs to it, in front.
+        // The tail still owns the memory in front of it, of what has been written.
         if self.tail.try_reclaim(Self::KEPT + 1) {
             self.tail = BytesMut::new();
         }
@@ -94,7 +94,7 @@ impl Outbox {
     }
 }
 
-impl Buf for Outbox {
+impl Buf for WriteBuffer {
     fn remaining(&self) -> usize {
         self.remaining
     }
@@ -128,40 +128,40 @@ mod tests {
 
     use super::*;
 
-    fn written(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+    fn written(buffer: &mut WriteBuffer, step: usize) -> Vec<u8> {
         let mut all = Vec::new();
-        while outbox.has_remaining() {
-            let gathered: Vec<u8> = outbox.chunks().flatten().copied().collect();
-            assert_eq!(gathered.len(), outbox.remaining());
+        while buffer.has_remaining() {
+            let gathered: Vec<u8> = buffer.chunks().flatten().copied().collect();
+            assert_eq!(gathered.len(), buffer.remaining());
             let count = step.min(gathered.len());
             all.extend(&gathered[..count]);
-            outbox.advance(count);
+            buffer.advance(count);
         }
         all
     }
 
     #[test]
-    fn octets_leave_in_order_whatever_the_pieces() {
+    fn bytes_leave_in_order_whatever_the_pieces() {
         let large = Bytes::from(vec![7; 5000]);
         let content = Content::from([Bytes::from_static(b"small"), large, Bytes::new()]);
-        let mut reference = Outbox::default();
+        let mut reference = WriteBuffer::default();
         reference.put_message(b"first", &content);
         let expected = written(&mut reference, usize::MAX);
         assert_eq!(expected[..7], *b"\x01\x05first");
         for step in [1, 7, 4096] {
-            let mut outbox = Outbox::default();
-            outbox.put_message(b"first", &content);
-            assert_eq!(written(&mut outbox, step), expected);
+            let mut buffer = WriteBuffer::default();
+            buffer.put_message(b"first", &content);
+            assert_eq!(written(&mut buffer, step), expected);
         }
     }
 
     #[test]
     fn a_large_payload_is_not_copied() {
         let large = Bytes::from(vec![7; 5000]);
-        let mut outbox = Outbox::default();
-        outbox.put_message(b"first", &large.clone().into());
+        let mut buffer = WriteBuffer::default();
+        buffer.put_message(b"first", &large.clone().into());
         assert!(
-            outbox
+            buffer
                 .chunks()
                 .any(|chunk| chunk.as_ptr() == large.as_ptr())
         );

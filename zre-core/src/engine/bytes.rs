@@ -1,0 +1,125 @@
+//! An engine whose connections carry bytes.
+
+use core::net::SocketAddr;
+
+use super::{Engine, context::Owner, output::LinkId};
+use crate::{
+    config::Config,
+    link::{Link, Role, WriteBuffer},
+    time::Instant,
+};
+
+impl Engine<Link> {
+    /// A running engine, whose first output is a beacon. What users have set should have passed
+    /// [`Config::validate`].
+    ///
+    /// The seed decides everything that is random.
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        Self::start(config, seed, now)
+    }
+
+    /// A connection came in. More than the limit allow close the oldest that has not said HELLO.
+    pub fn handle_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
+        let connection = Link::new(Role::Accepting, &self.node().config().limits);
+        self.accept(connection, remote, now)
+    }
+
+    /// Where to read what comes over a connection; `None` for one that the engine does not know.
+    pub fn reader(&mut self, link: LinkId) -> Option<Reader<'_>> {
+        let owner = self.cx.owner(link)?;
+        let state = self.links.get_mut(owner, link)?;
+        state.connection.borrow_memory(&mut self.memory);
+        Some(Reader {
+            engine: self,
+            link,
+            owner,
+            has_memory: true,
+        })
+    }
+
+    /// What is to be written to a connection; `None` for one that the engine does not know. When
+    /// some of it has been written, call [`handle_written`](Engine::handle_written).
+    pub fn write_buffer(&mut self, link: LinkId) -> Option<&mut WriteBuffer> {
+        let owner = self.cx.owner(link)?;
+        let state = self.links.get_mut(owner, link)?;
+        Some(state.connection.write_buffer())
+    }
+
+    /// Idle connections share memory to read into: the one that has it gives it back.
+    fn return_memory(&mut self, owner: Owner, link: LinkId) {
+        if let Some(state) = self.links.get_mut(owner, link) {
+            state.connection.return_memory(&mut self.memory);
+        }
+    }
+}
+
+/// Reads once from a connection.
+///
+/// Read into the [`buffer`](Reader::buffer), then [`commit`](Reader::commit). If nothing was read,
+/// drop it.
+///
+/// ```
+/// # use std::io::{self, Read};
+/// # use zre_core::{Engine, Instant, LinkId};
+/// fn read(engine: &mut Engine, link: LinkId, mut stream: impl Read, now: Instant) -> io::Result<()> {
+///     let Some(mut reader) = engine.reader(link) else {
+///         return Ok(());
+///     };
+///     match stream.read(reader.buffer())? {
+///         0 => {
+///             drop(reader);
+///             engine.handle_closed(link, "the other side closed it", now);
+///         }
+///         count => reader.commit(count, now),
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is read unless it is committed"]
+pub struct Reader<'a> {
+    engine: &'a mut Engine<Link>,
+    link: LinkId,
+    owner: Owner,
+    /// Whether the connection has the memory that it shares with others.
+    has_memory: bool,
+}
+
+impl Reader<'_> {
+    /// Room to read into: at least one byte.
+    pub fn buffer(&mut self) -> &mut [u8] {
+        let state = self.engine.links.get_mut(self.owner, self.link);
+        let state = state.expect("nobody else can close the connection meanwhile");
+        state.connection.read_buffer()
+    }
+
+    /// So many bytes have been read into the buffer: handles what came.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there was not so much room.
+    pub fn commit(mut self, count: usize, now: Instant) {
+        let (link, engine) = (self.link, &mut *self.engine);
+        engine.advance(now);
+        let now = engine.cx.now;
+        if let Some(state) = engine.links.get_mut(self.owner, link) {
+            state.connection.handle_read(count);
+            state.read_at = now;
+        }
+        engine.receive(link);
+        self.has_memory = false;
+        // It may belong to a peer by now, or be gone; what it holds is counted without the memory.
+        if let Some(owner) = engine.cx.owner(link) {
+            engine.return_memory(owner, link);
+        }
+        engine.finish_receiving(link);
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if self.has_memory {
+            self.engine.return_memory(self.owner, self.link);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the rules of connections may use besides their own state.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore as _, SeedableRng as _},
+};
+use zre_proto::PeerId;
+
+use super::output::{LinkId, Output, Outputs};
+use crate::{
+    backlog::{Backlog, Patience},
+    deadlines::Deadlines,
+    notice::Notices,
+    time::Instant,
+};
+
+/// How often a handshake is looked at whose bytes may lie unread, for the application has to catch
+/// up.
+const UNREAD_GRACE: Duration = Duration::from_secs(1);
+
+/// The time, the outputs and deadlines of the engine, and which connection belongs to whom.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) now: Instant,
+    pub(super) outputs: Outputs,
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) notices: Notices,
+    /// Bytes that all peers' connections hold of messages whose end has not come.
+    pub(super) unfinished: usize,
+    owners: BTreeMap<LinkId, Owner>,
+    next_link: u64,
+    generator: ChaCha8Rng,
+}
+
+/// Where a connection is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// It came in, and no peer's session has been seen to use it.
+    Unclaimed,
+    /// We opened it to this peer.
+    Outgoing(PeerId),
+    /// It came in and carries this peer's session.
+    Incoming(PeerId),
+}
+
+/// Timers that are due at the same time fire in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A connection has taken long to be made, or to be claimed.
+    Handshake(LinkId),
+    /// Try again to connect.
+    Reconnect(PeerId),
+    /// See whether what waits for a peer has moved.
+    Progress(PeerId),
+    /// The connection to a peer is gone, and that from it has not ended yet.
+    Lost(PeerId),
+    /// Stopping has waited for long enough.
+    Linger,
+}
+
+impl Context {
+    pub(super) fn new(seed: [u8; 32], now: Instant) -> Self {
+        // The identity, which everybody sees, comes from another stream of the same seed.
+        let mut generator = ChaCha8Rng::from_seed(seed);
+        generator.set_stream(1);
+        Self {
+            now,
+            outputs: Outputs::default(),
+            deadlines: Deadlines::new(),
+            notices: Notices::default(),
+            unfinished: 0,
+            owners: BTreeMap::new(),
+            next_link: 0,
+            generator,
+        }
+    }
+
+    pub(super) fn owner(&self, link: LinkId) -> Option<Owner> {
+        self.owners.get(&link).copied()
+    }
+
+    /// Numbers a new connection, which has until `handshake_ends` to be made or claimed.
+    pub(super) fn add_link(&mut self, owner: Owner, handshake_ends: Instant) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.owners.insert(link, owner);
+        self.deadlines.set(Timer::Handshake(link), handshake_ends);
+        link
+    }
+
+    /// An unclaimed connection turns out to carry a peer's session.
+    pub(super) fn claim_link(&mut self, link: LinkId, peer: PeerId) {
+        self.owners.insert(link, Owner::Incoming(peer));
+        self.deadlines.clear(Timer::Handshake(link));
+    }
+
+    /// Whether a connection has had its time; one whose bytes may lie unread is given more.
+    pub(super) fn is_handshake_over(
+        &mut self,
+        link: LinkId,
+        patience: &mut Patience,
+        backlog: &Backlog,
+    ) -> bool {
+        let is_over = patience.is_over(self.now, UNREAD_GRACE, backlog);
+        if !is_over {
+            self.deadlines
+                .set(Timer::Handshake(link), patience.deadline());
+        }
+        is_over
+    }
+
+    /// A connection is gone.
+    pub(super) fn remove_link(&mut self, link: LinkId) {
+        self.owners.remove(&link);
+        self.deadlines.clear(Timer::Handshake(link));
+    }
+
+    /// Closes a connection from our side.
+    pub(super) fn close_link(&mut self, link: LinkId) {
+        self.remove_link(link);
+        self.outputs.push(Output::Close(link));
+    }
+
+    /// A time less up to a quarter of it, so that peers do not all come at once.
+    pub(super) fn jitter(&mut self, time: Duration) -> Duration {
+        let percent = 75 + self.generator.next_u32() % 26;
+        time.saturating_mul(percent) / 100
+    }
+}

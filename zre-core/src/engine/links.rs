@@ -1,0 +1,76 @@
+//! All connections of an engine, wherever they are held.
+
+use alloc::{boxed::Box, collections::BTreeMap};
+
+use zre_proto::PeerId;
+
+use super::{
+    context::Owner, link_state::LinkState, output::LinkId, peer_links::PeerLinks,
+    unclaimed::UnclaimedLinks,
+};
+use crate::{link::Connection, node::Node, time::Instant};
+
+/// The unclaimed connections, and those of peers.
+#[derive(Debug)]
+pub(super) struct Links<C> {
+    pub(super) unclaimed: UnclaimedLinks<C>,
+    peers: BTreeMap<PeerId, Box<PeerLinks<C>>>,
+}
+
+impl<C: Connection> Links<C> {
+    pub(super) fn new() -> Self {
+        Self {
+            unclaimed: UnclaimedLinks::new(),
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// The connections of a peer.
+    pub(super) fn of_peer(&self, peer: PeerId) -> Option<&PeerLinks<C>> {
+        self.peers.get(&peer).map(|links| &**links)
+    }
+
+    pub(super) fn of_peer_mut(&mut self, peer: PeerId) -> Option<&mut PeerLinks<C>> {
+        self.peers.get_mut(&peer).map(|links| &mut **links)
+    }
+
+    /// The connections of a peer, which need not have had any.
+    pub(super) fn add_peer(&mut self, peer: PeerId, now: Instant) -> &mut PeerLinks<C> {
+        let links = self.peers.entry(peer);
+        links.or_insert_with(|| Box::new(PeerLinks::unopened(peer, now)))
+    }
+
+    pub(super) fn remove_peer(&mut self, peer: PeerId) -> Option<PeerLinks<C>> {
+        self.peers.remove(&peer).map(|links| *links)
+    }
+
+    /// A connection, looked for where its owner is said to have it.
+    pub(super) fn get_mut(&mut self, owner: Owner, link: LinkId) -> Option<&mut LinkState<C>> {
+        match owner {
+            Owner::Unclaimed => self.unclaimed.get_mut(link).map(|it| &mut it.state),
+            Owner::Outgoing(peer) => self.of_peer_mut(peer)?.outgoing_mut(),
+            Owner::Incoming(peer) => self.of_peer_mut(peer)?.incoming_mut(),
+        }
+    }
+
+    /// The connection of a peer that was found to hold most of a message whose end has not come,
+    /// the youngest of several.
+    pub(super) fn largest_unfinished(&self) -> Option<Owner> {
+        let of_peers = self.peers.values().flat_map(|links| links.unfinished());
+        let (_, owner) = of_peers.max_by_key(|(size, _)| *size)?;
+        Some(owner)
+    }
+
+    /// Whether stopping need not wait for anybody.
+    pub(super) fn are_drained(&self, node: &Node) -> bool {
+        self.peers.values().all(|links| links.is_drained(node))
+    }
+
+    /// Lets go of the memory of bursts.
+    pub(super) fn release_memory(&mut self) {
+        self.unclaimed.release_memory();
+        for links in self.peers.values_mut() {
+            links.release_memory();
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! An engine whose connections carry whole messages.
+
+use core::net::SocketAddr;
+
+use zre_proto::{Message, RoutingId};
+
+use super::{Engine, output::LinkId};
+use crate::{
+    config::Config,
+    link::{Connection as _, MessageLink},
+    time::Instant,
+};
+
+impl Engine<MessageLink> {
+    /// A running engine whose connections carry whole messages: for callers with a ZeroMQ library,
+    /// and for simulations. See [`new`](Engine::new).
+    pub fn with_messages(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        Self::start(config, seed, now)
+    }
+
+    /// A connection came in from the node that `from` names. More than the limit allow close the
+    /// oldest that has not said HELLO.
+    pub fn handle_accepted(&mut self, remote: SocketAddr, from: RoutingId, now: Instant) -> LinkId {
+        let link = self.accept(MessageLink::accepted(from), remote, now);
+        self.receive(link);
+        link
+    }
+
+    /// A message came over a connection. Do not take messages from connections while the engine
+    /// [is congested](Engine::is_congested).
+    pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {
+        self.advance(now);
+        let now = self.cx.now;
+        let owner = self.cx.owner(link);
+        let Some(state) = owner.and_then(|owner| self.links.get_mut(owner, link)) else {
+            return;
+        };
+        state.read_at = now;
+        state.connection.handle_message(message);
+        self.receive(link);
+        self.finish_receiving(link);
+    }
+
+    /// Takes the next message for a connection that is there. When some have been taken, call
+    /// [`handle_written`](Engine::handle_written).
+    pub fn next_message(&mut self, link: LinkId) -> Option<Message> {
+        let owner = self.cx.owner(link)?;
+        let state = self.links.get_mut(owner, link)?;
+        state.connection.next_message()
+    }
+
+    /// How many bytes [`next_message`](Engine::next_message) would give, as on the wire.
+    pub fn queued(&mut self, link: LinkId) -> usize {
+        let owner = self.cx.owner(link);
+        let found = owner.and_then(|owner| self.links.get_mut(owner, link));
+        found.map_or(0, |state| state.connection.queued())
+    }
+}

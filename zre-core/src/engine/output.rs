@@ -1,0 +1,102 @@
+//! What an engine wants done.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use bytes::Bytes;
+use zre_proto::{Endpoint, PeerId};
+
+/// Which connection; never used twice by an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub(super) u64);
+
+impl LinkId {
+    /// The id as a number, for a selector's token; they count from 0.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// What an engine wants done, in this order.
+///
+/// Whoever drives an engine has to carry out all of them, so a new one is meant to break the build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Broadcast these bytes on the discovery port.
+    Datagram(Bytes),
+    /// Open a connection, and answer with `handle_connected` or `handle_closed`.
+    Open {
+        /// Its id from now on.
+        link: LinkId,
+        /// Where to.
+        endpoint: Endpoint,
+    },
+    /// There is something to write, as soon as the connection is there: write until nothing is
+    /// left or the socket takes no more, and then as soon as it takes more. It comes again after
+    /// that only if there is more.
+    Writable(LinkId),
+    /// Close the connection, whatever is unsent; its id means nothing any more.
+    Close(LinkId),
+    /// Reading may go on after a congestion.
+    Resume,
+}
+
+/// What became of a shout.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shouted {
+    /// How many members it is on its way to.
+    pub reached: usize,
+    /// The members that more waits for than the outbound limit; they have not got it.
+    pub full: Vec<PeerId>,
+}
+
+/// Outputs that wait to be taken. Each has a number, so that one can be found to wait still
+/// without searching for it.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    queue: VecDeque<Output>,
+    /// How many have been taken.
+    taken: u64,
+}
+
+/// The number of an output, counted from 1; 0 is none.
+pub(super) type OutputNumber = u64;
+
+impl Outputs {
+    pub(super) fn push(&mut self, output: Output) -> OutputNumber {
+        self.queue.push_back(output);
+        self.taken + self.queue.len() as u64
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        let output = self.queue.pop_front()?;
+        self.taken += 1;
+        Some(output)
+    }
+
+    /// Whether the output with this number has not been taken.
+    pub(super) fn waits(&self, number: OutputNumber) -> bool {
+        number > self.taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_waits_until_it_is_taken() {
+        let mut outputs = Outputs::default();
+        assert!(!outputs.waits(0));
+        let first = outputs.push(Output::Resume);
+        let second = outputs.push(Output::Resume);
+        assert!(outputs.waits(first) && outputs.waits(second));
+        outputs.pop();
+        assert!(!outputs.waits(first) && outputs.waits(second));
+        outputs.pop();
+        outputs.pop();
+        assert!(!outputs.waits(second));
+        assert!(outputs.waits(outputs.taken + 1));
+        let third = outputs.push(Output::Resume);
+        assert!(outputs.waits(third));
+    }
+}

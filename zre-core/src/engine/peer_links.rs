@@ -1,0 +1,546 @@
+//! The two connections of a peer: the one that we opened to it, and the one that it opened to us.
+
+use alloc::{
+    boxed::Box,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::time::Duration;
+
+use zre_proto::{Body, Endpoint, Message, PeerId};
+
+use super::{
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
+    context::{Context, Owner, Timer},
+    link_state::LinkState,
+    output::{LinkId, Output},
+};
+use crate::{
+    backlog::{Backlog, Patience},
+    error::Fault,
+    event::ExitReason,
+    link::Connection,
+    node::Node,
+    notice::Notice,
+    time::Instant,
+};
+
+/// How long the connection from a peer may be quiet after the connection to it broke.
+const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How long a goodbye beacon may come behind the end of the connections.
+const BEACON_GRACE: Duration = Duration::from_millis(100);
+
+/// The connections to and from one peer.
+#[derive(Debug)]
+pub(super) struct PeerLinks<C> {
+    peer: PeerId,
+    outgoing: Outgoing<C>,
+    incoming: Option<LinkState<C>>,
+    /// When the node asked for the connection to the peer.
+    opened_at: Instant,
+    progress: Progress,
+    /// The last PING that the peer has to answer, or it is gone.
+    ping: Option<Box<PendingPing>>,
+}
+
+/// The connection that we opened to a peer.
+#[derive(Debug, Default)]
+enum Outgoing<C> {
+    /// The node has not asked for it yet, or the peer is about to be removed.
+    #[default]
+    Unopened,
+    /// It is being made; messages wait in it.
+    Opening {
+        link: LinkState<C>,
+        attempt: Box<Attempt>,
+    },
+    Open(LinkState<C>),
+    /// An attempt failed; its messages wait for the next.
+    Retrying {
+        failed: C,
+        attempt: u32,
+    },
+    /// It was open and broke.
+    Lost {
+        since: Instant,
+        patience: Patience,
+    },
+}
+
+/// An attempt to connect.
+#[derive(Debug)]
+struct Attempt {
+    /// Counted from 1.
+    number: u32,
+    endpoint: Endpoint,
+    patience: Patience,
+}
+
+/// What follows for the peer.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Effect {
+    Nothing,
+    /// It is gone for a reason that only connections know.
+    Remove(ExitReason),
+    /// Its connections are gone.
+    Disconnected,
+    /// It broke the protocol.
+    Fault(Fault),
+}
+
+impl<C: Connection> PeerLinks<C> {
+    pub(super) fn unopened(peer: PeerId, now: Instant) -> Self {
+        Self {
+            peer,
+            outgoing: Outgoing::Unopened,
+            incoming: None,
+            opened_at: now,
+            progress: Progress::default(),
+            ping: None,
+        }
+    }
+
+    /// Opens a connection to the peer, in place of an older one.
+    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut Context) {
+        // A peer whose own connection has ended is about to be removed.
+        if self.is_lost() && self.incoming.is_none() {
+            return;
+        }
+        self.close_outgoing(cx);
+        self.clear_timers(cx);
+        self.opened_at = cx.now;
+        self.progress = Progress::default();
+        self.ping = None;
+        self.connect(new_connection(node), endpoint, 1, node, cx);
+    }
+
+    /// The peer is gone.
+    pub(super) fn close(mut self, cx: &mut Context) {
+        self.clear_timers(cx);
+        self.close_outgoing(cx);
+        self.close_incoming(cx);
+    }
+
+    /// An accepted connection turns out to carry the peer's session. An older one gives way
+    /// (ROUTER_HANDOVER).
+    pub(super) fn bind(&mut self, link: LinkState<C>, cx: &mut Context) {
+        cx.claim_link(link.id, self.peer);
+        if let Some(old) = self.incoming.replace(link) {
+            old.close(cx);
+        }
+    }
+
+    /// Whether the peer's session is carried by a connection that came in later than this one.
+    pub(super) fn is_overtaken(&self, link: LinkId) -> bool {
+        self.incoming
+            .as_ref()
+            .is_some_and(|incoming| incoming.id > link)
+    }
+
+    /// The connection that the peer opened to us.
+    pub(super) fn incoming_mut(&mut self) -> Option<&mut LinkState<C>> {
+        self.incoming.as_mut()
+    }
+
+    /// The connection that we opened to the peer, open or not.
+    pub(super) fn outgoing_mut(&mut self) -> Option<&mut LinkState<C>> {
+        match &mut self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => Some(link),
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => None,
+        }
+    }
+
+    fn outgoing(&self) -> Option<&LinkState<C>> {
+        match &self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => Some(link),
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => None,
+        }
+    }
+}
+
+/// Sending.
+impl<C: Connection> PeerLinks<C> {
+    /// Queues a message.
+    pub(super) fn send(
+        &mut self,
+        message: Message,
+        memory: &mut C::Memory,
+        node: &Node,
+        cx: &mut Context,
+    ) -> Effect {
+        if overflows(self.queued(), &message, node.config()) {
+            return Effect::Remove(ExitReason::Overflow);
+        }
+        if matches!(message.body, Body::Ping) {
+            self.note_ping(node, cx.now);
+        }
+        match &mut self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => {
+                link.connection.send(message, memory);
+                return self.tell_writable(node, cx);
+            }
+            Outgoing::Retrying { failed, .. } => failed.send(message, memory),
+            Outgoing::Unopened | Outgoing::Lost { .. } => {}
+        }
+        Effect::Nothing
+    }
+
+    /// Whether the peer can be sent another message.
+    pub(super) fn capacity(&self, node: &Node) -> SendCapacity {
+        match &self.outgoing {
+            Outgoing::Lost { .. } => SendCapacity::Lost,
+            Outgoing::Unopened => capacity_unopened(self.peer, node),
+            _ => SendCapacity::of_queue(self.queued(), node.config()),
+        }
+    }
+
+    /// How many bytes wait for the peer.
+    fn queued(&self) -> usize {
+        match &self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => link.connection.queued(),
+            Outgoing::Retrying { failed, .. } => failed.queued(),
+            Outgoing::Unopened | Outgoing::Lost { .. } => 0,
+        }
+    }
+
+    /// Whether stopping need not wait for the peer: it has taken everything, or never presented
+    /// itself.
+    pub(super) fn is_drained(&self, node: &Node) -> bool {
+        self.queued() == 0 || !node.is_ready(self.peer)
+    }
+
+    /// Asks that the connection to the peer is written if something waits in it, and begins to
+    /// watch that this moves.
+    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        if let Some(link) = self.outgoing_mut() {
+            link.tell_writable(&mut cx.outputs);
+        }
+        match self.progress.is_watched() {
+            true => Effect::Nothing,
+            false => self.check_progress(node, cx),
+        }
+    }
+
+    /// A peer that reads nothing while something waits for it is given up in the end.
+    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        let connection = self.outgoing().map(|link| &link.connection);
+        let written = connection.filter(|it| it.has_output()).map(C::written);
+        match self.progress.check(written, node.config(), cx.now) {
+            Standing::Idle => Effect::Nothing,
+            Standing::CheckAt(at) => {
+                cx.deadlines.set(Timer::Progress(self.peer), at);
+                Effect::Nothing
+            }
+            Standing::Stalled => Effect::Remove(ExitReason::Stalled),
+        }
+    }
+
+    /// A PING is about to be queued. If a suspicion hangs on it, notes what stands before it.
+    fn note_ping(&mut self, node: &Node, now: Instant) {
+        let Some(number) = node.suspicion_ping(self.peer) else {
+            return;
+        };
+        if self
+            .ping
+            .as_ref()
+            .is_none_or(|ping| ping.number() != number)
+        {
+            let ping = PendingPing::new(number, self.written(), self.queued(), now);
+            self.ping = Some(Box::new(ping));
+        }
+    }
+
+    /// Whether the peer, which has not answered in time, cannot have done so yet.
+    pub(super) fn deserves_more_time(&mut self, node: &Node, now: Instant) -> bool {
+        let (written, read_at) = (
+            self.written(),
+            self.incoming.as_ref().map(|incoming| incoming.read_at),
+        );
+        let ping = self.ping.as_mut();
+        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, node.config(), now))
+    }
+
+    /// How many bytes have been written on the connection to the peer.
+    fn written(&self) -> u64 {
+        self.outgoing().map_or(0, |link| link.connection.written())
+    }
+}
+
+/// How the connection to the peer is made.
+impl<C: Connection> PeerLinks<C> {
+    fn connect(
+        &mut self,
+        connection: C,
+        endpoint: Endpoint,
+        number: u32,
+        node: &Node,
+        cx: &mut Context,
+    ) {
+        let give_up_at = cx.now + node.config().handshake_timeout;
+        let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
+        let attempt = Box::new(Attempt {
+            number,
+            endpoint: endpoint.clone(),
+            patience: Patience::until(give_up_at, node.backlog()),
+        });
+        cx.outputs.push(Output::Open { link, endpoint });
+        let link = LinkState::new(link, connection, cx.now);
+        self.outgoing = Outgoing::Opening { link, attempt };
+    }
+
+    /// The system has made the connection to the peer.
+    pub(super) fn connected(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        let link = self.outgoing_mut();
+        if link.is_some_and(|link| link.connection.handle_connected()) {
+            self.opened(cx);
+        }
+        self.tell_writable(node, cx)
+    }
+
+    /// The handshake is over: the peer's process is there.
+    pub(super) fn opened(&mut self, cx: &mut Context) {
+        self.outgoing = match core::mem::take(&mut self.outgoing) {
+            Outgoing::Opening { link, .. } => {
+                cx.deadlines.clear(Timer::Handshake(link.id));
+                Outgoing::Open(link)
+            }
+            other => other,
+        };
+    }
+
+    pub(super) fn handshake_timed_out(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        let Outgoing::Opening { link, attempt } = &mut self.outgoing else {
+            return Effect::Nothing;
+        };
+        let id = link.id;
+        if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
+            return Effect::Nothing;
+        }
+        let effect = self.attempt_failed("it took too long", node, cx);
+        cx.outputs.push(Output::Close(id));
+        effect
+    }
+
+    /// Tries again after a while, for as long as a handshake may take; a peer that has entered but
+    /// cannot be reached for that long is gone.
+    fn attempt_failed(
+        &mut self,
+        error: impl Into<String>,
+        node: &Node,
+        cx: &mut Context,
+    ) -> Effect {
+        let Outgoing::Opening { mut link, attempt } = core::mem::take(&mut self.outgoing) else {
+            return Effect::Nothing;
+        };
+        let Attempt {
+            number, endpoint, ..
+        } = *attempt;
+        cx.notices.push(Notice::ConnectFailed {
+            peer: self.peer,
+            endpoint,
+            attempt: number,
+            error: error.into(),
+        });
+        link.uncount(&mut cx.unfinished);
+        cx.remove_link(link.id);
+        let config = node.config();
+        if cx.now.since(self.opened_at) >= config.handshake_timeout {
+            return Effect::Remove(ExitReason::ConnectionLost);
+        }
+        let doubled = 2_u32.saturating_pow(number - 1);
+        let delay = config.reconnect_min.saturating_mul(doubled);
+        let at = cx.now + cx.jitter(delay.min(config.reconnect_max));
+        cx.deadlines.set(Timer::Reconnect(self.peer), at);
+        self.outgoing = Outgoing::Retrying {
+            failed: link.connection,
+            attempt: number,
+        };
+        Effect::Nothing
+    }
+
+    pub(super) fn retry(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        let (failed, attempt) = match core::mem::take(&mut self.outgoing) {
+            Outgoing::Retrying { failed, attempt } => (failed, attempt),
+            other => {
+                self.outgoing = other;
+                return Effect::Nothing;
+            }
+        };
+        let Some(endpoint) = endpoint_for_retry(self.peer, attempt, node) else {
+            return Effect::Remove(ExitReason::ConnectionLost);
+        };
+        let mut connection: C = new_connection(node);
+        connection.take_unsent(failed);
+        self.connect(connection, endpoint, attempt + 1, node, cx);
+        Effect::Nothing
+    }
+}
+
+/// How connections end.
+impl<C: Connection> PeerLinks<C> {
+    /// The system says that the connection to the peer cannot be had, or has ended.
+    pub(super) fn outgoing_ended(&mut self, error: &str, node: &Node, cx: &mut Context) -> Effect {
+        match &mut self.outgoing {
+            Outgoing::Opening { .. } => self.attempt_failed(error, node, cx),
+            Outgoing::Open(link) => {
+                link.uncount(&mut cx.unfinished);
+                cx.remove_link(link.id);
+                let grace = match self.incoming {
+                    Some(_) => LOST_GRACE,
+                    None => BEACON_GRACE,
+                };
+                self.lose(grace, node.backlog(), cx);
+                Effect::Nothing
+            }
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => {
+                Effect::Nothing
+            }
+        }
+    }
+
+    /// The connection from the peer has ended: no more messages come, so none need to go either.
+    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        if let Some(mut incoming) = self.incoming.take() {
+            incoming.uncount(&mut cx.unfinished);
+            cx.remove_link(incoming.id);
+        }
+        cx.deadlines.clear(Timer::Reconnect(self.peer));
+        self.close_outgoing(cx);
+        self.lose(BEACON_GRACE, node.backlog(), cx);
+        match node.is_leaving(self.peer) {
+            true => Effect::Disconnected,
+            false => Effect::Nothing,
+        }
+    }
+
+    /// What came over the connection to the peer breaks the protocol.
+    pub(super) fn outgoing_broken(
+        &mut self,
+        fault: Fault,
+        node: &Node,
+        cx: &mut Context,
+    ) -> Effect {
+        if let Outgoing::Opening { link, .. } = &self.outgoing {
+            let id = link.id;
+            let effect = self.attempt_failed(fault.to_string(), node, cx);
+            cx.outputs.push(Output::Close(id));
+            return effect;
+        }
+        self.close_outgoing(cx);
+        match node.is_ready(self.peer) {
+            true => Effect::Fault(fault),
+            false => Effect::Remove(ExitReason::ConnectionLost),
+        }
+    }
+
+    /// What came over the connection from the peer breaks the protocol.
+    pub(super) fn incoming_broken(&mut self, fault: Fault, cx: &mut Context) -> Effect {
+        self.close_incoming(cx);
+        Effect::Fault(fault)
+    }
+
+    /// The connection to the peer broke some time ago. The process may be gone, or only our way to
+    /// it: what it sent before still comes over its own connection, so the end of that decides, or
+    /// that nothing more comes from there.
+    pub(super) fn check_lost(&mut self, node: &Node, cx: &mut Context) -> Effect {
+        let Outgoing::Lost { since, patience } = &mut self.outgoing else {
+            return Effect::Nothing;
+        };
+        let (now, since) = (cx.now, *since);
+        let Some(incoming) = &self.incoming else {
+            return Effect::Disconnected;
+        };
+        let is_quiet = now.since(incoming.read_at) >= LOST_GRACE;
+        let may_be_over = is_quiet || now.since(since) >= node.config().evasive_after;
+        if patience.is_over(now, LOST_GRACE, node.backlog()) {
+            if may_be_over {
+                return Effect::Disconnected;
+            }
+            *patience = Patience::until(now + LOST_GRACE, node.backlog());
+        }
+        cx.deadlines
+            .set(Timer::Lost(self.peer), patience.deadline());
+        Effect::Nothing
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Lost { .. })
+    }
+
+    fn lose(&mut self, grace: Duration, backlog: &Backlog, cx: &mut Context) {
+        let patience = Patience::until(cx.now + grace, backlog);
+        cx.deadlines
+            .set(Timer::Lost(self.peer), patience.deadline());
+        let since = cx.now;
+        self.outgoing = Outgoing::Lost { since, patience };
+    }
+
+    fn close_outgoing(&mut self, cx: &mut Context) {
+        if let Outgoing::Opening { link, .. } | Outgoing::Open(link) =
+            core::mem::take(&mut self.outgoing)
+        {
+            link.close(cx);
+        }
+    }
+
+    /// Closes the connection that the peer opened to us, if there is one.
+    pub(super) fn close_incoming(&mut self, cx: &mut Context) {
+        if let Some(incoming) = self.incoming.take() {
+            incoming.close(cx);
+        }
+    }
+
+    fn clear_timers(&self, cx: &mut Context) {
+        let peer = self.peer;
+        for timer in [
+            Timer::Reconnect(peer),
+            Timer::Progress(peer),
+            Timer::Lost(peer),
+        ] {
+            cx.deadlines.clear(timer);
+        }
+    }
+
+    /// Lets go of the memory of bursts.
+    pub(super) fn release_memory(&mut self) {
+        if let Some(outgoing) = self.outgoing_mut() {
+            outgoing.connection.release_memory();
+        }
+        if let Some(incoming) = &mut self.incoming {
+            incoming.connection.release_memory();
+        }
+    }
+
+    /// How much each connection was found to hold of a message whose end has not come, and which
+    /// it is.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = ((usize, LinkId), Owner)> {
+        let outgoing = self.outgoing().into_iter();
+        let outgoing = outgoing.map(|link| (link, Owner::Outgoing(self.peer)));
+        let incoming = self.incoming.iter();
+        let incoming = incoming.map(|link| (link, Owner::Incoming(self.peer)));
+        let links = outgoing.chain(incoming);
+        links.map(|(link, owner)| ((link.unfinished(), link.id), owner))
+    }
+}
+
+/// Whether a peer can be sent to whose connection has not been asked for: it need not be known, or
+/// it waits until it is clear whose its endpoint is.
+pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
+    match node.awaits_endpoint(peer) && node.is_ready(peer) {
+        true => SendCapacity::Full,
+        false => SendCapacity::Available,
+    }
+}
+
+fn new_connection<C: Connection>(node: &Node) -> C {
+    C::connecting(node.id().into(), &node.config().limits)
+}
+
+/// A peer may have moved, or be reached otherwise than it says, so attempts take turns.
+fn endpoint_for_retry(peer: PeerId, attempts_before: u32, node: &Node) -> Option<Endpoint> {
+    let endpoints: Vec<_> = node.endpoints(peer).collect();
+    let turn = usize::try_from(attempts_before).unwrap_or_default();
+    let turn = turn.checked_rem(endpoints.len())?;
+    endpoints.get(turn).copied().cloned()
+}

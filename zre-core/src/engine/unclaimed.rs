@@ -1,0 +1,157 @@
+//! Connections that came in and carry no peer's session yet.
+//!
+//! Anybody can open them, so they are few, hold little and do not live long. One leaves when a
+//! message over it turns out to belong to a peer's session: nobody loses a connection to a stranger
+//! who only claims its identity.
+
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+
+use zre_proto::{PeerId, RoutingId};
+
+use super::{
+    context::{Context, Owner},
+    link_state::LinkState,
+    output::LinkId,
+};
+use crate::{
+    backlog::{Backlog, Patience},
+    config::Config,
+    error::LinkError,
+    link::Connection,
+    notice::Notice,
+};
+
+/// All of them together.
+#[derive(Debug)]
+pub(super) struct UnclaimedLinks<C> {
+    /// In the order in which they came.
+    links: BTreeMap<LinkId, UnclaimedLink<C>>,
+    /// Bytes of memory that wait for the rest of a message.
+    unfinished: usize,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct UnclaimedLink<C> {
+    pub(super) state: LinkState<C>,
+    remote: SocketAddr,
+    /// Who the other side says it is, once the handshake is over.
+    pub(super) claims: Option<RoutingId>,
+    patience: Patience,
+}
+
+impl<C> UnclaimedLink<C> {
+    /// The peer that the other side says it is.
+    pub(super) fn claimed_peer(&self) -> Option<PeerId> {
+        self.claims.map(|id| id.peer())
+    }
+}
+
+impl<C: Connection> UnclaimedLinks<C> {
+    pub(super) fn new() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            unfinished: 0,
+        }
+    }
+
+    /// A connection came in. If they are too many, the oldest goes.
+    pub(super) fn accept(
+        &mut self,
+        connection: C,
+        remote: SocketAddr,
+        config: &Config,
+        backlog: &Backlog,
+        cx: &mut Context,
+    ) -> LinkId {
+        let patience = Patience::until(cx.now + config.handshake_timeout, backlog);
+        let link = cx.add_link(Owner::Unclaimed, patience.deadline());
+        let unclaimed = UnclaimedLink {
+            state: LinkState::new(link, connection, cx.now),
+            remote,
+            claims: None,
+            patience,
+        };
+        self.links.insert(link, unclaimed);
+        self.evict_oldest(config.limits.unclaimed_links, cx);
+        link
+    }
+
+    fn evict_oldest(&mut self, limit: usize, cx: &mut Context) {
+        if self.links.len() <= limit {
+            return;
+        }
+        if let Some((link, oldest)) = self.links.first_key_value() {
+            let (link, remote) = (*link, oldest.remote);
+            cx.notices.push(Notice::LinkLimit { remote, limit });
+            self.close(link, cx);
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut UnclaimedLink<C>> {
+        self.links.get_mut(&link)
+    }
+
+    /// Counts what a connection holds that has been read. If all together hold too much, those that
+    /// hold most go: what an honest peer says first mostly comes in one piece.
+    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut Context) {
+        if let Some(unclaimed) = self.links.get_mut(&link) {
+            unclaimed.state.count_unfinished(&mut self.unfinished);
+        }
+        while self.unfinished > limit {
+            let links = self.links.iter();
+            let Some((link, largest)) = links.max_by_key(|(_, it)| it.state.unfinished()) else {
+                return;
+            };
+            let (link, remote) = (*link, largest.remote);
+            cx.notices.push(Notice::UnclaimedBytes { remote, limit });
+            self.close(link, cx);
+        }
+    }
+
+    /// Closes a connection that has had its time; one whose bytes may lie unread is given more.
+    pub(super) fn check_handshake(&mut self, link: LinkId, backlog: &Backlog, cx: &mut Context) {
+        if let Some(unclaimed) = self.links.get_mut(&link)
+            && cx.is_handshake_over(link, &mut unclaimed.patience, backlog)
+        {
+            self.refuse(link, LinkError::HandshakeTimeout, cx);
+        }
+    }
+
+    /// Closes a connection for what came over it, or did not.
+    pub(super) fn refuse(&mut self, link: LinkId, error: LinkError, cx: &mut Context) {
+        if let Some(unclaimed) = self.remove(link) {
+            let remote = unclaimed.remote;
+            cx.notices.push(Notice::LinkClosed { remote, error });
+            cx.close_link(link);
+        }
+    }
+
+    /// Takes one out that has an owner now, or is gone.
+    pub(super) fn remove(&mut self, link: LinkId) -> Option<UnclaimedLink<C>> {
+        let mut unclaimed = self.links.remove(&link)?;
+        unclaimed.state.uncount(&mut self.unfinished);
+        Some(unclaimed)
+    }
+
+    /// Closes one from our side.
+    pub(super) fn close(&mut self, link: LinkId, cx: &mut Context) {
+        if self.remove(link).is_some() {
+            cx.close_link(link);
+        }
+    }
+
+    pub(super) fn close_all(&mut self, cx: &mut Context) {
+        while let Some(link) = self.links.keys().next().copied() {
+            self.close(link, cx);
+        }
+    }
+
+    /// Lets go of the memory of bursts.
+    pub(super) fn release_memory(&mut self) {
+        for unclaimed in self.links.values_mut() {
+            unclaimed.state.connection.release_memory();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What an engine needs of a connection, whatever it carries.
+
+use core::fmt;
+
+use zre_proto::{Message, MessageLimits, RoutingId};
+
+use super::{Link, MessageLink, Multipart};
+use crate::{config::Limits, error::Fault};
+
+/// A connection of an [`Engine`](crate::Engine): what its rules need, whatever is carried.
+///
+/// There are two: [`Link`] carries bytes, for callers with sockets; [`MessageLink`] carries whole
+/// messages, for callers with a ZeroMQ library and for simulations. The rules (which connection
+/// belongs to whom, when it is tried again, how much may wait) are the engine's and the same for
+/// both. The trait is sealed: it may grow with the engine.
+pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
+    /// Memory that all connections of an engine use in turn.
+    type Memory: fmt::Debug + Default;
+
+    /// One that is being opened by the node that `own` names.
+    fn connecting(own: RoutingId, limits: &Limits) -> Self;
+
+    /// The system has made the connection that this end has opened. Whether messages can cross
+    /// now; if not, [`LinkEvent::Open`] comes when they can.
+    fn handle_connected(&mut self) -> bool;
+
+    /// Takes what came next; `None` if nothing more has come.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Link`] or [`Fault::Message`] if the other side breaks the protocol; the connection
+    /// is then of no more use.
+    fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault>;
+
+    /// Queues a message. It goes out once the connection is open.
+    fn send(&mut self, message: Message, memory: &mut Self::Memory);
+
+    /// How many bytes wait, those for which the connection is not open yet included.
+    fn queued(&self) -> usize;
+
+    /// Whether something waits that can be written now.
+    fn has_output(&self) -> bool;
+
+    /// How many bytes have been written since the beginning.
+    fn written(&self) -> u64;
+
+    /// How many bytes of memory a message holds whose end has not come.
+    fn unfinished(&self) -> usize;
+
+    /// Takes over the messages that another connection to the same peer could not send.
+    fn take_unsent(&mut self, failed: Self);
+
+    /// Lets go of the memory of a burst.
+    fn release_memory(&mut self);
+
+    /// Lets go of what the connections use in turn, as far as it is not worth keeping.
+    fn release_shared_memory(memory: &mut Self::Memory);
+}
+
+/// Which end of a connection this is: in ZRE, messages go from the connecting to the accepting end
+/// only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A DEALER that connects, says who it is, and sends.
+    Connecting(RoutingId),
+    /// A ROUTER that accepts, learns who connects, and receives.
+    Accepting,
+}
+
+/// What came over a connection; `M` is how it hands out a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent<M = Multipart> {
+    /// The handshake is over; messages can cross.
+    Open {
+        /// Who is at the other end; always there at the accepting end, never at the connecting.
+        peer: Option<RoutingId>,
+    },
+    /// A whole message came.
+    Message(M),
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for Link {}
+
+impl sealed::Sealed for MessageLink {}

@@ -1,0 +1,167 @@
+//! A connection that carries whole messages.
+
+use alloc::{boxed::Box, collections::VecDeque};
+
+use zre_proto::{Message, MessageLimits, RoutingId};
+
+use super::connection::{Connection, LinkEvent};
+use crate::{config::Limits, error::Fault};
+
+/// A connection over which something else carries whole messages: a ZeroMQ library, or a
+/// simulation.
+///
+/// There is no handshake: an accepted one is open from the start, another once it is connected.
+/// Sizes are those that messages have as bytes, so that limits mean the same as with
+/// [`Link`](super::Link). An idle one takes four words, for a simulation has millions of them.
+#[derive(Debug)]
+pub struct MessageLink {
+    /// What came last and has not been looked at.
+    received: Option<Box<LinkEvent<Message>>>,
+    /// What waits to be sent; gone when nothing does.
+    unsent: Option<Box<Unsent>>,
+    written: u64,
+    is_open: bool,
+}
+
+#[derive(Debug, Default)]
+struct Unsent {
+    messages: VecDeque<Message>,
+    /// Their bytes on the wire.
+    size: usize,
+}
+
+impl MessageLink {
+    /// One that came in from the node that `peer` names.
+    pub(crate) fn accepted(peer: RoutingId) -> Self {
+        let peer = Some(peer);
+        Self {
+            received: Some(Box::new(LinkEvent::Open { peer })),
+            unsent: None,
+            written: 0,
+            is_open: true,
+        }
+    }
+
+    /// The bytes that a message takes on the wire, with the heads of its frames.
+    pub fn wire_size(message: &Message) -> usize {
+        const FRAME_HEAD: usize = 2;
+        let content = message.body.content();
+        let content = content.map_or(0, |content| content.size() + content.len() * FRAME_HEAD);
+        FRAME_HEAD + message.header_len() + content
+    }
+
+    /// A message came. The one before it has been taken.
+    pub(crate) fn handle_message(&mut self, message: Message) {
+        self.received = Some(Box::new(LinkEvent::Message(message)));
+    }
+
+    /// Takes the next message to send, if the connection is open.
+    pub(crate) fn next_message(&mut self) -> Option<Message> {
+        let unsent = self.unsent.as_deref_mut().filter(|_| self.is_open)?;
+        let message = unsent.messages.pop_front()?;
+        let size = Self::wire_size(&message);
+        unsent.size -= size;
+        self.written += size as u64;
+        self.unsent.take_if(|unsent| unsent.messages.is_empty());
+        Some(message)
+    }
+}
+
+impl Connection for MessageLink {
+    type Memory = ();
+
+    fn connecting(_: RoutingId, _: &Limits) -> Self {
+        Self {
+            received: None,
+            unsent: None,
+            written: 0,
+            is_open: false,
+        }
+    }
+
+    fn handle_connected(&mut self) -> bool {
+        self.is_open = true;
+        true
+    }
+
+    fn receive(&mut self, _: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
+        Ok(self.received.take().map(|event| *event))
+    }
+
+    fn send(&mut self, message: Message, (): &mut ()) {
+        let unsent = self.unsent.get_or_insert_default();
+        unsent.size += Self::wire_size(&message);
+        unsent.messages.push_back(message);
+    }
+
+    fn queued(&self) -> usize {
+        self.unsent.as_ref().map_or(0, |unsent| unsent.size)
+    }
+
+    fn has_output(&self) -> bool {
+        self.is_open && self.unsent.is_some()
+    }
+
+    fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn unfinished(&self) -> usize {
+        0
+    }
+
+    fn take_unsent(&mut self, failed: Self) {
+        self.unsent = failed.unsent;
+    }
+
+    fn release_memory(&mut self) {}
+
+    fn release_shared_memory((): &mut ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use zre_proto::{Body, Content, PeerId};
+
+    use super::*;
+
+    fn whisper(sequence: u16, text: &'static str) -> Message {
+        let content = Content::from(text);
+        let body = Body::Whisper { content };
+        Message { sequence, body }
+    }
+
+    fn connecting() -> MessageLink {
+        let own = RoutingId::from(PeerId::from([1; 16]));
+        MessageLink::connecting(own, &Limits::default())
+    }
+
+    #[test]
+    fn an_idle_connection_takes_four_words() {
+        assert!(size_of::<MessageLink>() <= 4 * size_of::<u64>());
+        let mut link = connecting();
+        link.handle_connected();
+        link.send(whisper(1, "x"), &mut ());
+        link.next_message();
+        assert!(link.unsent.is_none());
+    }
+
+    #[test]
+    fn messages_wait_until_the_connection_is_open_and_count_as_many_bytes_as_on_the_wire() {
+        let mut link = connecting();
+        link.send(whisper(1, "four"), &mut ());
+        link.send(whisper(2, ""), &mut ());
+        // Each frame has a head of two bytes, the first frame of a whisper has six more.
+        assert_eq!(link.queued(), 2 * (2 + 6 + 2) + 4);
+        assert!(!link.has_output());
+        assert_eq!(link.next_message(), None);
+
+        link.handle_connected();
+        assert!(link.has_output());
+        assert_eq!(link.next_message(), Some(whisper(1, "four")));
+        assert_eq!((link.queued(), link.written()), (10, 14));
+        assert_eq!(link.next_message(), Some(whisper(2, "")));
+        assert_eq!((link.queued(), link.written()), (0, 24));
+        assert!(!link.has_output());
+    }
+}

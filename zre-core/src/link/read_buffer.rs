@@ -1,0 +1,227 @@
+//! Bytes that came in and are not decoded yet.
+
+use core::ops::RangeInclusive;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::recycler::Recycler;
+
+/// A buffer to read into, whose bytes leave at the front without being copied.
+///
+/// Small frames are read many at a time into one buffer, which connections lend each other. A
+/// large frame gets memory of just its size once a good part of it has come, so that hardly
+/// anything of it is moved. Memory that is set to zero, and so really taken from the system, grows
+/// with what has come, never with what a peer announces.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    /// What was taken; what came and has not been taken; and behind it room that has been set to
+    /// zero, so that any reader can write to it.
+    buffer: BytesMut,
+    /// Where in the buffer what came and has not been taken begins and ends:
+    /// `begin <= end <= buffer.len()`.
+    begin: usize,
+    end: usize,
+    recycler: Recycler,
+    /// Memory that small frames share.
+    block: BytesMut,
+}
+
+impl ReadBuffer {
+    /// How much room there is for one read, unless more of a large frame is to come: a frame of
+    /// 64 KiB and what stands before it fit.
+    pub(super) const READ_SIZE: usize = (64 << 10) + 256;
+    /// A frame of which more than this is to come is read into memory of its own.
+    const LARGE: usize = 16 << 10;
+    /// Room behind a large frame, for the beginning of the next.
+    const BEHIND: usize = 64;
+    /// Memory for a frame of at most this size is reserved at once, for a larger one only twice
+    /// what has come.
+    const RESERVED: usize = 1 << 20;
+    /// How much room is set to zero at a time: as much as has come, within these bounds.
+    const STEP: RangeInclusive<usize> = 64 << 10..=256 << 10;
+    /// With less room than this it is time for a new buffer.
+    const LEAST_ROOM: usize = 4 << 10;
+    /// Small frames lie side by side in blocks of this size, and are copied there: a frame that
+    /// the application keeps does not keep all that was read with it. Copying them costs less
+    /// than an allocation each.
+    pub(super) const BLOCK: usize = 4 << 10;
+    /// A remainder of at most this many bytes moves out of a shared buffer.
+    const SMALL_REMAINDER: usize = 4 << 10;
+
+    /// What came and has not been taken.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "begin and end stay in the buffer; an empty slice would pass for an empty frame"
+    )]
+    pub(super) fn filled(&self) -> &[u8] {
+        &self.buffer[self.begin..self.end]
+    }
+
+    /// How many bytes that are.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.begin
+    }
+
+    /// The bytes that have come, and the room behind them that has been set to zero.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Room for at least one byte. `wanted` is how many bytes must be there before there is more
+    /// to decode.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "end stays in the buffer; no room would pass for the end of the stream"
+    )]
+    pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
+        let missing = wanted.saturating_sub(self.len());
+        let least = missing.clamp(1, Self::LEAST_ROOM);
+        if self.buffer.len() - self.end < least {
+            self.grow(missing);
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// So many bytes have been read into the room.
+    pub(super) fn fill(&mut self, count: usize) {
+        assert!(
+            count <= self.buffer.len() - self.end,
+            "read more than there was room for"
+        );
+        self.end += count;
+    }
+
+    /// Drops bytes at the front.
+    pub(super) fn advance(&mut self, count: usize) {
+        debug_assert!(count <= self.len(), "dropped more than came");
+        self.begin += count;
+        if self.begin == self.end {
+            (self.begin, self.end) = (0, 0);
+        }
+    }
+
+    /// Takes bytes at the front. They share the buffer's memory.
+    pub(super) fn take(&mut self, count: usize) -> Bytes {
+        self.move_to_front();
+        self.end -= count;
+        let taken = self.buffer.split_to(count).freeze();
+        let is_little = self.end <= Self::SMALL_REMAINDER;
+        if count > Self::READ_SIZE || count > Self::LARGE && is_little {
+            // What comes behind shall not hold the memory of this.
+            self.buffer = BytesMut::from(self.filled());
+            self.recycler.add(&taken);
+        }
+        taken
+    }
+
+    /// Takes bytes at the front, into memory that they share with a few others.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
+    )]
+    pub(super) fn copy(&mut self, count: usize) -> Bytes {
+        if self.block.capacity() < count {
+            self.block.reserve(count.max(Self::BLOCK));
+        }
+        let bytes = &self.buffer[self.begin..self.begin + count];
+        self.block.extend_from_slice(bytes);
+        self.advance(count);
+        self.block.split().freeze()
+    }
+
+    /// The first bytes of what came and has not been taken.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
+    )]
+    pub(super) fn front(&self, count: usize) -> &[u8] {
+        &self.filled()[..count]
+    }
+
+    /// Takes the memory of `spare`, if little or nothing waits here, so that idle connections need
+    /// none of their own.
+    pub(super) fn borrow(&mut self, spare: &mut Self) {
+        self.swap_shared(spare);
+        let waits = self.len();
+        if waits <= Self::SMALL_REMAINDER
+            && let Some(front) = spare.buffer.get_mut(..waits)
+        {
+            front.copy_from_slice(self.filled());
+            core::mem::swap(&mut self.buffer, &mut spare.buffer);
+            (self.begin, self.end) = (0, waits);
+        }
+    }
+
+    /// Gives that memory back, if what waits is small enough to be kept elsewhere.
+    pub(super) fn give_back(&mut self, spare: &mut Self) {
+        self.swap_shared(spare);
+        if self.len() > Self::SMALL_REMAINDER || self.buffer.capacity() <= 2 * Self::SMALL_REMAINDER
+        {
+            return;
+        }
+        let remainder = BytesMut::from(self.filled());
+        (self.begin, self.end) = (0, remainder.len());
+        let buffer = core::mem::replace(&mut self.buffer, remainder);
+        if (spare.buffer.len()..=2 * Self::READ_SIZE).contains(&buffer.len()) {
+            spare.buffer = buffer;
+        }
+    }
+
+    fn swap_shared(&mut self, spare: &mut Self) {
+        core::mem::swap(&mut self.recycler, &mut spare.recycler);
+        core::mem::swap(&mut self.block, &mut spare.block);
+    }
+
+    /// Lets go of the memory for frames that are handed on.
+    pub(super) fn release_memory(&mut self) {
+        self.recycler = Recycler::default();
+        self.block = BytesMut::new();
+    }
+
+    /// Brings what waits to the front of the buffer.
+    fn move_to_front(&mut self) {
+        if self.len() <= Self::SMALL_REMAINDER {
+            self.buffer.copy_within(self.begin..self.end, 0);
+        } else {
+            self.buffer.advance(self.begin);
+        }
+        self.end -= self.begin;
+        self.begin = 0;
+    }
+
+    fn grow(&mut self, missing: usize) {
+        self.move_to_front();
+        let needed = self.end + missing.clamp(1, Self::LEAST_ROOM);
+        self.buffer.truncate(self.end);
+        if self.buffer.capacity() < needed {
+            self.replace(missing);
+        }
+        let step = self.end.clamp(*Self::STEP.start(), *Self::STEP.end());
+        let end = self.buffer.capacity().min(self.end + step);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+    }
+
+    /// Moves what waits to a new buffer with more room.
+    fn replace(&mut self, missing: usize) {
+        let room = match missing {
+            ..=Self::LARGE => Self::READ_SIZE,
+            _ => missing.min(self.end.max(Self::RESERVED)) + Self::BEHIND,
+        };
+        let mut buffer = self.recycler.take_or_reserve(self.end + room);
+        if let Some(front) = buffer.get_mut(..self.end) {
+            // Recycled memory is initialised behind this too and need not be set to zero again.
+            front.copy_from_slice(self.buffer.as_ref());
+        } else {
+            buffer.clear();
+            buffer.extend_from_slice(&self.buffer);
+        }
+        self.buffer = buffer;
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+}
