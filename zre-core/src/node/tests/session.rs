@@ -206,6 +206,23 @@ fn the_answer_to_one_ping_settles_a_reply_whatever_was_asked_before() {
 }
 
 #[test]
+fn a_reply_that_cannot_be_verified_is_given_twice_the_time_when_it_comes_again() {
+    let (mut scene, mut bob) = Scene::with_bob();
+    let moment = Duration::from_micros(1);
+    let hello = bob.says_hello();
+    let _verdict = scene.gets(&bob, hello);
+    for wait in [250, 500, 1000].map(Duration::from_millis) {
+        let reply = bob.says_hello();
+        let _verdict = scene.gets(&bob, reply);
+        scene.drain();
+        scene.wait(wait - moment);
+        assert_eq!(scene.story(), [""; 0]);
+        scene.wait(moment);
+        assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
+    }
+}
+
+#[test]
 fn each_message_must_be_the_next_in_the_sequence() {
     for received in [2, 4, 0, 65535] {
         let (mut scene, mut bob) = Scene::with_bob();
