@@ -7,7 +7,7 @@ use zre_core::{
     proto::{Content, GroupName, PeerId},
 };
 
-use crate::{audit::Audit, station::Station};
+use crate::{audit::Audit, machine::Machine};
 
 /// A program over a node, driven by its events and its own timer.
 ///
@@ -59,7 +59,7 @@ impl App for Recorder {
 /// A node, as a program on it uses it.
 #[derive(Debug)]
 pub struct Handle<'a> {
-    pub(crate) station: &'a mut Station,
+    pub(crate) machine: &'a mut Machine,
     pub(crate) audit: &'a mut Audit,
     pub(crate) now: Instant,
 }
@@ -72,22 +72,22 @@ impl Handle<'_> {
 
     /// The identity of this node.
     pub fn id(&self) -> PeerId {
-        self.station.id()
+        self.machine.node().id()
     }
 
     /// The peers that have entered, in the order of their identities.
     pub fn peers(&self) -> Vec<PeerId> {
-        self.station.peers()
+        self.machine.node().peers().collect()
     }
 
     /// The peers in a group, in the order of their identities.
     pub fn members(&self, group: &GroupName) -> Vec<PeerId> {
-        self.station.members(group)
+        self.machine.node().peers_by_group(group).collect()
     }
 
     /// The groups that this node is in, in the order of their names.
     pub fn own_groups(&self) -> Vec<GroupName> {
-        self.station.own_groups()
+        self.machine.node().own_groups().cloned().collect()
     }
 
     /// Sends a message to one peer.
@@ -97,8 +97,8 @@ impl Handle<'_> {
     /// As [`Engine::whisper`](zre_core::Engine::whisper).
     pub fn whisper(&mut self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
         let content = content.into();
-        self.station.whisper(peer, content.clone(), self.now)?;
-        self.audit.sent(self.station.id(), peer, &content);
+        self.machine.whisper(peer, content.clone(), self.now)?;
+        self.audit.sent(self.machine.node().id(), peer, &content);
         Ok(())
     }
 
@@ -114,12 +114,12 @@ impl Handle<'_> {
     ) -> Result<usize, Error> {
         let content = content.into();
         let mut reached = 0;
-        for peer in self.station.members(group) {
+        for peer in self.members(group) {
             if self
-                .station
+                .machine
                 .shout_to(peer, group, content.clone(), self.now)?
             {
-                self.audit.sent(self.station.id(), peer, &content);
+                self.audit.sent(self.machine.node().id(), peer, &content);
                 reached += 1;
             }
         }
@@ -132,7 +132,7 @@ impl Handle<'_> {
     ///
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName) -> Result<(), Error> {
-        self.station.join(group, self.now)
+        self.machine.join(group, self.now)
     }
 
     /// Leaves a group; does nothing if the node is not in it.
@@ -141,7 +141,7 @@ impl Handle<'_> {
     ///
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName) -> Result<(), Error> {
-        self.station.leave(group, self.now)
+        self.machine.leave(group, self.now)
     }
 
     /// Asks a peer for an answer, and gives the question's number for [`is_answered`](Handle::is_answered).
@@ -150,16 +150,16 @@ impl Handle<'_> {
     ///
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
     pub fn ping(&mut self, peer: PeerId) -> Result<u64, Error> {
-        self.station.ping(peer, self.now)
+        self.machine.ping(peer, self.now)
     }
 
     /// Whether a peer has answered, and so handled all that was sent to it before; `None` if it will not.
     pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        self.station.is_answered(peer, number)
+        self.machine.node().is_answered(peer, number)
     }
 
     /// Says goodbye, once peers have taken what was sent; the last event is [`Event::Stop`].
     pub fn stop(&mut self) {
-        self.station.stop(self.now);
+        self.machine.stop(self.now);
     }
 }

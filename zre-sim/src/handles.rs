@@ -3,7 +3,7 @@
 use std::{any::Any, net::Ipv4Addr, time::Duration};
 
 use zre_core::{
-    Config, Error,
+    Config, Error, Node,
     proto::{Content, Endpoint, GroupName, PeerId},
 };
 
@@ -13,7 +13,6 @@ use crate::{
     metrics::Metrics,
     network::HostIndex,
     sim::Sim,
-    station::Station,
     world::ProcessIndex,
 };
 
@@ -295,17 +294,18 @@ impl NodeHandle<'_> {
     ///
     /// # Panics
     ///
-    /// At [`Level::Octets`](crate::Level::Octets).
+    /// At [`Level::Bytes`](crate::Level::Bytes).
     pub fn wrap_early(&mut self) {
-        match &mut self.sim.world.processes[self.process].station {
-            Station::Pipes(pipes) => pipes.wrap_early(),
-            Station::Engine(_) => panic!("only nodes at the level of messages can count wrongly"),
-        }
+        let machine = &mut self.sim.world.processes[self.process].machine;
+        assert!(
+            machine.wrap_early(),
+            "only nodes at the level of messages can count wrongly"
+        );
     }
 
     /// Its identity.
     pub fn id(&self) -> PeerId {
-        self.sim.world.processes[self.process].station.id()
+        self.sim.world.processes[self.process].machine.node().id()
     }
 
     /// Whether it runs: it has been started, and has neither stopped nor been killed.
@@ -320,13 +320,12 @@ impl NodeHandle<'_> {
 
     /// The names of the peers that have entered its view, sorted.
     pub fn peers(&self) -> Vec<String> {
-        self.names(self.sim.world.processes[self.process].station.peers())
+        self.names(self.knowledge().peers())
     }
 
     /// The names of the peers that it knows in a group, sorted.
     pub fn members(&self, group: &str) -> Vec<String> {
-        let station = &self.sim.world.processes[self.process].station;
-        self.names(station.members(&group_name(group)))
+        self.names(self.knowledge().peers_by_group(&group_name(group)))
     }
 
     /// What it has sent, received and been told.
@@ -378,8 +377,12 @@ impl NodeHandle<'_> {
         self.sim.world.with_app(self.process, act)
     }
 
-    fn names(&self, ids: Vec<PeerId>) -> Vec<String> {
-        let mut names: Vec<_> = ids.into_iter().map(|id| self.sim.name_of(id)).collect();
+    fn knowledge(&self) -> &Node {
+        self.sim.world.processes[self.process].machine.node()
+    }
+
+    fn names(&self, ids: impl Iterator<Item = PeerId>) -> Vec<String> {
+        let mut names: Vec<_> = ids.map(|id| self.sim.name_of(id)).collect();
         names.sort();
         names
     }

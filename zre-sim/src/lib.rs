@@ -33,17 +33,17 @@
 // those numbers.
 #![allow(clippy::indexing_slicing)]
 
-mod agenda;
 mod app;
 mod audit;
 mod clock;
 mod conditions;
+mod early_wrap;
 mod handles;
+mod machine;
 mod metrics;
 mod network;
-mod pipes;
+mod schedule;
 mod sim;
-mod station;
 mod story;
 mod trace;
 mod wire;
@@ -52,8 +52,8 @@ mod world;
 pub use app::{App, Handle, Recorder};
 pub use conditions::{BadConditions, Conditions};
 pub use handles::{HostHandle, LanHandle, LinkHandle, NodeHandle};
+pub use machine::Level;
 pub use metrics::Metrics;
 pub use sim::{Sim, TimedOut, Violations};
-pub use station::Level;
 pub use story::in_short;
 pub use zre_core as core;

@@ -14,9 +14,9 @@ use crate::{
     clock::Clock,
     handles::{HostHandle, LanHandle, LinkHandle, NodeHandle},
     in_short,
+    machine::Level,
     metrics::Metrics,
     network::HostIndex,
-    station::Level,
     world::{ProcessIndex, World},
 };
 
@@ -38,7 +38,7 @@ pub struct Sim {
 impl Sim {
     /// A network without hosts, of nodes that exchange octets. The seed decides all that is left to chance.
     pub fn new(seed: u64) -> Self {
-        Self::with_level(Level::Octets, seed)
+        Self::with_level(Level::Bytes, seed)
     }
 
     /// The same, true to the wire or made for scale.
@@ -203,7 +203,7 @@ impl Sim {
                 let name = &process.name;
                 broken.push(format!("{found} octets waited at {name}, more than {most}"));
             }
-            let peers = process.station.peers().len();
+            let peers = process.machine.node().peers().count();
             if peers > limits.peers {
                 let (name, limit) = (&process.name, limits.peers);
                 broken.push(format!("{name} knows {peers} peers, its limit is {limit}"));
@@ -351,17 +351,14 @@ impl Sim {
     }
 
     fn differences_at(&self, node: ProcessIndex) -> Vec<String> {
-        let station = &self.world.processes[node].station;
+        let view = self.world.processes[node].machine.node();
         let name = &self.world.processes[node].name;
         let mut found = Vec::new();
-        let mut strangers: BTreeSet<_> = station.peers().into_iter().collect();
+        let mut strangers: BTreeSet<_> = view.peers().collect();
         let mut members = BTreeMap::new();
-        for group in station.peer_groups() {
-            for peer in station.members(&group) {
-                members
-                    .entry(peer)
-                    .or_insert_with(Vec::new)
-                    .push(group.clone());
+        for group in view.peer_groups() {
+            for peer in view.peers_by_group(group) {
+                members.entry(peer).or_insert_with(Vec::new).push(group);
             }
         }
         for other in self.running() {
@@ -369,13 +366,13 @@ impl Sim {
                 continue;
             }
             let there = &self.world.processes[other];
-            let id = there.station.id();
+            let id = there.machine.node().id();
             if !strangers.remove(&id) {
                 found.push(format!("{name} does not know {}", there.name));
                 continue;
             }
             let known = members.remove(&id).unwrap_or_default();
-            let groups = there.station.own_groups();
+            let groups: Vec<_> = there.machine.node().own_groups().collect();
             if known != groups {
                 let other = &there.name;
                 found.push(format!(

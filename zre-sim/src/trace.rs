@@ -5,7 +5,7 @@ use std::{fmt, io::Write};
 use xxhash_rust::xxh3::Xxh3;
 use zre_core::Instant;
 
-use crate::station::Cargo;
+use crate::machine::Payload;
 
 /// Takes down everything that happens.
 pub(crate) struct Trace {
@@ -24,7 +24,7 @@ pub(crate) enum Note<'a> {
     Accepts { wire: usize },
     Connected { wire: usize },
     Refused { wire: usize, why: &'a str },
-    Reads { wire: usize, cargo: &'a Cargo },
+    Reads { wire: usize, payload: &'a Payload },
     Closes { wire: usize },
     Event(&'a str),
     Fault(&'a str),
@@ -84,14 +84,14 @@ impl Note<'_> {
             Self::Accepts { wire } => (4, wire as u64, &[]),
             Self::Connected { wire } => (5, wire as u64, &[]),
             Self::Refused { wire, why } => (6, wire as u64, why.as_bytes()),
-            Self::Reads { wire, cargo } => match cargo {
-                Cargo::Octets(octets) => (7, wire as u64, octets),
-                Cargo::Message(message) => (
+            Self::Reads { wire, payload } => match payload {
+                Payload::Bytes(octets) => (7, wire as u64, octets),
+                Payload::Message(message) => (
                     0x100_0000 + u64::from(message.sequence),
-                    (wire as u64) << 32 | cargo.size() as u64,
+                    (wire as u64) << 32 | payload.size() as u64,
                     message.body.kind().as_bytes(),
                 ),
-                Cargo::End(why) => (8, wire as u64, why.as_bytes()),
+                Payload::End(why) => (8, wire as u64, why.as_bytes()),
             },
             Self::Closes { wire } => (9, wire as u64, &[]),
             Self::Event(event) => (10, event.len() as u64, event.as_bytes()),
@@ -112,13 +112,13 @@ impl fmt::Display for Note<'_> {
             Self::Accepts { wire } => write!(f, "accepts connection {wire}"),
             Self::Connected { wire } => write!(f, "is connected by {wire}"),
             Self::Refused { wire, why } => write!(f, "cannot have connection {wire}: {why}"),
-            Self::Reads { wire, cargo } => match cargo {
-                Cargo::Octets(octets) => write!(f, "reads {} octets from {wire}", octets.len()),
-                Cargo::Message(message) => {
+            Self::Reads { wire, payload } => match payload {
+                Payload::Bytes(octets) => write!(f, "reads {} octets from {wire}", octets.len()),
+                Payload::Message(message) => {
                     let (kind, sequence) = (message.body.kind(), message.sequence);
                     write!(f, "reads {kind} {sequence} from {wire}")
                 }
-                Cargo::End(why) => write!(f, "reads the end of {wire}: {why}"),
+                Payload::End(why) => write!(f, "reads the end of {wire}: {why}"),
             },
             Self::Closes { wire } => write!(f, "closes connection {wire}"),
             Self::Event(event) => write!(f, "event: {event}"),

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use zre_core::{Instant, proto::PeerId};
+use zre_core::{Instant, LinkId, proto::PeerId};
 
-use crate::station::{Cargo, Conn};
+use crate::machine::Payload;
 
 /// A connection.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Side {
 pub(crate) struct End {
     pub(crate) process: usize,
     /// `None` until its process knows of it.
-    pub(crate) conn: Option<Conn>,
+    pub(crate) link: Option<LinkId>,
     /// Whether the process, or its system for it, has closed it.
     pub(crate) closed: bool,
     /// Whether it can be written.
@@ -54,9 +54,9 @@ pub(crate) struct End {
     /// Whether what arrives is left unread.
     pub(crate) stalled: bool,
     /// On its way to this end.
-    pub(crate) flight: VecDeque<(Instant, Cargo)>,
+    pub(crate) flight: VecDeque<(Instant, Payload)>,
     /// Here, and not read.
-    pub(crate) arrived: VecDeque<Cargo>,
+    pub(crate) arrived: VecDeque<Payload>,
     /// Octets on their way to this end or unread.
     pub(crate) unread: usize,
     /// When the last piece comes; none comes before it.
@@ -68,10 +68,10 @@ pub(crate) struct End {
 }
 
 impl Wire {
-    pub(crate) fn new(opener: (usize, PeerId), conn: Conn, to: usize, port: u16) -> Self {
+    pub(crate) fn new(opener: (usize, PeerId), link: LinkId, to: usize, port: u16) -> Self {
         let (process, opened_by) = opener;
         Self {
-            opener: End::new(process, Some(conn)),
+            opener: End::new(process, Some(link)),
             taker: End::new(to, None),
             opened_by,
             port,
@@ -99,25 +99,25 @@ impl Wire {
 
     /// Puts a piece on its way to an end, to come there at `at` or behind what is on its way already. Says when to
     /// look, if nobody does yet.
-    pub(crate) fn carry(&mut self, to: Side, cargo: Cargo, at: Instant) -> Option<Instant> {
+    pub(crate) fn carry(&mut self, to: Side, payload: Payload, at: Instant) -> Option<Instant> {
         let end = self.end_mut(to);
         if end.ended {
             return None;
         }
-        end.ended = matches!(cargo, Cargo::End(_));
+        end.ended = matches!(payload, Payload::End(_));
         let at = at.max(end.last_at);
         end.last_at = at;
-        end.unread += cargo.size();
-        end.flight.push_back((at, cargo));
+        end.unread += payload.size();
+        end.flight.push_back((at, payload));
         (end.flight.len() == 1).then_some(at)
     }
 }
 
 impl End {
-    fn new(process: usize, conn: Option<Conn>) -> Self {
+    fn new(process: usize, link: Option<LinkId>) -> Self {
         Self {
             process,
-            conn,
+            link,
             closed: false,
             connected: false,
             wants: false,
@@ -135,17 +135,17 @@ impl End {
     pub(crate) fn arrive(&mut self, now: Instant) -> Option<Instant> {
         self.failures = 0;
         let due = self.flight.iter().take_while(|(at, _)| *at <= now).count();
-        let due = self.flight.drain(..due).map(|(_, cargo)| cargo);
+        let due = self.flight.drain(..due).map(|(_, payload)| payload);
         self.arrived.extend(due);
         release_if_empty(&mut self.flight);
         self.flight.front().map(|(at, _)| *at)
     }
 
     /// Takes the next piece to read.
-    pub(crate) fn next_arrived(&mut self) -> Option<Cargo> {
-        let cargo = self.arrived.pop_front();
+    pub(crate) fn next_arrived(&mut self) -> Option<Payload> {
+        let payload = self.arrived.pop_front();
         release_if_empty(&mut self.arrived);
-        cargo
+        payload
     }
 
     /// Drops everything that comes or has come.

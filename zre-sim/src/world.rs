@@ -12,18 +12,18 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zre_core::{
-    Config, Event, Instant,
+    Config, Event, Instant, LinkId, Output,
     proto::{Endpoint, PeerId},
 };
 
 use crate::{
-    agenda::Agenda,
     app::{App, Handle},
     audit::Audit,
     in_short,
+    machine::{Level, Machine},
     metrics::Metrics,
     network::{HostIndex, Network},
-    station::{Action, Conn, Level, Station},
+    schedule::Schedule,
     trace::{Note, Trace},
     wire::{Side, Wire},
 };
@@ -48,7 +48,7 @@ pub(crate) struct World {
     /// Who listens at a host's port, or did last.
     listeners: BTreeMap<(HostIndex, u16), ProcessIndex>,
     wires: Vec<Option<Box<Wire>>>,
-    agenda: Agenda<Happening>,
+    schedule: Schedule<SimEvent>,
 }
 
 /// A node with the program on it.
@@ -56,7 +56,7 @@ pub(crate) struct Process {
     pub(crate) name: String,
     pub(crate) host: HostIndex,
     pub(crate) port: u16,
-    pub(crate) station: Station,
+    pub(crate) machine: Machine,
     pub(crate) app: Box<dyn App>,
     pub(crate) state: State,
     /// Whether the program takes events.
@@ -65,7 +65,7 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     /// How often it was started.
     pub(crate) lives: u64,
-    wires: BTreeMap<Conn, (WireIndex, Side)>,
+    wires: BTreeMap<LinkId, (WireIndex, Side)>,
     /// What came while the host was frozen.
     pending: VecDeque<Pending>,
     wakes_at: Option<Instant>,
@@ -85,7 +85,7 @@ enum Pending {
 }
 
 #[derive(Debug)]
-enum Happening {
+enum SimEvent {
     Timer(ProcessIndex),
     Datagram {
         from: ProcessIndex,
@@ -117,24 +117,24 @@ impl World {
             changes: 0,
             listeners: BTreeMap::new(),
             wires: Vec::new(),
-            agenda: Agenda::new(),
+            schedule: Schedule::new(),
         }
     }
 
     /// Lets the next thing happen, if it does before `end`.
     pub(crate) fn step(&mut self, end: Instant) -> bool {
-        let Some((at, happening)) = self.agenda.take(end) else {
+        let Some((at, event)) = self.schedule.take(end) else {
             return false;
         };
         self.now = self.now.max(at);
-        match happening {
-            Happening::Timer(process) => self.timer(process, at),
-            Happening::Datagram { from, to, datagram } => self.hear(from, to, datagram),
-            Happening::Connect(wire) => self.connect(wire),
-            Happening::Connected(wire) => self.connected(wire),
-            Happening::Refused(wire, why) => self.refused(wire, why),
-            Happening::Arrival(wire, side) => self.arrival(wire, side),
-            Happening::Room(wire, side) => self.write(wire, side),
+        match event {
+            SimEvent::Timer(process) => self.timer(process, at),
+            SimEvent::Datagram { from, to, datagram } => self.hear(from, to, datagram),
+            SimEvent::Connect(wire) => self.connect(wire),
+            SimEvent::Connected(wire) => self.connected(wire),
+            SimEvent::Refused(wire, why) => self.refused(wire, why),
+            SimEvent::Arrival(wire, side) => self.arrival(wire, side),
+            SimEvent::Room(wire, side) => self.write(wire, side),
         }
         true
     }
@@ -164,13 +164,13 @@ impl World {
     ) -> ProcessIndex {
         let process = self.processes.len();
         let port = config.endpoint.port().get();
-        let station = self.new_station(name, host, 0, config.clone());
-        self.by_id.insert(station.id(), process);
+        let machine = self.new_machine(name, host, 0, config.clone());
+        self.by_id.insert(machine.node().id(), process);
         self.processes.push(Process {
             name: name.into(),
             host,
             port,
-            station,
+            machine,
             app,
             state: State::Running,
             takes_events: true,
@@ -206,23 +206,23 @@ impl World {
                 ended.lives - 1,
             )
         };
-        let station = self.new_station(&name, host, life, config);
-        self.by_id.insert(station.id(), process);
+        let machine = self.new_machine(&name, host, life, config);
+        self.by_id.insert(machine.node().id(), process);
         let again = &mut self.processes[process];
-        again.station = station;
+        again.machine = machine;
         again.state = State::Running;
         again.wakes_at = None;
         self.started(process);
     }
 
-    fn new_station(&self, name: &str, host: HostIndex, life: u64, config: Config) -> Station {
+    fn new_machine(&self, name: &str, host: HostIndex, life: u64, config: Config) -> Machine {
         let mut seed = [0; 32];
         for (number, part) in (0_u64..).zip(seed.chunks_exact_mut(8)) {
             let salt = self.seed ^ life.rotate_left(32) ^ number.rotate_left(56);
             part.copy_from_slice(&xxh3_64_with_seed(name.as_bytes(), salt).to_le_bytes());
         }
         let now = self.network.hosts[host].clock.read(self.now);
-        Station::new(self.level, config, seed, now)
+        Machine::new(self.level, config, seed, now)
     }
 
     fn started(&mut self, process: ProcessIndex) {
@@ -247,7 +247,7 @@ impl World {
         self.changes += 1;
         let ended = &mut self.processes[process];
         ended.state = State::Ended;
-        let id = ended.station.id();
+        let id = ended.machine.node().id();
         let mut ends: Vec<_> = std::mem::take(&mut ended.wires).into_values().collect();
         for pending in std::mem::take(&mut ended.pending) {
             if let Pending::Accept(wire) = pending {
@@ -272,9 +272,9 @@ impl World {
         act: impl FnOnce(&mut dyn App, &mut Handle<'_>) -> T,
     ) -> T {
         let now = self.local(process);
-        let Process { station, app, .. } = &mut self.processes[process];
+        let Process { machine, app, .. } = &mut self.processes[process];
         let mut handle = Handle {
-            station,
+            machine,
             audit: &mut self.audit,
             now,
         };
@@ -290,24 +290,24 @@ impl World {
         }
         loop {
             let mut any = false;
-            while let Some(action) = self.processes[process].station.poll_action() {
+            while let Some(output) = self.processes[process].machine.poll_output() {
                 any = true;
-                self.carry_out(process, action);
+                self.carry_out(process, output);
             }
             while self.processes[process].takes_events
-                && let Some(event) = self.processes[process].station.poll_event()
+                && let Some(event) = self.processes[process].machine.poll_event()
             {
                 any = true;
                 self.tell(process, event);
             }
-            while self.processes[process].station.poll_notice().is_some() {
+            while self.processes[process].machine.poll_notice().is_some() {
                 self.processes[process].metrics.notices += 1;
             }
             if !any {
                 break;
             }
         }
-        if self.processes[process].station.is_stopped() {
+        if self.processes[process].machine.is_stopped() {
             self.finish(process, true);
         }
         self.arm(process);
@@ -319,7 +319,7 @@ impl World {
         self.trace
             .note(self.now, process, Note::Event(&in_short(&event)));
         let Process {
-            station,
+            machine,
             app,
             metrics,
             ..
@@ -328,28 +328,28 @@ impl World {
         if matches!(event, Event::Whisper { .. } | Event::Shout { .. }) {
             metrics.messages += 1;
         }
-        self.audit.heard(station.id(), &event);
+        self.audit.heard(machine.node().id(), &event);
         let mut handle = Handle {
-            station,
+            machine,
             audit: &mut self.audit,
             now,
         };
         app.handle_event(event, &mut handle);
     }
 
-    /// Sets the agenda to the next thing that a process has to do by itself.
+    /// Sets the schedule to the next thing that a process has to do by itself.
     fn arm(&mut self, process: ProcessIndex) {
         if !self.is_awake(process) {
             return;
         }
         let Process {
-            station,
+            machine,
             app,
             wakes_at,
             host,
             ..
         } = &mut self.processes[process];
-        let next = station
+        let next = machine
             .poll_timeout()
             .into_iter()
             .chain(app.poll_timeout())
@@ -360,7 +360,7 @@ impl World {
         let at = self.network.hosts[*host].clock.when(next).max(self.now);
         if wakes_at.is_none_or(|armed| at < armed) {
             *wakes_at = Some(at);
-            self.agenda.put(at, Happening::Timer(process));
+            self.schedule.put(at, SimEvent::Timer(process));
         }
     }
 
@@ -377,13 +377,13 @@ impl World {
             return;
         }
         let now = self.local(process);
-        let Process { station, app, .. } = &mut self.processes[process];
-        if station.poll_timeout().is_some_and(|due| due <= now) {
-            station.handle_timeout(now);
+        let Process { machine, app, .. } = &mut self.processes[process];
+        if machine.poll_timeout().is_some_and(|due| due <= now) {
+            machine.handle_timeout(now);
         }
         if app.poll_timeout().is_some_and(|due| due <= now) {
             let mut handle = Handle {
-                station,
+                machine,
                 audit: &mut self.audit,
                 now,
             };
@@ -419,22 +419,22 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, process: ProcessIndex, action: Action) {
-        match action {
-            Action::Datagram(datagram) => self.broadcast(process, datagram),
-            Action::Open { conn, to } => self.open(process, conn, &to),
-            Action::Writable(conn) => {
-                if let Some((wire, side)) = self.processes[process].wires.get(&conn).copied() {
+    fn carry_out(&mut self, process: ProcessIndex, output: Output) {
+        match output {
+            Output::Datagram(datagram) => self.broadcast(process, datagram),
+            Output::Open { link, endpoint } => self.open(process, link, &endpoint),
+            Output::Writable(link) => {
+                if let Some((wire, side)) = self.processes[process].wires.get(&link).copied() {
                     self.write(wire, side);
                 }
             }
-            Action::Close(conn) => {
-                if let Some((wire, side)) = self.processes[process].wires.remove(&conn) {
+            Output::Close(link) => {
+                if let Some((wire, side)) = self.processes[process].wires.remove(&link) {
                     self.trace.note(self.now, process, Note::Closes { wire });
                     self.close_end(wire, side, "connection closed");
                 }
             }
-            Action::Resume => self.resume(process),
+            Output::Resume => self.resume(process),
         }
     }
 }

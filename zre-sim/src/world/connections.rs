@@ -2,12 +2,15 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use zre_core::proto::{Endpoint, RoutingId};
+use zre_core::{
+    LinkId,
+    proto::{Endpoint, RoutingId},
+};
 
-use super::{Happening, Pending, ProcessIndex, WireIndex, World};
+use super::{Pending, ProcessIndex, SimEvent, WireIndex, World};
 use crate::{
+    machine::Payload,
     network::{HostIndex, Network},
-    station::{Cargo, Conn},
     trace::Note,
     wire::{End, Side, Wire},
 };
@@ -16,23 +19,23 @@ use crate::{
 const CONNECT_ATTEMPTS: u32 = 7;
 
 impl World {
-    pub(super) fn open(&mut self, process: ProcessIndex, conn: Conn, to: &Endpoint) {
+    pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
         let wire = self.wires.len();
         self.trace.note(self.now, process, Note::Opens { wire });
         self.processes[process].metrics.connections += 1;
         self.processes[process]
             .wires
-            .insert(conn, (wire, Side::Opener));
+            .insert(link, (wire, Side::Opener));
         let host = to
             .to_socket_addr()
             .and_then(|to| self.network.host_at(to.ip()));
         let from = self.processes[process].host;
         let listener = host.and_then(|host| self.listeners.get(&(host, to.port().get())));
         let target = listener.copied().unwrap_or(process);
-        let opened_by = self.processes[process].station.id();
+        let opened_by = self.processes[process].machine.node().id();
         self.wires.push(Some(Box::new(Wire::new(
             (process, opened_by),
-            conn,
+            link,
             target,
             to.port().get(),
         ))));
@@ -40,13 +43,13 @@ impl World {
             Some(host) if listener.is_some() => self.put_connect(wire, from, host),
             Some(host) if self.network.carries(from, host) => {
                 let at = self.now + Duration::from_millis(1);
-                self.agenda
-                    .put(at, Happening::Refused(wire, "connection refused"));
+                self.schedule
+                    .put(at, SimEvent::Refused(wire, "connection refused"));
             }
             _ => {
                 let at = self.now + Duration::from_secs(3);
-                self.agenda
-                    .put(at, Happening::Refused(wire, "no route to host"));
+                self.schedule
+                    .put(at, SimEvent::Refused(wire, "no route to host"));
             }
         }
     }
@@ -54,7 +57,7 @@ impl World {
     fn put_connect(&mut self, wire: WireIndex, from: HostIndex, to: HostIndex) {
         let conditions = *self.network.conditions(from, to);
         let at = self.now + self.network.delay(&conditions);
-        self.agenda.put(at, Happening::Connect(wire));
+        self.schedule.put(at, SimEvent::Connect(wire));
     }
 
     pub(super) fn connect(&mut self, index: WireIndex) {
@@ -78,19 +81,19 @@ impl World {
         if !there || !back {
             wire.attempts += 1;
             let again = Duration::from_secs(1 << wire.attempts.min(10) >> 1);
-            let happening = match wire.attempts < CONNECT_ATTEMPTS {
-                true => Happening::Connect(index),
-                false => Happening::Refused(index, "connection timed out"),
+            let event = match wire.attempts < CONNECT_ATTEMPTS {
+                true => SimEvent::Connect(index),
+                false => SimEvent::Refused(index, "connection timed out"),
             };
-            return self.agenda.put(self.now + again, happening);
+            return self.schedule.put(self.now + again, event);
         }
         let conditions = *self.network.conditions(to, from);
         let answer_at = self.now + self.network.delay(&conditions);
         if !self.is_running(taker) || self.processes[taker].port != wire_port {
-            let happening = Happening::Refused(index, "connection refused");
-            return self.agenda.put(answer_at, happening);
+            let event = SimEvent::Refused(index, "connection refused");
+            return self.schedule.put(answer_at, event);
         }
-        self.agenda.put(answer_at, Happening::Connected(index));
+        self.schedule.put(answer_at, SimEvent::Connected(index));
         if self.is_awake(taker) {
             self.accept(index);
         } else {
@@ -115,13 +118,13 @@ impl World {
         self.trace
             .note(self.now, taker, Note::Accepts { wire: index });
         let process = &mut self.processes[taker];
-        let conn = process
-            .station
+        let link = process
+            .machine
             .handle_accepted((remote, port).into(), from, now);
-        process.wires.insert(conn, (index, Side::Taker));
+        process.wires.insert(link, (index, Side::Taker));
         if let Some(wire) = &mut self.wires[index] {
             let end = wire.end_mut(Side::Taker);
-            end.conn = Some(conn);
+            end.link = Some(link);
             end.connected = true;
         }
         self.drain(taker);
@@ -133,12 +136,12 @@ impl World {
             return;
         };
         end.connected = true;
-        let (process, conn) = (end.process, end.conn);
-        if let Some(conn) = conn.filter(|_| self.is_running(process)) {
+        let (process, link) = (end.process, end.link);
+        if let Some(link) = link.filter(|_| self.is_running(process)) {
             let now = self.local(process);
             self.trace
                 .note(self.now, process, Note::Connected { wire: index });
-            self.processes[process].station.handle_connected(conn, now);
+            self.processes[process].machine.handle_connected(link, now);
             self.drain(process);
             self.write(index, Side::Opener);
         }
@@ -149,15 +152,15 @@ impl World {
             return;
         };
         let end = wire.end(Side::Opener);
-        let (process, conn) = (end.process, end.conn.filter(|_| !end.closed));
-        if let Some(conn) = conn.filter(|_| self.is_running(process)) {
+        let (process, link) = (end.process, end.link.filter(|_| !end.closed));
+        if let Some(link) = link.filter(|_| self.is_running(process)) {
             let now = self.local(process);
-            self.processes[process].wires.remove(&conn);
+            self.processes[process].wires.remove(&link);
             self.trace
                 .note(self.now, process, Note::Refused { wire: index, why });
             self.processes[process]
-                .station
-                .handle_closed(conn, why, now);
+                .machine
+                .handle_closed(link, why, now);
             self.drain(process);
         }
     }
@@ -174,7 +177,7 @@ impl World {
         let far = wire.end(side.other());
         let (to, mut unread, far_is_closed) = (far.process, far.unread, far.closed);
         let end = wire.end_mut(side);
-        let (process, Some(conn)) = (end.process, end.conn) else {
+        let (process, Some(link)) = (end.process, end.link) else {
             return;
         };
         if end.closed || !end.connected || !self.is_awake(process) {
@@ -184,7 +187,7 @@ impl World {
         let conditions = *self.network.conditions(from, to);
         let now = self.local(process);
         let writer = &mut self.processes[process];
-        let unwritten = writer.station.unwritten(conn);
+        let unwritten = writer.machine.unwritten(link);
         writer.metrics.most_unwritten = writer.metrics.most_unwritten.max(unwritten);
         loop {
             if unread >= conditions.window {
@@ -198,27 +201,27 @@ impl World {
                 room = self.network.up_to(piece).min(room);
             }
             let writer = &mut self.processes[process];
-            let Some(cargo) = writer.station.write(conn, room, now) else {
+            let Some(payload) = writer.machine.write(link, room, now) else {
                 break;
             };
-            writer.metrics.stream_octets += cargo.size() as u64;
+            writer.metrics.stream_octets += payload.size() as u64;
             if far_is_closed {
                 continue;
             }
-            unread += cargo.size();
-            self.send(index, side.other(), cargo);
+            unread += payload.size();
+            self.send(index, side.other(), payload);
         }
         if let Some(end) = self.end(index, side) {
             end.wants = false;
         }
         // Having written may be what a stop waits for.
-        if self.processes[process].station.is_stopped() {
+        if self.processes[process].machine.is_stopped() {
             self.drain(process);
         }
     }
 
     /// Puts something on its way to an end.
-    fn send(&mut self, index: WireIndex, to: Side, cargo: Cargo) {
+    fn send(&mut self, index: WireIndex, to: Side, payload: Payload) {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
@@ -226,9 +229,9 @@ impl World {
         let receiver = self.processes[wire.end(to).process].host;
         let at = self
             .network
-            .stream(sender, receiver, cargo.size(), self.now);
-        if let Some(at) = wire.carry(to, cargo, at) {
-            self.agenda.put(at, Happening::Arrival(index, to));
+            .stream(sender, receiver, payload.size(), self.now);
+        if let Some(at) = wire.carry(to, payload, at) {
+            self.schedule.put(at, SimEvent::Arrival(index, to));
         }
     }
 
@@ -243,13 +246,13 @@ impl World {
         if !self.network.carries(from, to) {
             let again = now + Network::retry_delay(end.failures);
             end.failures += 1;
-            return self.agenda.put(again, Happening::Arrival(index, side));
+            return self.schedule.put(again, SimEvent::Arrival(index, side));
         }
         if end.closed {
             return self.refuse_octets(index, side);
         }
         if let Some(next) = end.arrive(now) {
-            self.agenda.put(next, Happening::Arrival(index, side));
+            self.schedule.put(next, SimEvent::Arrival(index, side));
         }
         self.read(index, side);
     }
@@ -259,34 +262,34 @@ impl World {
         if let Some(end) = self.end(index, side) {
             end.discard();
         }
-        self.send(index, side.other(), Cargo::End("connection reset"));
+        self.send(index, side.other(), Payload::End("connection reset"));
         self.forget_if_over(index);
     }
 
     /// Hands what has arrived to a process, as far as it takes it.
     pub(super) fn read(&mut self, index: WireIndex, side: Side) {
         let mut any = false;
-        while let Some((process, conn, cargo)) = self.next_arrived(index, side) {
+        while let Some((process, link, payload)) = self.next_arrived(index, side) {
             any = true;
             let now = self.local(process);
             let note = Note::Reads {
                 wire: index,
-                cargo: &cargo,
+                payload: &payload,
             };
             self.trace.note(self.now, process, note);
-            if let Cargo::End(why) = cargo {
-                self.processes[process].wires.remove(&conn);
+            if let Payload::End(why) = payload {
+                self.processes[process].wires.remove(&link);
                 self.close_end(index, side, "connection closed");
                 self.processes[process]
-                    .station
-                    .handle_closed(conn, why, now);
+                    .machine
+                    .handle_closed(link, why, now);
                 self.drain(process);
                 return;
             }
-            let size = cargo.size();
-            let left = self.processes[process].station.read(conn, cargo, now);
+            let size = payload.size();
+            let left = self.processes[process].machine.read(link, payload, now);
             if let Some(end) = self.end(index, side) {
-                end.unread -= size - left.as_ref().map_or(0, Cargo::size);
+                end.unread -= size - left.as_ref().map_or(0, Payload::size);
                 if let Some(left) = left {
                     end.arrived.push_front(left);
                 }
@@ -302,17 +305,17 @@ impl World {
         &mut self,
         index: WireIndex,
         side: Side,
-    ) -> Option<(ProcessIndex, Conn, Cargo)> {
+    ) -> Option<(ProcessIndex, LinkId, Payload)> {
         let end = self.end(index, side)?;
-        let (process, conn) = (end.process, end.conn?);
+        let (process, link) = (end.process, end.link?);
         if end.closed || end.stalled || end.arrived.is_empty() {
             return None;
         }
-        if !self.is_awake(process) || self.processes[process].station.is_congested() {
+        if !self.is_awake(process) || self.processes[process].machine.is_congested() {
             return None;
         }
-        let cargo = self.end(index, side)?.next_arrived()?;
-        Some((process, conn, cargo))
+        let payload = self.end(index, side)?.next_arrived()?;
+        Some((process, link, payload))
     }
 
     /// The other end hears that it can write again, if it waits for that.
@@ -327,7 +330,7 @@ impl World {
         let (from, to) = (self.processes[reader].host, self.processes[writer].host);
         let conditions = *self.network.conditions(from, to);
         let at = self.now + self.network.delay(&conditions);
-        self.agenda.put(at, Happening::Room(index, side.other()));
+        self.schedule.put(at, SimEvent::Room(index, side.other()));
     }
 
     /// Reads on everywhere, after a congestion or a freeze.
@@ -349,7 +352,7 @@ impl World {
         let connected = end.connected;
         let other = self.end(index, side.other());
         if connected || other.is_some_and(|other| other.connected) {
-            self.send(index, side.other(), Cargo::End(why));
+            self.send(index, side.other(), Payload::End(why));
         }
         self.forget_if_over(index);
     }
@@ -398,7 +401,7 @@ impl World {
                 if let Some(end) = self.end(wire, side).filter(|end| !end.closed && !end.ended) {
                     end.discard();
                     end.ended = true;
-                    end.arrived.push_back(Cargo::End("connection reset"));
+                    end.arrived.push_back(Payload::End("connection reset"));
                 }
             }
             for side in Side::BOTH {
@@ -415,7 +418,7 @@ impl World {
                 // The closing of the accepting end in answer stays on the way for ever.
                 wire.end_mut(Side::Opener).ended = true;
             }
-            self.send(wire, Side::Taker, Cargo::End("end of stream"));
+            self.send(wire, Side::Taker, Payload::End("end of stream"));
         }
     }
 }

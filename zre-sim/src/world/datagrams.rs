@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Happening, Pending, ProcessIndex, World};
+use super::{Pending, ProcessIndex, SimEvent, World};
 use crate::trace::Note;
 
 /// Datagrams that the system keeps for a process that stands still, as Linux does for 200 KiB.
@@ -28,8 +28,8 @@ impl World {
             for delay in copies.into_iter().flatten() {
                 let datagram = datagram.clone();
                 let at = self.now + delay;
-                self.agenda
-                    .put(at, Happening::Datagram { from, to, datagram });
+                self.schedule
+                    .put(at, SimEvent::Datagram { from, to, datagram });
             }
         }
         self.processes[from].metrics.datagrams_lost += lost;
@@ -60,6 +60,6 @@ impl World {
         let now = self.local(to);
         let receiver = &mut self.processes[to];
         receiver.metrics.datagrams_received += 1;
-        receiver.station.handle_datagram(from, datagram, now);
+        receiver.machine.handle_datagram(from, datagram, now);
     }
 }

@@ -11,7 +11,7 @@ use zre_core::Instant;
 ///
 /// What is not due soon lies unsorted in buckets of equal length, which makes a million entries cheap.
 #[derive(Debug)]
-pub(crate) struct Agenda<T> {
+pub(crate) struct Schedule<T> {
     soon: BinaryHeap<Reverse<Entry<T>>>,
     /// The bucket whose entries, and those of earlier ones, are in `soon`.
     bucket: u64,
@@ -26,7 +26,7 @@ struct Entry<T> {
     what: T,
 }
 
-impl<T> Agenda<T> {
+impl<T> Schedule<T> {
     /// Bits of a time in microseconds that do not tell its bucket: 128 µs.
     const BUCKET_BITS: u32 = 7;
 
@@ -100,18 +100,18 @@ mod tests {
 
     #[test]
     fn entries_come_by_time_and_then_by_number_whenever_they_were_put_in() {
-        let mut agenda = Agenda::new();
+        let mut schedule = Schedule::new();
         let at = Instant::from_micros;
         for (time, what) in [(5000, 'e'), (10, 'a'), (900, 'c'), (900, 'd')] {
-            agenda.put(at(time), what);
+            schedule.put(at(time), what);
         }
-        assert_eq!(agenda.take(at(5)), None);
-        assert_eq!(agenda.take(at(10)), Some((at(10), 'a')));
+        assert_eq!(schedule.take(at(5)), None);
+        assert_eq!(schedule.take(at(10)), Some((at(10), 'a')));
         // Before what was looked at last, and far before what is next.
-        assert_eq!(agenda.take(at(11)), None);
-        agenda.put(at(12), 'b');
+        assert_eq!(schedule.take(at(11)), None);
+        schedule.put(at(12), 'b');
         let mut order = Vec::new();
-        while let Some((_, what)) = agenda.take(at(10_000)) {
+        while let Some((_, what)) = schedule.take(at(10_000)) {
             order.push(what);
         }
         assert_eq!(order, ['b', 'c', 'd', 'e']);

@@ -1,0 +1,247 @@
+//! One process on a host: an `Engine` whose connections carry bytes or messages.
+
+use std::net::SocketAddr;
+
+use bytes::{Buf as _, Bytes};
+use zre_core::{
+    Config, Engine, Error, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
+    proto::{Content, GroupName, Message, PeerId, RoutingId},
+};
+
+use crate::early_wrap::EarlyWrap;
+
+/// What a simulation carries between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// Bytes: all is as on a real wire, ZMTP handshakes and broken frames included.
+    #[default]
+    Bytes,
+    /// Whole messages: the same ZRE and the same rules of connections, without ZMTP, at a fraction
+    /// of the time and memory.
+    Messages,
+}
+
+impl Level {
+    #[doc(hidden)]
+    #[expect(non_upper_case_globals, reason = "the former name of a variant")]
+    pub const Octets: Self = Self::Bytes;
+}
+
+/// What a stream carries.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Bytes(Bytes),
+    Message(Box<Message>),
+    /// Nothing more comes, and why.
+    End(&'static str),
+}
+
+impl Payload {
+    /// Bytes on the wire.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Message(message) => MessageLink::wire_size(message),
+            Self::End(_) => 0,
+        }
+    }
+}
+
+/// An engine, of either level.
+#[derive(Debug)]
+pub(crate) enum Machine {
+    Bytes(Box<Engine>),
+    /// It may count its messages wrongly.
+    Messages(Box<Engine<MessageLink>>, Option<Box<EarlyWrap>>),
+}
+
+/// Does something with the engine that is the same at either level.
+macro_rules! with_engine {
+    ($machine:expr, $engine:ident => $done:expr) => {
+        match $machine {
+            Machine::Bytes($engine) => $done,
+            Machine::Messages($engine, _) => $done,
+        }
+    };
+}
+
+impl Machine {
+    pub(crate) fn new(level: Level, config: Config, seed: [u8; 32], now: Instant) -> Self {
+        match level {
+            Level::Bytes => Self::Bytes(Box::new(Engine::new(config, seed, now))),
+            Level::Messages => {
+                let engine = Engine::with_messages(config, seed, now);
+                Self::Messages(Box::new(engine), None)
+            }
+        }
+    }
+
+    /// Makes the node count its messages as pyre and zyre.js do; `false` at the level of bytes.
+    pub(crate) fn wrap_early(&mut self) -> bool {
+        match self {
+            Self::Bytes(_) => false,
+            Self::Messages(_, quirk) => {
+                *quirk = Some(Box::default());
+                true
+            }
+        }
+    }
+
+    /// `from` is only needed where no bytes tell it.
+    pub(crate) fn handle_accepted(
+        &mut self,
+        remote: SocketAddr,
+        from: RoutingId,
+        now: Instant,
+    ) -> LinkId {
+        match self {
+            Self::Bytes(engine) => engine.handle_accepted(remote, now),
+            Self::Messages(engine, _) => engine.handle_accepted(remote, from, now),
+        }
+    }
+
+    /// Reads what came over a connection, and gives back what it did not read, being congested.
+    pub(crate) fn read(&mut self, link: LinkId, payload: Payload, now: Instant) -> Option<Payload> {
+        match (self, payload) {
+            (Self::Bytes(engine), Payload::Bytes(bytes)) => {
+                read_bytes(engine, link, bytes, now).map(Payload::Bytes)
+            }
+            (Self::Messages(engine, quirk), Payload::Message(mut message)) => {
+                if engine.is_congested() {
+                    return Some(Payload::Message(message));
+                }
+                if let Some(quirk) = quirk {
+                    quirk.received(link, &mut message);
+                }
+                engine.handle_message(link, *message, now);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes what is to be written to a connection, `room` bytes at most where it can be cut.
+    pub(crate) fn write(&mut self, link: LinkId, room: usize, now: Instant) -> Option<Payload> {
+        match self {
+            Self::Bytes(engine) => {
+                let buffer = engine.write_buffer(link)?;
+                let count = room.min(buffer.remaining());
+                let bytes = buffer.copy_to_bytes(count);
+                engine.handle_written(now);
+                (count > 0).then_some(Payload::Bytes(bytes))
+            }
+            Self::Messages(engine, quirk) => {
+                let mut message = engine.next_message(link)?;
+                engine.handle_written(now);
+                if let Some(quirk) = quirk {
+                    quirk.sent(link, &mut message);
+                }
+                Some(Payload::Message(Box::new(message)))
+            }
+        }
+    }
+
+    /// How many bytes wait to be written to a connection.
+    pub(crate) fn unwritten(&mut self, link: LinkId) -> usize {
+        match self {
+            Self::Bytes(engine) => engine.write_buffer(link).map_or(0, |it| it.remaining()),
+            Self::Messages(engine, _) => engine.queued(link),
+        }
+    }
+
+    pub(crate) fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
+        with_engine!(self, engine => engine.handle_datagram(from, datagram, now));
+    }
+
+    pub(crate) fn handle_connected(&mut self, link: LinkId, now: Instant) {
+        with_engine!(self, engine => engine.handle_connected(link, now));
+    }
+
+    pub(crate) fn handle_closed(&mut self, link: LinkId, why: &str, now: Instant) {
+        with_engine!(self, engine => engine.handle_closed(link, why, now));
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        with_engine!(self, engine => engine.handle_timeout(now));
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        with_engine!(self, engine => engine.poll_output())
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        with_engine!(self, engine => engine.poll_event())
+    }
+
+    pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
+        with_engine!(self, engine => engine.poll_notice())
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        with_engine!(self, engine => engine.poll_timeout())
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        with_engine!(self, engine => engine.is_congested())
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        with_engine!(self, engine => engine.is_stopped())
+    }
+
+    pub(crate) fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        with_engine!(self, engine => engine.join(group, now))
+    }
+
+    pub(crate) fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        with_engine!(self, engine => engine.leave(group, now))
+    }
+
+    pub(crate) fn whisper(
+        &mut self,
+        peer: PeerId,
+        content: Content,
+        now: Instant,
+    ) -> Result<(), Error> {
+        with_engine!(self, engine => engine.whisper(peer, content, now))
+    }
+
+    /// Shouts to one member; `Ok(false)` if it is full, or no member any more.
+    pub(crate) fn shout_to(
+        &mut self,
+        peer: PeerId,
+        group: &GroupName,
+        content: Content,
+        now: Instant,
+    ) -> Result<bool, Error> {
+        let shouted = with_engine!(self, engine => engine.shout_to(&[peer], group, content, now))?;
+        Ok(shouted.reached == 1)
+    }
+
+    pub(crate) fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
+        with_engine!(self, engine => engine.ping(peer, now))
+    }
+
+    pub(crate) fn stop(&mut self, now: Instant) {
+        with_engine!(self, engine => engine.stop(now));
+    }
+
+    /// Who it is, and what it knows of its peers and their groups.
+    pub(crate) fn node(&self) -> &Node {
+        with_engine!(self, engine => engine.node())
+    }
+}
+
+fn read_bytes(engine: &mut Engine, link: LinkId, mut bytes: Bytes, now: Instant) -> Option<Bytes> {
+    while bytes.has_remaining() {
+        if engine.is_congested() {
+            return Some(bytes);
+        }
+        let mut reader = engine.reader(link)?;
+        let buffer = reader.buffer();
+        let count = buffer.len().min(bytes.len());
+        bytes.copy_to_slice(&mut buffer[..count]);
+        reader.commit(count, now);
+    }
+    None
+}
