@@ -113,7 +113,7 @@ impl AnyNode {
         let received = within!(self, within, node => node.recv(), match node.recv_timeout(within) {
             Ok(event) => Some(Some(event)),
             Err(zre_blocking::RecvTimeoutError::Stopped) => Some(None),
-            Err(zre_blocking::RecvTimeoutError::Timeout) => None,
+            Err(_) => None,
         });
         match received {
             Some(Some(event)) => Next::Event(event),
