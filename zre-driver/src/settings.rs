@@ -171,7 +171,11 @@ impl Settings {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone().into());
         }
-        if self.name.as_ref().is_some_and(|name| name.is_empty()) {
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|name| name.as_bytes().is_empty())
+        {
             return Err(StartError::Empty {
                 what: "node name",
                 remedy: "give it one, or leave the name to the node with Builder::unnamed",

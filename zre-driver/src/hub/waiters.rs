@@ -242,7 +242,9 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let awaited = [Awaited::Capacity(peer(3))];
         waiters.wait(&mut id, awaited, &Context::from_waker(&waker));
-        [1, 2].map(|number| has_capacity(&mut waiters, number));
+        for number in [1, 2] {
+            has_capacity(&mut waiters, number);
+        }
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         waiters.forget(id);
         has_capacity(&mut waiters, 3);
