@@ -17,8 +17,8 @@ use zre_driver::{Bound, Hub};
 
 use crate::{park::Parker, reactor::EventLoop, tcp::Tcp, wake_queue::WakeQueue};
 
-/// The selector's timeouts are no finer. Whoever waits until a moment nearer than that leaves the loop
-/// to the I/O thread, and sleeps.
+/// The selector's timeouts are no finer. Whoever waits until a moment nearer than that leaves the
+/// loop to the I/O thread, and sleeps.
 const PRECISION: Duration = Duration::from_millis(1);
 
 /// The I/O thread looks this often whether the application runs the loop.
@@ -26,15 +26,15 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Lends a node's [`EventLoop`] to one thread at a time (the pattern Leader/Followers).
 ///
-/// A thread that waits for something becomes the leader if there is none, and runs the loop until it
-/// has what it waits for. So a message wakes only the thread that it is for. If another thread is the
-/// leader, it sleeps as a follower until what it waits for is there, or until it can become the
-/// leader.
+/// A thread that waits for something becomes the leader if there is none, and runs the loop until
+/// it has what it waits for. So a message wakes only the thread that it is for. If another thread
+/// is the leader, it sleeps as a follower until what it waits for is there, or until it can become
+/// the leader.
 ///
-/// The I/O thread runs the loop while the application does not. To tell it each time that the loop is
-/// free would be a system call for each message. So it looks from time to time, and takes the loop if
-/// it is free and nobody has had it since the last look. When one thread has had the loop from one
-/// look to the next, the I/O thread sleeps, and is told when the loop is free.
+/// The I/O thread runs the loop while the application does not. To tell it each time that the loop
+/// is free would be a system call for each message. So it looks from time to time, and takes the
+/// loop if it is free and nobody has had it since the last look. When one thread has had the loop
+/// from one look to the next, the I/O thread sleeps, and is told when the loop is free.
 pub(crate) struct Leadership {
     state: Mutex<State>,
     io_thread: Condvar,
@@ -76,8 +76,8 @@ impl Leadership {
         })
     }
 
-    /// Asks again and again until there is an answer; `None` if the deadline comes first. In between,
-    /// runs the loop or sleeps.
+    /// Asks again and again until there is an answer; `None` if the deadline comes first. In
+    /// between, runs the loop or sleeps.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
@@ -217,7 +217,7 @@ impl Leader<'_> {
 
     /// One turn of the loop; `false` when the node is over.
     fn turn(&mut self, calls: Option<usize>, until: Option<Instant>) -> bool {
-        // A panic in there drops the event_loop: then the node is over, too.
+        // A panic in there drops the loop: then the node is over, too.
         let Some(mut event_loop) = self.event_loop.take() else {
             return false;
         };
@@ -257,7 +257,7 @@ struct Follower<'h> {
 }
 
 impl<'h> Follower<'h> {
-    /// Takes the event_loop if it may and the loop is free. If not, sees to it that somebody has it.
+    /// Takes the loop if it may and the loop is free. If not, sees to it that somebody has it.
     fn lead(&mut self, may_lead: bool) -> Option<Leader<'h>> {
         let mut state = self.leadership.lock();
         match state.event_loop.take() {

@@ -1,5 +1,5 @@
-//! A ZRE node for threads and event loops, without async: programs on a network find each other, form
-//! groups and exchange messages, with no server.
+//! A ZRE node for threads and event loops, without async: programs on a network find each other,
+//! form groups and exchange messages, with no server.
 //!
 //! ```no_run
 //! use zre_blocking::{Event, Node};
@@ -16,10 +16,10 @@
 //! # }
 //! ```
 //!
-//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of the
-//! program waits in a method of [`Node`], it reads and writes the sockets itself, so that what it waits
-//! for comes without a detour. What the node logs meanwhile is logged on that thread; whatever writes
-//! the log must not wait for the node.
+//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of
+//! the program waits in a method of [`Node`], it reads and writes the sockets itself, so that what
+//! it waits for comes without a detour. What the node logs meanwhile is logged on that thread;
+//! whatever writes the log must not wait for the node.
 //!
 //! A program with an event loop of its own watches [`Node::readiness`] in it and never blocks.
 

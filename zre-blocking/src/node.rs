@@ -39,8 +39,8 @@ impl Builder {
 
 /// A running ZRE node.
 ///
-/// It is a handle: clones are cheap, can be used from any thread, and are the same node. Dropping the
-/// last one stops the node in the background; [`stop`](Node::stop) does so and waits.
+/// It is a handle: clones are cheap, can be used from any thread, and are the same node. Dropping
+/// the last one stops the node in the background; [`stop`](Node::stop) does so and waits.
 #[derive(Debug, Clone)]
 pub struct Node(Arc<Running>);
 
@@ -153,8 +153,8 @@ impl Node {
 
     send_methods!();
 
-    /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller; who
-    /// wants all of them as well can [`subscribe`](Node::subscribe).
+    /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller;
+    /// who wants all of them as well can [`subscribe`](Node::subscribe).
     ///
     /// An application that does not take its events makes its peers wait with theirs: nothing is
     /// dropped.
@@ -185,11 +185,11 @@ impl Node {
         Readiness::new(self.hub())
     }
 
-    /// A further receiver of all events from now on, independent of [`recv`](Node::recv) and of other
-    /// subscriptions.
+    /// A further receiver of all events from now on, independent of [`recv`](Node::recv) and of
+    /// other subscriptions.
     ///
-    /// It does not hold up anybody: if it is slower than the events come, the oldest go past it, and
-    /// it is told how many; see [`Subscription`].
+    /// It does not hold up anybody: if it is slower than the events come, the oldest go past it,
+    /// and it is told how many; see [`Subscription`].
     pub fn subscribe(&self) -> Subscription {
         Subscription {
             receiver: self.hub().subscribe(),
@@ -261,8 +261,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] for a group of more than 255 bytes; [`Error::Stopped`], also when the node
-    /// stops meanwhile.
+    /// [`Error::TooLong`] for a group of more than 255 bytes; [`Error::Stopped`], also when the
+    /// node stops meanwhile.
     pub fn wait_for_group<G>(&self, group: G, count: usize) -> Result<Vec<PeerId>, Error>
     where
         G: TryInto<GroupName>,
@@ -293,8 +293,8 @@ impl Node {
     /// Says goodbye, waits until what was sent is written, all sockets are closed and the node's
     /// thread has ended.
     ///
-    /// Peers that do not read are waited for no longer than the builder's `linger`. Events that have
-    /// not been taken can still be; the last is [`Event::Stop`].
+    /// Peers that do not read are waited for no longer than the builder's `linger`. Events that
+    /// have not been taken can still be; the last is [`Event::Stop`].
     pub fn stop(&self) {
         self.hub().stop();
         self.wait(None, |cx| self.hub().poll_stopped(cx));
@@ -346,8 +346,8 @@ impl Node {
 
 /// A handle of a node that can only send; see [`Node::sender`].
 ///
-/// Clones are cheap. It does not keep the node running: when the node has stopped, sending fails with
-/// [`Error::Stopped`].
+/// Clones are cheap. It does not keep the node running: when the node has stopped, sending fails
+/// with [`Error::Stopped`].
 #[derive(Debug, Clone)]
 pub struct Sender {
     hub: Arc<Hub<Tcp>>,
@@ -394,9 +394,9 @@ impl Iterator for Events {
 /// Receives copies of all events from when it was made; see [`Node::subscribe`].
 ///
 /// At most as many events wait for it, and as many bytes, as [`Limits::events`] and
-/// [`Limits::event_bytes`] allow. Beyond that the oldest go past it. Then the next thing that it gives
-/// is [`Lagged`] with how many it missed; [`peer_infos`](Node::peer_infos) tells what is the case now.
-/// It does not keep the node running. It is also an iterator.
+/// [`Limits::event_bytes`] allow. Beyond that the oldest go past it. Then the next thing that it
+/// gives is [`Lagged`] with how many it missed; [`peer_infos`](Node::peer_infos) tells what is the
+/// case now. It does not keep the node running. It is also an iterator.
 #[derive(Debug)]
 pub struct Subscription {
     receiver: EventReceiver<Tcp>,

@@ -54,9 +54,9 @@ impl EventLoop {
         Arc::clone(&self.driver.runtime().wake_queue)
     }
 
-    /// Does what there is to do, and if there is nothing, sleeps until there is or this moment comes;
-    /// `false` when the node has stopped. With a number of [calls](WakeQueue::calls), sleeps only if
-    /// there has been none since.
+    /// Does what there is to do, and if there is nothing, sleeps until there is or this moment
+    /// comes; `false` when the node has stopped. With a number of [calls](WakeQueue::calls), sleeps
+    /// only if there has been none since.
     ///
     /// # Errors
     ///

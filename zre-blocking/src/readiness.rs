@@ -19,8 +19,8 @@ type Socket = std::net::TcpStream;
 
 /// A descriptor that is readable while events of a node wait, and when the node has stopped.
 ///
-/// Put it into any event loop: `poll`, `epoll`, kqueue, GLib, Qt. When it is readable, take events with
-/// `try_recv` until there is none; do not read from it. On Unix it is an
+/// Put it into any event loop: `poll`, `epoll`, kqueue, GLib, Qt. When it is readable, take events
+/// with `try_recv` until there is none; do not read from it. On Unix it is an
 /// [`AsFd`](std::os::fd::AsFd); on Windows an `AsSocket`, to be watched by `WSAPoll` or
 /// `WSAEventSelect`.
 #[derive(Debug)]

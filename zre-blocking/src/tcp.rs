@@ -86,8 +86,8 @@ impl Tcp {
     }
 }
 
-/// What a socket is ready for is forgotten before it is tried, so that what the system says meanwhile
-/// counts.
+/// What a socket is ready for is forgotten before it is tried, so that what the system says
+/// meanwhile counts.
 fn attempt(
     ready: &AtomicBool,
     act: impl FnOnce() -> io::Result<usize>,

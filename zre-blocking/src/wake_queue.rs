@@ -15,7 +15,8 @@ use tracing::warn;
 /// The token by which [`WakeQueue`] rouses a thread from the selector, and that of the hub's tasks.
 pub(crate) const WAKE: Token = Token(0);
 
-/// Collects what is woken, and gets the thread that runs the loop out of the selector if it sleeps there.
+/// Collects what is woken, and gets the thread that runs the loop out of the selector if it sleeps
+/// there.
 pub(crate) struct WakeQueue {
     state: Mutex<State>,
     /// How often the application thread that runs the loop has been woken.
@@ -65,7 +66,8 @@ impl WakeQueue {
         !self.lock().tokens.is_empty()
     }
 
-    /// Whether the selector may be slept in. If so, whoever is woken from now on gets the thread out of it.
+    /// Whether the selector may be slept in. If so, whoever is woken from now on gets the thread
+    /// out of it.
     pub(crate) fn begin_sleep(&self, calls: Option<usize>) -> bool {
         let mut state = self.lock();
         state.sleeps = state.tokens.is_empty() && calls.is_none_or(|calls| calls == self.calls());

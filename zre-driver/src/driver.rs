@@ -122,7 +122,8 @@ impl<R: Runtime> Driver<R> {
         self.runtime.end_tasks().await;
     }
 
-    /// Does what there is to do; ready when the node has stopped. Then drop this to close its sockets.
+    /// Does what there is to do; ready when the node has stopped. Then drop this to close its
+    /// sockets.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut datagram = [0; socket::DATAGRAM_SIZE];
         for _ in 0..Self::TURNS {

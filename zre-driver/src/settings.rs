@@ -187,7 +187,7 @@ impl Settings {
                 remedy: "leave it out, or give it a name",
             });
         }
-        // zyre's defaults, which nobody set, may cross what was set: then a peer expires at once.
+        // Only what was set: a default that crosses it is not the user's mistake.
         check_order(
             ("evasive_after", self.evasive_after),
             ("expired_after", self.expired_after),
@@ -278,5 +278,52 @@ impl Bound {
 
     pub(crate) fn broadcast(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.interface.broadcast, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings::named("alice");
+        change(&mut settings);
+        settings.check().expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn a_group_may_be_text_or_a_name_and_one_that_is_too_long_is_told_at_the_start() {
+        let mut settings = Settings::default();
+        let name = GroupName::try_from("NAME").unwrap();
+        settings.join("TEXT");
+        settings.join("OWNED".to_owned());
+        settings.join(Text::from("ZRE"));
+        settings.join(&name);
+        settings.join(name);
+        assert!(settings.check().is_ok());
+        assert_eq!(settings.groups.len(), 5);
+        let error = refused(|settings| {
+            settings.join("x".repeat(256));
+            settings.join("y".repeat(256));
+        });
+        assert!(error.contains("\"xxx"), "the first of them: {error}");
+    }
+
+    #[test]
+    fn times_that_contradict_each_other_are_refused_with_the_remedy() {
+        let time = |millis| Some(Duration::from_millis(millis));
+        let error = refused(|settings| {
+            (settings.reconnect_min, settings.reconnect_max) = (time(20), time(10));
+        });
+        assert_eq!(
+            error,
+            "reconnect_min is 20ms and reconnect_max is 10ms; set reconnect_min below reconnect_max"
+        );
+        let mut settings = Settings::default();
+        (settings.reconnect_min, settings.reconnect_max) = (time(10), time(10));
+        assert!(settings.check().is_ok(), "no growth is a choice");
+        // Only what was set is held against each other.
+        settings.expired_after = time(10);
+        assert!(settings.check().is_ok());
     }
 }

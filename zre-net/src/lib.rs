@@ -2,7 +2,8 @@
 //! look-ups of host names.
 //!
 //! It knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it through
-//! `zre-driver`; a program that drives the engine with an event loop of its own can use it directly.
+//! `zre-driver`; a program that drives the engine with an event loop of its own can use it
+//! directly.
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,8 @@
 //! form groups and exchange messages, with no server.
 //!
 //! A node needs its [`Driver`] to run: a future that the program spawns wherever it spawns its own.
-//! Nothing else runs behind the program's back but the one thread by which async-io watches sockets.
+//! Nothing else runs behind the program's back but the one thread by which async-io watches
+//! sockets.
 //!
 //! ```no_run
 //! use zre_smol::{Event, Node};

@@ -13,7 +13,8 @@ use zre_tokio::StartError;
 
 use super::{AnyNode, Flavour, NodeOptions, PATIENCE, Pending, node::Inner};
 
-/// The runtime under some nodes of one flavour. When it is dropped, it ends, and with it the nodes on it.
+/// The runtime under some nodes of one flavour. When it is dropped, it ends, and with it the nodes
+/// on it.
 pub struct Host(Kind);
 
 enum Kind {
@@ -144,7 +145,8 @@ impl Host {
         pending.wait_for(time + PATIENCE)
     }
 
-    /// Ends the runtime at once, or what runs the nodes on it. A thread of zre-blocking cannot be ended so: then `false`.
+    /// Ends the runtime at once, or what runs the nodes on it. A thread of zre-blocking cannot be
+    /// ended so: then `false`.
     ///
     /// # Panics
     ///

@@ -1,5 +1,5 @@
-//! A node of any adapter, with methods that wait on the calling thread, so that what all adapters have
-//! in common is tested by the same lines.
+//! A node of any adapter, with methods that wait on the calling thread, so that what all adapters
+//! have in common is tested by the same lines.
 
 mod host;
 mod node;

@@ -67,7 +67,8 @@ macro_rules! beside {
     };
 }
 
-/// The same as a future that is dropped after a while, and as a method of zre-blocking that ends by itself.
+/// The same as a future that is dropped after a while, and as a method of zre-blocking that ends by
+/// itself.
 macro_rules! within {
     ($self:ident, $time:ident, $node:ident => $call:expr, $blocking:expr) => {
         match &$self.node {
@@ -122,7 +123,8 @@ impl AnyNode {
         }
     }
 
-    /// Waits for an event in a task of the [host](Host::run). With zre-blocking it holds up its thread.
+    /// Waits for an event in a task of the [host](Host::run). With zre-blocking it holds up its
+    /// thread.
     pub async fn recv_in_task(&self) -> Option<Event> {
         match &self.node {
             Inner::Tokio(node) => node.recv().await,
@@ -158,8 +160,8 @@ impl AnyNode {
         self.begin_whisper(peer, content).wait()
     }
 
-    /// Whispers in a task of the [host](Host::run), however long it takes. With zre-blocking it holds up
-    /// its thread.
+    /// Whispers in a task of the [host](Host::run), however long it takes. With zre-blocking it
+    /// holds up its thread.
     pub async fn whisper_in_task(
         &self,
         peer: PeerId,
@@ -411,8 +413,8 @@ impl AnyNode {
 pub struct BareNode(Inner);
 
 impl BareNode {
-    /// What there is to be had of it when its runtime has ended: its last events, and what joining comes to.
-    /// `None` if it hangs.
+    /// What there is to be had of it when its runtime has ended: its last events, and what joining
+    /// comes to. `None` if it hangs.
     pub fn after_the_end(self) -> Option<(Vec<Event>, String)> {
         let joined = match &self.0 {
             Inner::Tokio(node) => node.join("CHAT"),

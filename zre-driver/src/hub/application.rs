@@ -69,7 +69,8 @@ impl<S: Stream> Hub<S> {
         })
     }
 
-    /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any more.
+    /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any
+    /// more.
     pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
         if let Some(event) = self.try_recv() {
             return Poll::Ready(Some(event));
@@ -200,12 +201,12 @@ impl<S: Stream> Hub<S> {
 
     /// Waits until the node has stopped and its sockets are closed.
     pub fn poll_stopped(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        if state.is_finished() {
-            return Poll::Ready(());
-        }
-        let state = &mut *state;
-        state.waiters.stopped.register(cx, &mut state.woken);
-        Poll::Pending
+        self.with(|state, _| {
+            if state.is_finished() {
+                return Poll::Ready(());
+            }
+            state.waiters.stopped.register(cx, &mut state.woken);
+            Poll::Pending
+        })
     }
 }

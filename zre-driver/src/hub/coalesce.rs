@@ -1,8 +1,8 @@
 //! Writing messages that follow each other at once together.
 //!
 //! A message is written by whoever sends it. In a burst that would be a system call for each, so
-//! there writes are deferred until it is worth one. What is still deferred when the burst is over is
-//! written:
+//! there writes are deferred until it is worth one. What is still deferred when the burst is over
+//! is written:
 //!
 //! - by the thread that sends, when it begins to wait for something;
 //! - by the connection's task, when that runs on the thread that sends, which has then turned to
@@ -70,8 +70,8 @@ impl Deferred {
     }
 }
 
-/// The time of messages. Reading the system's clock takes a sixth of all that is done to send a small
-/// message, so messages that are not written one by one share a reading.
+/// The time of messages. Reading the system's clock takes a sixth of all that is done to send a
+/// small message, so messages that are not written one by one share a reading.
 #[derive(Debug, Default)]
 pub(super) struct SharedClock {
     read: Instant,
@@ -175,7 +175,8 @@ mod tests {
         Instant::from_micros(1_000_000 + micros)
     }
 
-    /// Asks about each message, a microsecond apart, and writes when it is to; says which were written.
+    /// Asks about each message, a microsecond apart, and writes when it is to; says which were
+    /// written.
     fn written(coalescer: &mut Coalescer, begin: u64, count: u64, queued: usize) -> Vec<u64> {
         let mut written = Vec::new();
         for number in 0..count {

@@ -147,8 +147,8 @@ impl<S: Stream> Hub<S> {
         Poll::Pending
     }
 
-    /// What a connection waits for, `None` if it has ended. Wakes when that changes. Writes what was
-    /// deferred, if it is time.
+    /// What a connection waits for, `None` if it has ended. Wakes when that changes. Writes what
+    /// was deferred, if it is time.
     fn watch_link(&self, link: LinkId, cx: &Context<'_>) -> Option<Interest> {
         let mut state = self.lock();
         let connection = state.connections.get_mut(link)?;
@@ -163,8 +163,8 @@ impl<S: Stream> Hub<S> {
         })
     }
 
-    /// Reads a connection once if it is readable, and writes it if it is writable; gives what it then
-    /// waits for, `None` if it has ended.
+    /// Reads a connection once if it is readable, and writes it if it is writable; gives what it
+    /// then waits for, `None` if it has ended.
     fn carry(&self, link: LinkId, stream: &S, ready: Interest) -> Option<Interest> {
         self.with(|state, now| {
             if ready.writable

@@ -150,7 +150,8 @@ impl<S> fmt::Debug for Hub<S> {
     }
 }
 
-/// The application's hold on a node: when the last one is dropped, the node stops in the background.
+/// The application's hold on a node: when the last one is dropped, the node stops in the
+/// background.
 #[derive(Debug)]
 pub struct Handle<S: Stream>(Arc<Hub<S>>);
 

@@ -78,7 +78,8 @@ fn short(name: Text) -> Result<ShortText, TooLong> {
 
 /// A peer, by its identity or by its name.
 ///
-/// It is made from a [`PeerId`] or from text. A name means a peer only while exactly one peer has it.
+/// It is made from a [`PeerId`] or from text. A name means a peer only while exactly one peer has
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerRef {

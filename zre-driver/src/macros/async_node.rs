@@ -1,7 +1,7 @@
 //! The node of the asynchronous adapters.
 
-/// Defines the types of an asynchronous adapter whose connections are of the type `$stream`: `Node`,
-/// `Sender`, `Events`, `Subscription` and `Notices`.
+/// Defines the types of an asynchronous adapter whose connections are of the type `$stream`:
+/// `Node`, `Sender`, `Events`, `Subscription` and `Notices`.
 #[macro_export]
 macro_rules! async_node {
     ($stream:ty) => {
