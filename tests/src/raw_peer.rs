@@ -367,7 +367,7 @@ fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io:
         let mut content = Content::default();
         while more {
             let (_, goes_on, body) = read_frame(&mut stream)?;
-            content.push(body.into());
+            content.push(body);
             more = goes_on;
         }
         let message = Message::decode(&first, content, &MessageLimits::default())

@@ -169,7 +169,7 @@ impl<'a> Replay<'a> {
         };
         let (to_us, to_them) = (to(ours), to(theirs));
         let mut config = Config::new(format!("tcp://{ours}").parse().unwrap());
-        config.uuid = Some(who_connects(to_them));
+        config.id = Some(who_connects(to_them));
         Self {
             engine: Engine::new(config, [1; 32], Instant::default()),
             now: Instant::default(),

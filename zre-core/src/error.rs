@@ -8,26 +8,28 @@ use zre_proto::{
     zmtp::{CommandError, FrameError, GreetingError},
 };
 
-/// A command that the application cannot have: its own mistake, or the wrong moment; never a peer's fault.
+/// A command of the application that cannot be carried out. It is never the fault of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no peer with this identity, or it is gone.
-    #[error("there is no peer {0}")]
+    /// No peer with this identity has entered, or it is gone.
+    #[error("there is no peer {0}: it has not entered, or it has left")]
     UnknownPeer(PeerId),
-    /// More octets wait for this peer than the outbound limit; nothing was sent to anybody.
-    #[error("peer {0} does not read as fast as it is sent to")]
+    /// More bytes wait for this peer than [`Limits::outbound`](crate::Limits#structfield.outbound)
+    /// allows. Nothing was sent to anybody.
+    #[error("peer {0} reads more slowly than messages are sent to it: wait for it, or send less")]
     Full(PeerId),
     /// The message is larger than the limit.
     #[error(
-        "the message has {size} octets in {frames} frames, the limits are {size_limit} and {frames_limit}"
+        "the message has {size} bytes in {frames} frames, the limits are {size_limit} and \
+         {frames_limit}: split it, or raise these limits at both nodes"
     )]
     MessageTooLarge {
-        /// The octets of all its frames.
+        /// The bytes of all its frames.
         size: usize,
-        /// How many frames it has.
+        /// The number of its frames.
         frames: usize,
-        /// The limit on octets.
+        /// The limit on bytes.
         size_limit: usize,
         /// The limit on frames.
         frames_limit: usize,
@@ -50,38 +52,41 @@ impl From<core::convert::Infallible> for Error {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A message is missing, doubled or out of order.
+    /// A message is missing, repeated or out of order.
     #[error("sequence number {received}, expected {expected}")]
     Sequence {
-        /// The number that should have come.
+        /// The number of the next message.
         expected: u16,
-        /// The number that came.
+        /// The number that the message had.
         received: u16,
     },
     /// Frames are not a ZRE message.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// The endpoint that it gives as its own is that of another peer, which is there.
+    /// The peer names the endpoint of another peer as its own, and that other peer is there.
     #[error("its endpoint is that of {0}")]
     Endpoint(PeerId),
     /// The connection does not speak ZMTP as ZRE uses it.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A fault in words. No node reports it: it is what is read back from a serialized fault.
+    #[error("{0}")]
+    Described(String),
 }
 
 /// Why a connection cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The other side does not greet as ZMTP 3 does.
+    /// The greeting of the other side is not that of ZMTP 3.
     #[error(transparent)]
     Greeting(#[from] GreetingError),
-    /// The other side wants another security mechanism.
+    /// The other side uses another security mechanism.
     #[error("the other side wants mechanism {theirs}, this one {ours}")]
     Mechanism {
-        /// What the other side wants.
+        /// The mechanism of the other side.
         theirs: String,
-        /// What this side offers.
+        /// The mechanism of this side.
         ours: String,
     },
     /// The head of a frame is malformed.
@@ -91,11 +96,11 @@ pub enum LinkError {
     #[error(transparent)]
     Command(#[from] CommandError),
     /// A frame or a message is larger than the limit.
-    #[error("a message of at least {size} octets, the limit is {limit}")]
+    #[error("a message of at least {size} bytes, the limit is {limit}")]
     MessageTooLarge {
-        /// The octets announced so far.
+        /// The bytes announced so far.
         size: u64,
-        /// The limit in octets.
+        /// The limit in bytes.
         limit: usize,
     },
     /// A message has more frames than the limit.
@@ -104,18 +109,19 @@ pub enum LinkError {
         /// The limit.
         limit: usize,
     },
-    /// All peers together have begun more than the limit, and this one most of it.
-    #[error("messages without an end hold more than {limit} octets, most of them this one")]
+    /// The unfinished messages of all peers together hold more than the limit, and those of this
+    /// peer hold most of it.
+    #[error("unfinished messages of all peers hold more than {limit} bytes, and this peer's most")]
     TooMuchUnfinished {
-        /// The limit in octets.
+        /// The limit in bytes.
         limit: usize,
     },
     /// A command is larger than any that ZRE needs.
-    #[error("a command of {size} octets, the limit is {limit}")]
+    #[error("a command of {size} bytes, the limit is {limit}")]
     CommandTooLarge {
-        /// The octets announced.
+        /// The bytes announced.
         size: u64,
-        /// The limit in octets.
+        /// The limit in bytes.
         limit: usize,
     },
     /// Something other than READY or ERROR came during the handshake.
@@ -124,7 +130,7 @@ pub enum LinkError {
     /// The other side sent ERROR.
     #[error("the other side refuses the connection: {0:?}")]
     Refused(String),
-    /// The other side's socket is of a type that ZRE does not use on this end.
+    /// The other side's socket is of a type that ZRE does not use at this end.
     #[error("the other side is a {theirs:?} socket, expected {expected}")]
     SocketType {
         /// The type that the other side names.
@@ -133,15 +139,15 @@ pub enum LinkError {
         expected: &'static str,
     },
     /// A connecting node did not say who it is.
-    #[error("the identity has {0} octets, expected 01 and a UUID")]
+    #[error("the identity has {0} bytes, expected 01 and a UUID")]
     Identity(usize),
-    /// Somebody connects under this node's own identity.
+    /// The other side connects with this node's own identity.
     #[error("the identity is this node's own")]
     OwnIdentity,
-    /// A message came where only commands may.
+    /// A message came on a connection on which only commands may come.
     #[error("a message on a connection that only sends")]
     UnexpectedMessage,
-    /// The handshake, or the HELLO behind it, did not come in time.
+    /// The handshake was not completed in time, or no HELLO followed it in time.
     #[error("no HELLO within the handshake timeout")]
     HandshakeTimeout,
 }

@@ -1,20 +1,34 @@
-//! What the application hears from its node.
+//! What a node tells its application.
 
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, string::String};
+use core::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text};
 
-use crate::{error::Fault, link::Link};
+use crate::{error::Fault, link::Link, one_line::OneLine};
 
 /// Something that happened on the network.
 ///
-/// The events of one peer come in the order of its deeds: one `Enter`, then whatever it
-/// does, then one `Exit`.
+/// The events of one peer come in the order in which they happened: one `Enter`, then what the
+/// peer does, then one `Exit`.
+///
+/// [`Display`](fmt::Display) shows an event as one line, whatever the peer put into its name or its
+/// message: `alice (0123AB) to CHAT: hello`.
+///
+/// With the feature `serde`, an event is a map with its name under `event`, such as
+/// `{"event":"JOIN","peer":"0123…","name":"alice","group":"CHAT"}`. Reading it back needs a format
+/// that describes itself, such as JSON or CBOR.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "event", rename_all = "UPPERCASE")
+)]
 #[non_exhaustive]
 pub enum Event {
-    /// A peer is there and can be sent to. A `Join` for each of its groups follows.
+    /// A peer has been found, and messages can be sent to it. A `Join` for each of its groups
+    /// follows.
     Enter {
         /// The peer.
         peer: PeerId,
@@ -22,7 +36,7 @@ pub enum Event {
         name: ShortText,
         /// Where it says that it accepts connections.
         endpoint: Endpoint,
-        /// The headers that it presents.
+        /// Its headers.
         headers: Headers,
     },
     /// A peer is gone.
@@ -31,7 +45,7 @@ pub enum Event {
         peer: PeerId,
         /// Its name.
         name: ShortText,
-        /// Why it is held to be gone.
+        /// Why the node considers it gone.
         reason: ExitReason,
     },
     /// A peer has joined a group.
@@ -72,7 +86,8 @@ pub enum Event {
         /// The message.
         content: Content,
     },
-    /// A peer has been silent for the evasive timeout and is being asked whether it is there.
+    /// A peer has been silent for [`evasive_after`](crate::Config#structfield.evasive_after), and
+    /// is being asked whether it is there.
     Evasive {
         /// The peer.
         peer: PeerId,
@@ -91,26 +106,62 @@ pub enum Event {
 }
 
 impl Event {
-    /// The peer that the event is about; `None` for [`Stop`](Event::Stop).
+    /// The peer that the event is about. `None` for [`Stop`](Event::Stop).
     pub fn peer(&self) -> Option<PeerId> {
+        self.peer_and_name().map(|(peer, _)| peer)
+    }
+
+    /// The name of the peer that the event is about. `None` for [`Stop`](Event::Stop).
+    pub fn name(&self) -> Option<&ShortText> {
+        self.peer_and_name().map(|(_, name)| name)
+    }
+
+    /// The group that a peer has joined or left, or sent a message to.
+    pub fn group(&self) -> Option<&GroupName> {
         match self {
-            Self::Enter { peer, .. }
-            | Self::Exit { peer, .. }
-            | Self::Join { peer, .. }
-            | Self::Leave { peer, .. }
-            | Self::Whisper { peer, .. }
-            | Self::Shout { peer, .. }
-            | Self::Evasive { peer, .. }
-            | Self::Silent { peer, .. } => Some(*peer),
+            Self::Join { group, .. } | Self::Leave { group, .. } | Self::Shout { group, .. } => {
+                Some(group)
+            }
+            _ => None,
+        }
+    }
+
+    /// The message of a whisper or a shout.
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Whisper { content, .. } | Self::Shout { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
+    /// The message of a whisper or a shout, by value.
+    pub fn into_content(self) -> Option<Content> {
+        match self {
+            Self::Whisper { content, .. } | Self::Shout { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
+    fn peer_and_name(&self) -> Option<(PeerId, &ShortText)> {
+        match self {
+            Self::Enter { peer, name, .. }
+            | Self::Exit { peer, name, .. }
+            | Self::Join { peer, name, .. }
+            | Self::Leave { peer, name, .. }
+            | Self::Whisper { peer, name, .. }
+            | Self::Shout { peer, name, .. }
+            | Self::Evasive { peer, name }
+            | Self::Silent { peer, name } => Some((*peer, name)),
             Self::Stop => None,
         }
     }
 
-    /// What the event holds in memory, roughly, in bytes.
+    /// Roughly how many bytes of memory the event holds, as
+    /// [`Limits::event_bytes`](crate::Limits#structfield.event_bytes) counts them.
     pub fn weight(&self) -> usize {
         let held = match self {
             Self::Whisper { content, .. } | Self::Shout { content, .. } => {
-                content.frames().iter().map(frame_weight).sum()
+                content.iter().map(frame_weight).sum()
             }
             Self::Enter { headers, .. } => headers
                 .iter()
@@ -122,39 +173,116 @@ impl Event {
     }
 }
 
-/// A frame that is not small shares the buffer that it was read into.
 fn frame_weight(frame: &Bytes) -> usize {
-    let octets = match frame.len() {
+    let held = match frame.len() {
         small @ ..=Link::SMALL_FRAME => small,
+        // It may keep the whole buffer alive that it was read into.
         large => large.max(Link::SHARED_BUFFER),
     };
-    octets + size_of::<Bytes>()
+    held + size_of::<Bytes>()
 }
 
-/// Why a peer is held to be gone.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = OneLine(f);
+        if let Some((peer, name)) = self.peer_and_name() {
+            // Several peers may have the same name: the start of the identity tells them apart.
+            write!(line, "{name} ({peer:.6}) ")?;
+        }
+        match self {
+            Self::Enter { endpoint, .. } => write!(line, "entered at {endpoint}"),
+            Self::Exit { reason, .. } => write!(line, "is gone: {reason}"),
+            Self::Join { group, .. } => write!(line, "joined {group}"),
+            Self::Leave { group, .. } => write!(line, "left {group}"),
+            Self::Whisper { content, .. } => write!(line, "whispers: {}", Excerpt(content)),
+            Self::Shout { group, content, .. } => {
+                write!(line, "to {group}: {}", Excerpt(content))
+            }
+            Self::Evasive { .. } => line.write_str("is silent and is asked whether it is there"),
+            Self::Silent { .. } => line.write_str("has not answered for a second"),
+            Self::Stop => line.write_str("this node has stopped"),
+        }
+    }
+}
+
+/// The first 80 characters of a message, with its size if that is not all of it.
+struct Excerpt<'a>(&'a Content);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const CHARS: usize = 80;
+        let first = self.0.frame(0).unwrap_or_default();
+        // A character has at most four bytes, and there may be a hundred megabytes of them.
+        let start = first.get(..4 * CHARS).unwrap_or(first);
+        let text = String::from_utf8_lossy(start);
+        let is_cut = start.len() < first.len() || text.chars().count() > CHARS;
+        text.chars()
+            .take(CHARS)
+            .try_for_each(|char| f.write_char(char))?;
+        if is_cut {
+            f.write_char('…')?;
+        }
+        match self.0.len() {
+            1 if is_cut => write!(f, " ({} bytes)", self.0.byte_len()),
+            1 => Ok(()),
+            frames => write!(f, " ({frames} frames, {} bytes)", self.0.byte_len()),
+        }
+    }
+}
+
+/// Why a node considers a peer gone.
+///
+/// With the feature `serde`, a reason is its [`as_str`](ExitReason::as_str), and a protocol error
+/// is a map of that to the fault in words. Read back, the fault is a
+/// [`Fault::Described`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "SCREAMING_SNAKE_CASE")
+)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It said that it leaves.
+    /// It said that it is leaving.
     Goodbye,
-    /// It was silent for the expired timeout.
+    /// It was silent for [`expired_after`](crate::Config#structfield.expired_after).
     Expired,
-    /// Its connection broke or its port refuses: the process is gone, or the way to it.
+    /// Its connection broke, or its port refuses connections: the process has ended, or the
+    /// network between is cut.
     ConnectionLost,
     /// It broke the protocol.
     ProtocolError(Fault),
-    /// It began a new session with the same identity; an `Enter` follows.
+    /// It began a new session with the same identity. An `Enter` follows.
     Restarted,
     /// Another node answers at its endpoint.
     Replaced,
-    /// It did not read its connection for the expired timeout while messages waited for it.
+    /// It left its connection unread for
+    /// [`expired_after`](crate::Config#structfield.expired_after) while messages waited for it.
     Stalled,
-    /// It did not read its connection while it made this node answer it again and again.
+    /// It left its connection unread while it made this node send one answer after the other.
     Overflow,
 }
 
-impl core::fmt::Display for ExitReason {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl ExitReason {
+    /// The word for this reason in JSON lines and logs, which stays the same in all versions:
+    /// `GOODBYE`, `EXPIRED`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `RESTARTED`, `REPLACED`,
+    /// `STALLED` or `OVERFLOW`. [`Display`](fmt::Display) says it in a sentence.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Goodbye => "GOODBYE",
+            Self::Expired => "EXPIRED",
+            Self::ConnectionLost => "CONNECTION_LOST",
+            Self::ProtocolError(_) => "PROTOCOL_ERROR",
+            Self::Restarted => "RESTARTED",
+            Self::Replaced => "REPLACED",
+            Self::Stalled => "STALLED",
+            Self::Overflow => "OVERFLOW",
+        }
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Goodbye => "said goodbye",
             Self::Expired => "was silent for too long",
@@ -168,8 +296,9 @@ impl core::fmt::Display for ExitReason {
     }
 }
 
-/// What is known of a peer that has entered.
+/// What a node knows about a peer that has entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// Its identity.
@@ -178,8 +307,138 @@ pub struct PeerInfo {
     pub name: ShortText,
     /// Where it says that it accepts connections.
     pub endpoint: Endpoint,
-    /// The headers that it presents.
+    /// Its headers.
     pub headers: Headers,
     /// The groups that it is in.
     pub groups: BTreeSet<GroupName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString};
+
+    use super::*;
+
+    fn whisper(content: impl Into<Content>) -> Event {
+        Event::Whisper {
+            peer: [0xAB; 16].into(),
+            name: 'a'.into(),
+            content: content.into(),
+        }
+    }
+
+    #[test]
+    fn an_event_gives_the_parts_that_it_has() {
+        let (peer, name) = (PeerId::from([1; 16]), ShortText::from('a'));
+        let group: GroupName = "G".parse().unwrap();
+        let shout = Event::Shout {
+            peer,
+            name: name.clone(),
+            group: group.clone(),
+            content: "x".into(),
+        };
+        assert_eq!((shout.peer(), shout.name()), (Some(peer), Some(&name)));
+        assert_eq!(shout.group(), Some(&group));
+        assert!(shout.content().is_some_and(|content| content == "x"));
+        assert_eq!(shout.into_content(), Some("x".into()));
+        let silent = Event::Silent { peer, name };
+        assert_eq!((silent.group(), silent.content()), (None, None));
+        assert_eq!(silent.peer(), Some(peer));
+        assert_eq!(silent.into_content(), None);
+        assert_eq!((Event::Stop.peer(), Event::Stop.name()), (None, None));
+        assert_eq!(whisper("w").content(), Some(&"w".into()));
+    }
+
+    #[test]
+    fn each_event_is_one_line() {
+        let (peer, name) = (PeerId::from([0xAB; 16]), || {
+            "alice\n\u{1B}".try_into().unwrap()
+        });
+        let group = || "G\t".try_into().unwrap();
+        let exit = |reason| Event::Exit {
+            peer,
+            name: name(),
+            reason,
+        };
+        for (event, line) in [
+            (
+                Event::Enter {
+                    peer,
+                    name: name(),
+                    endpoint: "tcp://h:1".parse().unwrap(),
+                    headers: Headers::default(),
+                },
+                "entered at tcp://h:1",
+            ),
+            (exit(ExitReason::Goodbye), "is gone: said goodbye"),
+            (
+                exit(ExitReason::ProtocolError(Fault::Described("a\nb".into()))),
+                r"is gone: broke the protocol: a\nb",
+            ),
+            (
+                Event::Join {
+                    peer,
+                    name: name(),
+                    group: group(),
+                },
+                r"joined G\t",
+            ),
+            (
+                Event::Leave {
+                    peer,
+                    name: name(),
+                    group: group(),
+                },
+                r"left G\t",
+            ),
+            (
+                Event::Whisper {
+                    peer,
+                    name: name(),
+                    content: "hé\r\n".into(),
+                },
+                r"whispers: hé\r\n",
+            ),
+            (
+                Event::Shout {
+                    peer,
+                    name: name(),
+                    group: group(),
+                    content: "hi".into(),
+                },
+                r"to G\t: hi",
+            ),
+            (
+                Event::Evasive { peer, name: name() },
+                "is silent and is asked whether it is there",
+            ),
+            (
+                Event::Silent { peer, name: name() },
+                "has not answered for a second",
+            ),
+        ] {
+            assert_eq!(
+                event.to_string(),
+                format!(r"alice\n\u{{1b}} (ABABAB) {line}")
+            );
+        }
+        assert_eq!(Event::Stop.to_string(), "this node has stopped");
+    }
+
+    #[test]
+    fn a_long_message_is_shown_by_its_start_and_its_size() {
+        let shown = |content: Content| whisper(content).to_string()[21..].to_string();
+        assert_eq!(shown("é".repeat(80).into()), "é".repeat(80));
+        assert_eq!(
+            shown("é".repeat(81).into()),
+            format!("{}… (162 bytes)", "é".repeat(80))
+        );
+        assert_eq!(
+            shown("🙂".repeat(1000).into()),
+            format!("{}… (4000 bytes)", "🙂".repeat(80))
+        );
+        assert_eq!(shown(["a", "bc"].into()), "a (2 frames, 3 bytes)");
+        assert_eq!(shown(Content::default()), " (0 frames, 0 bytes)");
+        assert_eq!(shown("".into()), "");
+    }
 }

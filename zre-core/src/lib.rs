@@ -40,12 +40,18 @@
 //! alice.whisper(bob.id(), "hello".into(), now)?;
 //! while carry(&mut alice, &mut bob) | carry(&mut bob, &mut alice) {}
 //! assert!(matches!(bob.poll_event(), Some(Event::Enter { .. })));
-//! assert!(matches!(bob.poll_event(), Some(Event::Whisper { content, .. }) if content == "hello".into()));
+//! assert!(matches!(bob.poll_event(), Some(Event::Whisper { content, .. }) if content == "hello"));
 //! # Ok::<(), zre_core::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`] and
+//!   [`Limits`], `Serialize` for [`Notice`], and what `zre-proto` has of both.
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(test)]
@@ -60,6 +66,9 @@ mod event;
 mod link;
 mod node;
 mod notice;
+mod one_line;
+#[cfg(feature = "serde")]
+mod serialization;
 mod time;
 
 pub use config::{Config, ConfigError, Limits};

@@ -1,4 +1,4 @@
-//! What a node did that no event tells: for the log.
+//! What happened in a node beside its events, for logs and for programs that watch it.
 
 use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
@@ -8,9 +8,13 @@ use zre_proto::{BeaconError, Endpoint, GroupName, PeerId};
 
 use crate::error::{Fault, LinkError};
 
-/// Something that the application need not hear of, but somebody who looks for a mistake will.
+/// Something that an application need not know, but that helps to find a mistake.
 ///
-/// Notices change nothing. At most 256 wait; when nobody takes them, newer ones are only counted.
+/// Notices change nothing. At most 256 wait; if nobody takes them, further ones are only counted.
+///
+/// A notice says what happened in words ([`Display`](core::fmt::Display)) and is sorted by its
+/// [`kind`](Notice::kind). With the feature `serde` it can be serialized, as a map with `kind`,
+/// `text` and, where there is one, `peer`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Notice {
@@ -30,8 +34,9 @@ pub enum Notice {
         /// Where its beacon came from.
         from: SocketAddr,
     },
-    /// A peer was not taken in because the limit is reached.
-    #[error("did not take in peer {peer}: the limit of {limit} peers is reached")]
+    /// A peer was ignored because [`Limits::peers`](crate::Limits#structfield.peers) or
+    /// [`Limits::pending_peers`](crate::Limits#structfield.pending_peers) is reached.
+    #[error("ignored peer {peer}: the limit of {limit} peers is reached")]
     PeerLimit {
         /// The peer.
         peer: PeerId,
@@ -46,21 +51,22 @@ pub enum Notice {
         /// "identity" or "endpoint".
         what: &'static str,
     },
-    /// Somebody gives the endpoint of a peer as its own; the peer is asked whether it is still there.
+    /// A peer names the endpoint of another peer as its own. The other peer is being asked whether
+    /// it is still there.
     #[error("{claimant} gives the endpoint of {peer} as its own")]
     Contested {
         /// The peer that is known there.
         peer: PeerId,
-        /// Who says that it is there.
+        /// The peer that claims to be there.
         claimant: PeerId,
     },
-    /// A HELLO on a running session was taken as the answer to this node's own.
+    /// A HELLO during a session was taken as the answer to this node's own.
     #[error("took HELLO from {peer} as an answer")]
     HelloAnswer {
         /// The peer.
         peer: PeerId,
     },
-    /// A message came outside of any session.
+    /// A message came without a session.
     #[error("ignored {kind} from {peer}: no session with it")]
     Stray {
         /// Who it claims to be from.
@@ -68,17 +74,18 @@ pub enum Notice {
         /// What the message is.
         kind: &'static str,
     },
-    /// A peer counts its joins and leaves otherwise than this node.
+    /// A peer counts its joins and leaves differently from this node.
     #[error("peer {peer} says status {received}, counted {expected}")]
     Status {
         /// The peer.
         peer: PeerId,
-        /// What was counted here.
+        /// What this node counted.
         expected: u8,
         /// What the peer says.
         received: u8,
     },
-    /// A peer is in as many groups as the limit allows.
+    /// A peer is in as many groups as
+    /// [`Limits::groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
     #[error("ignored JOIN of {group:?} from {peer}: the limit of {limit} groups is reached")]
     GroupLimit {
         /// The peer.
@@ -96,7 +103,8 @@ pub enum Notice {
         /// The message's name, if it has one.
         kind: &'static str,
     },
-    /// A peer wraps its sequence numbers from 65534 to 0, as pyre does, and is spoken to likewise.
+    /// A peer wraps its sequence numbers from 65534 to 0, as pyre does. This node does the same
+    /// towards it.
     #[error("peer {peer} wraps its sequence numbers early")]
     EarlyWrap {
         /// The peer.
@@ -110,7 +118,7 @@ pub enum Notice {
         /// What it did.
         fault: Fault,
     },
-    /// A connection was closed for its other side's fault.
+    /// A connection was closed because of what its other side did.
     #[error("closed the connection from {remote}: {error}")]
     LinkClosed {
         /// The other side.
@@ -118,7 +126,8 @@ pub enum Notice {
         /// What is wrong.
         error: LinkError,
     },
-    /// An accepted connection was closed to make room for newer ones.
+    /// An accepted connection was closed because
+    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached.
     #[error(
         "closed the connection from {remote}: more than {limit} connections have not said HELLO"
     )]
@@ -128,22 +137,25 @@ pub enum Notice {
         /// The limit.
         limit: usize,
     },
-    /// An accepted connection was closed because it held more than any other of those that hold too much together.
+    /// An accepted connection was closed because
+    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and it
+    /// held most.
     #[error(
-        "closed the connection from {remote}: those that have not said HELLO hold more than {limit} octets"
+        "closed the connection from {remote}: \
+         those that have not said HELLO hold more than {limit} bytes"
     )]
-    UnreadyBytes {
+    UnclaimedBytes {
         /// The other side.
         remote: SocketAddr,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A connection to a peer failed; it will be tried again.
+    /// A connection to a peer failed. It will be tried again.
     #[error("could not connect to {peer} at {endpoint}, attempt {attempt}: {error}")]
     ConnectFailed {
         /// The peer.
         peer: PeerId,
-        /// Where it should be.
+        /// Its endpoint.
         endpoint: Endpoint,
         /// The number of the attempt that failed, from 1.
         attempt: u32,
@@ -174,7 +186,8 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// What kind of notice it is, as one word for counters: `"bad_beacon"`.
+    /// The word for this kind of notice, for counters and filters, such as `bad_beacon` or
+    /// `connect_failed`. It stays the same in all versions.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::BadBeacon { .. } => "bad_beacon",
@@ -191,12 +204,38 @@ impl Notice {
             Self::Refused { .. } => "refused",
             Self::LinkClosed { .. } => "link_closed",
             Self::LinkLimit { .. } => "link_limit",
-            Self::UnreadyBytes { .. } => "unready_bytes",
+            Self::UnclaimedBytes { .. } => "unclaimed_bytes",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::BeaconNotSent { .. } => "beacon_not_sent",
             Self::BeaconNotReceived { .. } => "beacon_not_received",
             Self::NotAccepted { .. } => "not_accepted",
             Self::Dropped(_) => "dropped",
+        }
+    }
+
+    /// The peer that the notice is about, if it is about one.
+    pub fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::SecuredPeer { peer, .. }
+            | Self::PeerLimit { peer, .. }
+            | Self::OwnHello { peer, .. }
+            | Self::Contested { peer, .. }
+            | Self::HelloAnswer { peer }
+            | Self::Stray { peer, .. }
+            | Self::Status { peer, .. }
+            | Self::GroupLimit { peer, .. }
+            | Self::UnknownMessage { peer, .. }
+            | Self::EarlyWrap { peer }
+            | Self::Refused { peer, .. }
+            | Self::ConnectFailed { peer, .. } => Some(*peer),
+            Self::BadBeacon { .. }
+            | Self::LinkClosed { .. }
+            | Self::LinkLimit { .. }
+            | Self::UnclaimedBytes { .. }
+            | Self::BeaconNotSent { .. }
+            | Self::BeaconNotReceived { .. }
+            | Self::NotAccepted { .. }
+            | Self::Dropped(_) => None,
         }
     }
 }

@@ -1,15 +1,15 @@
-//! The time that callers inject.
+//! The time, as the caller tells it.
 
 use core::{ops::Add, time::Duration};
 
-/// A moment, in whole microseconds since an epoch that the caller chose.
+/// A moment, in whole microseconds since an epoch that the caller chooses.
 ///
-/// The core never asks what time it is. A caller usually counts from its own start.
+/// The core has no clock. A caller usually counts from its own start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The moment that many microseconds after the epoch.
+    /// The moment so many microseconds after the epoch.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
@@ -19,7 +19,7 @@ impl Instant {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`, or zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

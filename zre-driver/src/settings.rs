@@ -65,20 +65,16 @@ pub enum StartError {
     /// A time or a limit is one that no node can work with.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Two times contradict each other.
+    /// The first pause between attempts to connect would be longer than the longest.
     #[error(
-        "{shorter} is {shorter_value:?} and {longer} is {longer_value:?}; \
-         set {shorter} below {longer}"
+        "reconnect_min is {min:?}, longer than reconnect_max, which is {max:?}: \
+         lower the one or raise the other"
     )]
-    Contradiction {
-        /// The setting that must be the shorter one.
-        shorter: &'static str,
-        /// Its value.
-        shorter_value: Duration,
-        /// The setting that must be the longer one.
-        longer: &'static str,
-        /// Its value.
-        longer_value: Duration,
+    ReconnectTimes {
+        /// The first pause.
+        min: Duration,
+        /// The longest pause.
+        max: Duration,
     },
     /// There is no such network interface, or it cannot carry beacons.
     #[error(transparent)]
@@ -187,17 +183,15 @@ impl Settings {
                 remedy: "leave it out, or give it a name",
             });
         }
-        // Only what was set: a default that crosses it is not the user's mistake.
-        check_order(
-            ("evasive_after", self.evasive_after),
-            ("expired_after", self.expired_after),
-            |evasive, expired| evasive < expired,
-        )?;
-        check_order(
-            ("reconnect_min", self.reconnect_min),
-            ("reconnect_max", self.reconnect_max),
-            |min, max| min <= max,
-        )
+        self.check_reconnect()
+    }
+
+    /// Only what was set: a default that crosses it is not the user's mistake.
+    fn check_reconnect(&self) -> Result<(), StartError> {
+        match (self.reconnect_min, self.reconnect_max) {
+            (Some(min), Some(max)) if min > max => Err(StartError::ReconnectTimes { min, max }),
+            _ => Ok(()),
+        }
     }
 
     /// Nodes that start together begin to look for a free port at different places.
@@ -216,7 +210,7 @@ impl Settings {
             None => listening_endpoint(listener)?,
         };
         let mut config = Config::new(endpoint);
-        config.uuid = self.id;
+        config.id = self.id;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
         config.limits = self.limits;
@@ -235,26 +229,12 @@ impl Settings {
         ] {
             *setting = value.unwrap_or(*setting);
         }
+        if self.evasive_after.is_none() {
+            // Who sets only a short `expired_after` has not contradicted himself.
+            config.evasive_after = config.evasive_after.min(config.expired_after);
+        }
         config.validate()?;
         Ok(config)
-    }
-}
-
-fn check_order(
-    (shorter, shorter_value): (&'static str, Option<Duration>),
-    (longer, longer_value): (&'static str, Option<Duration>),
-    is_right: impl FnOnce(Duration, Duration) -> bool,
-) -> Result<(), StartError> {
-    match (shorter_value, longer_value) {
-        (Some(shorter_value), Some(longer_value)) if !is_right(shorter_value, longer_value) => {
-            Err(StartError::Contradiction {
-                shorter,
-                shorter_value,
-                longer,
-                longer_value,
-            })
-        }
-        _ => Ok(()),
     }
 }
 
@@ -317,7 +297,8 @@ mod tests {
         });
         assert_eq!(
             error,
-            "reconnect_min is 20ms and reconnect_max is 10ms; set reconnect_min below reconnect_max"
+            "reconnect_min is 20ms, longer than reconnect_max, which is 10ms: \
+             lower the one or raise the other"
         );
         let mut settings = Settings::default();
         (settings.reconnect_min, settings.reconnect_max) = (time(10), time(10));

@@ -14,14 +14,15 @@ const SIGNATURE: [u8; 3] = *b"ZRE";
 const VERSION_PLAIN: u8 = 1;
 const VERSION_CURVE: u8 = 3;
 
-/// The datagram by which a node says that it is there, or that it leaves.
+/// The datagram that announces a node, or that it is leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beacon {
     /// The identity of the node.
     pub peer: PeerId,
-    /// The TCP port that the node accepts connections on; `None` (0 on the wire): the node is leaving.
+    /// The TCP port that the node accepts connections on. `None`, which is 0 on the wire, says that
+    /// the node is leaving.
     pub port: Option<NonZeroU16>,
-    /// The node's CURVE public key. With a key the beacon is version 3, without it version 1.
+    /// The node's CURVE public key. A beacon with a key has version 3, one without version 1.
     pub public_key: Option<[u8; 32]>,
 }
 
@@ -30,37 +31,37 @@ pub struct Beacon {
 #[non_exhaustive]
 pub enum BeaconError {
     /// The datagram does not begin with `ZRE`.
-    #[error("a datagram of {length} octets does not begin with \"ZRE\"")]
+    #[error("a datagram of {length} bytes does not begin with \"ZRE\"")]
     Signature {
-        /// The length of the datagram in octets.
+        /// The length of the datagram in bytes.
         length: usize,
     },
     /// The version is not one of those known.
     #[error("beacon version {0}, expected 1 or 3")]
     Version(u8),
-    /// The length is not the one that the version demands.
-    #[error("a version {version} beacon has {expected} octets, not {length}")]
+    /// The length is not that of the version.
+    #[error("a version {version} beacon has {expected} bytes, not {length}")]
     Length {
         /// The beacon's version.
         version: u8,
-        /// The length that this version has, in octets.
+        /// The length that this version has, in bytes.
         expected: usize,
-        /// The length of the datagram in octets.
+        /// The length of the datagram in bytes.
         length: usize,
     },
 }
 
 impl Beacon {
-    /// The length of a version 1 beacon, in octets.
+    /// The length of a version 1 beacon, in bytes.
     pub const LEN_PLAIN: usize = 22;
-    /// The length of a version 3 beacon, in octets.
+    /// The length of a version 3 beacon, in bytes.
     pub const LEN_CURVE: usize = 54;
 
     /// Reads a whole datagram.
     ///
     /// # Errors
     ///
-    /// [`BeaconError`] for anything that is not exactly one beacon.
+    /// [`BeaconError`] if the datagram is anything other than one beacon.
     pub fn decode(datagram: &[u8]) -> Result<Self, BeaconError> {
         let length = datagram.len();
         let version = match datagram.strip_prefix(&SIGNATURE) {
@@ -131,17 +132,17 @@ mod tests {
         let error = |datagram: &[u8]| Beacon::decode(datagram).unwrap_err().to_string();
         assert_eq!(
             error(b"ZR"),
-            "a datagram of 2 octets does not begin with \"ZRE\""
+            "a datagram of 2 bytes does not begin with \"ZRE\""
         );
-        assert_eq!(error(b"ZRE"), "a version 1 beacon has 22 octets, not 3");
+        assert_eq!(error(b"ZRE"), "a version 1 beacon has 22 bytes, not 3");
         assert_eq!(error(b"ZRE\x02"), "beacon version 2, expected 1 or 3");
         assert_eq!(
             error(b"ZRE\x01short"),
-            "a version 1 beacon has 22 octets, not 9"
+            "a version 1 beacon has 22 bytes, not 9"
         );
         assert_eq!(
             error(&[&b"ZRE\x03"[..], &[0; 18]].concat()),
-            "a version 3 beacon has 54 octets, not 22"
+            "a version 3 beacon has 54 bytes, not 22"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::{boxed::Box, string::String};
 use core::{
+    convert::Infallible,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU16,
@@ -26,8 +27,9 @@ pub struct Endpoint {
     port: NonZeroU16,
 }
 
-/// Where an endpoint's port is.
+/// The host of an endpoint: an address, or a name to look up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Host {
     /// An IPv4 address.
     V4(Ipv4Addr),
@@ -38,12 +40,12 @@ pub enum Host {
         /// The zone of a link-local address, by name or number (RFC 4007).
         scope: Option<Box<str>>,
     },
-    /// A host name to look up: letters, digits, `-`, `_` and `.`, at most 240 octets, and not ending
-    /// in a label of digits, which only addresses do.
+    /// A host name to look up: letters, digits, `-`, `_` and `.`, at most 240 bytes. Its last label
+    /// is not a number, as only addresses end in one.
     Name(Box<str>),
 }
 
-/// Why a text is not an endpoint.
+/// Why a text or an address is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -53,14 +55,23 @@ pub enum EndpointError {
     /// There is no port, or it is not a number from 1 to 65535.
     #[error("endpoint {0:?} does not end with a port from 1 to 65535")]
     Port(String),
-    /// The host is no address and no host name.
+    /// The host is neither an address of one host nor a host name.
     #[error("endpoint {0:?} has no valid address or host name")]
     Host(String),
+    /// The socket address has port 0, or its address is not that of one host.
+    #[error("{0} is not an endpoint: it needs the address of one host and a port from 1 to 65535")]
+    Address(SocketAddr),
+}
+
+impl From<Infallible> for EndpointError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 impl Endpoint {
-    /// Puts an endpoint together from an address, with its scope; `None` if the port is 0 or the
-    /// address is not that of one host.
+    /// The endpoint at a socket address, with its scope. `None` if the port is 0, or if the address
+    /// is unspecified, multicast or broadcast.
     pub fn from_socket_addr(address: SocketAddr) -> Option<Self> {
         let port = NonZeroU16::new(address.port())?;
         if !is_reachable(address.ip()) {
@@ -75,7 +86,7 @@ impl Endpoint {
         Some(endpoint)
     }
 
-    /// Puts an endpoint together from an address without a scope, and a port.
+    /// The endpoint at an address and a port, without a scope.
     pub fn new(address: IpAddr, port: NonZeroU16) -> Self {
         let host = match address {
             IpAddr::V4(address) => Host::V4(address),
@@ -134,10 +145,49 @@ impl fmt::Display for Host {
     }
 }
 
+impl TryFrom<SocketAddr> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(address: SocketAddr) -> Result<Self, EndpointError> {
+        Self::from_socket_addr(address).ok_or(EndpointError::Address(address))
+    }
+}
+
+impl TryFrom<&str> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: &str) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: String) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: &String) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+impl From<&Endpoint> for Endpoint {
+    fn from(endpoint: &Endpoint) -> Self {
+        endpoint.clone()
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
+        // The text may come from the network: an error does not keep all of it.
         let shown = || text.chars().take(80).collect();
         let rest = text
             .strip_prefix("tcp://")
@@ -152,9 +202,9 @@ impl FromStr for Endpoint {
     }
 }
 
-/// `u16::from_str` takes a sign, which no endpoint has.
+/// Only digits: `u16::from_str` takes a sign, too.
 fn parse_port(text: &str) -> Option<NonZeroU16> {
-    let all_digits = text.bytes().all(|octet| octet.is_ascii_digit());
+    let all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| text.parse().ok()).flatten()
 }
 
@@ -183,28 +233,28 @@ impl Host {
     }
 }
 
-/// Whether there can be one host at the address; connecting to 0.0.0.0 would reach ourselves.
+/// Whether the address can be that of one host. Connecting to 0.0.0.0 would reach this host.
 fn is_reachable(address: IpAddr) -> bool {
     let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
     !(address.is_unspecified() || address.is_multicast() || broadcast)
 }
 
 fn is_host_name(text: &str) -> bool {
-    // Keeps `tcp://`, the name, `:` and the port within the 255 octets of a `string`.
+    // `tcp://`, the name, `:` and the port fit into the 255 bytes of a `string` (RFC 36).
     const MAX_LEN: usize = 240;
     let last_label = text.rsplit('.').next().unwrap_or(text);
-    let is_number = last_label.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number = last_label.bytes().all(|byte| byte.is_ascii_digit());
     is_name(text, MAX_LEN) && !is_number
 }
 
 fn is_name(text: &str, max_len: usize) -> bool {
-    let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=max_len).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
+    use alloc::{format, string::ToString};
 
     use super::*;
 
@@ -266,6 +316,23 @@ mod tests {
             ),
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_socket_address_that_no_peer_could_reach_is_refused_with_the_reason() {
+        let error = |address: &str| {
+            let address: SocketAddr = address.parse().unwrap();
+            Endpoint::try_from(address).unwrap_err().to_string()
+        };
+        for address in ["0.0.0.0:5", "[::]:5", "224.0.0.1:5", "1.2.3.4:0"] {
+            assert_eq!(
+                error(address),
+                format!(
+                    "{address} is not an endpoint: \
+                     it needs the address of one host and a port from 1 to 65535"
+                )
+            );
         }
     }
 

@@ -1,14 +1,15 @@
 //! Who a peer is, to applications and to ZeroMQ.
 
-use core::{fmt, str::FromStr};
+use alloc::string::String;
+use core::{convert::Infallible, fmt, str::FromStr};
 
 use thiserror::Error;
 use uuid::Uuid;
 
 /// The identity of a node for as long as it runs: a UUID (RFC 36, "Node Identification").
 ///
-/// It is shown as zyre and pyre show it, as 32 uppercase hexadecimal digits, and read with or
-/// without hyphens in either case.
+/// It is shown as zyre and pyre show it, as 32 uppercase hexadecimal digits. It is read in either
+/// case, with or without hyphens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
     // Two numbers, as identities are compared and moved for every message.
@@ -22,7 +23,7 @@ impl PeerId {
         Uuid::from_u64_pair(self.high, self.low)
     }
 
-    /// The 16 octets that beacons carry.
+    /// The 16 bytes that beacons carry.
     pub fn to_bytes(&self) -> [u8; 16] {
         self.uuid().into_bytes()
     }
@@ -35,27 +36,95 @@ impl From<Uuid> for PeerId {
     }
 }
 
-impl From<[u8; 16]> for PeerId {
-    fn from(octets: [u8; 16]) -> Self {
-        Uuid::from_bytes(octets).into()
+impl From<PeerId> for Uuid {
+    fn from(peer: PeerId) -> Self {
+        peer.uuid()
     }
 }
 
-/// A text is not a UUID.
+impl From<[u8; 16]> for PeerId {
+    fn from(bytes: [u8; 16]) -> Self {
+        Uuid::from_bytes(bytes).into()
+    }
+}
+
+impl From<PeerId> for [u8; 16] {
+    fn from(peer: PeerId) -> Self {
+        peer.to_bytes()
+    }
+}
+
+impl From<&PeerId> for PeerId {
+    fn from(peer: &PeerId) -> Self {
+        *peer
+    }
+}
+
+/// A text or bytes are not a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a UUID, which has 32 hexadecimal digits")]
-pub struct PeerIdError(alloc::string::String);
+#[error(transparent)]
+pub struct PeerIdError(#[from] PeerIdFault);
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+enum PeerIdFault {
+    #[error("{0:?} is not a UUID, which has 32 hexadecimal digits")]
+    Text(String),
+    #[error("{0} bytes are not a UUID, which has 16")]
+    Length(usize),
+}
+
+impl From<Infallible> for PeerIdError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 impl FromStr for PeerId {
     type Err = PeerIdError;
 
     fn from_str(text: &str) -> Result<Self, PeerIdError> {
-        let wrong = || PeerIdError(text.chars().take(64).collect());
+        let wrong = || PeerIdFault::Text(text.chars().take(64).collect());
         // `Uuid` also reads braces and URNs, which have other lengths.
         if !matches!(text.len(), 32 | 36) {
-            return Err(wrong());
+            return Err(wrong().into());
         }
-        Uuid::try_parse(text).map(Self::from).map_err(|_| wrong())
+        let uuid = Uuid::try_parse(text).map_err(|_| wrong())?;
+        Ok(uuid.into())
+    }
+}
+
+impl TryFrom<&str> for PeerId {
+    type Error = PeerIdError;
+
+    fn try_from(text: &str) -> Result<Self, PeerIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for PeerId {
+    type Error = PeerIdError;
+
+    fn try_from(text: String) -> Result<Self, PeerIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for PeerId {
+    type Error = PeerIdError;
+
+    fn try_from(text: &String) -> Result<Self, PeerIdError> {
+        text.parse()
+    }
+}
+
+/// From the 16 bytes that beacons carry.
+impl TryFrom<&[u8]> for PeerId {
+    type Error = PeerIdError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, PeerIdError> {
+        let wrong = |_| PeerIdFault::Length(bytes.len());
+        let bytes: [u8; 16] = bytes.try_into().map_err(wrong)?;
+        Ok(bytes.into())
     }
 }
 
@@ -72,28 +141,52 @@ impl fmt::Debug for PeerId {
     }
 }
 
-/// The ZeroMQ routing id (identity) of a node's outgoing connections: `0x01` and the UUID.
+/// The ZeroMQ routing id (identity) of a node's outgoing connections: the byte 1 and the UUID.
 ///
-/// ZeroMQ reserves identities that begin with a zero octet, hence the octet in front.
+/// ZeroMQ reserves identities that begin with a zero byte, and a UUID may begin with one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoutingId([u8; 17]);
 
+/// Bytes are not the routing id of a ZRE node.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{length} bytes are not the routing id of a ZRE node, which is 01 and a UUID of 16 bytes")]
+#[non_exhaustive]
+pub struct RoutingIdError {
+    /// The number of bytes.
+    pub length: usize,
+}
+
 impl RoutingId {
-    /// The octets, as the `Identity` property of READY carries them.
+    /// The bytes, as the `Identity` property of READY carries them.
     pub fn as_bytes(&self) -> &[u8; 17] {
         &self.0
     }
 
     /// Reads a routing id; `None` if it is not that of a ZRE node.
-    pub fn from_bytes(octets: &[u8]) -> Option<Self> {
-        let octets: [u8; 17] = octets.try_into().ok()?;
-        matches!(octets, [1, ..]).then_some(Self(octets))
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: [u8; 17] = bytes.try_into().ok()?;
+        matches!(bytes, [1, ..]).then_some(Self(bytes))
     }
 
     /// The peer whose routing id this is.
     pub fn peer(&self) -> PeerId {
         let [_, uuid @ ..] = self.0;
         uuid.into()
+    }
+}
+
+impl TryFrom<&[u8]> for RoutingId {
+    type Error = RoutingIdError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, RoutingIdError> {
+        let length = bytes.len();
+        Self::from_bytes(bytes).ok_or(RoutingIdError { length })
+    }
+}
+
+impl AsRef<[u8]> for RoutingId {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -105,11 +198,17 @@ impl fmt::Debug for RoutingId {
 
 impl From<PeerId> for RoutingId {
     fn from(peer: PeerId) -> Self {
-        let mut octets = [1; 17];
-        if let Some(uuid) = octets.last_chunk_mut::<16>() {
+        let mut bytes = [1; 17];
+        if let Some(uuid) = bytes.last_chunk_mut::<16>() {
             *uuid = peer.to_bytes();
         }
-        Self(octets)
+        Self(bytes)
+    }
+}
+
+impl From<RoutingId> for PeerId {
+    fn from(id: RoutingId) -> Self {
+        id.peer()
     }
 }
 
@@ -132,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_id_is_read_from_16_bytes_and_no_other_number() {
+        assert_eq!(PeerId::try_from(&[7; 16][..]), Ok([7; 16].into()));
+        assert_eq!(
+            PeerId::try_from(&[7; 17][..]).unwrap_err().to_string(),
+            "17 bytes are not a UUID, which has 16"
+        );
+    }
+
+    #[test]
     fn a_routing_id_is_01_and_the_uuid() {
         let peer = PeerId::from([7; 16]);
         let id = RoutingId::from(peer);
@@ -140,5 +248,10 @@ mod tests {
         assert_eq!(id.peer(), peer);
         assert_eq!(RoutingId::from_bytes(&[2; 17]), None);
         assert_eq!(RoutingId::from_bytes(&[1; 16]), None);
+        assert_eq!(RoutingId::try_from(&id.as_bytes()[..]), Ok(id));
+        assert_eq!(
+            RoutingId::try_from(&[1; 16][..]).unwrap_err().to_string(),
+            "16 bytes are not the routing id of a ZRE node, which is 01 and a UUID of 16 bytes"
+        );
     }
 }

@@ -1,15 +1,22 @@
-//! Wire formats of the ZRE protocol (RFC 36/ZRE) and of the part of ZMTP 3.x (RFC 37/ZMTP) that it uses.
+//! Wire formats of the ZRE protocol (RFC 36/ZRE) and of the part of ZMTP 3.x (RFC 37/ZMTP) that it
+//! uses.
 //!
-//! This crate turns octets into values and values into octets. It has no clock, no socket and no
-//! state beyond the value at hand, and it needs only `alloc`.
+//! This crate turns bytes into values and values into bytes. It has no clock, no socket and no
+//! state, and it needs only `alloc`.
 //!
 //! * [`Beacon`]: the UDP datagram that announces a node.
 //! * [`Message`]: one ZRE message, with its sequence number and its [`Content`].
 //! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
-//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values inside.
+//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values
+//!   inside.
 //!
-//! Decoders never panic, never loop without consuming input, and never reserve memory for
-//! octets that they have not seen. Each way in which an input can be wrong has an error that names it.
+//! Decoders never panic, never loop without consuming input, and never reserve memory for bytes
+//! that have not arrived. Each way in which an input can be wrong has an error that names it.
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`PeerId`], [`Endpoint`], [`Text`], [`ShortText`],
+//!   [`GroupName`], [`Headers`] and [`Content`]. The page of each type says what it looks like.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -24,6 +31,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(test)]
@@ -35,16 +43,18 @@ mod endpoint;
 mod headers;
 mod identity;
 mod message;
-mod octets;
 mod reader;
+#[cfg(feature = "serde")]
+mod serialization;
+mod small_bytes;
 mod text;
 pub mod zmtp;
 
 pub use beacon::{Beacon, BeaconError, DISCOVERY_PORT};
-pub use content::Content;
+pub use content::{Content, IntoFrame, ToStrError};
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use headers::Headers;
-pub use identity::{PeerId, PeerIdError, RoutingId};
+pub use identity::{PeerId, PeerIdError, RoutingId, RoutingIdError};
 pub use message::{Body, Hello, Message, MessageError, MessageLimits};
 pub use reader::Truncated;
 pub use text::{GroupName, ShortText, Text, TooLong};

@@ -29,10 +29,10 @@ mod id {
     pub(super) const GOODBYE: u8 = 10;
 }
 
-/// One ZRE message: what it says and its place in the sender's sequence.
+/// One ZRE message: what it says, and its place in the sender's sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Counts the messages to one peer: 1 for HELLO, then one more for each.
+    /// The number of this message among those to one peer: 1 for HELLO, one more for each after it.
     pub sequence: u16,
     /// What the message says.
     pub body: Body,
@@ -44,12 +44,13 @@ pub struct Message {
 pub enum Body {
     /// Presents the sender; the first message on every connection.
     Hello(Box<Hello>),
-    /// A message for this peer alone. One without any content frame kills a peer that pyre runs.
+    /// A message for this peer alone. One without a content frame crashes a peer that runs pyre.
     Whisper {
         /// What it carries.
         content: Content,
     },
-    /// A message for the members of a group. One without any content frame kills a peer that pyre runs.
+    /// A message for the members of a group. One without a content frame crashes a peer that runs
+    /// pyre.
     Shout {
         /// The group.
         group: GroupName,
@@ -72,7 +73,7 @@ pub enum Body {
     },
     /// Asks for [`PingOk`](Body::PingOk).
     Ping,
-    /// Answers [`Ping`](Body::Ping), in order behind what came before it.
+    /// Answers [`Ping`](Body::Ping), after everything that was sent before.
     PingOk,
     /// Takes part in the election of a group's leader (zyre, in no RFC).
     Elect {
@@ -88,9 +89,10 @@ pub enum Body {
         /// The UUID of the leader, in the sender's spelling.
         leader: ShortText,
     },
-    /// The sender is leaving (zyre, only where no beacon could say it).
+    /// The sender is leaving. zyre sends it only where no beacon could say so.
     Goodbye,
-    /// A message that this implementation does not know; it counts in the sequence, its fields are not kept.
+    /// A message with an id that this implementation does not know. It counts in the sequence; its
+    /// fields are not kept.
     Unknown {
         /// The message's id on the wire.
         id: u8,
@@ -112,24 +114,61 @@ pub struct Hello {
     pub headers: Headers,
 }
 
-/// What a decoder takes from one message.
+/// What a decoder accepts in one message.
+///
+/// ```
+/// use zre_proto::MessageLimits;
+///
+/// let limits = MessageLimits::new().groups(16).headers(16);
+/// assert_eq!((limits.groups, limits.header_frame), (16, 1 << 20));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageLimits {
     /// The most groups in a HELLO; 1024 unless set.
     pub groups: u32,
     /// The most headers in a HELLO; 256 unless set.
     pub headers: u32,
-    /// The most octets in the first frame of a message, which holds all but the content; 1 MiB unless set.
+    /// The most bytes in the first frame of a message, which holds everything but the content;
+    /// 1 MiB unless set.
     pub header_frame: usize,
 }
 
-impl Default for MessageLimits {
-    fn default() -> Self {
+impl MessageLimits {
+    /// The default limits: 1024 groups, 256 headers, 1 MiB.
+    pub const fn new() -> Self {
         Self {
             groups: 1024,
             headers: 256,
             header_frame: 1 << 20,
         }
+    }
+
+    /// Sets the most groups in a HELLO.
+    #[must_use]
+    pub const fn groups(self, groups: u32) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// Sets the most headers in a HELLO.
+    #[must_use]
+    pub const fn headers(self, headers: u32) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Sets the most bytes in the first frame of a message.
+    #[must_use]
+    pub const fn header_frame(self, header_frame: usize) -> Self {
+        Self {
+            header_frame,
+            ..self
+        }
+    }
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -147,11 +186,11 @@ pub enum MessageError {
     #[error("message version {0}, expected 2")]
     Version(u8),
     /// The first frame is longer than the limit.
-    #[error("the first frame has {length} octets, the limit is {limit}")]
+    #[error("the first frame has {length} bytes, the limit is {limit}")]
     HeaderFrame {
-        /// The frame's length in octets.
+        /// The frame's length in bytes.
         length: usize,
-        /// The limit in octets.
+        /// The limit in bytes.
         limit: usize,
     },
     /// A HELLO announces more groups than the limit.
@@ -170,10 +209,10 @@ pub enum MessageError {
         /// The limit.
         limit: u32,
     },
-    /// A group in a HELLO has a name that no other message could carry.
+    /// A group in a HELLO has a name of more than 255 bytes, which no other message could carry.
     #[error("HELLO: {0}")]
     Group(#[from] TooLong),
-    /// The endpoint in a HELLO is none.
+    /// The endpoint in a HELLO is not one.
     #[error("HELLO: {0}")]
     Endpoint(#[from] EndpointError),
 }
@@ -181,8 +220,8 @@ pub enum MessageError {
 impl Message {
     /// Reads a message from its first frame and the frames behind it.
     ///
-    /// Content behind a message that carries none, and octets behind the last field, are ignored, as
-    /// zyre and pyre do.
+    /// As in zyre and pyre, content after a message that carries none is ignored, and so are bytes
+    /// after the last field.
     ///
     /// # Errors
     ///
@@ -221,13 +260,14 @@ impl Message {
         frame.freeze()
     }
 
-    /// The length of the first frame in octets.
+    /// The length of the first frame in bytes.
     pub fn header_len(&self) -> usize {
         6 + self.body.fields_len()
     }
 
-    /// Writes the first frame to `out`: [`header_len`](Message::header_len) octets.
+    /// Writes the first frame to `out`: [`header_len`](Message::header_len) bytes.
     pub fn encode_header(&self, out: &mut impl BufMut) {
+        // One `put_slice` is faster than four calls, and every message passes here.
         let [signature, signature_end] = SIGNATURE.to_be_bytes();
         let [sequence, sequence_end] = self.sequence.to_be_bytes();
         out.put_slice(&[
@@ -243,7 +283,7 @@ impl Message {
 }
 
 impl Body {
-    /// The frames behind the first, if the message carries any.
+    /// The frames after the first, if this is a message that carries content.
     pub fn content(&self) -> Option<&Content> {
         match self {
             Self::Whisper { content } | Self::Shout { content, .. } => Some(content),
@@ -251,7 +291,7 @@ impl Body {
         }
     }
 
-    /// The name that RFC 36 and zyre give this message.
+    /// The name of this message in RFC 36 and in zyre.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Hello(_) => "HELLO",
@@ -372,6 +412,7 @@ impl From<Hello> for Body {
 impl Hello {
     fn decode(fields: &mut Reader<'_>, limits: &MessageLimits) -> Result<Self, MessageError> {
         Ok(Self {
+            // Bytes that are not UTF-8 become U+FFFD, which no endpoint has.
             endpoint: String::from_utf8_lossy(fields.string("endpoint")?).parse()?,
             groups: read_groups(fields, limits.groups)?,
             status: fields.u8("status")?,
@@ -403,8 +444,8 @@ impl Hello {
         }
     }
 
-    /// [`Endpoint`] bounds its parts so that the whole fits a `string`.
     fn endpoint_text(&self) -> ShortText {
+        // It always fits: `Endpoint` limits the length of its parts.
         alloc::format!("{}", self.endpoint)
             .try_into()
             .unwrap_or_default()
@@ -443,7 +484,7 @@ fn read_headers(fields: &mut Reader<'_>, limit: u32) -> Result<Headers, MessageE
 }
 
 fn put_string(out: &mut impl BufMut, text: &ShortText) {
-    out.put_u8(text.length_octet());
+    out.put_u8(text.length_byte());
     out.put_slice(text.as_bytes());
 }
 
@@ -452,8 +493,8 @@ fn put_longstr(out: &mut impl BufMut, text: &Text) {
     out.put_slice(text.as_bytes());
 }
 
-/// Nobody holds four thousand million of anything that the wire counts.
 fn wire_count(count: usize) -> u32 {
+    // Four billion groups or headers, or a header of 4 GiB, exceed every limit long before.
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
@@ -464,31 +505,27 @@ mod tests {
     use super::*;
 
     fn decode(header: &'static [u8]) -> Result<Message, MessageError> {
-        let limits = MessageLimits {
-            groups: 2,
-            headers: 1,
-            header_frame: 64,
-        };
+        let limits = MessageLimits::new().groups(2).headers(1).header_frame(64);
         Message::decode(header, Content::default(), &limits)
     }
 
     #[test]
     fn each_fault_is_named() {
         for (header, message) in [
-            (&b"\xAA"[..], "signature needs 2 octets, 1 are left"),
+            (&b"\xAA"[..], "signature needs 2 bytes, 1 are left"),
             (
                 b"\xAA\xA3\x06\x02\0\x01",
                 "message signature AAA3, expected AAA1",
             ),
             (b"\xAA\xA1\x06\x03\0\x01", "message version 3, expected 2"),
-            (b"\xAA\xA1\x06\x02\0", "sequence needs 2 octets, 1 are left"),
+            (b"\xAA\xA1\x06\x02\0", "sequence needs 2 bytes, 1 are left"),
             (
                 b"\xAA\xA1\x04\x02\0\x02\x09CHAT",
-                "group needs 9 octets, 4 are left",
+                "group needs 9 bytes, 4 are left",
             ),
             (
                 b"\xAA\xA1\x04\x02\0\x02\x04CHAT",
-                "status needs 1 octets, 0 are left",
+                "status needs 1 bytes, 0 are left",
             ),
             (
                 b"\xAA\xA1\x01\x02\0\x01\x03udp",
@@ -500,16 +537,13 @@ mod tests {
             ),
             (
                 b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\x01\xFF\xFF\xFF\xFF",
-                "groups needs 4294967295 octets, 0 are left",
+                "groups needs 4294967295 bytes, 0 are left",
             ),
             (
                 b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\0\0\x01a\0\0\0\x02",
                 "HELLO announces 2 headers, the limit is 1",
             ),
-            (
-                &[0xAA; 65],
-                "the first frame has 65 octets, the limit is 64",
-            ),
+            (&[0xAA; 65], "the first frame has 65 bytes, the limit is 64"),
         ] {
             assert_eq!(decode(header).unwrap_err().to_string(), message);
         }
@@ -525,7 +559,8 @@ mod tests {
 
     #[test]
     fn of_two_headers_with_one_name_the_first_counts() {
-        let header = b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\0\0\x01a\0\0\0\x02\x01K\0\0\0\x01x\x01K\0\0\0\x01y";
+        let header = b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80\0\0\0\0\0\x01a\
+            \0\0\0\x02\x01K\0\0\0\x01x\x01K\0\0\0\x01y";
         let message = Message::decode(header, Content::default(), &MessageLimits::default());
         let Ok(Message {
             body: Body::Hello(hello),

@@ -1,17 +1,18 @@
-//! A cursor over received octets that cannot overrun them.
+//! A cursor over received bytes that cannot overrun them.
 
 use bytes::Buf as _;
 use thiserror::Error;
 
-/// A field goes on past the end of what was received.
+/// A field is longer than what is left of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{field} needs {needed} octets, {left} are left")]
+#[error("{field} needs {needed} bytes, {left} are left")]
+#[non_exhaustive]
 pub struct Truncated {
     /// The name of the field, as the specification spells it.
     pub field: &'static str,
-    /// How many octets the field needs.
+    /// How many bytes the field needs.
     pub needed: usize,
-    /// How many octets there are.
+    /// How many bytes are left.
     pub left: usize,
 }
 
@@ -49,27 +50,28 @@ impl<'a> Reader<'a> {
         Ok(self.rest.get_u32())
     }
 
-    pub(crate) fn octets(
+    pub(crate) fn bytes(
         &mut self,
         field: &'static str,
         count: usize,
     ) -> Result<&'a [u8], Truncated> {
         self.need(field, count)?;
-        let (octets, rest) = self.rest.split_at(count);
+        let (bytes, rest) = self.rest.split_at(count);
         self.rest = rest;
-        Ok(octets)
+        Ok(bytes)
     }
 
-    /// RFC 36 `string`: a length octet, then that many octets.
+    /// RFC 36 `string`: a length of one byte, then that many bytes.
     pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a [u8], Truncated> {
         let length = self.u8(field)?;
-        self.octets(field, length.into())
+        self.bytes(field, length.into())
     }
 
-    /// RFC 36 `longstr`: a 4-octet length, then that many octets.
+    /// RFC 36 `longstr`: a length of four bytes, then that many bytes.
     pub(crate) fn longstr(&mut self, field: &'static str) -> Result<&'a [u8], Truncated> {
         let length = self.u32(field)?;
-        self.octets(field, usize::try_from(length).unwrap_or(usize::MAX))
+        // Where `usize` has 16 bits, a longer field cannot be there.
+        self.bytes(field, usize::try_from(length).unwrap_or(usize::MAX))
     }
 
     fn need(&self, field: &'static str, needed: usize) -> Result<(), Truncated> {

@@ -41,7 +41,8 @@ proptest! {
     #[test]
     fn a_hello_comes_back_with_the_headers_that_it_had(hello in values::hello()) {
         let message = Message { sequence: 1, body: hello.clone().into() };
-        let Ok(Message { body: Body::Hello(decoded), .. }) = decode(message.header(), &message) else {
+        let decoded = decode(message.header(), &message);
+        let Ok(Message { body: Body::Hello(decoded), .. }) = decoded else {
             panic!("no HELLO")
         };
         prop_assert_eq!(decoded.headers.len(), hello.headers.len());
@@ -51,7 +52,10 @@ proptest! {
     }
 
     #[test]
-    fn an_unknown_message_keeps_its_id_and_sequence(body in values::unknown(), fields in values::octets(64)) {
+    fn an_unknown_message_keeps_its_id_and_sequence(
+        body in values::unknown(),
+        fields in values::bytes(64),
+    ) {
         let message = Message { sequence: 9, body };
         let header = [message.header(), fields].concat();
         prop_assert_eq!(decode(header.into(), &message), Ok(message));
@@ -88,31 +92,31 @@ proptest! {
     #[test]
     fn a_frame_header_comes_back_whatever_follows(
         header in values::frame_header(),
-        body in values::octets(20),
+        body in values::bytes(20),
     ) {
-        let mut octets = BytesMut::new();
-        header.encode(&mut octets);
-        let length = octets.len();
+        let mut bytes = BytesMut::new();
+        header.encode(&mut bytes);
+        let length = bytes.len();
         prop_assert_eq!(length, if header.size < 256 { 2 } else { FrameHeader::MAX_LEN });
-        octets.extend_from_slice(&body);
-        prop_assert_eq!(FrameHeader::decode(&octets), Ok(Some((header, length))));
+        bytes.extend_from_slice(&body);
+        prop_assert_eq!(FrameHeader::decode(&bytes), Ok(Some((header, length))));
     }
 
     #[test]
     fn a_greeting_comes_back(greeting in values::greeting()) {
-        let octets = greeting.encode();
-        prop_assert_eq!(Greeting::decode(&octets), Ok(Some(greeting)));
+        let bytes = greeting.encode();
+        prop_assert_eq!(Greeting::decode(&bytes), Ok(Some(greeting)));
     }
 
     #[test]
-    fn a_greeting_is_read_field_by_field(octets in values::greeting_octets()) {
-        let greeting = Greeting::decode(&octets).unwrap().unwrap();
-        prop_assert_eq!(&[greeting.major, greeting.minor], &octets[10..12]);
+    fn a_greeting_is_read_field_by_field(bytes in values::greeting_bytes()) {
+        let greeting = Greeting::decode(&bytes).unwrap().unwrap();
+        prop_assert_eq!(&[greeting.major, greeting.minor], &bytes[10..12]);
         let mechanism = greeting.mechanism.to_string();
-        let (name, padding) = octets[12..32].split_at(mechanism.len());
+        let (name, padding) = bytes[12..32].split_at(mechanism.len());
         prop_assert_eq!(name, mechanism.as_bytes());
-        prop_assert!(padding.iter().all(|octet| *octet == 0));
-        prop_assert_eq!(octets[32], u8::from(greeting.as_server));
+        prop_assert!(padding.iter().all(|byte| *byte == 0));
+        prop_assert_eq!(bytes[32], u8::from(greeting.as_server));
     }
 
     #[test]
@@ -136,9 +140,9 @@ proptest! {
     }
 
     #[test]
-    fn a_peer_id_comes_back(octets in any::<[u8; 16]>()) {
-        let peer = PeerId::from(octets);
-        prop_assert_eq!(peer.to_bytes(), octets);
+    fn a_peer_id_comes_back(bytes in any::<[u8; 16]>()) {
+        let peer = PeerId::from(bytes);
+        prop_assert_eq!(peer.to_bytes(), bytes);
         prop_assert_eq!(PeerId::from(peer.uuid()), peer);
         prop_assert_eq!(peer.to_string().parse(), Ok(peer));
         prop_assert_eq!(peer.to_string().to_lowercase().parse(), Ok(peer));
@@ -154,7 +158,10 @@ proptest! {
     }
 
     #[test]
-    fn a_text_keeps_its_octets_and_orders_as_they_do(one in values::octets(40), two in values::octets(40)) {
+    fn a_text_keeps_its_bytes_and_orders_as_they_do(
+        one in values::bytes(40),
+        two in values::bytes(40),
+    ) {
         let text = Text::from(one.clone());
         prop_assert_eq!(text.as_bytes(), &one);
         prop_assert_eq!(text.len(), one.len());
@@ -164,12 +171,13 @@ proptest! {
     }
 
     #[test]
-    fn bounded_texts_are_those_of_at_most_255_octets(octets in values::octets(600)) {
-        let fits = octets.len() <= ShortText::MAX_LEN;
-        let short = ShortText::try_from(octets.clone());
-        let group = GroupName::try_from(octets.clone());
-        prop_assert_eq!(short.map(|text| text.as_bytes().to_vec()).ok(), fits.then(|| octets.to_vec()));
-        prop_assert_eq!(group.map(|name| name.as_bytes().to_vec()).ok(), fits.then(|| octets.to_vec()));
+    fn bounded_texts_are_those_of_at_most_255_bytes(bytes in values::bytes(600)) {
+        let fits = bytes.len() <= ShortText::MAX_LEN;
+        let short = ShortText::try_from(bytes.clone());
+        let group = GroupName::try_from(bytes.clone());
+        let expected = fits.then(|| bytes.to_vec());
+        prop_assert_eq!(short.map(|text| text.as_bytes().to_vec()).ok(), expected.clone());
+        prop_assert_eq!(group.map(|name| name.as_bytes().to_vec()).ok(), expected);
     }
 }
 
@@ -184,14 +192,14 @@ fn a_goodbye_is_id_10_and_nothing_more() {
 
 #[test]
 fn our_greeting_is_zmtp_3_1_with_a_filler_of_zeros() {
-    let octets = Greeting::new(Mechanism::NULL, false).encode();
-    assert_eq!((octets[0], octets[9]), (0xFF, 0x7F));
-    assert_eq!(octets[10..16], *b"\x03\x01NULL");
-    assert_eq!(octets[16..], [0; 48]);
+    let bytes = Greeting::new(Mechanism::NULL, false).encode();
+    assert_eq!((bytes[0], bytes[9]), (0xFF, 0x7F));
+    assert_eq!(bytes[10..16], *b"\x03\x01NULL");
+    assert_eq!(bytes[16..], [0; 48]);
 }
 
 #[test]
-fn a_frame_of_256_octets_is_the_first_long_one() {
+fn a_frame_of_256_bytes_is_the_first_long_one() {
     let encoded = |size| {
         let mut out = Vec::new();
         let header = FrameHeader {

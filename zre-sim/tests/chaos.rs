@@ -175,7 +175,7 @@ impl Chaos {
                         if keeps_identity {
                             let mut id = [0xAA; 16];
                             (id[0], id[1]) = (first, second);
-                            config.uuid = Some(PeerId::from(id));
+                            config.id = Some(PeerId::from(id));
                         }
                         if is_small {
                             config.limits.outbound = 4 << 10;

@@ -31,8 +31,9 @@ fn two_nodes_talk_under_a_bare_block_on() {
         assert!(matches!(next(&bob).await, Event::Enter { peer, .. } if peer == alice.id()));
         assert!(matches!(next(&alice).await, Event::Enter { peer, .. } if peer == bob.id()));
         alice.whisper(bob.id(), ["one", "two"]).await.unwrap();
-        assert!(matches!(next(&bob).await, Event::Whisper { content, .. }
-                if content == ["one", "two"].into()));
+        assert!(
+            matches!(next(&bob).await, Event::Whisper { content, .. } if content == ["one", "two"])
+        );
         alice.stop().await;
         assert!(matches!(next(&bob).await, Event::Exit { .. }));
         bob.stop().await;

@@ -253,10 +253,10 @@ struct Stranger {
 impl World {
     fn new() -> Self {
         let mut config = Config::new(endpoint(NODE_PLACE));
-        config.uuid = Some(who(NODE));
+        config.id = Some(who(NODE));
         config.limits.peers = PEERS;
-        config.limits.unready_peers = UNREADY_PEERS;
-        config.limits.unready_links = UNREADY_LINKS;
+        config.limits.pending_peers = UNREADY_PEERS;
+        config.limits.unclaimed_links = UNREADY_LINKS;
         config.limits.groups_per_peer = 16;
         config.limits.headers_per_peer = 16;
         config.limits.header_frame = 2048;

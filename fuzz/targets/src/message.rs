@@ -9,11 +9,10 @@ use zre_proto::{
 
 use crate::{heap::Meter, wire};
 
-const LIMITS: MessageLimits = MessageLimits {
-    groups: 16,
-    headers: 16,
-    header_frame: 1024,
-};
+const LIMITS: MessageLimits = MessageLimits::new()
+    .groups(16)
+    .headers(16)
+    .header_frame(1024);
 /// The most that reading some octets may take from the heap, for each of them: a group of no octets costs
 /// a name and its place in a set.
 const COST: usize = 64;
@@ -48,11 +47,10 @@ fn first_frame(frame: &Bytes) {
         Err(_) => {}
     }
     // Without limits of its own a decoder takes no more than it sees.
-    let no_limits = MessageLimits {
-        groups: u32::MAX,
-        headers: u32::MAX,
-        header_frame: usize::MAX,
-    };
+    let no_limits = MessageLimits::new()
+        .groups(u32::MAX)
+        .headers(u32::MAX)
+        .header_frame(usize::MAX);
     let meter = Meter::start();
     _ = Message::decode(frame, Content::default(), &no_limits);
     assert!(meter.taken() <= 4096 + COST * frame.len());

@@ -411,7 +411,7 @@ impl World {
     fn whisper(&mut self, host: usize, size: u16) -> bool {
         let number = self.hosts[host].said + 1;
         let mut content: Content = [&MARK[..], &number.to_be_bytes()].concat().into();
-        content.push(vec![b'h'; usize::from(size) % MESSAGE].into());
+        content.push(vec![b'h'; usize::from(size) % MESSAGE]);
         let peer = self.hosts[1 - host].engine.id();
         let now = self.now;
         let sent = self.hosts[host].engine.whisper(peer, content, now);
@@ -784,10 +784,10 @@ impl World {
 impl Host {
     fn new(number: usize, now: Instant) -> Self {
         let mut config = Config::new(Endpoint::from_socket_addr(address(number)).unwrap());
-        config.uuid = Some(who(A + u8::try_from(number).unwrap()));
+        config.id = Some(who(A + u8::try_from(number).unwrap()));
         config.limits.peers = PEERS;
-        config.limits.unready_peers = 4;
-        config.limits.unready_links = 4;
+        config.limits.pending_peers = 4;
+        config.limits.unclaimed_links = 4;
         config.limits.groups_per_peer = 32;
         config.limits.headers_per_peer = 16;
         config.limits.header_frame = 2048;

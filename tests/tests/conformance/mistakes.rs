@@ -45,7 +45,7 @@ fn names_that_are_too_long_are_refused_at_the_start(scene: &Scene) {
         ),
     ];
     for (_, error) in &errors {
-        assert!(error.contains("has 256 octets, at most 255 fit"), "{error}");
+        assert!(error.contains("has 256 bytes, at most 255 fit"), "{error}");
     }
     let longest = "y".repeat(255);
     let (_alice, bob) = scene.pair_with(
@@ -68,7 +68,7 @@ fn names_that_are_too_long_are_refused_later_too(scene: &Scene) {
     let start = "x".repeat(64);
     let check = |what: &str, error: String| {
         assert!(
-            error.contains("has 256 octets, at most 255 fit"),
+            error.contains("has 256 bytes, at most 255 fit"),
             "{what}: {error}"
         );
         assert!(error.contains(&start[..8]), "{what}: {error}");
@@ -132,13 +132,12 @@ fn times_that_cannot_be_are_refused(scene: &Scene) {
     let error = refused(scene, |alice| {
         alice.beacon_interval = Some(Duration::from_millis(1));
     });
-    assert_eq!(error, "beacon interval is 1ms, it must be at least 10ms");
+    assert_eq!(error, "beacon_interval is 1ms: set it to 10ms or more");
     let error = refused(scene, |alice| alice.expired = Some(Duration::ZERO));
-    assert_eq!(error, "expired timeout is 0ns, it must be at least 10ms");
-    let mut limits = zre_core::Limits::default();
-    limits.peers = 0;
+    assert_eq!(error, "expired_after is 0ns: set it to 10ms or more");
+    let limits = zre_core::Limits::default().peers(0);
     let error = refused(scene, |alice| alice.limits = Some(limits));
-    assert_eq!(error, "the limit peers is 0, it must be at least 1");
+    assert_eq!(error, "the limit peers is 0: set it to 1 or more");
 }
 
 fn what_contradicts_itself_or_is_empty_is_refused_with_the_remedy(scene: &Scene) {
@@ -146,9 +145,9 @@ fn what_contradicts_itself_or_is_empty_is_refused_with_the_remedy(scene: &Scene)
         alice.evasive = Some(Duration::from_secs(30));
         alice.expired = Some(Duration::from_secs(10));
     });
-    assert_eq!(
-        error,
-        "evasive_after is 30s and expired_after is 10s; set evasive_after below expired_after"
+    assert!(
+        error.starts_with("evasive_after is 30s, longer than expired_after, which is 10s: "),
+        "{error}"
     );
     let error = refused(scene, |alice| alice.name = Some(String::new()));
     assert!(error.starts_with("the node name is empty; "), "{error}");
@@ -172,7 +171,7 @@ fn an_unknown_peer_is_named(scene: &Scene) {
 }
 
 fn no_way_to(alice: &Player, peer: PeerId, name: &str) {
-    let why = format!("there is no peer {name}");
+    let why = format!("there is no peer {name}: it has not entered, or it has left");
     alice.fails("whisper", alice.whisper(peer, "hi"), &why);
     alice.fails("try_whisper", alice.try_whisper(peer, "hi"), &why);
     alice.fails("ping", alice.ping(peer), &why);

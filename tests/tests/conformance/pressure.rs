@@ -92,7 +92,7 @@ fn a_full_peer_makes_whispers_wait_and_loses_none(scene: &Scene) {
     alice.fails(
         "try_whisper",
         full,
-        "peer bob does not read as fast as it is sent to",
+        "peer bob reads more slowly than messages are sent to it: wait for it, or send less",
     );
     let waiting = alice.begin_whisper(bob.id(), numbered(taken));
     // The other way is free.
@@ -134,7 +134,7 @@ fn a_full_member_does_not_hold_up_the_others(scene: &Scene) {
     alice.fails(
         "try_shout",
         full,
-        "peer bob does not read as fast as it is sent to",
+        "peer bob reads more slowly than messages are sent to it: wait for it, or send less",
     );
     // Those who have room at once, then nobody else, because it is given up.
     assert_eq!(alice.shout_within(MOMENT, "CHAT", "to carol"), None);
@@ -174,8 +174,16 @@ fn a_whisper_that_waits_for_a_peer_that_goes_fails(scene: &Scene) {
     let ping = alice.begin_ping(bob.id());
     bob.stop();
     alice.sees(&["EXIT bob: said goodbye"]);
-    alice.fails("whisper", waiting.wait(), "there is no peer bob");
-    alice.fails("ping", ping.wait(), "there is no peer bob");
+    alice.fails(
+        "whisper",
+        waiting.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
+    alice.fails(
+        "ping",
+        ping.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
 }
 
 fn a_whisper_that_waits_fails_when_its_own_node_stops(scene: &Scene) {
@@ -208,7 +216,11 @@ fn a_peer_that_never_takes_its_events_is_stalled(scene: &Scene) {
     alice.whisper(carol.id(), "not you").unwrap();
     carol.sees(&["WHISPER alice not you"]);
     alice.sees(&["EXIT bob: did not read what was sent to it"]);
-    alice.fails("whisper", waiting.wait(), "there is no peer bob");
+    alice.fails(
+        "whisper",
+        waiting.wait(),
+        "there is no peer bob: it has not entered, or it has left",
+    );
 }
 
 fn stopping_waits_for_those_who_read_late(scene: &Scene) {
@@ -250,7 +262,8 @@ fn a_message_over_the_limit_is_refused(scene: &Scene) {
     );
     alice.sees(&["ENTER bob", "JOIN bob CHAT"]);
     bob.sees(&["ENTER alice"]);
-    let why = "the message has 1001 octets in 1 frames, the limits are 1000 and 3";
+    let why = "the message has 1001 bytes in 1 frames, the limits are 1000 and 3: \
+               split it, or raise these limits at both nodes";
     let large = vec![b'x'; 1001];
     alice.fails("whisper", alice.whisper(bob.id(), large.clone()), why);
     alice.fails(
@@ -264,7 +277,8 @@ fn a_message_over_the_limit_is_refused(scene: &Scene) {
     alice.fails(
         "whisper",
         many,
-        "the message has 4 octets in 4 frames, the limits are 1000 and 3",
+        "the message has 4 bytes in 4 frames, the limits are 1000 and 3: \
+         split it, or raise these limits at both nodes",
     );
     alice.whisper(bob.id(), vec![b'x'; 1000]).unwrap();
     assert!(bob.next().starts_with("WHISPER alice <1000 octets"));

@@ -27,7 +27,7 @@ fn malformed_beacons_are_dropped(stage: Stage) {
     for length in 0..good.len() {
         beacon.send_raw(&good[..length]);
     }
-    scene.wait_for_log("a version 1 beacon has 22 octets, not 21");
+    scene.wait_for_log("a version 1 beacon has 22 bytes, not 21");
     for version in (0..=255).filter(|version| !matches!(version, 1)) {
         let mut wrong = good.clone();
         wrong[3] = version;
@@ -120,7 +120,7 @@ fn beacons_that_lead_to_silent_ports_keep_no_newcomer_out(stage: Stage) {
     // Each takes a listener here and a connection of each of the three.
     let ports = (descriptors() / 8).min(1500);
     let room = ports / 3 * 2;
-    let scene = stage.begin_with(|setup| setup.limits.unready_peers = room);
+    let scene = stage.begin_with(|setup| setup.limits.pending_peers = room);
     let silent = silent_listeners(ports);
     let beacon = RawBeacon::new(scene.port);
     for (turn, listener) in silent.iter().enumerate() {

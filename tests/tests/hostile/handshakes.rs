@@ -58,7 +58,7 @@ fn junk_in_place_of_a_greeting_closes_the_connection(stage: Stage) {
         let _ = mallory.send_raw(&octets);
         assert!(mallory.is_closed_within(DEADLINE));
     }
-    scene.wait_for_log("greeting octet 0 is 47, expected FF");
+    scene.wait_for_log("byte 0 of the greeting is 47, expected FF");
     scene.wait_for_log("ZMTP major version 1, expected 3 or higher");
     scene.finish("sent junk on 59 connections", 8 * MIB);
 }

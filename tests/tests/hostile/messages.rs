@@ -65,7 +65,7 @@ fn a_truncated_hello_is_refused_wherever_it_ends(stage: Stage) {
     }
     assert_eq!(scene.facts().enters(), 0);
     assert_eq!(listener.accepted(), 0);
-    scene.wait_for_log("headers count needs 4 octets");
+    scene.wait_for_log("headers count needs 4 bytes");
     scene.finish(
         format_args!("sent {} shortened HELLOs", whole.len()),
         8 * MIB,

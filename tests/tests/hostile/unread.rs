@@ -82,7 +82,7 @@ fn undelivered_hellos_stop_the_reading_when_they_hold_the_limit(stage: Stage) {
     let scene = stage.begin_with(|setup| {
         setup.limits.event_bytes = MIB / 2;
         // Those that are read by halves when it goes on.
-        setup.limits.unready_bytes = 4 * MIB;
+        setup.limits.unclaimed_bytes = 4 * MIB;
     });
     scene.hold_events();
     let listener = RawListener::start(Manner::Reads);

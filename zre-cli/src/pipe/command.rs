@@ -264,7 +264,7 @@ mod tests {
         );
         let long = "x".repeat(256);
         let too_long = error(&format!(r#"{{"do":"join","group":"{long}"}}"#));
-        assert!(too_long.contains("256 octets, at most 255"), "{too_long}");
+        assert!(too_long.contains("256 bytes, at most 255"), "{too_long}");
     }
 
     #[test]

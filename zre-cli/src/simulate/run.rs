@@ -198,8 +198,8 @@ impl<'a> Network<'a> {
             config.expired_after = options.expired;
             let limits = &mut config.limits;
             limits.peers = limits.peers.max(nodes);
-            limits.unready_peers = limits.unready_peers.max(nodes);
-            limits.unready_links = limits.unready_links.max(nodes);
+            limits.pending_peers = limits.pending_peers.max(nodes);
+            limits.unclaimed_links = limits.unclaimed_links.max(nodes);
         };
         let name = name(node);
         self.sim.host(&name).start_app(&name, program, configure);

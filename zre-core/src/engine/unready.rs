@@ -26,7 +26,7 @@ impl Engine {
     /// One more has come in. If they are too many, the oldest goes.
     pub(super) fn count_unready(&mut self) {
         self.unready.links += 1;
-        let limit = self.node.config().limits.unready_links;
+        let limit = self.node.config().limits.unclaimed_links;
         if self.unready.links <= limit {
             return;
         }
@@ -49,14 +49,14 @@ impl Engine {
         let held = connection.link.held();
         self.unready.bytes -= core::mem::replace(&mut connection.counted, held);
         self.unready.bytes += held;
-        let limit = self.node.config().limits.unready_bytes;
+        let limit = self.node.config().limits.unclaimed_bytes;
         while self.unready.bytes > limit {
             let unready = self.connections.iter().filter(|(_, it)| it.is_unready());
             let Some((link, connection)) = unready.max_by_key(|(_, it)| it.counted) else {
                 return;
             };
             if let End::Accepted { remote, .. } = connection.end {
-                self.notices.push(Notice::UnreadyBytes { remote, limit });
+                self.notices.push(Notice::UnclaimedBytes { remote, limit });
             }
             self.close(*link);
         }

@@ -192,7 +192,7 @@ fn what_is_no_greeting_is_refused_as_soon_as_it_shows() {
         refused(b"G"),
         LinkError::Greeting(GreetingError::Signature {
             position: 0,
-            octet: b'G',
+            byte: b'G',
             expected: 0xFF
         })
     );
@@ -200,7 +200,7 @@ fn what_is_no_greeting_is_refused_as_soon_as_it_shows() {
         refused(b"\xFF\0\0\0\0\0\0\0\x01\x7E"),
         LinkError::Greeting(GreetingError::Signature {
             position: 9,
-            octet: 0x7E,
+            byte: 0x7E,
             expected: 0x7F
         })
     );

@@ -117,7 +117,7 @@ impl Node {
     ///
     /// The seed decides everything that is random: the identity, unless `config` gives one.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let id = config.uuid.unwrap_or_else(|| random_id(seed));
+        let id = config.id.unwrap_or_else(|| random_id(seed));
         let name = config.name.clone().unwrap_or_else(|| default_name(id));
         let mut node = Self {
             id,
@@ -573,7 +573,7 @@ impl Node {
             });
         }
         if content.is_empty() {
-            content.push(Default::default());
+            content.push("");
         }
         Ok(content)
     }

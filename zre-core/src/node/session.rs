@@ -276,12 +276,12 @@ impl Node {
     /// Whether there is room for a peer of which only a beacon is known.
     fn has_room_for_beacon(&mut self, peer: PeerId) -> bool {
         let limits = self.config.limits;
-        let limit = if self.unready >= limits.unready_peers {
-            limits.unready_peers
+        let limit = if self.unready >= limits.pending_peers {
+            limits.pending_peers
         } else {
             limits.peers
         };
-        let has_room = self.unready < limits.unready_peers && self.peers.len() < limits.peers;
+        let has_room = self.unready < limits.pending_peers && self.peers.len() < limits.peers;
         if !has_room {
             self.notices.push(Notice::PeerLimit { peer, limit });
         }

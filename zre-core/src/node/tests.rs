@@ -56,7 +56,7 @@ fn two_nodes_joined_by_hand() {
     assert!(matches!(alice.poll_event(), Some(Event::Join { group, .. }) if group == "CHAT"));
     assert!(matches!(bob.poll_event(), Some(Event::Enter { peer, .. }) if peer == alice.id()));
     let shout = bob.poll_event();
-    assert!(matches!(shout, Some(Event::Shout { content, .. }) if content == "hello".into()));
+    assert!(matches!(shout, Some(Event::Shout { content, .. }) if content == "hello"));
 }
 
 /// The defaults for a node of that name at 10.0.0.`host`.

@@ -23,17 +23,18 @@ pub enum Command {
     },
     /// Asks for a [`Pong`](Command::Pong).
     Ping {
-        /// How long the sender waits without hearing anything, in tenths of a second; 0: for ever.
+        /// After how much silence the sender closes the connection, in tenths of a second; 0 for
+        /// never.
         ttl: u16,
-        /// Up to 16 octets that the answer repeats.
+        /// Up to 16 bytes that the answer repeats.
         context: Bytes,
     },
     /// Answers a [`Ping`](Command::Ping).
     Pong {
-        /// The context of the question.
+        /// The context of the PING.
         context: Bytes,
     },
-    /// A command that this implementation does not know; what it carries is not kept.
+    /// A command with a name that this implementation does not know. Its data is not kept.
     Unknown {
         /// The command's name.
         name: ShortText,
@@ -47,8 +48,8 @@ pub enum CommandError {
     /// The command ends inside a field.
     #[error(transparent)]
     Truncated(#[from] Truncated),
-    /// The context of a PING or PONG is longer than 16 octets.
-    #[error("the context of a PING or PONG has {0} octets, at most 16 are allowed")]
+    /// The context of a PING or PONG is longer than 16 bytes.
+    #[error("the context of a PING or PONG has {0} bytes, at most 16 are allowed")]
     Context(usize),
     /// A command or a property has an empty name.
     #[error("a command or property without a name")]
@@ -60,7 +61,8 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// [`CommandError`] if it is cut short or a PING has too long a context.
+    /// [`CommandError`] if it is cut short, if a PING or PONG has a context of more than 16 bytes,
+    /// or if a command or property has no name.
     pub fn decode(body: &[u8]) -> Result<Self, CommandError> {
         let mut fields = Reader::new(body);
         let name = fields.string("command name")?;
@@ -85,8 +87,8 @@ impl Command {
 
     /// The body of the command frame.
     ///
-    /// A context of more than 16 octets, or an unknown command by the name of a known one, is written
-    /// as it is and does not read back.
+    /// A context of more than 16 bytes is written as it is, and so is an unknown command that has
+    /// the name of a known one. Neither can be read back.
     pub fn encode(&self) -> Bytes {
         let mut body = BytesMut::new();
         match self {
@@ -113,7 +115,7 @@ impl Command {
     }
 }
 
-/// The properties by which a side describes itself in READY, in their order.
+/// The properties with which a side describes itself in READY, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata(Vec<(ShortText, Text)>);
 
@@ -130,7 +132,8 @@ impl Metadata {
         self
     }
 
-    /// The value of the first property with this name, in whatever case (RFC 37: names are case-insensitive).
+    /// The value of the first property with this name, in upper or lower case (RFC 37: names are
+    /// case-insensitive).
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0
             .iter()
@@ -168,13 +171,13 @@ fn read_context(fields: Reader<'_>) -> Result<Bytes, CommandError> {
     Ok(Bytes::copy_from_slice(context))
 }
 
-/// What was read behind a length octet always fits one.
-fn read_short(octets: &[u8]) -> ShortText {
-    octets.try_into().unwrap_or_default()
+fn read_short(bytes: &[u8]) -> ShortText {
+    // It always fits: it was read after a length of one byte.
+    bytes.try_into().unwrap_or_default()
 }
 
 fn put_short(out: &mut BytesMut, text: &ShortText) {
-    out.put_u8(text.length_octet());
+    out.put_u8(text.length_byte());
     out.put_slice(text.as_bytes());
 }
 
@@ -197,16 +200,16 @@ mod tests {
     #[test]
     fn each_fault_is_named() {
         let error = |body: &'static [u8]| Command::decode(body).unwrap_err().to_string();
-        assert_eq!(error(b""), "command name needs 1 octets, 0 are left");
-        assert_eq!(error(b"\x05REA"), "command name needs 5 octets, 3 are left");
+        assert_eq!(error(b""), "command name needs 1 bytes, 0 are left");
+        assert_eq!(error(b"\x05REA"), "command name needs 5 bytes, 3 are left");
         assert_eq!(
             error(b"\x05READY\x01x\xFF\xFF\xFF\xFF"),
-            "property value needs 4294967295 octets, 0 are left"
+            "property value needs 4294967295 bytes, 0 are left"
         );
-        assert_eq!(error(b"\x04PING\0"), "ping ttl needs 2 octets, 1 are left");
+        assert_eq!(error(b"\x04PING\0"), "ping ttl needs 2 bytes, 1 are left");
         assert_eq!(
             error(b"\x04PING\0\x0012345678901234567"),
-            "the context of a PING or PONG has 17 octets, at most 16 are allowed"
+            "the context of a PING or PONG has 17 bytes, at most 16 are allowed"
         );
     }
 

@@ -7,18 +7,18 @@ const MORE: u8 = 1;
 const LONG: u8 = 2;
 const COMMAND: u8 = 4;
 
-/// What stands in front of a frame's body.
+/// The flags and the size that come before a frame's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether the body is a command and not part of a message.
     pub command: bool,
-    /// Whether the message goes on in another frame; never with `command`.
+    /// Whether another frame of the same message follows; never with `command`.
     pub more: bool,
-    /// The length of the body in octets, below 2^63.
+    /// The length of the body in bytes, below 2^63.
     pub size: u64,
 }
 
-/// Why octets are not the head of a frame.
+/// Why bytes are not the head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -31,16 +31,16 @@ pub enum FrameError {
 }
 
 impl FrameHeader {
-    /// The most octets that the head of a frame has.
+    /// The most bytes that the head of a frame has.
     pub const MAX_LEN: usize = 9;
 
-    /// Reads the head of a frame from what has been received so far, with its length in octets.
+    /// Reads the head of a frame from the bytes received so far, with the length of the head.
     ///
-    /// `None` if more is needed.
+    /// `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// [`FrameError`] as soon as what is there cannot become a frame.
+    /// [`FrameError`] as soon as the bytes cannot become the head of a frame.
     pub fn decode(received: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         let Some((&flags, rest)) = received.split_first() else {
             return Ok(None);
@@ -97,15 +97,15 @@ mod tests {
             more: true,
             size: 5,
         };
-        let octets = [3, 0, 0, 0, 0, 0, 0, 0, 5, b'h'];
-        assert_eq!(FrameHeader::decode(&octets), Ok(Some((header, 9))));
+        let bytes = [3, 0, 0, 0, 0, 0, 0, 0, 5, b'h'];
+        assert_eq!(FrameHeader::decode(&bytes), Ok(Some((header, 9))));
     }
 
     #[test]
     fn faults_are_named() {
         assert_eq!(FrameHeader::decode(&[8]), Err(FrameError::Flags(8)));
         assert_eq!(FrameHeader::decode(&[5]), Err(FrameError::Flags(5)));
-        let octets = [2, 0x80, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(FrameHeader::decode(&octets), Err(FrameError::Size(1 << 63)));
+        let bytes = [2, 0x80, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(FrameHeader::decode(&bytes), Err(FrameError::Size(1 << 63)));
     }
 }

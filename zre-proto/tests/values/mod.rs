@@ -14,19 +14,19 @@ use zre_proto::{
 /// The ids from 1 to this one are known.
 const LAST_KNOWN_ID: u8 = 10;
 
-pub(crate) fn octets(most: usize) -> impl Strategy<Value = Bytes> {
+pub(crate) fn bytes(most: usize) -> impl Strategy<Value = Bytes> {
     vec(any::<u8>(), 0..=most).prop_map(Bytes::from)
 }
 
 pub(crate) fn text() -> impl Strategy<Value = Text> {
     let utf8 = any::<String>().prop_map(Text::from);
-    prop_oneof![utf8, octets(600).prop_map(Text::from)]
+    prop_oneof![utf8, bytes(600).prop_map(Text::from)]
 }
 
 pub(crate) fn short_text() -> impl Strategy<Value = ShortText> {
     let longest = vec(any::<u8>(), ShortText::MAX_LEN).prop_map(Bytes::from);
-    let short = prop_oneof![4 => octets(ShortText::MAX_LEN), 1 => longest];
-    short.prop_map(|octets| octets.try_into().unwrap())
+    let short = prop_oneof![4 => bytes(ShortText::MAX_LEN), 1 => longest];
+    short.prop_map(|bytes| bytes.try_into().unwrap())
 }
 
 pub(crate) fn group() -> impl Strategy<Value = GroupName> {
@@ -64,7 +64,7 @@ pub(crate) fn endpoint() -> impl Strategy<Value = Endpoint> {
 }
 
 pub(crate) fn content() -> impl Strategy<Value = Content> {
-    vec(octets(300), 0..5).prop_map(Content::from)
+    vec(bytes(300), 0..5).prop_map(Content::from)
 }
 
 pub(crate) fn headers() -> impl Strategy<Value = Headers> {
@@ -136,7 +136,7 @@ pub(crate) fn frame_header() -> impl Strategy<Value = FrameHeader> {
 }
 
 /// A greeting as another implementation may send it: with padding and filler of any value.
-pub(crate) fn greeting_octets() -> impl Strategy<Value = [u8; Greeting::LEN]> {
+pub(crate) fn greeting_bytes() -> impl Strategy<Value = [u8; Greeting::LEN]> {
     let version = (3..=u8::MAX, any::<u8>());
     let rest = (any::<bool>(), any::<[u8; 31]>());
     let parts = (any::<[u8; 8]>(), version, "[A-Z0-9_.+-]{1,20}", rest);
@@ -146,17 +146,17 @@ pub(crate) fn greeting_octets() -> impl Strategy<Value = [u8; Greeting::LEN]> {
             name[..mechanism.len()].copy_from_slice(mechanism.as_bytes());
             let signature = [&[0xFF][..], &padding, &[0x7F]].concat();
             let fields = [&[major, minor][..], &name, &[as_server.into()]].concat();
-            let octets = [signature, fields, filler.to_vec()].concat();
-            octets.try_into().unwrap()
+            let bytes = [signature, fields, filler.to_vec()].concat();
+            bytes.try_into().unwrap()
         },
     )
 }
 
 pub(crate) fn greeting() -> impl Strategy<Value = Greeting> {
-    greeting_octets().prop_map(|octets| Greeting::decode(&octets).unwrap().unwrap())
+    greeting_bytes().prop_map(|bytes| Greeting::decode(&bytes).unwrap().unwrap())
 }
 
-/// The name of a command or property, which has at least one octet.
+/// The name of a command or property, which has at least one byte.
 pub(crate) fn name() -> impl Strategy<Value = ShortText> {
     short_text().prop_filter("an empty name", |name| !name.is_empty())
 }
@@ -176,8 +176,8 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => metadata().prop_map(Command::Ready),
         1 => short_text().prop_map(|reason| Command::Error { reason }),
-        1 => (any::<u16>(), octets(16)).prop_map(|(ttl, context)| Command::Ping { ttl, context }),
-        1 => octets(16).prop_map(|context| Command::Pong { context }),
+        1 => (any::<u16>(), bytes(16)).prop_map(|(ttl, context)| Command::Ping { ttl, context }),
+        1 => bytes(16).prop_map(|context| Command::Pong { context }),
         1 => other.prop_map(|name| Command::Unknown { name }),
     ]
 }

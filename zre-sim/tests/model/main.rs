@@ -37,7 +37,7 @@ fn the_end_of_a_former_life_is_not_taken_for_that_of_the_next() {
     let mut sim = steady();
     sim.host("a").start();
     let id = PeerId::from([1; 16]);
-    sim.host("b").start_with(|config| config.uuid = Some(id));
+    sim.host("b").start_with(|config| config.id = Some(id));
     // Half a second after the end of the connection to the former life, that to the next is being made.
     sim.run_for(Duration::from_millis(3520));
     sim.host("b").restart();
@@ -51,7 +51,7 @@ fn a_node_that_starts_again_at_once_under_its_identity_is_reached_at_its_new_end
     let mut sim = steady();
     sim.host("a").start();
     let id = PeerId::from([1; 16]);
-    sim.host("b").start_with(|config| config.uuid = Some(id));
+    sim.host("b").start_with(|config| config.id = Some(id));
     sim.host("b").restart();
     sim.run_for(Duration::from_secs(3));
     assert!(sim.agrees(), "{:?}", sim.differences());
@@ -170,7 +170,7 @@ impl Play {
             let octet = u8::try_from(node).unwrap_or_default();
             sim.host(&name(node))
                 .start_app(&name(node), Tape::default(), |config| {
-                    config.uuid = keeps_identity.then(|| [octet; 16].into());
+                    config.id = keeps_identity.then(|| [octet; 16].into());
                     config.limits.events = 12;
                 });
         }

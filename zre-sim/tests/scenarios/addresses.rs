@@ -20,7 +20,7 @@ fn acquainted(level: Level, seed: u64) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     for (number, name) in (1..).zip(NAMES) {
         sim.host(name)
-            .start_with(|config: &mut Config| config.uuid = Some(identity(number)));
+            .start_with(|config: &mut Config| config.id = Some(identity(number)));
         sim.node(name).join("CHAT");
     }
     agree_within(&mut sim, secs(2));
@@ -51,7 +51,7 @@ fn two_hosts_that_swap_addresses_are_found_where_they_are() {
             sim.host(name).restart();
             sim.node(name).kill();
             sim.host(name).start_node(again, |config| {
-                config.uuid = Some(identity(number));
+                config.id = Some(identity(number));
                 config.endpoint = endpoint.clone();
             });
             sim.node(again).join("CHAT");

@@ -13,8 +13,8 @@ fn a_node_knows_no_more_peers_than_its_limit() {
         let mut sim = Sim::with_level(level, seed);
         sim.host("small").start_with(|config| {
             config.limits.peers = 5;
-            config.limits.unready_peers = 3;
-            config.limits.unready_links = 4;
+            config.limits.pending_peers = 3;
+            config.limits.unclaimed_links = 4;
         });
         let names: Vec<_> = (0..12).map(|number| format!("n{number}")).collect();
         for name in &names {

@@ -18,7 +18,7 @@ fn with_fixed_identities(level: Level, seed: u64) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     for (number, name) in (1..).zip(NAMES) {
         sim.host(name).start_with(|config: &mut Config| {
-            config.uuid = Some(PeerId::from([number; 16]));
+            config.id = Some(PeerId::from([number; 16]));
             config.groups.insert("CHAT".try_into().unwrap());
         });
     }

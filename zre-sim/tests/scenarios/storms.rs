@@ -21,7 +21,7 @@ fn fast_restarts_with_one_identity_cost_one_exchange_each() {
         }
         for (number, name) in (1..).zip(NAMES) {
             sim.host(name)
-                .start_with(|config: &mut Config| config.uuid = Some(PeerId::from([number; 16])));
+                .start_with(|config: &mut Config| config.id = Some(PeerId::from([number; 16])));
         }
         agree_within(&mut sim, secs(10));
         for name in NAMES {
@@ -49,7 +49,7 @@ fn two_that_restart_at_the_same_time_settle() {
         let mut sim = Sim::with_level(level, seed);
         for (number, name) in (1..).zip(["a", "b"]) {
             sim.host(name)
-                .start_with(|config: &mut Config| config.uuid = Some(PeerId::from([number; 16])));
+                .start_with(|config: &mut Config| config.id = Some(PeerId::from([number; 16])));
         }
         agree_within(&mut sim, secs(2));
         for round in 0..5 {
@@ -140,7 +140,7 @@ fn lives_that_are_shorter_than_the_way_settle_after_one_exchange() {
         });
         sim.host("a").start();
         sim.host("b")
-            .start_with(|config| config.uuid = Some(PeerId::from([1; 16])));
+            .start_with(|config| config.id = Some(PeerId::from([1; 16])));
         agree_within(&mut sim, secs(30));
         let endpoint = sim.node("b").endpoint().clone();
         let mut last = "b".to_string();
@@ -149,7 +149,7 @@ fn lives_that_are_shorter_than_the_way_settle_after_one_exchange() {
             sim.node(&last).kill();
             last = format!("b{life}");
             sim.host("b").start_node(&last, |config| {
-                config.uuid = Some(PeerId::from([1; 16]));
+                config.id = Some(PeerId::from([1; 16]));
                 config.endpoint = endpoint.clone();
             });
         }

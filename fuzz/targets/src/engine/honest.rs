@@ -111,7 +111,7 @@ impl Honest {
     pub(super) fn whisper(&mut self, size: u16) {
         let size = usize::from(size) % MESSAGE;
         let mut content = Content::from(vec![b'h'; size]);
-        content.push(self.sequence.to_be_bytes().to_vec().into());
+        content.push(self.sequence.to_be_bytes());
         self.say_something(Body::Whisper { content });
     }
 

@@ -98,7 +98,7 @@ fn a_malformed_message_of_a_peer_is_a_fault() {
     puppet
         .to
         .send_raw(&mut solo, b"\xAA\xA1\x04\x02\0\x02\x09CHAT");
-    let expected = "exit puppet1: broke the protocol: group needs 9 octets, 4 are left";
+    let expected = "exit puppet1: broke the protocol: group needs 9 bytes, 4 are left";
     assert_eq!(solo.told(), [expected]);
     assert!(puppet.to.is_closed(&solo) && puppet.from.is_closed(&solo));
 }

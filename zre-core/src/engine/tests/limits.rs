@@ -50,7 +50,7 @@ fn a_connection_that_carries_a_session_is_not_closed_by_the_handshake_timeout() 
 
 #[test]
 fn one_connection_too_many_closes_the_oldest_that_has_not_said_hello() {
-    let mut solo = Solo::with_limits(|limits| limits.unready_links = 3);
+    let mut solo = Solo::with_limits(|limits| limits.unclaimed_links = 3);
     let mut puppet = solo.puppet(1);
     let first = solo.accept();
     let second = solo.connect(PeerId::from([5; 16]));
@@ -76,7 +76,7 @@ fn one_connection_too_many_closes_the_oldest_that_has_not_said_hello() {
 /// However connections end, the count of those without a session stays right.
 #[test]
 fn connections_that_come_and_go_in_every_way_leave_all_the_room_there_was() {
-    let mut solo = Solo::with_limits(|limits| limits.unready_links = 4);
+    let mut solo = Solo::with_limits(|limits| limits.unclaimed_links = 4);
     for round in 0..20_u8 {
         let gone = solo.accept();
         solo.engine.handle_closed(gone, "", solo.now);
@@ -119,7 +119,7 @@ fn connections_that_come_and_go_in_every_way_leave_all_the_room_there_was() {
 fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit() {
     let mut solo = Solo::with_limits(|limits| {
         limits.peers = 4;
-        limits.unready_links = 4;
+        limits.unclaimed_links = 4;
     });
     let mut links = 0;
     for number in 10..100 {
@@ -137,7 +137,7 @@ fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit() {
 fn somebody_without_a_session_cannot_make_a_node_hold_a_large_first_frame() {
     let mut solo = Solo::with_limits(|limits| {
         limits.header_frame = 1000;
-        limits.unready_links = 256;
+        limits.unclaimed_links = 256;
     });
     let stranger = solo.connect(PeerId::from([5; 16]));
     let mut head = vec![2];
@@ -159,7 +159,7 @@ fn begin_of_a_large_hello(octets: usize) -> Vec<u8> {
 
 #[test]
 fn connections_without_a_session_hold_no_more_than_the_limit_together() {
-    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 4 << 20);
+    let mut solo = Solo::with_limits(|limits| limits.unclaimed_bytes = 4 << 20);
     let mut puppet = solo.puppet(1);
     let patient = solo.connect(PeerId::from([5; 16]));
     solo.read(patient.at, &begin_of_a_large_hello(100));
@@ -175,7 +175,7 @@ fn connections_without_a_session_hold_no_more_than_the_limit_together() {
     assert!(!patient.is_closed(&solo), "it holds little");
     assert!(
         solo.notices.iter().all(
-            |notice| matches!(notice, Notice::UnreadyBytes { limit, .. } if *limit == 4 << 20)
+            |notice| matches!(notice, Notice::UnclaimedBytes { limit, .. } if *limit == 4 << 20)
         )
     );
 
@@ -197,7 +197,7 @@ fn connections_without_a_session_hold_no_more_than_the_limit_together() {
 
 #[test]
 fn empty_frames_of_those_without_a_session_count_too() {
-    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 1 << 20);
+    let mut solo = Solo::with_limits(|limits| limits.unclaimed_bytes = 1 << 20);
     let stranger = solo.connect(PeerId::from([7; 16]));
     for sent in 0..1000 {
         // MORE and no octet.
@@ -212,7 +212,7 @@ fn empty_frames_of_those_without_a_session_count_too() {
 
 #[test]
 fn what_a_peer_sends_in_its_session_does_not_count_for_those_without() {
-    let mut solo = Solo::with_limits(|limits| limits.unready_bytes = 1 << 20);
+    let mut solo = Solo::with_limits(|limits| limits.unclaimed_bytes = 1 << 20);
     let mut puppet = solo.puppet(1);
     let content = Content::from(vec![0; 5 << 20]);
     puppet.say(&mut solo, Body::Whisper { content });

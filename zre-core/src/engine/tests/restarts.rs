@@ -39,7 +39,7 @@ fn a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end() {
         let mut net = Net::new();
         net.add("alice");
         let mut config = net.config("bob");
-        config.uuid = Some([0xB0; 16].into());
+        config.id = Some([0xB0; 16].into());
         let mut bob = net.add_with(config.clone());
         for _ in 0..2 {
             net.run(secs(2));
@@ -83,7 +83,7 @@ fn each_life_enters_once(pause: u64, port: fn(&Net) -> u16, end: fn(&mut Net, us
     let mut net = Net::new();
     net.add("alice");
     let mut config = net.config("bob");
-    config.uuid = Some([0xB0; 16].into());
+    config.id = Some([0xB0; 16].into());
     let mut bob = net.add_with(config.clone());
     net.run(millis(2500));
     assert_eq!(net.told(0), ["enter bob"]);

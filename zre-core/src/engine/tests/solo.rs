@@ -57,7 +57,7 @@ impl Solo {
 
     pub(super) fn config() -> Config {
         let mut config = Config::new("tcp://10.0.0.1:49152".parse().unwrap());
-        config.uuid = Some([0xEE; 16].into());
+        config.id = Some([0xEE; 16].into());
         config
     }
 

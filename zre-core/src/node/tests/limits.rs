@@ -54,7 +54,7 @@ fn one_peer_more_than_the_limit_is_not_taken_in_until_another_has_gone() {
 
 #[test]
 fn a_flood_of_beacons_connects_to_no_more_than_the_limit_and_who_says_hello_is_taken_in() {
-    let mut scene = scene_with(|limits| limits.unready_peers = 100);
+    let mut scene = scene_with(|limits| limits.pending_peers = 100);
     flood(&mut scene, 5_000);
     assert_eq!(scene.sent_kinds().len(), 100);
     let mut bob = Puppet::new("bob", 2);
@@ -77,7 +77,7 @@ fn a_flood_of_beacons_takes_no_room_for_who_says_hello_when_all_peers_are_too_ma
 
 #[test]
 fn a_peer_that_restarts_during_a_flood_of_beacons_enters_again() {
-    let mut scene = scene_with(|limits| limits.unready_peers = 100);
+    let mut scene = scene_with(|limits| limits.pending_peers = 100);
     let mut bob = Puppet::new("bob", 2);
     scene.meet(&mut bob);
     flood(&mut scene, 5_000);

@@ -128,7 +128,7 @@ fn two_that_restart_at_once_under_their_old_identities_settle() {
     let mut network = Network::new();
     let mut start = |name: &str, host| {
         let mut config = config(name, host);
-        config.uuid = Some(id_of(name));
+        config.id = Some(id_of(name));
         network.start_with(config)
     };
     let (one, other) = (start("one", 1), start("other", 2));
@@ -137,7 +137,7 @@ fn two_that_restart_at_once_under_their_old_identities_settle() {
     network.vanish(other);
     let mut start = |name: &str, host| {
         let mut config = config(name, host);
-        config.uuid = Some(id_of(name));
+        config.id = Some(id_of(name));
         network.start_with(config)
     };
     let (one, other) = (start("one", 1), start("other", 2));
@@ -153,7 +153,7 @@ fn two_peers_that_swap_endpoints_settle() {
     let alice = network.start("alice");
     let start = |network: &mut Network, name: &str, host| {
         let mut config = config(name, host);
-        config.uuid = Some(id_of(name));
+        config.id = Some(id_of(name));
         network.start_with(config)
     };
     let (bob, carol) = (
@@ -214,7 +214,7 @@ fn ten_lives(end: fn(&mut Network, usize), place: fn(usize) -> crate::Config) ->
             end(&mut network, bob);
         }
         let mut config = place(life);
-        config.uuid = Some(id_of("bob"));
+        config.id = Some(id_of("bob"));
         let born = network.start_with(config);
         bob = Some(born);
         let place = network.endpoint(alice);

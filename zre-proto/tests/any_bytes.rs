@@ -1,4 +1,4 @@
-//! No octets bring a decoder down, and none make it take memory for what is not there.
+//! No bytes crash a decoder, and none make it reserve memory for what is not there.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -17,11 +17,10 @@ use zre_proto::{
 };
 
 /// Limits that stop nothing, so that only the decoder's own care is left.
-const NO_LIMITS: MessageLimits = MessageLimits {
-    groups: u32::MAX,
-    headers: u32::MAX,
-    header_frame: usize::MAX,
-};
+const NO_LIMITS: MessageLimits = MessageLimits::new()
+    .groups(u32::MAX)
+    .headers(u32::MAX)
+    .header_frame(usize::MAX);
 
 /// A HELLO up to its groups: `AA A1`, id, version, sequence, endpoint `tcp://h:80`.
 const HELLO_START: &[u8] = b"\xAA\xA1\x01\x02\0\x01\x0Atcp://h:80";
@@ -30,14 +29,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn any_octets_are_survived(octets in values::octets(200)) {
-        decode_as_everything(&octets);
+    fn any_bytes_are_survived(bytes in values::bytes(200)) {
+        decode_as_everything(&bytes);
     }
 
     #[test]
-    fn any_octets_behind_a_valid_start_are_survived(
+    fn any_bytes_behind_a_valid_start_are_survived(
         id in any::<u8>(),
-        fields in values::octets(120),
+        fields in values::bytes(120),
     ) {
         decode_as_everything(&[&[0xAA, 0xA1, id, 2, 0, 1][..], &fields].concat());
         decode_as_everything(&[HELLO_START, &fields].concat());
@@ -47,12 +46,12 @@ proptest! {
 
     #[test]
     fn any_change_to_a_valid_encoding_is_survived(
-        octets in valid_encoding(),
+        bytes in valid_encoding(),
         changes in prop::collection::vec(change(), 1..4),
     ) {
-        let mut octets = octets.to_vec();
-        changes.iter().for_each(|change| change.apply(&mut octets));
-        decode_as_everything(&octets);
+        let mut bytes = bytes.to_vec();
+        changes.iter().for_each(|change| change.apply(&mut bytes));
+        decode_as_everything(&bytes);
     }
 
     #[test]
@@ -78,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn a_beacon_of_another_length_is_none(beacon in values::beacon(), more in values::octets(40)) {
+    fn a_beacon_of_another_length_is_none(beacon in values::beacon(), more in values::bytes(40)) {
         let datagram = beacon.encode();
         for length in 0..datagram.len() {
             prop_assert!(Beacon::decode(&datagram[..length]).is_err());
@@ -89,17 +88,17 @@ proptest! {
 
     #[test]
     fn a_frame_header_cut_short_anywhere_needs_more(header in values::frame_header()) {
-        let mut octets = BytesMut::new();
-        header.encode(&mut octets);
-        for length in 0..octets.len() {
-            prop_assert_eq!(FrameHeader::decode(&octets[..length]), Ok(None));
+        let mut bytes = BytesMut::new();
+        header.encode(&mut bytes);
+        for length in 0..bytes.len() {
+            prop_assert_eq!(FrameHeader::decode(&bytes[..length]), Ok(None));
         }
     }
 
     #[test]
-    fn a_greeting_cut_short_anywhere_needs_more(octets in values::greeting_octets()) {
-        for length in 0..octets.len() {
-            prop_assert_eq!(Greeting::decode(&octets[..length]), Ok(None));
+    fn a_greeting_cut_short_anywhere_needs_more(bytes in values::greeting_bytes()) {
+        for length in 0..bytes.len() {
+            prop_assert_eq!(Greeting::decode(&bytes[..length]), Ok(None));
         }
     }
 
@@ -120,7 +119,7 @@ proptest! {
 
 /// Memory for 2^32 - 1 names would be over 100 GiB: reserving it would end the test process.
 #[test]
-fn a_count_that_no_octets_stand_behind_fails_at_the_first_missing_one() {
+fn a_count_that_no_bytes_stand_behind_fails_at_the_first_missing_one() {
     let groups = [HELLO_START, &[0xFF; 4]].concat();
     assert_eq!(truncated_field(groups), ("groups", 4, 0));
     let one_group = [HELLO_START, &[0xFF; 4], b"\0\0\0\x01g"].concat();
@@ -130,7 +129,7 @@ fn a_count_that_no_octets_stand_behind_fails_at_the_first_missing_one() {
 }
 
 #[test]
-fn a_length_that_no_octets_stand_behind_is_not_taken() {
+fn a_length_that_no_bytes_stand_behind_is_not_taken() {
     let most = usize::try_from(u32::MAX).unwrap();
     let group = [HELLO_START, b"\0\0\0\x01", &[0xFF; 4], b"g"].concat();
     assert_eq!(truncated_field(group), ("groups", most, 1));
@@ -142,11 +141,7 @@ fn a_length_that_no_octets_stand_behind_is_not_taken() {
 
 #[test]
 fn a_count_above_its_limit_is_refused_and_one_at_it_is_not() {
-    let limits = MessageLimits {
-        groups: 2,
-        headers: 1,
-        header_frame: 64,
-    };
+    let limits = MessageLimits::new().groups(2).headers(1).header_frame(64);
     let decode = |groups: u8, headers: u8| {
         let list = |count: u8, item: &[u8]| {
             let items = item.repeat(count.into());
@@ -171,10 +166,7 @@ fn a_count_above_its_limit_is_refused_and_one_at_it_is_not() {
 
 #[test]
 fn a_first_frame_at_its_limit_is_read_and_one_above_it_is_refused() {
-    let limits = MessageLimits {
-        header_frame: 6,
-        ..MessageLimits::default()
-    };
+    let limits = MessageLimits::new().header_frame(6);
     let decode = |header: &'static [u8]| Message::decode(header, Content::default(), &limits);
     assert!(decode(b"\xAA\xA1\x06\x02\0\x02").is_ok());
     let above = decode(b"\xAA\xA1\x06\x02\0\x02x");
@@ -191,15 +183,15 @@ fn truncated_field(header: Vec<u8>) -> (&'static str, usize, usize) {
     }
 }
 
-fn decode_as_everything(octets: &[u8]) {
-    let _ = Beacon::decode(octets);
-    let _ = Message::decode(octets, Content::default(), &MessageLimits::default());
-    let _ = Message::decode(octets, Content::from(octets), &NO_LIMITS);
-    let _ = Command::decode(octets);
-    let _ = FrameHeader::decode(octets);
-    let _ = Greeting::decode(octets);
-    let _ = RoutingId::from_bytes(octets);
-    let text = String::from_utf8_lossy(octets);
+fn decode_as_everything(bytes: &[u8]) {
+    let _ = Beacon::decode(bytes);
+    let _ = Message::decode(bytes, Content::default(), &MessageLimits::default());
+    let _ = Message::decode(bytes, Content::from(bytes), &NO_LIMITS);
+    let _ = Command::decode(bytes);
+    let _ = FrameHeader::decode(bytes);
+    let _ = Greeting::decode(bytes);
+    let _ = RoutingId::from_bytes(bytes);
+    let text = String::from_utf8_lossy(bytes);
     let _ = text.parse::<Endpoint>();
     let _ = text.parse::<PeerId>();
 }
@@ -209,12 +201,12 @@ fn valid_encoding() -> impl Strategy<Value = Bytes> {
         4 => values::message().prop_map(|message| message.header()),
         1 => values::beacon().prop_map(|beacon| beacon.encode()),
         2 => values::command().prop_map(|command| command.encode()),
-        1 => values::greeting_octets().prop_map(|octets| octets.to_vec().into()),
+        1 => values::greeting_bytes().prop_map(|bytes| bytes.to_vec().into()),
         1 => values::endpoint_text().prop_map(Bytes::from),
         1 => values::frame_header().prop_map(|header| {
-            let mut octets = BytesMut::new();
-            header.encode(&mut octets);
-            octets.freeze()
+            let mut bytes = BytesMut::new();
+            header.encode(&mut bytes);
+            bytes.freeze()
         }),
     ]
 }
@@ -228,25 +220,25 @@ enum Change {
 }
 
 impl Change {
-    fn apply(&self, octets: &mut Vec<u8>) {
+    fn apply(&self, bytes: &mut Vec<u8>) {
         let (Self::Set(at, _) | Self::Insert(at, _) | Self::Remove(at) | Self::Truncate(at)) = self;
-        let at = at.index(octets.len().max(1));
+        let at = at.index(bytes.len().max(1));
         match self {
-            _ if octets.is_empty() => {}
-            Self::Set(_, octet) => octets[at] = *octet,
-            Self::Insert(_, octet) => octets.insert(at, *octet),
-            Self::Remove(_) => drop(octets.remove(at)),
-            Self::Truncate(_) => octets.truncate(at),
+            _ if bytes.is_empty() => {}
+            Self::Set(_, byte) => bytes[at] = *byte,
+            Self::Insert(_, byte) => bytes.insert(at, *byte),
+            Self::Remove(_) => drop(bytes.remove(at)),
+            Self::Truncate(_) => bytes.truncate(at),
         }
     }
 }
 
-/// Octets of only ones or zeros are the likeliest to make a length or a count go wrong.
+/// Bytes of only ones or only zeros are the likeliest to make a length or a count go wrong.
 fn change() -> impl Strategy<Value = Change> {
-    let octet = || prop_oneof![any::<u8>(), Just(0xFF), Just(0)];
+    let byte = || prop_oneof![any::<u8>(), Just(0xFF), Just(0)];
     prop_oneof![
-        (any::<Index>(), octet()).prop_map(|(at, octet)| Change::Set(at, octet)),
-        (any::<Index>(), octet()).prop_map(|(at, octet)| Change::Insert(at, octet)),
+        (any::<Index>(), byte()).prop_map(|(at, byte)| Change::Set(at, byte)),
+        (any::<Index>(), byte()).prop_map(|(at, byte)| Change::Insert(at, byte)),
         any::<Index>().prop_map(Change::Remove),
         any::<Index>().prop_map(Change::Truncate),
     ]

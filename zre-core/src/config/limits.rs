@@ -1,0 +1,198 @@
+//! How much a node holds.
+
+use zre_proto::MessageLimits;
+
+/// How much a node holds, so that no peer can make it grow without bound.
+///
+/// Every limit has a default, and a method of the same name that sets it:
+///
+/// ```
+/// use zre_core::Limits;
+///
+/// let limits = Limits::default().peers(100).events(10);
+/// assert_eq!((limits.peers, limits.events), (100, 10));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Peers at one time; 4096 unless set. A further peer is ignored until one is gone.
+    pub peers: usize,
+    /// Peers that have not said HELLO yet, among [`peers`](Limits#structfield.peers); 1024 unless
+    /// set.
+    pub pending_peers: usize,
+    /// Accepted connections that do not belong to a peer yet; 256 unless set. One more closes the
+    /// oldest.
+    pub unclaimed_links: usize,
+    /// Bytes of unfinished messages that all these connections together may hold; 16 MiB unless
+    /// set. Beyond that, the connections that hold most are closed. It must be more than the
+    /// largest HELLO that is expected.
+    pub unclaimed_bytes: usize,
+    /// Bytes of unfinished messages that all peers together may hold; 1 GiB unless set. Beyond
+    /// that, the peer that holds most is removed. It should be several times
+    /// [`message_size`](Limits#structfield.message_size).
+    pub unfinished_bytes: usize,
+    /// Groups of one peer; 1024 unless set. A HELLO with more is refused, a further JOIN is
+    /// ignored.
+    pub groups_per_peer: u32,
+    /// Headers of one peer; 256 unless set. A HELLO with more is refused.
+    pub headers_per_peer: u32,
+    /// Bytes of a message's first frame, which holds names, groups and headers; 1 MiB unless set.
+    pub header_frame: usize,
+    /// Bytes of one message, sent or received, over all its frames; 256 MiB unless set.
+    pub message_size: usize,
+    /// Frames of one message's content, sent or received; 65,536 unless set.
+    pub message_frames: usize,
+    /// Bytes that may wait for one peer before sending to it waits or is refused; 8 MiB unless
+    /// set. The message that crosses the limit is still accepted. JOIN, LEAVE and answers to PING
+    /// cannot be refused: they may take 1 MiB beyond the limit, then the peer is removed.
+    pub outbound: usize,
+    /// Events that may wait for the application before the node stops reading; 4096 unless set.
+    /// The events of the read that crosses the limit are still kept.
+    pub events: usize,
+    /// Bytes that these events may hold before the node stops reading; 64 MiB unless set. A frame
+    /// of up to 4 KiB counts with its own length. A larger one may keep a read buffer alive, and
+    /// counts with at least the 64 KiB of that.
+    pub event_bytes: usize,
+}
+
+impl Limits {
+    /// The limits that decoding a message needs.
+    pub fn message(&self) -> MessageLimits {
+        MessageLimits::new()
+            .groups(self.groups_per_peer)
+            .headers(self.headers_per_peer)
+            .header_frame(self.header_frame)
+    }
+
+    /// The limits in bytes and in numbers of things that must be at least 1, with their names.
+    pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 11] {
+        [
+            ("peers", self.peers),
+            ("pending_peers", self.pending_peers),
+            ("unclaimed_links", self.unclaimed_links),
+            ("unclaimed_bytes", self.unclaimed_bytes),
+            ("unfinished_bytes", self.unfinished_bytes),
+            ("header_frame", self.header_frame),
+            ("message_size", self.message_size),
+            ("message_frames", self.message_frames),
+            ("outbound", self.outbound),
+            ("events", self.events),
+            ("event_bytes", self.event_bytes),
+        ]
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            peers: 4096,
+            pending_peers: 1024,
+            unclaimed_links: 256,
+            unclaimed_bytes: 16 << 20,
+            unfinished_bytes: 1 << 30,
+            groups_per_peer: 1024,
+            headers_per_peer: 256,
+            header_frame: 1 << 20,
+            message_size: 256 << 20,
+            message_frames: 1 << 16,
+            outbound: 8 << 20,
+            events: 4096,
+            event_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A method for each field, as a struct that may grow cannot be written as a literal elsewhere.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $field:ident: $type:ty;)*) => {
+        /// Each of these sets the limit of its name and returns all of them.
+        impl Limits {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub const fn $field(self, $field: $type) -> Self {
+                    Self { $field, ..self }
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    /// Sets the most [`peers`](Limits#structfield.peers) at one time.
+    peers: usize;
+    /// Sets the most [peers that have not said HELLO](Limits#structfield.pending_peers).
+    pending_peers: usize;
+    /// Sets the most [connections without a peer](Limits#structfield.unclaimed_links).
+    unclaimed_links: usize;
+    /// Sets the most bytes that [connections without a peer](Limits#structfield.unclaimed_bytes)
+    /// hold together.
+    unclaimed_bytes: usize;
+    /// Sets the most bytes of [unfinished messages](Limits#structfield.unfinished_bytes) that all
+    /// peers hold together.
+    unfinished_bytes: usize;
+    /// Sets the most [groups of one peer](Limits#structfield.groups_per_peer).
+    groups_per_peer: u32;
+    /// Sets the most [headers of one peer](Limits#structfield.headers_per_peer).
+    headers_per_peer: u32;
+    /// Sets the most bytes of a message's [first frame](Limits#structfield.header_frame).
+    header_frame: usize;
+    /// Sets the most [bytes of one message](Limits#structfield.message_size).
+    message_size: usize;
+    /// Sets the most [frames of one message](Limits#structfield.message_frames).
+    message_frames: usize;
+    /// Sets the most bytes that [wait for one peer](Limits#structfield.outbound).
+    outbound: usize;
+    /// Sets the most [events that wait](Limits#structfield.events) for the application.
+    events: usize;
+    /// Sets the most [bytes that these events hold](Limits#structfield.event_bytes).
+    event_bytes: usize;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setter_sets_its_own_limit() {
+        let limits = Limits::default()
+            .peers(1)
+            .pending_peers(2)
+            .unclaimed_links(3)
+            .unclaimed_bytes(4)
+            .unfinished_bytes(5)
+            .groups_per_peer(6)
+            .headers_per_peer(7)
+            .header_frame(8)
+            .message_size(9)
+            .message_frames(10)
+            .outbound(11)
+            .events(12)
+            .event_bytes(13);
+        let expected = Limits {
+            peers: 1,
+            pending_peers: 2,
+            unclaimed_links: 3,
+            unclaimed_bytes: 4,
+            unfinished_bytes: 5,
+            groups_per_peer: 6,
+            headers_per_peer: 7,
+            header_frame: 8,
+            message_size: 9,
+            message_frames: 10,
+            outbound: 11,
+            events: 12,
+            event_bytes: 13,
+        };
+        assert_eq!(limits, expected);
+        assert_eq!(
+            limits.message(),
+            MessageLimits::new().groups(6).headers(7).header_frame(8)
+        );
+    }
+}

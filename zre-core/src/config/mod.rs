@@ -1,0 +1,232 @@
+//! The settings that a node starts with.
+
+mod limits;
+
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+use thiserror::Error;
+use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
+
+pub use self::limits::Limits;
+
+/// How a node presents itself, how long it waits for its peers, and how much it holds.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The node's identity; made from the seed unless set. No two nodes may have the same.
+    pub id: Option<PeerId>,
+    /// The node's name; the first six digits of its identity unless set.
+    pub name: Option<ShortText>,
+    /// Where the node accepts connections, as peers can reach it.
+    pub endpoint: Endpoint,
+    /// The headers that peers see when the node enters.
+    pub headers: Headers,
+    /// The groups that the node is in from the start.
+    pub groups: BTreeSet<GroupName>,
+    /// How often the node announces itself; every second unless set, and at least 10 ms. The first
+    /// beacon is sent at once.
+    pub beacon_interval: Duration,
+    /// After how long a silence a peer is asked whether it is there; 5 s unless set, at least 10 ms
+    /// and at most [`expired_after`](Config#structfield.expired_after).
+    ///
+    /// It is also how long the connections of a peer may stand still, while the node waits to hear
+    /// from it whether it is there because another node claims to have replaced it.
+    pub evasive_after: Duration,
+    /// After how long a silence a peer is removed; 30 s unless set, and at least 10 ms. It is also
+    /// how long a peer may leave its connection unread while messages wait for it.
+    pub expired_after: Duration,
+    /// How long a connection may take until its peer has said HELLO; 10 s unless set, and at least
+    /// 10 ms.
+    pub handshake_timeout: Duration,
+    /// The pause before the second attempt to connect; 50 ms unless set, and at least 10 ms. It
+    /// doubles with each further attempt.
+    pub reconnect_min: Duration,
+    /// The longest pause between attempts to connect; 2 s unless set, and at least 10 ms.
+    pub reconnect_max: Duration,
+    /// How long stopping waits until peers have received what was sent to them; 5 s unless set.
+    pub linger: Duration,
+    /// How much the node holds.
+    pub limits: Limits,
+}
+
+/// A setting that no node can work with.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A time is too short.
+    #[error("{setting} is {value:?}: set it to {least:?} or more")]
+    TooShort {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        value: Duration,
+        /// The shortest time that it can be.
+        least: Duration,
+    },
+    /// A peer would be removed before it is asked whether it is there.
+    #[error(
+        "evasive_after is {evasive_after:?}, longer than expired_after, which is \
+         {expired_after:?}: a peer would be removed before it is asked whether it is there; \
+         lower the one or raise the other"
+    )]
+    EvasiveAfterExpired {
+        /// After how long a silence a peer would be asked.
+        evasive_after: Duration,
+        /// After how long a silence a peer would be removed.
+        expired_after: Duration,
+    },
+    /// A limit is 0, with which nothing works.
+    #[error("the limit {0} is 0: set it to 1 or more")]
+    NoRoom(&'static str),
+}
+
+impl Config {
+    /// The defaults, for a node that peers reach at `endpoint`.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            id: None,
+            name: None,
+            endpoint,
+            headers: Headers::default(),
+            groups: BTreeSet::new(),
+            beacon_interval: Duration::from_secs(1),
+            evasive_after: Duration::from_secs(5),
+            expired_after: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            reconnect_min: Duration::from_millis(50),
+            reconnect_max: Duration::from_secs(2),
+            linger: Duration::from_secs(5),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Checks the settings that a user may have got wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the first setting that no node can work with, and how to correct it.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.check_times()?;
+        let mut limits = self.limits.must_not_be_zero().into_iter();
+        match limits.find(|(_, value)| *value == 0) {
+            Some((limit, _)) => Err(ConfigError::NoRoom(limit)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let least = Duration::from_millis(10);
+        let times = [
+            ("beacon_interval", self.beacon_interval),
+            // First, as a builder lowers the default of `evasive_after` to it.
+            ("expired_after", self.expired_after),
+            ("evasive_after", self.evasive_after),
+            ("handshake_timeout", self.handshake_timeout),
+            ("reconnect_min", self.reconnect_min),
+            ("reconnect_max", self.reconnect_max),
+        ];
+        if let Some((setting, value)) = times.into_iter().find(|(_, value)| *value < least) {
+            return Err(ConfigError::TooShort {
+                setting,
+                value,
+                least,
+            });
+        }
+        let (evasive_after, expired_after) = (self.evasive_after, self.expired_after);
+        if evasive_after > expired_after {
+            return Err(ConfigError::EvasiveAfterExpired {
+                evasive_after,
+                expired_after,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{
+        format,
+        string::{String, ToString},
+    };
+
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut Config)) -> Option<String> {
+        let mut config = Config::new("tcp://10.0.0.1:1".parse().unwrap());
+        change(&mut config);
+        config.validate().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(refusal(|_| {}), None);
+    }
+
+    #[test]
+    fn a_time_under_10_ms_is_refused_with_its_name_and_the_least() {
+        type Time = fn(&mut Config) -> &mut Duration;
+        let times: [(&str, Time); 6] = [
+            ("beacon_interval", |config| &mut config.beacon_interval),
+            ("evasive_after", |config| &mut config.evasive_after),
+            ("expired_after", |config| &mut config.expired_after),
+            ("handshake_timeout", |config| &mut config.handshake_timeout),
+            ("reconnect_min", |config| &mut config.reconnect_min),
+            ("reconnect_max", |config| &mut config.reconnect_max),
+        ];
+        for (name, time) in times {
+            let refused = refusal(|config| *time(config) = Duration::from_micros(9_999));
+            let expected = format!("{name} is 9.999ms: set it to 10ms or more");
+            assert_eq!(refused, Some(expected));
+        }
+        let least = Duration::from_millis(10);
+        let refused = refusal(|config| {
+            for (_, time) in times {
+                *time(config) = least;
+            }
+        });
+        assert_eq!(refused, None);
+    }
+
+    #[test]
+    fn evasive_after_expired_is_refused_and_as_long_as_it_is_not() {
+        let times = |evasive, expired| {
+            refusal(|config| {
+                config.evasive_after = Duration::from_millis(evasive);
+                config.expired_after = Duration::from_millis(expired);
+            })
+        };
+        assert_eq!(times(4000, 4000), None);
+        assert_eq!(
+            times(40_000, 4000).unwrap(),
+            "evasive_after is 40s, longer than expired_after, which is 4s: a peer would be \
+             removed before it is asked whether it is there; lower the one or raise the other"
+        );
+    }
+
+    #[test]
+    fn a_limit_of_0_is_refused_with_its_name() {
+        let refused = |limits: Limits| refusal(|config| config.limits = limits);
+        for (name, limits) in [
+            ("peers", Limits::default().peers(0)),
+            ("pending_peers", Limits::default().pending_peers(0)),
+            ("unclaimed_links", Limits::default().unclaimed_links(0)),
+            ("unclaimed_bytes", Limits::default().unclaimed_bytes(0)),
+            ("unfinished_bytes", Limits::default().unfinished_bytes(0)),
+            ("header_frame", Limits::default().header_frame(0)),
+            ("message_size", Limits::default().message_size(0)),
+            ("message_frames", Limits::default().message_frames(0)),
+            ("outbound", Limits::default().outbound(0)),
+            ("events", Limits::default().events(0)),
+            ("event_bytes", Limits::default().event_bytes(0)),
+        ] {
+            let expected = format!("the limit {name} is 0: set it to 1 or more");
+            assert_eq!(refused(limits), Some(expected));
+        }
+        assert_eq!(
+            refused(Limits::default().groups_per_peer(0).headers_per_peer(0)),
+            None
+        );
+    }
+}
