@@ -353,9 +353,8 @@ impl AnyNode {
     }
 
     /// Removes a header while it runs.
-    pub fn remove_header(&self, name: &str) -> Option<String> {
-        let removed = at_once!(self, node => node.remove_header(name));
-        removed.map(|value| value.to_string())
+    pub fn remove_header(&self, name: &str) -> Result<bool, Error> {
+        at_once!(self, node => node.remove_header(name))
     }
 
     /// Its place on the network.

@@ -13,7 +13,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
-use zre_proto::{Content, Endpoint, GroupName, PeerId, Text, TooLong};
+use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
 
 use crate::{
     config::Config,
@@ -395,7 +395,7 @@ impl Engine {
         &self.node
     }
 
-    /// Sets a header for peers that are met from now on; see [`Node::set_header`].
+    /// Sets a header of this node; see [`Node::set_header`].
     ///
     /// # Errors
     ///
@@ -404,13 +404,20 @@ impl Engine {
         &mut self,
         name: impl Into<Text>,
         value: impl Into<Text>,
-    ) -> Result<(), TooLong> {
-        self.node.set_header(name, value)
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        self.node.set_header(name, value, self.now)
     }
 
-    /// Removes a header for peers that are met from now on; see [`Node::remove_header`].
-    pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> Option<Text> {
-        self.node.remove_header(name)
+    /// Removes a header of this node; see [`Node::remove_header`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
+        self.command(now)?;
+        self.node.remove_header(name, self.now)
     }
 
     /// The identity of this node.

@@ -19,7 +19,7 @@ use rand_chacha::{
 };
 use zre_proto::{
     Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, RoutingId,
-    ShortText, Text, TooLong,
+    ShortText, Text,
 };
 
 use crate::{
@@ -467,36 +467,45 @@ impl Node {
         self.peers.iter().filter_map(Peer::info)
     }
 
-    /// The peer of this name; `None` if there is none, or more than one.
-    pub fn peer_by_name(&self, name: impl AsRef<[u8]>) -> Option<PeerId> {
-        let name = name.as_ref();
-        let mut named = self.peers.iter().filter(|peer| peer.has_name(name));
-        let first = named.next()?.id;
-        named.next().is_none().then_some(first)
+    /// The peers of this name that have entered, in the order of their identities. Nothing keeps
+    /// peers from having the same name.
+    pub fn peers_by_name(&self, name: impl AsRef<[u8]>) -> impl Iterator<Item = PeerId> {
+        let named = self
+            .peers
+            .iter()
+            .filter(move |peer| peer.has_name(name.as_ref()));
+        named.map(|peer| peer.id)
     }
 
-    /// The headers that peers see when they meet this node.
+    /// The headers that peers met from now on see.
     pub fn headers(&self) -> &Headers {
         &self.config.headers
     }
 
-    /// Sets a header, in place of an older one of that name. Peers that are met from now on see
-    /// it; those that have been met keep what they saw.
+    /// Sets a header of this node, in place of an earlier value. Peers that are met from now on see
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`TooLong`] if the name has more than 255 bytes.
+    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
         value: impl Into<Text>,
-    ) -> Result<(), TooLong> {
-        self.config.headers.set(name, value)
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        Ok(self.config.headers.set(name, value)?)
     }
 
-    /// Removes a header for peers that are met from now on, and gives its value.
-    pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> Option<Text> {
-        self.config.headers.remove(name)
+    /// Removes a header of this node, and says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
+        self.command(now)?;
+        Ok(self.config.headers.remove(name).is_some())
     }
 
     /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.

@@ -7,7 +7,7 @@ use std::{
 
 use tracing::trace;
 use zre_core::{
-    Error, Event, PeerInfo,
+    Error, Event, Node, PeerInfo,
     proto::{Content, GroupName, Headers, PeerId, ShortText, Text},
 };
 
@@ -125,7 +125,7 @@ impl<S: Stream> Hub<S> {
 
     /// The only peer of this name.
     pub fn peer_by_name(&self, name: &[u8]) -> Option<PeerId> {
-        self.lock().engine.node().peer_by_name(name)
+        only_named(self.lock().engine.node(), name)
     }
 
     /// The peers in a group.
@@ -152,18 +152,18 @@ impl<S: Stream> Hub<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] for a name of more than 255 bytes, [`Error::Stopped`].
+    /// [`Error::Stopped`].
     pub fn set_header(&self, name: ShortText, value: Text) -> Result<(), Error> {
-        let mut state = self.lock();
-        if state.phase != Phase::Running {
-            return Err(Error::Stopped);
-        }
-        Ok(state.engine.set_header(Text::clone(&name), value)?)
+        self.with(|state, now| state.engine.set_header(Text::clone(&name), value, now))
     }
 
-    /// Removes a header for peers that are met from now on.
-    pub fn remove_header(&self, name: &[u8]) -> Option<Text> {
-        self.lock().engine.remove_header(name)
+    /// Removes a header for peers that are met from now on, and says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&self, name: &[u8]) -> Result<bool, Error> {
+        self.with(|state, now| state.engine.remove_header(name, now))
     }
 
     /// The state of the network.
@@ -209,4 +209,11 @@ impl<S: Stream> Hub<S> {
             Poll::Pending
         })
     }
+}
+
+/// The peer with this name, if exactly one has it.
+pub(super) fn only_named(node: &Node, name: impl AsRef<[u8]>) -> Option<PeerId> {
+    let mut named = node.peers_by_name(name);
+    let first = named.next()?;
+    named.next().is_none().then_some(first)
 }

@@ -9,6 +9,7 @@ use zre_core::{
 
 use super::{
     Hub, Stream,
+    application::only_named,
     state::{Phase, State},
     waiters::{Awaited, OperationId},
 };
@@ -305,7 +306,7 @@ impl<S: Stream> PeerWait<'_, S> {
         let awaited = &self.awaited;
         let find = |node: &Node| match awaited {
             Awaited::Peer(peer) => node.is_ready(*peer).then_some(*peer),
-            Awaited::Name(name) => node.peer_by_name(name),
+            Awaited::Name(name) => only_named(node, name),
             _ => None,
         };
         self.place.poll_until(awaited, find, cx)

@@ -14,6 +14,7 @@ use std::{
 use zre_core::{Engine, Event, LinkId, Notice, Output};
 
 use super::{
+    application::only_named,
     connection::{Connection, Connections, Stream, Written, is_transient, read},
     driving::Command,
     feed::{FeedLimit, Feeds},
@@ -280,7 +281,7 @@ impl<S: Stream> State<S> {
             awaited if awaited.needs_event() && !has_new_events => false,
             Awaited::Capacity(peer) => !engine.is_full(*peer),
             Awaited::Peer(peer) => engine.node().is_ready(*peer),
-            Awaited::Name(name) => engine.node().peer_by_name(name).is_some(),
+            Awaited::Name(name) => only_named(engine.node(), name).is_some(),
             Awaited::Members(group, count) => engine.node().peers_by_group(group).count() >= *count,
         };
         self.waiters.wake_met(is_met, &mut self.woken);

@@ -124,8 +124,12 @@ macro_rules! at_once_methods {
             self.hub().set_header(name.try_into()?, value.into())
         }
 
-        /// Removes a header for peers that are met from now on, and gives its value.
-        pub fn remove_header(&self, name: impl AsRef<[u8]>) -> Option<Text> {
+        /// Removes a header for peers that are met from now on, and says whether there was one.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Stopped`].
+        pub fn remove_header(&self, name: impl AsRef<[u8]>) -> Result<bool, Error> {
             self.hub().remove_header(name.as_ref())
         }
 
