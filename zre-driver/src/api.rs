@@ -5,8 +5,8 @@ pub use uuid::Uuid;
 pub use zre_core::{
     ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo,
     proto::{
-        Content, Endpoint, EndpointError, GroupName, Headers, Host, MessageError, PeerId,
-        PeerIdError, ShortText, Text, TooLong,
+        BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
+        MessageError, PeerId, PeerIdError, ShortText, Text, TooLong,
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };
