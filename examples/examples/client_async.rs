@@ -1,19 +1,29 @@
 //! Takes requests from a dealer, on tasks: one source for tokio, smol and async-std (`--runtime`).
 //!
-//! `zre_tokio::Node` and `zre_smol::Node` are the same [`zre_net::Node`] over different streams, so code that is generic over
-//! the stream runs on either. A program for one runtime names that crate's `Node` and needs no generics.
+//! `zre_tokio::Node` and `zre_smol::Node` have the same methods; `async_node` puts a trait over them.
+//! A program for one runtime names that crate's `Node` and needs no trait.
 //!
 //! See `dealer_async`. Any mix of the two dealers and the two clients works.
 
 #![forbid(unsafe_code)]
 
+mod async_node;
+
 use std::{error::Error, process};
 
+use async_node::AsyncNode;
+use zre_core::{Event, proto::Headers};
 use zre_examples::{Arguments, GROUP, ROLE, Request};
-use zre_net::{
-    Builder, Node, Stream,
-    core::{Event, proto::Headers},
-};
+
+/// The same settings for either runtime.
+macro_rules! builder {
+    ($adapter:ident, $arguments:ident) => {
+        $adapter::Node::builder($arguments.name("client"))
+            .interface($arguments.interface())
+            .port($arguments.port()?)
+            .join(GROUP)
+    };
+}
 
 const TOO_LATE: &str = "no dealer came and went in time";
 
@@ -29,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder::<zre_tokio::Tcp>(arguments)?);
+    let (time, builder) = (arguments.time()?, builder!(zre_tokio, arguments));
     tokio::runtime::Runtime::new()?.block_on(async {
         let node = builder.start().await?;
         let served = tokio::time::timeout(time, serve(node, die_after)).await;
@@ -38,7 +48,7 @@ fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>>
 }
 
 fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder(arguments)?);
+    let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let node = zre_smol::spawn(builder)?;
     smol::block_on(async {
         let served = async {
@@ -54,23 +64,16 @@ fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> 
 }
 
 fn on_async_std(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder::<zre_smol::Tcp>(arguments)?);
+    let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let (node, driver) = builder.start()?;
     async_std::task::spawn(driver);
     let served = async_std::future::timeout(time, serve(node, die_after));
     async_std::task::block_on(served).map_err(|_| TOO_LATE.into())
 }
 
-fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
-    Ok(Builder::new(arguments.name("client"))
-        .interface(arguments.interface())
-        .port(arguments.port()?)
-        .join(GROUP))
-}
-
 /// Ends when the dealer goes.
-async fn serve<S: Stream>(node: Node<S>, die_after: u32) {
-    println!("{} waits for a dealer", node.name());
+async fn serve(node: impl AsyncNode, die_after: u32) {
+    println!("{} waits for a dealer", node.shown_name());
     let mut answered = 0;
     let mut dealer = None;
     while let Some(event) = node.recv().await {

@@ -1,8 +1,8 @@
 //! What every adapter promises, written once and shown on all of them and between all of them.
 //!
-//! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a trace:
-//! what each node saw, in its order, and what calls came to. A cell passes when nothing that the behaviour
-//! asserts fails, and when its trace is that of the other columns, line by line.
+//! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a
+//! trace: what each node saw, in its order, and what calls came to. A cell passes when nothing that
+//! the behaviour asserts fails, and when its trace is that of the other columns, line by line.
 //!
 //! `cargo test -p zre-tests --test conformance` prints the tables;
 //! `ZRE_BEHAVIOUR=goodbye` in the environment runs only the behaviours whose name has that in it.
@@ -13,6 +13,7 @@
     reason = "a behaviour fails by panicking; clippy takes only `#[test]` functions for tests"
 )]
 
+mod asking;
 mod ending;
 mod groups;
 mod meeting;
@@ -22,6 +23,7 @@ mod pressure;
 mod readiness;
 mod receiving;
 mod scene;
+mod subscribing;
 mod trouble;
 
 use std::{
@@ -102,6 +104,8 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         readiness::ALL,
         mistakes::ALL,
         trouble::ALL,
+        asking::ALL,
+        subscribing::ALL,
         ending::ALL,
     ]
     .into_iter()
