@@ -5,7 +5,12 @@ use std::{
     io::{self, Write},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{failure::Failure, text::one_line};
 
@@ -19,22 +24,27 @@ pub(crate) fn start<P>(verbose: u8, print: P) -> Result<(), Failure>
 where
     P: Fn(&str) -> io::Result<()> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(verbose)?)
-        .with_ansi(false)
-        .with_writer(Lines(print))
+    let lines = fmt::layer().with_ansi(false).with_writer(Lines(print));
+    tracing_subscriber::registry()
+        .with(filter(verbose)?)
+        .with(lines)
         .try_init()
         .map_err(|error| Failure::Told(format!("cannot log: {error}")))
 }
 
-fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
+/// Targets and levels only: filters on fields would need regular expressions, which take longer to
+/// compile than the node does.
+fn filter(verbose: u8) -> Result<Targets, Failure> {
     let directives = match env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ => by_count(verbose).to_owned(),
     };
-    EnvFilter::builder()
-        .parse(&directives)
-        .map_err(|error| Failure::Told(format!("RUST_LOG={directives:?} is wrong: {error}")))
+    directives.parse().map_err(|_| {
+        Failure::Told(format!(
+            "RUST_LOG={directives:?} is wrong: expected levels and targets, such as \
+             debug or warn,zre_core=trace"
+        ))
+    })
 }
 
 fn by_count(verbose: u8) -> &'static str {
@@ -67,9 +77,9 @@ struct Line<'a, P: Fn(&str) -> io::Result<()>> {
 }
 
 impl<P: Fn(&str) -> io::Result<()>> Write for Line<'_, P> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 
 /// A thousand simulated nodes are a million peers in small pieces of memory.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

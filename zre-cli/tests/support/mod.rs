@@ -46,8 +46,8 @@ pub fn run(command: &mut Command) -> Output {
     command.output().expect("zre can be run")
 }
 
-pub fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl Zre {
