@@ -11,6 +11,7 @@ mod pipe;
 mod shutdown;
 mod simulate;
 mod text;
+mod values;
 
 use std::process::ExitCode;
 
@@ -44,8 +45,8 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, or `zre simulate` ended with wrong views;
-2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, or
+`zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

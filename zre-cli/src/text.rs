@@ -33,8 +33,12 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// The beginning of a text, to recognise it by in an error message.
-pub(crate) fn beginning(text: &str) -> Cow<'_, str> {
+/// The beginning of a text in quotes, to recognise it by in an error message.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", one_line(&beginning(text)))
+}
+
+fn beginning(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
@@ -63,6 +67,6 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         assert_eq!(beginning(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
-        assert_eq!(beginning("short"), "short");
+        assert_eq!(quoted("short\n"), r"'short\n'");
     }
 }

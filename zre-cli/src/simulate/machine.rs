@@ -39,8 +39,8 @@ impl Costs {
         let mut text = table(&["nodes", "pairs", "wall time", "per pair"], &self.rows);
         let seconds = wall_time.as_secs_f64();
         text += &format!("{seconds:.2} s of wall time in all");
-        if let Some(octets) = peak_memory() {
-            let mib = octets as f64 / f64::from(1 << 20);
+        if let Some(bytes) = peak_memory() {
+            let mib = bytes as f64 / f64::from(1 << 20);
             let per_node = mib / f64::from(self.nodes.max(1));
             text += &format!(", {mib:.0} MiB of memory at most, {per_node:.2} MiB a node");
         }

@@ -64,12 +64,12 @@ impl Chatter {
 
     /// A message that no other equals.
     fn content(&mut self) -> Content {
-        let mut octets = vec![b'.'; self.size];
+        let mut bytes = vec![b'.'; self.size];
         let mark = self.chance.next_u64().to_le_bytes();
-        if let Some(head) = octets.first_chunk_mut() {
+        if let Some(head) = bytes.first_chunk_mut() {
             *head = mark;
         }
-        octets.into()
+        bytes.into()
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) struct Rates {
     pub(super) whispers: f64,
     /// Per second.
     pub(super) shouts: f64,
-    /// Octets of a message; at least 8.
+    /// Bytes of a message; at least 8.
     pub(super) size: usize,
 }
 

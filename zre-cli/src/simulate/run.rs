@@ -193,9 +193,9 @@ impl<'a> Network<'a> {
         let nodes = self.nodes as usize;
         let configure = |config: &mut Config| {
             config.groups.extend(group);
-            config.beacon_interval = options.interval;
-            config.evasive_after = options.evasive;
-            config.expired_after = options.expired;
+            config.beacon_interval = options.presence.interval;
+            config.evasive_after = options.presence.evasive();
+            config.expired_after = options.presence.expired;
             let limits = &mut config.limits;
             limits.peers = limits.peers.max(nodes);
             limits.unready_peers = limits.unready_peers.max(nodes);
