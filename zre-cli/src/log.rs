@@ -1,4 +1,4 @@
-//! What the node logs, on standard error.
+//! The log of the node, on standard error.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ pub(crate) fn to_standard_error(verbose: u8) -> Result<(), Failure> {
     start(verbose, |line| writeln!(io::stderr().lock(), "{line}"))
 }
 
-/// Starts to hand each line of the log to `print`, safe to be shown on a terminal.
+/// Starts to hand each line of the log to `print`, with unsafe characters escaped.
 pub(crate) fn start<P>(verbose: u8, print: P) -> Result<(), Failure>
 where
     P: Fn(&str) -> io::Result<()> + Send + Sync + 'static,
@@ -55,7 +55,7 @@ fn by_count(verbose: u8) -> &'static str {
     }
 }
 
-/// Hands over one line for each event, whatever characters peers have put into it.
+/// Makes one line of each log event, whatever characters peers have put into it.
 struct Lines<P>(P);
 
 impl<'a, P: Fn(&str) -> io::Result<()> + 'a> MakeWriter<'a> for Lines<P> {
@@ -90,7 +90,7 @@ impl<P: Fn(&str) -> io::Result<()>> Write for Line<'_, P> {
 impl<P: Fn(&str) -> io::Result<()>> Drop for Line<'_, P> {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
-        // A log that cannot be written must not end what it tells about.
+        // A command must not fail because its log cannot be written.
         let _ = (self.print)(&one_line(text.trim_end_matches('\n')));
     }
 }

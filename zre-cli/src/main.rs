@@ -19,7 +19,8 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// A thousand simulated nodes are a million peers in small pieces of memory.
+/// A simulation of a thousand nodes allocates small pieces for a million peers; this allocator
+/// makes it a quarter faster.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -20,8 +20,9 @@ pub(crate) struct Common {
     #[arg(long, value_name = "UUID")]
     uuid: Option<PeerId>,
 
-    /// A header that peers see when they meet the node. Can be repeated, or take several with commas
-    /// between them: A=1,B=2. A comma that NAME= does not follow is part of the value; `\,` always is
+    /// A header that peers see when they meet the node. Can be repeated, or take several with
+    /// commas between them: A=1,B=2. A comma belongs to the value where no NAME= follows, or where
+    /// it is written `\,`
     #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = values::headers)]
     headers: Vec<Vec<(String, String)>>,
 
@@ -64,8 +65,8 @@ pub(crate) struct Presence {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::pace)]
     pub(crate) interval: Duration,
 
-    /// How long a peer may be silent before it is asked whether it is there [default: 5s, or half of
-    /// --expired if that is less]
+    /// How long a peer may be silent before it is asked whether it is there [default: 5s, or half
+    /// of --expired if that is less]
     #[arg(long, value_name = "TIME", value_parser = values::pace)]
     evasive: Option<Duration>,
 
@@ -194,8 +195,8 @@ impl Presence {
             return Ok(());
         }
         Err(Failure::Told(format!(
-            "--evasive {evasive:?} must be shorter than --expired {expired:?}, or a peer is given up \
-             before it is asked: lower --evasive, or raise --expired"
+            "--evasive {evasive:?} must be shorter than --expired {expired:?}, or a peer is given \
+             up before it is asked: lower --evasive, or raise --expired"
         )))
     }
 }

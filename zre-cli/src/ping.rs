@@ -53,7 +53,7 @@ Examples:
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
 
-/// How many PINGs a time is the shortest of.
+/// How many PINGs are sent; the shortest time is shown.
 const PINGS: u32 = 5;
 /// How long to wait for the answers of one peer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -96,7 +96,7 @@ async fn look(node: &Node, wait: Duration) -> Result<usize, Failure> {
     Ok(answers.len())
 }
 
-/// Events that nobody takes would make the node stop to read.
+/// Takes all events: a node whose events are not taken stops reading from its peers.
 async fn discard_events(node: Node) {
     while node.recv().await.is_some() {}
 }
@@ -151,7 +151,7 @@ async fn shortest(node: &Node, peer: PeerId, pings: u32) -> Option<Duration> {
             shortest = Some(shortest.map_or(after, |before: Duration| before.min(after)));
         }
     };
-    // What was measured until then counts.
+    // A timeout keeps what was measured so far.
     let _ = timeout(PATIENCE, all).await;
     shortest
 }

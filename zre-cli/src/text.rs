@@ -1,9 +1,9 @@
-//! Text from the network, made fit for a terminal.
+//! Text from the network, made safe for a terminal.
 
 use std::borrow::Cow;
 
-/// The text with everything escaped that a terminal would obey or that would hide what is written:
-/// control characters, line ends, and characters that turn the direction of writing.
+/// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
+/// characters that are invisible or change the direction of writing.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);

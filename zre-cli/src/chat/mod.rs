@@ -37,8 +37,8 @@ pub(crate) struct Options {
 }
 
 const HELP: &str = "\
-Without --group, the group is CHAT. In several groups, your lines go to the first, and what is said in
-the others is shown with their name.
+Without --group, the group is CHAT. In several groups, your lines go to the first, and what is said
+in the others is shown with their name.
 
 Lines that begin with a slash are commands: /who shows who is there, /quit leaves, /help tells more.
 Ctrl-D and Ctrl-C leave, too.
@@ -56,7 +56,7 @@ const COMMANDS: &str = "\
 /help  shows this
 Everything else is sent to the group; //text sends /text.";
 
-/// Without a terminal, lines wait as long for somebody to hear them.
+/// How long lines from a file or a pipe wait for a first member.
 const COMPANY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Talks until the user leaves.
@@ -110,7 +110,7 @@ struct Room<'a> {
     node: &'a Node,
     group: &'a GroupName,
     screen: &'a Screen,
-    /// Somebody has come.
+    /// Notified when a member joins.
     company: Notify,
 }
 
@@ -164,14 +164,14 @@ impl Room<'_> {
         }
     }
 
-    /// Does what the user types, until that is to leave.
+    /// Carries out what the user types, until the user leaves.
     async fn obey(
         &self,
         mut input: mpsc::Receiver<Input>,
         is_terminal: bool,
     ) -> Result<(), Failure> {
         if !is_terminal {
-            // Nobody within that time: then nobody hears the lines.
+            // If nobody comes in time, the lines are sent to nobody.
             let _ = timeout(COMPANY_WITHIN, self.company.notified()).await;
         }
         while let Some(input) = input.recv().await {

@@ -107,7 +107,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let lost = match (measured, &results.server) {
         (Err(Lost(why)), _) => why,
         (Ok(()), None) => nobody(&node, &options, port),
-        // Also what was measured before the user had enough.
+        // After an interruption, this shows what was measured so far.
         (Ok(()), Some(server)) => {
             show(server, &results.figures, options.json)?;
             return Ok(ExitCode::SUCCESS);
@@ -221,7 +221,7 @@ impl Run<'_> {
         let what = format!("round trip {}", show_size(size as u64));
         let measurement = self.progress.begin(what, count, time);
         let times = timeout(time + PATIENCE, async {
-            // The first ones find everything cold.
+            // Warm up: caches are cold and the connection may be new.
             for _ in 0..(count / 10).min(20) {
                 round_trip(node, server, &payload).await?;
             }
@@ -287,7 +287,8 @@ impl Run<'_> {
         Ok(slowest)
     }
 
-    /// Asks a node what it has counted. That comes behind all messages, so they have arrived.
+    /// Asks a node what it has counted. The question arrives after all messages, so the count is
+    /// final.
     async fn report(
         &self,
         peer: PeerId,
@@ -312,7 +313,7 @@ impl Run<'_> {
     }
 }
 
-/// Sends a message, and says when it was back.
+/// Sends a message, and measures until it is back.
 async fn round_trip(node: &Node, server: PeerId, payload: &Content) -> Result<Duration, Lost> {
     let begun = Instant::now();
     node.whisper(server, payload.clone()).await?;
@@ -329,7 +330,7 @@ fn silent() -> Lost {
     Lost("the node that serves does not answer".to_owned())
 }
 
-/// Waits for a whisper of a peer out of which something can be read.
+/// Waits for a whisper of a peer that `read` understands.
 async fn answer<T>(
     node: &Node,
     from: PeerId,

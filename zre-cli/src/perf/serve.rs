@@ -36,7 +36,7 @@ ZRE_GROUPS does not count here: members of other groups should not get what is m
 
 Exit codes: 0 done; 2 the command line is wrong, or the node cannot start.";
 
-/// Serves until the user has enough.
+/// Serves until the user stops it.
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let node = options
@@ -139,7 +139,7 @@ impl Server<'_> {
         }
     }
 
-    /// Who does not read his answers does not get them, or he would hold up the others.
+    /// Never waits: a peer that does not read its answers must not hold up the others.
     fn answer(&self, peer: PeerId, content: Content) {
         let _ = self.node.try_whisper(peer, content);
     }

@@ -23,7 +23,7 @@ pub(super) enum EventLine<'a> {
         peer: PeerId,
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
-        /// What some scripts know the endpoint by.
+        /// The endpoint under its older name, for scripts that read that.
         #[serde(serialize_with = "display")]
         addr: &'a Endpoint,
         #[serde(serialize_with = "display")]
@@ -186,7 +186,7 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     })
 }
 
-/// The word that stays the same in all versions, and what it does not say.
+/// The word for a reason, which no version changes, and details that the word leaves out.
 fn exit_reason(reason: &ExitReason) -> (&'static str, Option<String>) {
     let word = match reason {
         ExitReason::Goodbye => "GOODBYE",

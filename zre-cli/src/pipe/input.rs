@@ -69,7 +69,7 @@ impl Commands {
             Err(error) => Err(error),
         };
         let answer = match done {
-            // Who gives no id does not want to hear of what went well.
+            // Without an id nobody could tell what this answers, so success is silent.
             Ok(Answer::Done { .. }) if id.is_none() => return Ok(Next::Read),
             Ok(answer) => answer,
             Err(error) => Answer::Error {
@@ -81,7 +81,7 @@ impl Commands {
         Ok(Next::Read)
     }
 
-    /// The error is for the user.
+    /// Does what a command says; the error is a text for the user.
     fn carry_out(&self, command: Command) -> Result<Answer, String> {
         let node = &self.node;
         match command {

@@ -195,7 +195,7 @@ impl Options {
         Ok(())
     }
 
-    /// What the network does to what crosses it.
+    /// The conditions of the network.
     pub(super) fn conditions(&self) -> Conditions {
         Conditions {
             latency: self.latency,
@@ -207,7 +207,7 @@ impl Options {
         }
     }
 
-    /// Whether something happens to the network while it runs.
+    /// Whether nodes restart or the network falls apart.
     pub(super) fn has_faults(&self) -> bool {
         self.churn > 0.0 || self.partition.is_some()
     }

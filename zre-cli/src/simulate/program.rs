@@ -22,7 +22,7 @@ pub(super) struct Chatter {
     group: Option<GroupName>,
     size: usize,
     chance: ChaCha8Rng,
-    /// How many messages it has sent, each copy for itself.
+    /// How many messages it has sent; a shout counts once for each member.
     pub(super) sent: u64,
 }
 
@@ -62,7 +62,7 @@ impl Chatter {
         }
     }
 
-    /// A message that no other equals.
+    /// A message that differs from all others.
     fn content(&mut self) -> Content {
         let mut bytes = vec![b'.'; self.size];
         let mark = self.chance.next_u64().to_le_bytes();
@@ -113,7 +113,7 @@ impl Rhythm {
     fn new(rate: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
         Self {
-            // So rare that it is out of reach counts as never.
+            // A rate so low that the interval does not fit counts as never.
             interval,
             next: None,
         }

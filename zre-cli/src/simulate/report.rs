@@ -1,4 +1,4 @@
-//! What came of a simulation, in figures that depend on nothing but the options.
+//! The result of a simulation, in figures that depend only on the options.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{machine::pairs, options::Options, run::Run};
 use crate::failure::Failure;
 
-/// How many differences are told one by one.
+/// How many differences are listed one by one.
 const SHOWN: usize = 10;
 
 /// The result.
@@ -18,9 +18,9 @@ pub(super) struct Report {
     seed: u64,
     level: &'static str,
     duration_seconds: f64,
-    /// Whether every running node knew the truth at the end.
+    /// Whether every running node had the right view at the end.
     agrees: bool,
-    /// In what views differed from it.
+    /// Where views were wrong.
     differences: Vec<String>,
     /// Which rules were broken.
     broken: Vec<String>,
@@ -373,7 +373,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number with as many places as it deserves.
+/// A number with a sensible number of places.
 pub(super) fn short(number: f64) -> String {
     #[allow(
         clippy::cast_possible_truncation,
@@ -387,7 +387,7 @@ pub(super) fn short(number: f64) -> String {
     }
 }
 
-/// A time in the unit that it deserves.
+/// A time in a sensible unit.
 pub(super) fn brief(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {

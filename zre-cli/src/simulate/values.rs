@@ -64,7 +64,7 @@ pub(super) fn groups(text: &str) -> Result<u32, String> {
     values::whole(text, 0..=60_000)
 }
 
-/// Reads the size of a message, which has to have room for what tells it from others.
+/// Reads the size of a message, which must have room for its number.
 pub(super) fn size(text: &str) -> Result<u32, String> {
     let size = values::size_within(text, 8..=1 << 20)?;
     u32::try_from(size).map_err(|error| error.to_string())
