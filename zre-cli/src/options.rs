@@ -188,9 +188,7 @@ impl Presence {
 
     /// Checks what one value alone does not show.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let (Some(evasive), expired) = (self.evasive, self.expired) else {
-            return Ok(());
-        };
+        let (evasive, expired) = (self.evasive(), self.expired);
         if evasive < expired {
             return Ok(());
         }
