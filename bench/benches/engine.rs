@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use zre_bench::work::{Couple, Watcher};
-use zre_net::core::proto::Content;
+use zre_core::proto::Content;
 
 /// Messages that are sent, and read, at once.
 const BATCH: usize = 64;

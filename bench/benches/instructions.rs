@@ -10,7 +10,7 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use zre_bench::work::{self, Couple, Encoded, Watcher};
-use zre_net::core::proto::{Beacon, BeaconError, Content, Message, MessageError};
+use zre_core::proto::{Beacon, BeaconError, Content, Message, MessageError};
 
 /// Messages that are sent, and read, at once.
 const BATCH: usize = 64;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Buf as _, Bytes};
-use zre_net::core::{
+use zre_core::{
     Config, Engine, Event, Instant, LinkId, Output,
     proto::{
         Beacon, Body, Content, GroupName, Headers, Hello, Message, MessageError, MessageLimits,

@@ -6,17 +6,27 @@
 
 #![forbid(unsafe_code)]
 
+mod async_node;
+
 use std::{
     error::Error,
     time::{Duration, Instant},
 };
 
+use async_node::AsyncNode;
 use smol::future;
+use zre_core::{Event, proto::GroupName};
 use zre_examples::{Answer, Arguments, Dealing, GROUP, ROLE};
-use zre_net::{
-    Builder, Node, Stream, core,
-    core::{Event, proto::GroupName},
-};
+
+/// The same settings for either runtime.
+macro_rules! builder {
+    ($adapter:ident, $arguments:ident) => {
+        $adapter::Node::builder($arguments.name("dealer"))
+            .header(ROLE.0, ROLE.1)
+            .interface($arguments.interface())
+            .port($arguments.port()?)
+    };
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&["runtime", "clients", "requests", "patience-ms"])?;
@@ -29,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let builder = builder::<zre_tokio::Tcp>(arguments)?;
+    let builder = builder!(zre_tokio, arguments);
     tokio::runtime::Runtime::new()?.block_on(async {
         let node = builder.start().await?;
         Dealer::new(node, arguments)?.run(tokio::time::sleep).await
@@ -37,14 +47,14 @@ fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn on_smol(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let node = zre_smol::spawn(builder(arguments)?)?;
+    let node = zre_smol::spawn(builder!(zre_smol, arguments))?;
     let mut dealer = Dealer::new(node, arguments)?;
     smol::block_on(dealer.run(sleep))
 }
 
 /// The driver is a future like others: it runs wherever the program spawns it.
 fn on_an_executor(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let (node, driver) = builder::<zre_smol::Tcp>(arguments)?.start()?;
+    let (node, driver) = builder!(zre_smol, arguments).start()?;
     let executor = smol::LocalExecutor::new();
     executor.spawn(driver).detach();
     let mut dealer = Dealer::new(node, arguments)?;
@@ -55,16 +65,8 @@ async fn sleep(time: Duration) {
     smol::Timer::after(time).await;
 }
 
-fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
-    let (name, role) = ROLE;
-    Ok(Builder::new(arguments.name("dealer"))
-        .header(name, role)
-        .interface(arguments.interface())
-        .port(arguments.port()?))
-}
-
-struct Dealer<S: Stream> {
-    node: Node<S>,
+struct Dealer<N> {
+    node: N,
     dealing: Dealing,
     group: GroupName,
     /// How many clients are waited for before it begins.
@@ -72,8 +74,8 @@ struct Dealer<S: Stream> {
     end: Instant,
 }
 
-impl<S: Stream> Dealer<S> {
-    fn new(node: Node<S>, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
+impl<N: AsyncNode> Dealer<N> {
+    fn new(node: N, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let patience = Duration::from_millis(arguments.value("patience-ms", 1000)?);
         Ok(Self {
             end: Instant::now() + arguments.time()?,
@@ -104,7 +106,7 @@ impl<S: Stream> Dealer<S> {
     async fn deal_until_answered<F>(
         &mut self,
         sleep: impl Fn(Duration) -> F,
-    ) -> Result<(), core::Error>
+    ) -> Result<(), zre_core::Error>
     where
         F: Future<Output = ()>,
     {
@@ -163,7 +165,7 @@ impl<S: Stream> Dealer<S> {
         }
     }
 
-    async fn deal(&mut self) -> Result<(), core::Error> {
+    async fn deal(&mut self) -> Result<(), zre_core::Error> {
         if self.dealing.clients() >= self.least {
             self.least = 0;
         }
@@ -176,7 +178,7 @@ impl<S: Stream> Dealer<S> {
                 .await
             {
                 // Its exit is among the next events, and then the request goes to another client.
-                Ok(()) | Err(core::Error::UnknownPeer(_)) => {}
+                Ok(()) | Err(zre_core::Error::UnknownPeer(_)) => {}
                 Err(error) => return Err(error),
             }
         }

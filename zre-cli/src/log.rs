@@ -50,8 +50,8 @@ fn filter(verbose: u8) -> Result<Targets, Failure> {
 fn by_count(verbose: u8) -> &'static str {
     match verbose {
         0 => "warn",
-        1 => "warn,zre=debug,zre_core=debug,zre_net=debug,zre_tokio=debug",
-        _ => "debug,zre=trace,zre_core=trace,zre_net=trace,zre_tokio=trace",
+        1 => "warn,zre=debug,zre_core=debug,zre_driver=debug,zre_net=debug",
+        _ => "debug,zre=trace,zre_core=trace,zre_driver=trace,zre_net=trace",
     }
 }
 

@@ -106,8 +106,8 @@ impl Event {
         }
     }
 
-    /// What the event holds in memory, roughly, in octets.
-    pub(crate) fn weight(&self) -> usize {
+    /// What the event holds in memory, roughly, in bytes.
+    pub fn weight(&self) -> usize {
         let held = match self {
             Self::Whisper { content, .. } | Self::Shout { content, .. } => {
                 content.frames().iter().map(frame_weight).sum()

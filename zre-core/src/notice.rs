@@ -150,9 +150,55 @@ pub enum Notice {
         /// Why, as far as it is known.
         error: String,
     },
+    /// The system would not send a beacon. The next one is due one beacon interval later.
+    #[error("could not send a beacon: {error}")]
+    BeaconNotSent {
+        /// Why, in the system's words.
+        error: String,
+    },
+    /// The system could not receive a datagram on the discovery port.
+    #[error("could not receive a beacon: {error}")]
+    BeaconNotReceived {
+        /// Why, in the system's words.
+        error: String,
+    },
+    /// The system could not accept a connection. It is tried again after a pause.
+    #[error("could not accept a connection: {error}")]
+    NotAccepted {
+        /// Why, in the system's words.
+        error: String,
+    },
     /// Notices came faster than they were taken.
     #[error("{0} further notices were dropped")]
     Dropped(u64),
+}
+
+impl Notice {
+    /// What kind of notice it is, as one word for counters: `"bad_beacon"`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadBeacon { .. } => "bad_beacon",
+            Self::SecuredPeer { .. } => "secured_peer",
+            Self::PeerLimit { .. } => "peer_limit",
+            Self::OwnHello { .. } => "own_hello",
+            Self::Contested { .. } => "contested",
+            Self::HelloAnswer { .. } => "hello_answer",
+            Self::Stray { .. } => "stray",
+            Self::Status { .. } => "status",
+            Self::GroupLimit { .. } => "group_limit",
+            Self::UnknownMessage { .. } => "unknown_message",
+            Self::EarlyWrap { .. } => "early_wrap",
+            Self::Refused { .. } => "refused",
+            Self::LinkClosed { .. } => "link_closed",
+            Self::LinkLimit { .. } => "link_limit",
+            Self::UnreadyBytes { .. } => "unready_bytes",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::BeaconNotSent { .. } => "beacon_not_sent",
+            Self::BeaconNotReceived { .. } => "beacon_not_received",
+            Self::NotAccepted { .. } => "not_accepted",
+            Self::Dropped(_) => "dropped",
+        }
+    }
 }
 
 /// A bounded queue of notices.

@@ -23,7 +23,7 @@ pub const DATAGRAM_SIZE: usize = 64;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether an error of accepting is that of one connection, so that the next may be accepted at once.
-pub fn is_one_connections(error: &io::Error) -> bool {
+pub fn is_per_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

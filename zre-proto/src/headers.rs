@@ -27,6 +27,11 @@ impl Headers {
         Ok(())
     }
 
+    /// Removes a header, and gives its value.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Option<Text> {
+        self.0.remove(name.as_ref())
+    }
+
     /// Adds a header from the wire; of two with the same name the first stays, as in zyre.
     pub(crate) fn add(&mut self, name: ShortText, value: Text) {
         if let Entry::Vacant(vacant) = self.0.entry(name) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use zre_net::api::{Content, Event, PeerId};
+use zre_tokio::{Content, Event, PeerId};
 
 use super::{
     Allocations,

@@ -1,7 +1,7 @@
 //! What a message to many costs the sender, by shouts and by whispers.
 
 use bytes::Bytes;
-use zre_net::api::{Content, Event, PeerId};
+use zre_tokio::{Content, Event, PeerId};
 
 use super::{
     nodes::{content, kind, message},

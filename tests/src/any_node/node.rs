@@ -113,7 +113,7 @@ impl AnyNode {
         let received = within!(self, within, node => node.recv(), match node.recv_timeout(within) {
             Ok(event) => Some(Some(event)),
             Err(zre_blocking::RecvTimeoutError::Stopped) => Some(None),
-            Err(zre_blocking::RecvTimeoutError::Timeout) => None,
+            Err(_) => None,
         });
         match received {
             Some(Some(event)) => Next::Event(event),
@@ -324,6 +324,70 @@ impl AnyNode {
     /// What it knows of a peer.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
         at_once!(self, node => node.peer(peer))
+    }
+
+    /// What it knows of all its peers.
+    pub fn peer_infos(&self) -> Vec<PeerInfo> {
+        at_once!(self, node => node.peer_infos())
+    }
+
+    /// The only peer of this name.
+    pub fn peer_by_name(&self, name: &str) -> Option<PeerId> {
+        at_once!(self, node => node.peer_by_name(name))
+    }
+
+    /// Its own headers, as text.
+    pub fn headers(&self) -> Vec<String> {
+        let headers = at_once!(self, node => node.headers());
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+
+    /// Sets a header while it runs.
+    pub fn set_header(&self, name: &str, value: &str) -> Result<(), Error> {
+        at_once!(self, node => node.set_header(name, value))
+    }
+
+    /// Removes a header while it runs.
+    pub fn remove_header(&self, name: &str) -> Option<String> {
+        let removed = at_once!(self, node => node.remove_header(name));
+        removed.map(|value| value.to_string())
+    }
+
+    /// Its place on the network.
+    pub fn network(&self) -> zre_tokio::Network {
+        at_once!(self, node => node.network())
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> zre_tokio::Stats {
+        at_once!(self, node => node.stats())
+    }
+
+    /// Whether it is over.
+    pub fn is_stopped(&self) -> bool {
+        at_once!(self, node => node.is_stopped())
+    }
+
+    /// Begins to wait for a peer.
+    pub fn begin_wait_for_peer(
+        &self,
+        peer: impl Into<zre_tokio::PeerRef>,
+    ) -> Pending<Result<PeerId, Error>> {
+        let peer = peer.into();
+        beside!(self, node => node.wait_for_peer(peer))
+    }
+
+    /// Begins to wait until so many peers are in a group.
+    pub fn begin_wait_for_group(
+        &self,
+        group: &str,
+        count: usize,
+    ) -> Pending<Result<Vec<PeerId>, Error>> {
+        let group = group.to_owned();
+        beside!(self, node => node.wait_for_group(group.as_str(), count))
     }
 
     /// The peers in a group.

@@ -13,6 +13,7 @@
     reason = "a behaviour fails by panicking; clippy takes only `#[test]` functions for tests"
 )]
 
+mod asking;
 mod ending;
 mod groups;
 mod meeting;
@@ -22,6 +23,7 @@ mod pressure;
 mod readiness;
 mod receiving;
 mod scene;
+mod subscribing;
 mod trouble;
 
 use std::{
@@ -102,6 +104,8 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         readiness::ALL,
         mistakes::ALL,
         trouble::ALL,
+        asking::ALL,
+        subscribing::ALL,
         ending::ALL,
     ]
     .into_iter()

@@ -13,7 +13,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
-use zre_proto::{Content, Endpoint, GroupName, PeerId};
+use zre_proto::{Content, Endpoint, GroupName, PeerId, Text, TooLong};
 
 use crate::{
     config::Config,
@@ -388,6 +388,29 @@ impl Engine {
     /// Whether as many octets wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
         self.room(peer) == Room::Full
+    }
+
+    /// The node, to be asked what it knows.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Sets a header for peers that are met from now on; see [`Node::set_header`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::set_header`].
+    pub fn set_header(
+        &mut self,
+        name: impl Into<Text>,
+        value: impl Into<Text>,
+    ) -> Result<(), TooLong> {
+        self.node.set_header(name, value)
+    }
+
+    /// Removes a header for peers that are met from now on; see [`Node::remove_header`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> Option<Text> {
+        self.node.remove_header(name)
     }
 
     /// The identity of this node.

@@ -18,7 +18,8 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, ShortText,
+    Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, RoutingId,
+    ShortText, Text, TooLong,
 };
 
 use crate::{
@@ -370,6 +371,16 @@ impl Node {
         !self.events.is_empty()
     }
 
+    /// How many events there have been since the node began, taken or not.
+    pub fn event_count(&self) -> u64 {
+        self.events.queued()
+    }
+
+    /// The events that wait and were not among the first `count`, without taking them.
+    pub fn events_after(&self, count: u64) -> impl Iterator<Item = &Event> {
+        self.events.after(count)
+    }
+
     /// Takes the next notice for the log.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop()
@@ -449,6 +460,43 @@ impl Node {
     /// What is known of a peer; `None` if it has not entered or is gone.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
         self.peers.get(&peer).and_then(Peer::info)
+    }
+
+    /// What is known of all peers that have entered, in the order of their identities.
+    pub fn peer_infos(&self) -> impl Iterator<Item = PeerInfo> {
+        self.peers.iter().filter_map(Peer::info)
+    }
+
+    /// The peer of this name; `None` if there is none, or more than one.
+    pub fn peer_by_name(&self, name: impl AsRef<[u8]>) -> Option<PeerId> {
+        let name = name.as_ref();
+        let mut named = self.peers.iter().filter(|peer| peer.has_name(name));
+        let first = named.next()?.id;
+        named.next().is_none().then_some(first)
+    }
+
+    /// The headers that peers see when they meet this node.
+    pub fn headers(&self) -> &Headers {
+        &self.config.headers
+    }
+
+    /// Sets a header, in place of an older one of that name. Peers that are met from now on see
+    /// it; those that have been met keep what they saw.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`] if the name has more than 255 bytes.
+    pub fn set_header(
+        &mut self,
+        name: impl Into<Text>,
+        value: impl Into<Text>,
+    ) -> Result<(), TooLong> {
+        self.config.headers.set(name, value)
+    }
+
+    /// Removes a header for peers that are met from now on, and gives its value.
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> Option<Text> {
+        self.config.headers.remove(name)
     }
 
     /// Where a peer may be reached, the likeliest first; nowhere for one that is not known.

@@ -161,6 +161,11 @@ impl Peer {
         }
     }
 
+    /// Whether it has entered under this name.
+    pub(super) fn has_name(&self, name: &[u8]) -> bool {
+        matches!(&self.session, Session::Ready(ready) if ready.name.as_bytes() == name)
+    }
+
     pub(super) fn info(&self) -> Option<PeerInfo> {
         let Session::Ready(ready) = &self.session else {
             return None;

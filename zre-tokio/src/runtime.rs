@@ -14,31 +14,40 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{Sleep, sleep_until},
 };
-use zre_net::{Bound, Lookup};
+use zre_driver::{Bound, Connector, Runtime, zre_net::Lookup};
 
 use crate::tcp::Tcp;
 
-pub(crate) struct Sockets {
+/// A node's sockets and tasks on a tokio runtime.
+pub(crate) struct Tokio {
     receiver: UdpSocket,
     listener: TcpListener,
     sleep: Pin<Box<Sleep>>,
-    links: JoinSet<()>,
+    /// The connections' tasks.
+    tasks: JoinSet<()>,
 }
 
-impl Sockets {
+impl Tokio {
     /// Hands the sockets to the current runtime.
     pub(crate) fn new(bound: Bound) -> io::Result<Self> {
         Ok(Self {
             receiver: UdpSocket::from_std(bound.receiver)?,
             listener: TcpListener::from_std(bound.listener)?,
             sleep: Box::pin(sleep_until(Instant::now().into())),
-            links: JoinSet::new(),
+            tasks: JoinSet::new(),
         })
+    }
+
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        // Forgets those that have ended.
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
     }
 }
 
-impl zre_net::Sockets for Sockets {
+impl Runtime for Tokio {
     type Stream = Tcp;
+    type Connector = TokioConnector;
 
     fn poll_recv(
         &mut self,
@@ -65,22 +74,38 @@ impl zre_net::Sockets for Sockets {
         self.sleep.as_mut().poll(cx)
     }
 
-    async fn connect(unconnected: std::net::TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
+    fn spawn(&mut self, _: &Tcp, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(task);
+    }
+
+    fn spawn_connecting<F>(&mut self, task: impl FnOnce(TokioConnector) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_task(task(TokioConnector));
+    }
+
+    async fn end_tasks(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Connects on the runtime that the task runs on.
+pub(crate) struct TokioConnector;
+
+impl Connector for TokioConnector {
+    type Stream = Tcp;
+
+    async fn connect(
+        &self,
+        unconnected: std::net::TcpStream,
+        remote: SocketAddr,
+    ) -> io::Result<Tcp> {
         let socket = TcpSocket::from_std_stream(unconnected);
         Ok(Tcp(socket.connect(remote).await?))
     }
 
-    async fn look_up(lookup: Lookup) -> io::Result<SocketAddr> {
+    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
         spawn_blocking(|| lookup.run()).await?
-    }
-
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        // Forgets those that have ended.
-        while self.links.try_join_next().is_some() {}
-        self.links.spawn(task);
-    }
-
-    async fn end_tasks(&mut self) {
-        self.links.shutdown().await;
     }
 }

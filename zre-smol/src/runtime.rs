@@ -11,40 +11,50 @@ use std::{
 
 use async_executor::{Executor, Task};
 use async_io::{Async, Timer};
-use zre_net::{Bound, Lookup, socket};
+use zre_driver::{
+    Bound, Connector, Runtime,
+    zre_net::{Lookup, socket},
+};
 
 use crate::tcp::Tcp;
 
-pub(crate) struct Sockets {
+/// A node's sockets and tasks, which run wherever its driver is polled.
+pub(crate) struct Smol {
     receiver: Watched<UdpSocket>,
     listener: Watched<TcpListener>,
     timer: Timer,
     deadline: Option<Instant>,
     /// The connections' tasks; they run inside the driver and nowhere else.
-    links: Arc<Executor<'static>>,
+    executor: Arc<Executor<'static>>,
     tasks: Vec<Task<()>>,
 }
 
-impl Sockets {
+impl Smol {
     pub(crate) fn new(bound: Bound) -> io::Result<Self> {
         Ok(Self {
             receiver: Watched::new(Async::new_nonblocking(bound.receiver)?),
             listener: Watched::new(Async::new_nonblocking(bound.listener)?),
             timer: Timer::never(),
             deadline: None,
-            links: Arc::default(),
+            executor: Arc::default(),
             tasks: Vec::new(),
         })
     }
 
     /// Runs the connections' tasks whenever it is polled.
-    pub(crate) fn links(&self) -> Arc<Executor<'static>> {
-        Arc::clone(&self.links)
+    pub(crate) fn tasks(&self) -> Arc<Executor<'static>> {
+        Arc::clone(&self.executor)
+    }
+
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.executor.spawn(task));
     }
 }
 
-impl zre_net::Sockets for Sockets {
+impl Runtime for Smol {
     type Stream = Tcp;
+    type Connector = SmolConnector;
 
     fn poll_recv(
         &mut self,
@@ -70,23 +80,15 @@ impl zre_net::Sockets for Sockets {
         Poll::Ready(())
     }
 
-    async fn connect(unconnected: TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
-        socket::begin_connect(&unconnected, remote)?;
-        let stream = Async::new_nonblocking(unconnected)?;
-        stream.writable().await?;
-        match stream.get_ref().take_error()? {
-            Some(error) => Err(error),
-            None => Ok(Tcp(stream)),
-        }
+    fn spawn(&mut self, _: &Tcp, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(task);
     }
 
-    async fn look_up(lookup: Lookup) -> io::Result<SocketAddr> {
-        blocking::unblock(|| lookup.run()).await
-    }
-
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.retain(|task| !task.is_finished());
-        self.tasks.push(self.links.spawn(task));
+    fn spawn_connecting<F>(&mut self, task: impl FnOnce(SmolConnector) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_task(task(SmolConnector));
     }
 
     async fn end_tasks(&mut self) {
@@ -96,7 +98,29 @@ impl zre_net::Sockets for Sockets {
     }
 }
 
-/// A socket that is not tried again before async-io says that it is worth it: the driver is polled for every message.
+/// Connects by async-io, whatever the executor.
+pub(crate) struct SmolConnector;
+
+impl Connector for SmolConnector {
+    type Stream = Tcp;
+
+    async fn connect(&self, unconnected: TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
+        socket::begin_connect(&unconnected, remote)?;
+        let stream = Async::new_nonblocking(unconnected)?;
+        stream.writable().await?;
+        match stream.get_ref().take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Tcp(stream)),
+        }
+    }
+
+    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
+        blocking::unblock(|| lookup.run()).await
+    }
+}
+
+/// A socket that is not tried again before async-io says that it is worth it: the driver is polled
+/// for every message.
 struct Watched<T> {
     socket: Async<T>,
     may_be_ready: bool,

@@ -12,11 +12,11 @@ use std::{
 use mio::{Registry, Token};
 use tracing::warn;
 
-/// The token by which [`Wakes`] rouses a thread from the selector, and that of the hub's tasks.
+/// The token by which [`WakeQueue`] rouses a thread from the selector, and that of the hub's tasks.
 pub(crate) const WAKE: Token = Token(0);
 
 /// Collects what is woken, and gets the thread that runs the loop out of the selector if it sleeps there.
-pub(crate) struct Wakes {
+pub(crate) struct WakeQueue {
     state: Mutex<State>,
     /// How often the application thread that runs the loop has been woken.
     calls: AtomicUsize,
@@ -30,7 +30,7 @@ struct State {
     sleeps: bool,
 }
 
-impl Wakes {
+impl WakeQueue {
     pub(crate) fn new(registry: &Registry) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             state: Mutex::default(),
@@ -39,10 +39,10 @@ impl Wakes {
         }))
     }
 
-    /// Wakes what has this token.
+    /// WakeQueue what has this token.
     pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
-        let wakes = Arc::clone(self);
-        Waker::from(Arc::new(TokenWaker { token, wakes }))
+        let wake_queue = Arc::clone(self);
+        Waker::from(Arc::new(TokenWaker { token, wake_queue }))
     }
 
     /// Calls the application thread that runs the loop, whichever it is.
@@ -50,7 +50,7 @@ impl Wakes {
         Waker::from(Arc::new(Caller(Arc::clone(self))))
     }
 
-    /// Another number than before if the [caller](Wakes::caller) has been woken since.
+    /// Another number than before if the [caller](WakeQueue::caller) has been woken since.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Acquire)
     }
@@ -92,7 +92,7 @@ impl Wakes {
 
 struct TokenWaker {
     token: Token,
-    wakes: Arc<Wakes>,
+    wake_queue: Arc<WakeQueue>,
 }
 
 impl Wake for TokenWaker {
@@ -101,13 +101,13 @@ impl Wake for TokenWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut state = self.wakes.lock();
+        let mut state = self.wake_queue.lock();
         state.tokens.push(self.token);
-        self.wakes.rouse(state);
+        self.wake_queue.rouse(state);
     }
 }
 
-struct Caller(Arc<Wakes>);
+struct Caller(Arc<WakeQueue>);
 
 impl Wake for Caller {
     fn wake(self: Arc<Self>) {
@@ -134,51 +134,51 @@ mod tests {
     #[test]
     fn nobody_sleeps_over_what_was_woken_before() {
         let selector = Poll::new().unwrap();
-        let wakes = Wakes::new(selector.registry()).unwrap();
-        let (calls, link) = (wakes.calls(), Token(7));
-        assert!(wakes.begin_sleep(Some(calls)));
-        wakes.end_sleep();
-        wakes.waker(link).wake();
-        assert!(wakes.are_some());
-        assert!(!wakes.begin_sleep(Some(calls)));
+        let wake_queue = WakeQueue::new(selector.registry()).unwrap();
+        let (calls, link) = (wake_queue.calls(), Token(7));
+        assert!(wake_queue.begin_sleep(Some(calls)));
+        wake_queue.end_sleep();
+        wake_queue.waker(link).wake();
+        assert!(wake_queue.are_some());
+        assert!(!wake_queue.begin_sleep(Some(calls)));
         let mut woken = Vec::new();
-        wakes.swap(&mut woken);
+        wake_queue.swap(&mut woken);
         assert_eq!(woken, [link]);
-        assert!(!wakes.are_some());
-        assert!(wakes.begin_sleep(Some(calls)));
-        wakes.end_sleep();
-        wakes.caller().wake();
-        assert!(!wakes.begin_sleep(Some(calls)));
+        assert!(!wake_queue.are_some());
+        assert!(wake_queue.begin_sleep(Some(calls)));
+        wake_queue.end_sleep();
+        wake_queue.caller().wake();
+        assert!(!wake_queue.begin_sleep(Some(calls)));
         // Not the I/O thread's business.
-        assert!(wakes.begin_sleep(None));
-        wakes.end_sleep();
-        assert!(wakes.begin_sleep(Some(wakes.calls())));
+        assert!(wake_queue.begin_sleep(None));
+        wake_queue.end_sleep();
+        assert!(wake_queue.begin_sleep(Some(wake_queue.calls())));
     }
 
     #[test]
     fn who_is_woken_rouses_a_sleeper_once_and_nobody_else() {
         let mut selector = Poll::new().unwrap();
-        let wakes = Wakes::new(selector.registry()).unwrap();
+        let wake_queue = WakeQueue::new(selector.registry()).unwrap();
         let mut events = Events::with_capacity(8);
         let mut is_roused = |within| {
             selector.poll(&mut events, Some(within)).unwrap();
             events.iter().any(|event| event.token() == WAKE)
         };
-        for waker in [wakes.waker(Token(7)), wakes.caller()] {
+        for waker in [wake_queue.waker(Token(7)), wake_queue.caller()] {
             waker.wake_by_ref();
             assert!(!is_roused(Duration::ZERO), "nobody sleeps");
-            wakes.swap(&mut Vec::new());
-            assert!(wakes.begin_sleep(None));
+            wake_queue.swap(&mut Vec::new());
+            assert!(wake_queue.begin_sleep(None));
             let patience = Duration::from_secs(20);
             let begun = Instant::now();
             let waking = thread::spawn(move || waker.wake());
             assert!(is_roused(patience));
             assert!(begun.elapsed() < patience);
             waking.join().unwrap();
-            wakes.swap(&mut Vec::new());
-            wakes.waker(WAKE).wake();
+            wake_queue.swap(&mut Vec::new());
+            wake_queue.waker(WAKE).wake();
             assert!(!is_roused(Duration::ZERO), "it does not sleep any more");
-            wakes.swap(&mut Vec::new());
+            wake_queue.swap(&mut Vec::new());
         }
     }
 }

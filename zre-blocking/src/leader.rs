@@ -8,59 +8,62 @@ use std::{
     fmt, io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use tracing::warn;
-use zre_net::{Bound, Hub};
+use zre_driver::{Bound, Hub};
 
-use crate::{driver::Driver, park::Parker, tcp::Tcp, wakes::Wakes};
+use crate::{park::Parker, reactor::EventLoop, tcp::Tcp, wake_queue::WakeQueue};
 
-/// The selector's timeouts are no finer. Whoever waits until a moment nearer than that leaves the loop to the I/O
-/// thread, and sleeps.
+/// The selector's timeouts are no finer. Whoever waits until a moment nearer than that leaves the loop
+/// to the I/O thread, and sleeps.
 const PRECISION: Duration = Duration::from_millis(1);
 
-/// So long after the last look the I/O thread looks again whether the application runs the loop.
+/// The I/O thread looks this often whether the application runs the loop.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Lends a node's [`Driver`] to one thread at a time.
+/// Lends a node's [`EventLoop`] to one thread at a time (the pattern Leader/Followers).
 ///
-/// A thread that waits for something takes the driver if it is free, and runs the loop until it has what it waits
-/// for. So a message wakes only the thread that it is for. If another thread has the driver, it sleeps as a
-/// follower until what it waits for is there, or until the driver is its to take.
+/// A thread that waits for something becomes the leader if there is none, and runs the loop until it
+/// has what it waits for. So a message wakes only the thread that it is for. If another thread is the
+/// leader, it sleeps as a follower until what it waits for is there, or until it can become the
+/// leader.
 ///
-/// The I/O thread runs the loop while the application does not. To tell it each time that the driver is free would
-/// be a system call for each message. So it looks from time to time, and takes the driver if it is free and nobody
-/// has had it since the last look. When one thread has had the driver from one look to the next, the I/O thread
-/// sleeps, and is told when the driver is free.
-pub(crate) struct Helm {
+/// The I/O thread runs the loop while the application does not. To tell it each time that the loop is
+/// free would be a system call for each message. So it looks from time to time, and takes the loop if
+/// it is free and nobody has had it since the last look. When one thread has had the loop from one
+/// look to the next, the I/O thread sleeps, and is told when the loop is free.
+pub(crate) struct Leadership {
     state: Mutex<State>,
     io_thread: Condvar,
-    wakes: Arc<Wakes>,
+    wake_queue: Arc<WakeQueue>,
     caller: Waker,
 }
 
 struct State {
     /// `None` while a thread runs the loop, and when the node is over.
-    driver: Option<Box<Driver>>,
+    event_loop: Option<Box<EventLoop>>,
     is_over: bool,
-    /// How often the driver was taken or given back.
+    /// How often the loop was taken or given back.
     moves: u64,
-    /// Who sleeps and would take the driver.
+    /// Who sleeps and would become the leader.
     followers: VecDeque<Waker>,
-    /// Whether the I/O thread is to be told when the driver is free. It is not when it runs the loop, nor when it looks.
+    /// Whether the I/O thread is to be told when the loop is free. It is not when it runs the loop,
+    /// nor when it looks.
     io_thread_sleeps: bool,
-    /// Whether the I/O thread shall take the driver without a look.
+    /// Whether the I/O thread shall take the loop without a look.
     io_thread_is_called: bool,
 }
 
-impl Helm {
+impl Leadership {
     pub(crate) fn new(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<Self> {
-        let driver = Driver::new(hub, bound)?;
-        let wakes = Arc::clone(driver.wakes());
+        let mut event_loop = EventLoop::new(hub, bound)?;
+        let wake_queue = event_loop.wake_queue();
         Ok(Self {
             state: Mutex::new(State {
-                driver: Some(Box::new(driver)),
+                event_loop: Some(Box::new(event_loop)),
                 is_over: false,
                 moves: 0,
                 followers: VecDeque::new(),
@@ -68,13 +71,13 @@ impl Helm {
                 io_thread_is_called: true,
             }),
             io_thread: Condvar::new(),
-            caller: wakes.caller(),
-            wakes,
+            caller: wake_queue.caller(),
+            wake_queue,
         })
     }
 
-    /// Asks again and again until there is an answer; `None` if the deadline comes first. In between, runs the loop
-    /// or sleeps.
+    /// Asks again and again until there is an answer; `None` if the deadline comes first. In between,
+    /// runs the loop or sleeps.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
@@ -83,21 +86,22 @@ impl Helm {
         let lead_until = deadline.map(|at| at.checked_sub(PRECISION).unwrap_or(at));
         Parker::with(|parker, waker| {
             let mut follower = Follower {
-                helm: self,
+                leadership: self,
                 waker,
                 is_listed: false,
             };
             loop {
+                // Both before asking, so that what comes true after it is not slept over.
                 parker.reset();
-                let calls = self.wakes.calls();
+                let calls = self.wake_queue.calls();
                 if let Poll::Ready(answer) = poll(&mut Context::from_waker(&self.caller)) {
                     return Some(answer);
                 }
                 if is_past(deadline) {
                     return None;
                 }
-                if let Some(mut lead) = follower.lead(!is_past(lead_until)) {
-                    if let Some(answer) = lead.run(calls, lead_until, &mut poll) {
+                if let Some(mut leader) = follower.lead(!is_past(lead_until)) {
+                    if let Some(answer) = leader.run(calls, lead_until, &mut poll) {
                         return Some(answer);
                     }
                     continue;
@@ -114,23 +118,23 @@ impl Helm {
 
     /// The I/O thread's part, until the node is over.
     pub(crate) fn serve(&self) {
-        while let Some(mut lead) = self.await_free() {
-            while lead.turn(None, None) && self.lock().followers.is_empty() {}
+        while let Some(mut leader) = self.await_free() {
+            while leader.turn(None, None) && self.lock().followers.is_empty() {}
         }
     }
 
     /// Waits until the I/O thread is to run the loop; `None` when the node is over.
-    fn await_free(&self) -> Option<Lead<'_>> {
+    fn await_free(&self) -> Option<Leader<'_>> {
         let mut state = self.lock();
         let mut seen = None;
         while !state.is_over {
             let is_as_seen = seen == Some(state.moves);
-            let is_due = is_as_seen || seen.is_some() && self.wakes.are_some();
+            let is_due = is_as_seen || seen.is_some() && self.wake_queue.are_some();
             seen = Some(state.moves);
             if (is_due || state.io_thread_is_called)
-                && let Some(driver) = state.driver.take()
+                && let Some(event_loop) = state.event_loop.take()
             {
-                return Some(self.lent(driver, state));
+                return Some(self.lent(event_loop, state));
             }
             if !is_as_seen {
                 let woken = self.io_thread.wait_timeout(state, LOOK);
@@ -147,12 +151,12 @@ impl Helm {
         None
     }
 
-    fn lent(&self, driver: Box<Driver>, mut state: MutexGuard<'_, State>) -> Lead<'_> {
+    fn lent(&self, event_loop: Box<EventLoop>, mut state: MutexGuard<'_, State>) -> Leader<'_> {
         state.moves += 1;
         state.io_thread_is_called = false;
-        Lead {
-            helm: self,
-            driver: Some(driver),
+        Leader {
+            leadership: self,
+            event_loop: Some(event_loop),
         }
     }
 
@@ -161,20 +165,32 @@ impl Helm {
     }
 }
 
-impl fmt::Debug for Helm {
+/// Starts the thread that runs a node while no thread of the application does.
+///
+/// # Errors
+///
+/// When the system has no threads left.
+pub(crate) fn spawn_io_thread(leadership: &Arc<Leadership>) -> io::Result<JoinHandle<()>> {
+    let leadership = Arc::clone(leadership);
+    thread::Builder::new()
+        .name("zre".into())
+        .spawn(move || leadership.serve())
+}
+
+impl fmt::Debug for Leadership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Helm").finish_non_exhaustive()
+        f.debug_struct("Leadership").finish_non_exhaustive()
     }
 }
 
-/// A thread's right to run the loop. Dropped, it gives the driver back.
-struct Lead<'h> {
-    helm: &'h Helm,
+/// A thread's right to run the loop. Dropped, it gives the loop back.
+struct Leader<'h> {
+    leadership: &'h Leadership,
     /// `None` when the node is over.
-    driver: Option<Box<Driver>>,
+    event_loop: Option<Box<EventLoop>>,
 }
 
-impl Lead<'_> {
+impl Leader<'_> {
     /// Runs the loop until there is an answer, the moment comes, or the node is over.
     fn run<T>(
         &mut self,
@@ -182,10 +198,12 @@ impl Lead<'_> {
         until: Option<Instant>,
         poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
-        let Helm { wakes, caller, .. } = self.helm;
+        let Leadership {
+            wake_queue, caller, ..
+        } = self.leadership;
         while self.turn(Some(calls), until) {
-            if wakes.calls() != calls {
-                calls = wakes.calls();
+            if wake_queue.calls() != calls {
+                calls = wake_queue.calls();
                 if let Poll::Ready(answer) = poll(&mut Context::from_waker(caller)) {
                     return Some(answer);
                 }
@@ -199,26 +217,26 @@ impl Lead<'_> {
 
     /// One turn of the loop; `false` when the node is over.
     fn turn(&mut self, calls: Option<usize>, until: Option<Instant>) -> bool {
-        // A panic in there drops the driver: then the node is over, too.
-        let Some(mut driver) = self.driver.take() else {
+        // A panic in there drops the event_loop: then the node is over, too.
+        let Some(mut event_loop) = self.event_loop.take() else {
             return false;
         };
-        let goes_on = driver.turn(calls, until).unwrap_or_else(|error| {
+        let goes_on = event_loop.turn(calls, until).unwrap_or_else(|error| {
             warn!(%error, "the node cannot go on");
             false
         });
-        self.driver = goes_on.then_some(driver);
+        self.event_loop = goes_on.then_some(event_loop);
         goes_on
     }
 }
 
-impl Drop for Lead<'_> {
+impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        let mut state = self.helm.lock();
+        let mut state = self.leadership.lock();
         state.moves += 1;
-        let is_over = self.driver.is_none();
+        let is_over = self.event_loop.is_none();
         state.is_over = is_over;
-        state.driver = self.driver.take();
+        state.event_loop = self.event_loop.take();
         let follower = state.followers.pop_front();
         let io_thread_sleeps = std::mem::take(&mut state.io_thread_sleeps);
         drop(state);
@@ -226,32 +244,32 @@ impl Drop for Lead<'_> {
             follower.wake();
         }
         if io_thread_sleeps || is_over {
-            self.helm.io_thread.notify_one();
+            self.leadership.io_thread.notify_one();
         }
     }
 }
 
 /// A thread that waits.
 struct Follower<'h> {
-    helm: &'h Helm,
+    leadership: &'h Leadership,
     waker: &'h Waker,
     is_listed: bool,
 }
 
 impl<'h> Follower<'h> {
-    /// Takes the driver if it may and the driver is free. If not, sees to it that somebody has it.
-    fn lead(&mut self, may_lead: bool) -> Option<Lead<'h>> {
-        let mut state = self.helm.lock();
-        match state.driver.take() {
-            Some(driver) if may_lead => {
+    /// Takes the event_loop if it may and the loop is free. If not, sees to it that somebody has it.
+    fn lead(&mut self, may_lead: bool) -> Option<Leader<'h>> {
+        let mut state = self.leadership.lock();
+        match state.event_loop.take() {
+            Some(event_loop) if may_lead => {
                 self.strike(&mut state);
-                return Some(self.helm.lent(driver, state));
+                return Some(self.leadership.lent(event_loop, state));
             }
-            Some(driver) => {
-                state.driver = Some(driver);
+            Some(event_loop) => {
+                state.event_loop = Some(event_loop);
                 state.io_thread_is_called = true;
                 drop(state);
-                self.helm.io_thread.notify_one();
+                self.leadership.io_thread.notify_one();
             }
             None if may_lead => {
                 self.strike(&mut state);
@@ -271,14 +289,14 @@ impl<'h> Follower<'h> {
 }
 
 impl Drop for Follower<'_> {
-    /// If it was its to take the driver, it is now another's.
+    /// If it was its to take the loop, it is now another's.
     fn drop(&mut self) {
         if !self.is_listed {
             return;
         }
-        let mut state = self.helm.lock();
+        let mut state = self.leadership.lock();
         self.strike(&mut state);
-        let next = match state.driver {
+        let next = match state.event_loop {
             Some(_) => state.followers.pop_front(),
             None => None,
         };
