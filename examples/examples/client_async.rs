@@ -1,4 +1,4 @@
-//! Takes requests from a dealer, on tasks: one source for tokio, smol and async-std (`--runtime`).
+//! Takes requests from a dealer, on tasks: one source for tokio, smol and a bare executor (`--runtime`).
 //!
 //! `zre_tokio::Node` and `zre_smol::Node` have the same methods; `async_node` puts a trait over them.
 //! A program for one runtime names that crate's `Node` and needs no trait.
@@ -9,7 +9,7 @@
 
 mod async_node;
 
-use std::{error::Error, process};
+use std::{error::Error, process, time::Duration};
 
 use async_node::AsyncNode;
 use zre_core::{Event, proto::Headers};
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments, die_after),
         "smol" => on_smol(&arguments, die_after),
-        "async-std" => on_async_std(&arguments, die_after),
+        "executor" => on_an_executor(&arguments, die_after),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
@@ -50,25 +50,32 @@ fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>>
 fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
     let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let node = zre_smol::spawn(builder)?;
-    smol::block_on(async {
-        let served = async {
-            serve(node, die_after).await;
-            Ok(())
-        };
-        let too_late = async {
-            smol::Timer::after(time).await;
-            Err(TOO_LATE.into())
-        };
-        smol::future::or(served, too_late).await
-    })
+    smol::block_on(served_in_time(node, die_after, time))
 }
 
-fn on_async_std(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+/// The driver is a future like others: it runs wherever the program spawns it.
+fn on_an_executor(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
     let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let (node, driver) = builder.start()?;
-    async_std::task::spawn(driver);
-    let served = async_std::future::timeout(time, serve(node, die_after));
-    async_std::task::block_on(served).map_err(|_| TOO_LATE.into())
+    let executor = smol::LocalExecutor::new();
+    executor.spawn(driver).detach();
+    smol::block_on(executor.run(served_in_time(node, die_after, time)))
+}
+
+async fn served_in_time(
+    node: impl AsyncNode,
+    die_after: u32,
+    time: Duration,
+) -> Result<(), Box<dyn Error>> {
+    let served = async {
+        serve(node, die_after).await;
+        Ok(())
+    };
+    let too_late = async {
+        smol::Timer::after(time).await;
+        Err(TOO_LATE.into())
+    };
+    smol::future::or(served, too_late).await
 }
 
 /// Ends when the dealer goes.

@@ -1,5 +1,5 @@
 //! Hands requests round-robin to the clients in a group and collects their answers, on tasks: one source for tokio,
-//! smol and async-std (`--runtime`).
+//! smol and a bare executor (`--runtime`).
 //!
 //! A client that dies is noticed within a fraction of a second, and one that does not answer in time is not waited for: what
 //! it had goes to the others. In two terminals: `cargo run --example client_async` and `cargo run --example dealer_async`.
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments),
         "smol" => on_smol(&arguments),
-        "async-std" => on_async_std(&arguments),
+        "executor" => on_an_executor(&arguments),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
@@ -49,16 +49,20 @@ fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 fn on_smol(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let node = zre_smol::spawn(builder!(zre_smol, arguments))?;
     let mut dealer = Dealer::new(node, arguments)?;
-    smol::block_on(dealer.run(|time| async move {
-        smol::Timer::after(time).await;
-    }))
+    smol::block_on(dealer.run(sleep))
 }
 
-fn on_async_std(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+/// The driver is a future like others: it runs wherever the program spawns it.
+fn on_an_executor(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (node, driver) = builder!(zre_smol, arguments).start()?;
-    async_std::task::spawn(driver);
+    let executor = smol::LocalExecutor::new();
+    executor.spawn(driver).detach();
     let mut dealer = Dealer::new(node, arguments)?;
-    async_std::task::block_on(dealer.run(async_std::task::sleep))
+    smol::block_on(executor.run(dealer.run(sleep)))
+}
+
+async fn sleep(time: Duration) {
+    smol::Timer::after(time).await;
 }
 
 struct Dealer<N> {

@@ -51,7 +51,10 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
     for argument in arguments {
         let (flag, value) = argument.split_once('=').unwrap_or((&argument, ""));
         let value = value.to_owned();
-        let milliseconds = || value.parse().map(Duration::from_millis);
+        let milliseconds = || {
+            let number = value.strip_suffix("ms").unwrap_or(&value);
+            number.parse().map(Duration::from_millis)
+        };
         match flag {
             "--name" => options.name = Some(value),
             "--uuid" => options.uuid = Some(value.parse()?),

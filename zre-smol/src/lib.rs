@@ -1,4 +1,4 @@
-//! A ZRE node for smol, async-std and any other executor: programs on a network find each other,
+//! A ZRE node for smol and any other executor: programs on a network find each other,
 //! form groups and exchange messages, with no server.
 //!
 //! A node needs its [`Driver`] to run: a future that the program spawns wherever it spawns its own.
@@ -10,7 +10,7 @@
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let (node, driver) = Node::builder("alice").join("CHAT").start()?;
-//! smol::spawn(driver).detach(); // or async_std::task::spawn(driver)
+//! smol::spawn(driver).detach(); // or on any other executor
 //! smol::block_on(async {
 //!     node.shout("CHAT", "hello").await?;
 //!     while let Some(event) = node.recv().await {
