@@ -115,7 +115,7 @@ fn hello(groups: u8, headers: u8) -> Message {
 
 /// What one side of a connection said: as a conversation, frame by frame, and message by message.
 fn one_side(seeds: &Seeds, connection: &Connection, side: Side) {
-    let bytes = connection.octets(side);
+    let bytes = connection.bytes(side);
     seeds.write("zmtp", &bytes);
     let pieces = [255, 1, 10, 54];
     let accepting = u8::from(side == Side::Client);
@@ -151,7 +151,7 @@ fn recorded(capture: &Capture, connection: &Connection) -> Vec<Recorded> {
     let chunks = connection.chunks().iter();
     let said = chunks
         .filter(|chunk| chunk.from == Side::Client)
-        .map(|chunk| Recorded::Bytes(chunk.octets.clone()));
+        .map(|chunk| Recorded::Bytes(chunk.bytes.clone()));
     let first = beacon.into_iter().chain([Recorded::Connect]);
     first.chain(said).collect()
 }

@@ -267,5 +267,5 @@ fn a_message_over_the_limit_is_refused(scene: &Scene) {
         "the message has 4 octets in 4 frames, the limits are 1000 and 3",
     );
     alice.whisper(bob.id(), vec![b'x'; 1000]).unwrap();
-    assert!(bob.next().starts_with("WHISPER alice <1000 octets"));
+    assert!(bob.next().starts_with("WHISPER alice <1000 bytes"));
 }
