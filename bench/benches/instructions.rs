@@ -1,4 +1,5 @@
-//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a small change shows.
+//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a
+//! small change shows.
 //!
 //! `zre-bench-instructions` compares the counts with those in `baseline.json`.
 

@@ -1,5 +1,6 @@
-//! A node of any adapter as JSON lines on standard input and output, as `zre pipe` has them: what the
-//! rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR --name=NAME ..`
+//! A node of any adapter as JSON lines on standard input and output, as `zre pipe` has them: what
+//! the rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR
+//! --name=NAME ..`
 
 #![allow(
     clippy::indexing_slicing,

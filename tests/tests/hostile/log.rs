@@ -47,7 +47,7 @@ pub(crate) struct Talk {
     pub(crate) worst: Duration,
 }
 
-/// An event without its content: frames and octets are only counted.
+/// An event without its content: frames and bytes are only counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Enter(PeerId),

@@ -1,14 +1,14 @@
-//! Octets, messages and endpoints that attacks are made of.
+//! Bytes, messages and endpoints that attacks are made of.
 
 use std::net::TcpListener;
 
 use zre_proto::{Body, Endpoint, GroupName, Message};
 
-/// Octets that look random and are the same each time.
+/// Bytes that look random and are the same each time.
 pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    pub(crate) fn octets(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         let next = || {
             self.0 = self
                 .0

@@ -1,31 +1,30 @@
-//! What an application hears, held against the order that [`Event`] promises.
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use zre_core::{Engine, Event};
 use zre_proto::{GroupName, PeerId};
 
-/// The peers that have entered by what was heard, and their groups.
+/// Holds an engine's events against the order that [`Event`] promises, and against its queries.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct EventOrder {
+    /// The peers that are there by the events so far, with their groups.
     peers: BTreeMap<PeerId, BTreeSet<GroupName>>,
-    stopped: bool,
-    /// How many enters and exits there were.
-    pub(crate) turns: usize,
+    is_stopped: bool,
+    /// How many events said that a peer entered or exited.
+    pub(crate) enters_and_exits: usize,
 }
 
-impl Heard {
-    /// Takes note of an event, which must have its place: a peer enters, does something, and exits.
-    pub(crate) fn take(&mut self, event: &Event) {
-        assert!(!self.stopped, "{event:?} behind Stop");
+impl EventOrder {
+    /// The next event, which must have its place: a peer enters, does something, and exits.
+    pub(crate) fn check(&mut self, event: &Event) {
+        assert!(!self.is_stopped, "{event:?} behind Stop");
         match event {
             Event::Enter { peer, .. } => {
-                self.turns += 1;
+                self.enters_and_exits += 1;
                 let earlier = self.peers.insert(*peer, BTreeSet::new());
                 assert_eq!(earlier, None, "{peer} enters twice");
             }
             Event::Exit { peer, .. } => {
-                self.turns += 1;
+                self.enters_and_exits += 1;
                 let earlier = self.peers.remove(peer);
                 assert!(earlier.is_some(), "{peer} exits and was not there");
             }
@@ -37,7 +36,7 @@ impl Heard {
                 let was_in = self.groups(*peer).remove(group);
                 assert!(was_in, "{peer} leaves {group} and was not in it");
             }
-            Event::Stop => self.stopped = true,
+            Event::Stop => self.is_stopped = true,
             other => {
                 let peer = other.peer().expect("it is about a peer");
                 self.groups(peer);
@@ -45,15 +44,15 @@ impl Heard {
         }
     }
 
-    /// Once everything has been heard, the queries say what the events said.
-    pub(crate) fn agrees_with(&self, engine: &Engine) {
-        if self.stopped {
+    /// Once all events have been taken, the queries say what the events said.
+    pub(crate) fn check_queries(&self, engine: &Engine) {
+        if self.is_stopped {
             assert_eq!(engine.node().peers().count(), 0);
             return;
         }
         let known: Vec<_> = engine.node().peers().collect();
-        let heard: Vec<_> = self.peers.keys().copied().collect();
-        assert_eq!(known, heard);
+        let entered: Vec<_> = self.peers.keys().copied().collect();
+        assert_eq!(known, entered);
         let mut members: BTreeMap<&GroupName, Vec<PeerId>> = BTreeMap::new();
         for (peer, groups) in &self.peers {
             let info = engine.node().peer(*peer).expect("it has entered");
@@ -69,7 +68,7 @@ impl Heard {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped
+        self.is_stopped
     }
 
     fn groups(&mut self, peer: PeerId) -> &mut BTreeSet<GroupName> {
