@@ -9,7 +9,7 @@
 //! node.shout("CHAT", "hello")?;
 //! for event in node.events() {
 //!     if let Event::Shout { name, content, .. } = event {
-//!         println!("{name}: {}", content.to_str_lossy());
+//!         println!("{name}: {}", content.to_string_lossy());
 //!     }
 //! }
 //! # Ok(())

@@ -111,11 +111,11 @@ impl Common {
         builder = builder
             .port(self.port()?)
             .beacon_interval(self.presence.interval)
-            .evasive_timeout(self.presence.evasive())
-            .expired_timeout(self.presence.expired)
+            .evasive_after(self.presence.evasive())
+            .expired_after(self.presence.expired)
             .linger(self.linger);
         if let Some(uuid) = self.uuid {
-            builder = builder.uuid(uuid.uuid());
+            builder = builder.id(uuid.uuid());
         }
         for (name, value) in self.headers()? {
             builder = builder.header(name, value);

@@ -15,7 +15,7 @@
 //!     node.shout("CHAT", "hello").await?;
 //!     while let Some(event) = node.recv().await {
 //!         if let Event::Shout { name, content, .. } = event {
-//!             println!("{name}: {}", content.to_str_lossy());
+//!             println!("{name}: {}", content.to_string_lossy());
 //!         }
 //!     }
 //!     Ok(())

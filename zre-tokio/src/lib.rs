@@ -10,7 +10,7 @@
 //! while let Some(event) = node.recv().await {
 //!     match event {
 //!         Event::Enter { peer, name, .. } => println!("{name} is here, as {peer}"),
-//!         Event::Shout { name, content, .. } => println!("{name}: {}", content.to_str_lossy()),
+//!         Event::Shout { name, content, .. } => println!("{name}: {}", content.to_string_lossy()),
 //!         Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
 //!         _ => {}
 //!     }

@@ -98,7 +98,7 @@ fn check(event: &LinkEvent, is_connecting: bool) {
         LinkEvent::Open { peer } => assert_eq!(peer.is_none(), is_connecting),
         LinkEvent::Message(message) => {
             assert!(message.first.len() <= FIRST_FRAME);
-            let size = message.first.len() + message.rest.size();
+            let size = message.first.len() + message.rest.byte_len();
             assert!(size <= MESSAGE + FIRST_FRAME && message.rest.len() <= FRAMES);
         }
         other => panic!("{other:?}"),

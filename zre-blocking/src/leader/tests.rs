@@ -368,7 +368,7 @@ fn each_event_goes_to_one_of_many_who_wait_in_different_ways() {
         all.map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     let number = |event: &Event| match event {
-        Event::Whisper { content, .. } => content.to_str_lossy().parse().ok(),
+        Event::Whisper { content, .. } => content.to_string_lossy().parse().ok(),
         _ => None,
     };
     for events in &received {
@@ -399,7 +399,10 @@ fn the_end_of_a_burst_arrives_while_the_sender_turns_to_something_else() {
             let Event::Whisper { content, .. } = next(&bob) else {
                 panic!("only whispers");
             };
-            assert_eq!(content.to_str_lossy(), (burst * 200 + number).to_string());
+            assert_eq!(
+                content.to_string_lossy(),
+                (burst * 200 + number).to_string()
+            );
         }
     }
 }

@@ -149,17 +149,18 @@ impl Room<'_> {
             }),
             #[rustfmt::skip]
             Event::Shout { name, group, content, .. } if group == self.group => {
-                Some(format!("{name}: {}", content.to_str_lossy()))
+                Some(format!("{name}: {}", content.to_string_lossy()))
             },
             Event::Shout {
                 name,
                 group,
                 content,
                 ..
-            } => Some(format!("{name} in {group}: {}", content.to_str_lossy())),
-            Event::Whisper { name, content, .. } => {
-                Some(format!("{name}, to you alone: {}", content.to_str_lossy()))
-            }
+            } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
+            Event::Whisper { name, content, .. } => Some(format!(
+                "{name}, to you alone: {}",
+                content.to_string_lossy()
+            )),
             _ => None,
         }
     }

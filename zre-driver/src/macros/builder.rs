@@ -32,11 +32,6 @@ macro_rules! builder {
                 self
             }
 
-            #[doc(hidden)]
-            pub fn uuid(self, uuid: impl Into<PeerId>) -> Self {
-                self.id(uuid)
-            }
-
             /// Adds a header that peers see when they meet the node; its name has at most 255
             /// bytes.
             pub fn header(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
@@ -125,16 +120,6 @@ macro_rules! builder {
                 /// How long stopping waits until peers have taken what was sent to them; 5 s unless
                 /// set.
                 linger,
-            }
-
-            #[doc(hidden)]
-            pub fn evasive_timeout(self, time: ::std::time::Duration) -> Self {
-                self.evasive_after(time)
-            }
-
-            #[doc(hidden)]
-            pub fn expired_timeout(self, time: ::std::time::Duration) -> Self {
-                self.expired_after(time)
             }
 
             /// How much the node holds; see [`Limits`] for the defaults.
