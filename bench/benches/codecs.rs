@@ -8,7 +8,7 @@ use std::hint::black_box;
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use zre_bench::work::{Encoded, beacon, messages};
-use zre_net::core::proto::{
+use zre_core::proto::{
     Beacon,
     zmtp::{FrameHeader, Greeting, Mechanism},
 };

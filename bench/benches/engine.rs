@@ -1,4 +1,5 @@
-//! The time that the core takes, from the command to the octets, from the octets to the event, and for beacons.
+//! The time that the core takes, from the command to the bytes, from the bytes to the event, and
+//! for beacons.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use zre_bench::work::{Couple, Watcher};
-use zre_net::core::proto::Content;
+use zre_core::proto::Content;
 
 /// Messages that are sent, and read, at once.
 const BATCH: usize = 64;
@@ -20,7 +21,8 @@ fn content(size: usize) -> Content {
     Bytes::from(vec![1; size]).into()
 }
 
-/// Octets that are read must be new, as messages are numbered: the other engine writes them, and that is not timed.
+/// Bytes that are read must be new, as messages are numbered: the other engine writes them, and
+/// that is not timed.
 fn read(bencher: &mut Bencher<'_>, size: usize) {
     let (mut couple, content) = (Couple::new(), content(size));
     bencher.iter_custom(|batches| {

@@ -1,4 +1,5 @@
-//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a small change shows.
+//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a
+//! small change shows.
 //!
 //! `zre-bench-instructions` compares the counts with those in `baseline.json`.
 
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use zre_bench::work::{self, Couple, Encoded, Watcher};
-use zre_net::core::proto::{Beacon, BeaconError, Content, Message, MessageError};
+use zre_core::proto::{Beacon, BeaconError, Content, Message, MessageError};
 
 /// Messages that are sent, and read, at once.
 const BATCH: usize = 64;

@@ -14,7 +14,8 @@ use crate::{
     results::{Experiment, Results},
 };
 
-/// Measures everything, and says on standard error how far it is. What fails is noted, and the rest goes on.
+/// Measures everything, and says on standard error how far it is. What fails is noted, and the rest
+/// goes on.
 ///
 /// # Errors
 ///
@@ -60,8 +61,8 @@ fn measure(program: &Path, experiment: Experiment, job: &Job) -> Result<Figures,
     match (experiment, job.task) {
         (Experiment::RoundTrip { awake: true, .. }, _) => {
             let spinners = Spinners::start(program, job.warm_up + job.time * 2)?;
-            // The system puts the two ends on one core or on two as it likes, and for everybody that makes more of a
-            // difference than all that they do.
+            // The system puts the two ends on one core or on two as it likes, and for everybody
+            // that makes more of a difference than all that they do.
             let job = Job {
                 core: Some(0),
                 ..job.clone()

@@ -103,7 +103,7 @@ pub struct Job {
     pub side: Side,
     /// What is measured.
     pub task: Task,
-    /// Octets of a message.
+    /// Bytes of a message.
     pub size: usize,
     /// How many messages to measure at most.
     pub count: usize,

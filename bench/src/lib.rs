@@ -1,8 +1,8 @@
 //! Measures ZRE nodes against bare TCP and libzmq, and says which targets they meet.
 //!
-//! The program starts itself again for each end of each measurement, so that two processes talk to each other
-//! over loopback and begin alike. [`compare`](compare::run) is the side that starts them and reads their figures;
-//! [`ends`] is what they do.
+//! The program starts itself again for each end of each measurement, so that two processes talk to
+//! each other over loopback and begin alike. [`compare`](compare::run) is the side that starts them
+//! and reads their figures; [`ends`] is what they do.
 
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]

@@ -21,8 +21,8 @@ mod program {
 
     /// Compare ZRE nodes with bare TCP and libzmq on this machine.
     ///
-    /// Everything stays on loopback. Each figure is the median of several rounds, in which the systems take turns;
-    /// each end of a measurement is a process of its own.
+    /// Everything stays on loopback. Each figure is the median of several rounds, in which the
+    /// systems take turns; each end of a measurement is a process of its own.
     #[derive(Debug, Parser)]
     #[command(name = "zre-bench", args_conflicts_with_subcommands = true)]
     struct Cli {

@@ -25,7 +25,7 @@ pub struct Plan {
     #[arg(long, value_name = "PART", value_delimiter = ',', value_enum)]
     pub only: Vec<Part>,
 
-    /// Measure only messages of these sizes, in octets
+    /// Measure only messages of these sizes, in bytes
     #[arg(long, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     pub sizes: Vec<usize>,
 

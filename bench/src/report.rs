@@ -77,7 +77,8 @@ fn columns(experiment: Experiment) -> Vec<Column> {
     }
 }
 
-/// The medians of one experiment; those of the first column and of p99 also as multiples of the rival's.
+/// The medians of one experiment; those of the first column and of p99 also as multiples of the
+/// rival's.
 fn table(results: &Results, experiment: Experiment) -> String {
     let columns = columns(experiment);
     let rival = rival(experiment);

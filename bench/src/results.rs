@@ -12,19 +12,19 @@ use crate::job::{Figures, System};
 pub enum Experiment {
     /// How long a message takes there and back.
     RoundTrip {
-        /// Octets of the message.
+        /// Bytes of the message.
         size: usize,
         /// Whether every core is kept from going to sleep.
         awake: bool,
     },
     /// How many messages arrive in a second.
     OneWay {
-        /// Octets of a message.
+        /// Bytes of a message.
         size: usize,
     },
     /// What a message to a group costs its sender.
     Shout {
-        /// Octets of a message.
+        /// Bytes of a message.
         size: usize,
     },
     /// The memory that an idle peer takes.
@@ -33,7 +33,7 @@ pub enum Experiment {
     Crowd,
     /// Allocations for each message.
     Allocations {
-        /// Octets of a message.
+        /// Bytes of a message.
         size: usize,
     },
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Buf as _, Bytes};
-use zre_net::core::{
+use zre_core::{
     Config, Engine, Event, Instant, LinkId, Output,
     proto::{
         Beacon, Body, Content, GroupName, Headers, Hello, Message, MessageError, MessageLimits,
@@ -123,7 +123,7 @@ impl Encoded {
     }
 }
 
-/// A beacon's octets.
+/// A beacon's bytes.
 pub fn beacon() -> Bytes {
     let beacon = Beacon {
         peer: [7; 16].into(),
@@ -156,7 +156,8 @@ impl Couple {
         Self { alice, bob, link }
     }
 
-    /// Whispers from Alice to Bob, as far as the octets, and says how many wait to be [written](Couple::written).
+    /// Whispers from Alice to Bob, as far as the bytes, and says how many wait to be
+    /// [written](Couple::written).
     pub fn whisper(&mut self, messages: usize, content: &Content) -> usize {
         let bob = self.bob.node().id();
         for _ in 0..messages {
@@ -166,7 +167,8 @@ impl Couple {
         self.waiting()
     }
 
-    /// Shouts from Alice, as far as the octets, and says how many wait to be [written](Couple::written).
+    /// Shouts from Alice, as far as the bytes, and says how many wait to be
+    /// [written](Couple::written).
     pub fn shout(&mut self, messages: usize, content: &Content) -> usize {
         let group = group();
         for _ in 0..messages {
@@ -338,7 +340,7 @@ fn write(engine: &mut Engine, link: LinkId) -> Bytes {
     octets
 }
 
-/// Larger pieces are copied by an instruction that valgrind counts once for each octet.
+/// Larger pieces are copied by an instruction that valgrind counts once for each byte.
 const PIECE: usize = 1 << 10;
 
 fn feed(engine: &mut Engine, link: LinkId, mut octets: &[u8]) {

@@ -1,19 +1,29 @@
-//! Takes requests from a dealer, on tasks: one source for tokio, smol and async-std (`--runtime`).
+//! Takes requests from a dealer, on tasks: one source for tokio, smol and a bare executor (`--runtime`).
 //!
-//! `zre_tokio::Node` and `zre_smol::Node` are the same [`zre_net::Node`] over different streams, so code that is generic over
-//! the stream runs on either. A program for one runtime names that crate's `Node` and needs no generics.
+//! `zre_tokio::Node` and `zre_smol::Node` have the same methods; `async_node` puts a trait over them.
+//! A program for one runtime names that crate's `Node` and needs no trait.
 //!
 //! See `dealer_async`. Any mix of the two dealers and the two clients works.
 
 #![forbid(unsafe_code)]
 
-use std::{error::Error, process};
+mod async_node;
 
+use std::{error::Error, process, time::Duration};
+
+use async_node::AsyncNode;
+use zre_core::{Event, proto::Headers};
 use zre_examples::{Arguments, GROUP, ROLE, Request};
-use zre_net::{
-    Builder, Node, Stream,
-    core::{Event, proto::Headers},
-};
+
+/// The same settings for either runtime.
+macro_rules! builder {
+    ($adapter:ident, $arguments:ident) => {
+        $adapter::Node::builder($arguments.name("client"))
+            .interface($arguments.interface())
+            .port($arguments.port()?)
+            .join(GROUP)
+    };
+}
 
 const TOO_LATE: &str = "no dealer came and went in time";
 
@@ -23,13 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments, die_after),
         "smol" => on_smol(&arguments, die_after),
-        "async-std" => on_async_std(&arguments, die_after),
+        "executor" => on_an_executor(&arguments, die_after),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
 
 fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder::<zre_tokio::Tcp>(arguments)?);
+    let (time, builder) = (arguments.time()?, builder!(zre_tokio, arguments));
     tokio::runtime::Runtime::new()?.block_on(async {
         let node = builder.start().await?;
         let served = tokio::time::timeout(time, serve(node, die_after)).await;
@@ -38,39 +48,39 @@ fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>>
 }
 
 fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder(arguments)?);
+    let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let node = zre_smol::spawn(builder)?;
-    smol::block_on(async {
-        let served = async {
-            serve(node, die_after).await;
-            Ok(())
-        };
-        let too_late = async {
-            smol::Timer::after(time).await;
-            Err(TOO_LATE.into())
-        };
-        smol::future::or(served, too_late).await
-    })
+    smol::block_on(served_in_time(node, die_after, time))
 }
 
-fn on_async_std(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let (time, builder) = (arguments.time()?, builder::<zre_smol::Tcp>(arguments)?);
+/// The driver is a future like others: it runs wherever the program spawns it.
+fn on_an_executor(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+    let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let (node, driver) = builder.start()?;
-    async_std::task::spawn(driver);
-    let served = async_std::future::timeout(time, serve(node, die_after));
-    async_std::task::block_on(served).map_err(|_| TOO_LATE.into())
+    let executor = smol::LocalExecutor::new();
+    executor.spawn(driver).detach();
+    smol::block_on(executor.run(served_in_time(node, die_after, time)))
 }
 
-fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
-    Ok(Builder::new(arguments.name("client"))
-        .interface(arguments.interface())
-        .port(arguments.port()?)
-        .join(GROUP))
+async fn served_in_time(
+    node: impl AsyncNode,
+    die_after: u32,
+    time: Duration,
+) -> Result<(), Box<dyn Error>> {
+    let served = async {
+        serve(node, die_after).await;
+        Ok(())
+    };
+    let too_late = async {
+        smol::Timer::after(time).await;
+        Err(TOO_LATE.into())
+    };
+    smol::future::or(served, too_late).await
 }
 
 /// Ends when the dealer goes.
-async fn serve<S: Stream>(node: Node<S>, die_after: u32) {
-    println!("{} waits for a dealer", node.name());
+async fn serve(node: impl AsyncNode, die_after: u32) {
+    println!("{} waits for a dealer", node.shown_name());
     let mut answered = 0;
     let mut dealer = None;
     while let Some(event) = node.recv().await {

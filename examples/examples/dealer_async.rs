@@ -1,35 +1,45 @@
 //! Hands requests round-robin to the clients in a group and collects their answers, on tasks: one source for tokio,
-//! smol and async-std (`--runtime`).
+//! smol and a bare executor (`--runtime`).
 //!
 //! A client that dies is noticed within a fraction of a second, and one that does not answer in time is not waited for: what
 //! it had goes to the others. In two terminals: `cargo run --example client_async` and `cargo run --example dealer_async`.
 
 #![forbid(unsafe_code)]
 
+mod async_node;
+
 use std::{
     error::Error,
     time::{Duration, Instant},
 };
 
+use async_node::AsyncNode;
 use smol::future;
+use zre_core::{Event, proto::GroupName};
 use zre_examples::{Answer, Arguments, Dealing, GROUP, ROLE};
-use zre_net::{
-    Builder, Node, Stream, core,
-    core::{Event, proto::GroupName},
-};
+
+/// The same settings for either runtime.
+macro_rules! builder {
+    ($adapter:ident, $arguments:ident) => {
+        $adapter::Node::builder($arguments.name("dealer"))
+            .header(ROLE.0, ROLE.1)
+            .interface($arguments.interface())
+            .port($arguments.port()?)
+    };
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&["runtime", "clients", "requests", "patience-ms"])?;
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments),
         "smol" => on_smol(&arguments),
-        "async-std" => on_async_std(&arguments),
+        "executor" => on_an_executor(&arguments),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
 
 fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let builder = builder::<zre_tokio::Tcp>(arguments)?;
+    let builder = builder!(zre_tokio, arguments);
     tokio::runtime::Runtime::new()?.block_on(async {
         let node = builder.start().await?;
         Dealer::new(node, arguments)?.run(tokio::time::sleep).await
@@ -37,30 +47,26 @@ fn on_tokio(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn on_smol(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let node = zre_smol::spawn(builder(arguments)?)?;
+    let node = zre_smol::spawn(builder!(zre_smol, arguments))?;
     let mut dealer = Dealer::new(node, arguments)?;
-    smol::block_on(dealer.run(|time| async move {
-        smol::Timer::after(time).await;
-    }))
+    smol::block_on(dealer.run(sleep))
 }
 
-fn on_async_std(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let (node, driver) = builder::<zre_smol::Tcp>(arguments)?.start()?;
-    async_std::task::spawn(driver);
+/// The driver is a future like others: it runs wherever the program spawns it.
+fn on_an_executor(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (node, driver) = builder!(zre_smol, arguments).start()?;
+    let executor = smol::LocalExecutor::new();
+    executor.spawn(driver).detach();
     let mut dealer = Dealer::new(node, arguments)?;
-    async_std::task::block_on(dealer.run(async_std::task::sleep))
+    smol::block_on(executor.run(dealer.run(sleep)))
 }
 
-fn builder<R>(arguments: &Arguments) -> Result<Builder<R>, String> {
-    let (name, role) = ROLE;
-    Ok(Builder::new(arguments.name("dealer"))
-        .header(name, role)
-        .interface(arguments.interface())
-        .port(arguments.port()?))
+async fn sleep(time: Duration) {
+    smol::Timer::after(time).await;
 }
 
-struct Dealer<S: Stream> {
-    node: Node<S>,
+struct Dealer<N> {
+    node: N,
     dealing: Dealing,
     group: GroupName,
     /// How many clients are waited for before it begins.
@@ -68,8 +74,8 @@ struct Dealer<S: Stream> {
     end: Instant,
 }
 
-impl<S: Stream> Dealer<S> {
-    fn new(node: Node<S>, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
+impl<N: AsyncNode> Dealer<N> {
+    fn new(node: N, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let patience = Duration::from_millis(arguments.value("patience-ms", 1000)?);
         Ok(Self {
             end: Instant::now() + arguments.time()?,
@@ -100,7 +106,7 @@ impl<S: Stream> Dealer<S> {
     async fn deal_until_answered<F>(
         &mut self,
         sleep: impl Fn(Duration) -> F,
-    ) -> Result<(), core::Error>
+    ) -> Result<(), zre_core::Error>
     where
         F: Future<Output = ()>,
     {
@@ -159,7 +165,7 @@ impl<S: Stream> Dealer<S> {
         }
     }
 
-    async fn deal(&mut self) -> Result<(), core::Error> {
+    async fn deal(&mut self) -> Result<(), zre_core::Error> {
         if self.dealing.clients() >= self.least {
             self.least = 0;
         }
@@ -172,7 +178,7 @@ impl<S: Stream> Dealer<S> {
                 .await
             {
                 // Its exit is among the next events, and then the request goes to another client.
-                Ok(()) | Err(core::Error::UnknownPeer(_)) => {}
+                Ok(()) | Err(zre_core::Error::UnknownPeer(_)) => {}
                 Err(error) => return Err(error),
             }
         }

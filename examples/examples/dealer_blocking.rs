@@ -58,7 +58,7 @@ impl Dealer {
                 Err(RecvTimeoutError::Timeout) => {
                     self.take_back_overdue();
                 }
-                Err(RecvTimeoutError::Stopped) => return Ok(()),
+                Err(_) => return Ok(()),
             }
             self.deal()?;
         }

@@ -259,7 +259,7 @@ impl OverLibzmq {
                 name,
                 content,
             } => {
-                println!("libzmq: {name} whispers: {}", content.to_str_lossy());
+                println!("libzmq: {name} whispers: {}", content.to_string_lossy());
                 self.thank(peer)
             }
             _ => Ok(()),
@@ -358,7 +358,7 @@ async fn converse(node: &zre_tokio::Node) -> Result<(), zre_tokio::Error> {
                 node.whisper(peer, "welcome").await?;
             }
             Event::Whisper { name, content, .. } => {
-                println!("tokio: {name} whispers: {}", content.to_str_lossy());
+                println!("tokio: {name} whispers: {}", content.to_string_lossy());
             }
             Event::Exit { name, reason, .. } => {
                 println!("tokio: {name} is gone: {reason}");

@@ -81,7 +81,7 @@ mod unix {
                 Event::Enter { name, .. } => println!("{name} is here"),
                 Event::Join { name, group, .. } => println!("{name} joins {group}"),
                 Event::Shout { name, content, .. } => {
-                    println!("{name} says: {}", content.to_str_lossy());
+                    println!("{name} says: {}", content.to_string_lossy());
                 }
                 Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
                 Event::Stop => println!("stopped"),

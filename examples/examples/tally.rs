@@ -58,7 +58,7 @@ fn count(node: &Node, tally: &mut Tally, presses: &Receiver<()>, end: Instant) {
         match node.recv_timeout(Duration::from_millis(10)) {
             Ok(event) => tally.handle_event(&event, &mut Real(node)),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Stopped) => return,
+            Err(_) => return,
         }
         if tally.total() != shown {
             shown = tally.total();

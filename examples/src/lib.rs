@@ -27,3 +27,20 @@ pub struct Embedding;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/SIMULATING.md")]
 pub struct Simulating;
+
+/// The pages of the crates, so that their programs are compiled and run.
+#[cfg(doctest)]
+mod crate_pages {
+    #[doc = include_str!("../../zre-proto/README.md")]
+    pub struct Proto;
+    #[doc = include_str!("../../zre-core/README.md")]
+    pub struct Core;
+    #[doc = include_str!("../../zre-tokio/README.md")]
+    pub struct Tokio;
+    #[doc = include_str!("../../zre-smol/README.md")]
+    pub struct Smol;
+    #[doc = include_str!("../../zre-blocking/README.md")]
+    pub struct Blocking;
+    #[doc = include_str!("../../zre-sim/README.md")]
+    pub struct Sim;
+}

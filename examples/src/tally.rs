@@ -75,7 +75,7 @@ impl Tally {
     /// Counts only grow, so the larger is the newer, in whatever order they come. Anybody can send anything: what is no
     /// count is ignored.
     fn merge(&mut self, content: &Content) {
-        for line in content.to_str_lossy().lines() {
+        for line in content.to_string_lossy().lines() {
             let read = line.split_once(' ').and_then(|(id, count)| {
                 let id: PeerId = id.parse().ok()?;
                 let count: u64 = count.parse().ok()?;

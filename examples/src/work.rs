@@ -253,7 +253,7 @@ mod tests {
             numbers: vec![1, -2],
         };
         let content = request.to_content();
-        assert_eq!(content.to_str_lossy(), r#"{"id":7,"numbers":[1,-2]}"#);
+        assert_eq!(content.to_string_lossy(), r#"{"id":7,"numbers":[1,-2]}"#);
         assert_eq!(Request::from_content(&content), Some(request));
         assert_eq!(Request::from_content(&"hello".into()), None);
     }

@@ -11,12 +11,12 @@ type Example = (&'static str, &'static [&'static str]);
 const BLOCKING_DEALER: Example = ("dealer_blocking", &[]);
 const TOKIO_DEALER: Example = ("dealer_async", &["--runtime", "tokio"]);
 const SMOL_DEALER: Example = ("dealer_async", &["--runtime", "smol"]);
-const ASYNC_STD_DEALER: Example = ("dealer_async", &["--runtime", "async-std"]);
+const EXECUTOR_DEALER: Example = ("dealer_async", &["--runtime", "executor"]);
 
 const BLOCKING_CLIENT: Example = ("client_blocking", &[]);
 const TOKIO_CLIENT: Example = ("client_async", &["--runtime", "tokio"]);
 const SMOL_CLIENT: Example = ("client_async", &["--runtime", "smol"]);
-const ASYNC_STD_CLIENT: Example = ("client_async", &["--runtime", "async-std"]);
+const EXECUTOR_CLIENT: Example = ("client_async", &["--runtime", "executor"]);
 
 fn start((example, runtime): Example, port: u16, arguments: &[&str]) -> Program {
     Program::start(example, port, &[runtime, arguments].concat())
@@ -79,12 +79,12 @@ fn a_dealer_on_tokio_survives_a_client_that_dies() {
 
 #[test]
 fn a_dealer_on_smol_survives_a_client_that_dies() {
-    survives_a_death(SMOL_DEALER, SMOL_CLIENT, ASYNC_STD_CLIENT);
+    survives_a_death(SMOL_DEALER, SMOL_CLIENT, EXECUTOR_CLIENT);
 }
 
 #[test]
-fn a_dealer_on_async_std_survives_a_client_that_dies() {
-    survives_a_death(ASYNC_STD_DEALER, ASYNC_STD_CLIENT, BLOCKING_CLIENT);
+fn a_dealer_on_a_bare_executor_survives_a_client_that_dies() {
+    survives_a_death(EXECUTOR_DEALER, EXECUTOR_CLIENT, BLOCKING_CLIENT);
 }
 
 /// Whoever is in the group and does not answer only costs time.
@@ -125,8 +125,8 @@ fn an_async_dealer_does_not_wait_for_ever() {
 fn whoever_is_alone_ends_in_time_and_fails() {
     let (port, other_port) = (free_port(), free_port());
     // Dealers among themselves are alone, and so are clients.
-    let dealers = [BLOCKING_DEALER, TOKIO_DEALER, SMOL_DEALER, ASYNC_STD_DEALER];
-    let clients = [BLOCKING_CLIENT, TOKIO_CLIENT, SMOL_CLIENT, ASYNC_STD_CLIENT];
+    let dealers = [BLOCKING_DEALER, TOKIO_DEALER, SMOL_DEALER, EXECUTOR_DEALER];
+    let clients = [BLOCKING_CLIENT, TOKIO_CLIENT, SMOL_CLIENT, EXECUTOR_CLIENT];
     let dealers = dealers.map(|dealer| start(dealer, port, &["--seconds", "1"]));
     let clients = clients.map(|client| start(client, other_port, &["--seconds", "1"]));
     for dealer in dealers {

@@ -22,9 +22,9 @@ fn next(node: &Node) -> Event {
 fn next_message(node: &Node) -> String {
     loop {
         match next(node) {
-            Event::Shout { content, .. } => return format!("shout: {}", content.to_str_lossy()),
+            Event::Shout { content, .. } => return format!("shout: {}", content.to_string_lossy()),
             Event::Whisper { content, .. } => {
-                return format!("whisper: {}", content.to_str_lossy());
+                return format!("whisper: {}", content.to_string_lossy());
             }
             _ => {}
         }

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| zre_fuzz_targets::engine(octets));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| zre_fuzz_targets::engine(bytes));

@@ -1,5 +1,6 @@
-//! A node of any adapter as JSON lines on standard input and output, as `zre pipe` has them: what the
-//! rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR --name=NAME ..`
+//! A node of any adapter as JSON lines on standard input and output, as `zre pipe` has them: what
+//! the rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR
+//! --name=NAME ..`
 
 #![allow(
     clippy::indexing_slicing,
@@ -51,7 +52,10 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
     for argument in arguments {
         let (flag, value) = argument.split_once('=').unwrap_or((&argument, ""));
         let value = value.to_owned();
-        let milliseconds = || value.parse().map(Duration::from_millis);
+        let milliseconds = || {
+            let number = value.strip_suffix("ms").unwrap_or(&value);
+            number.parse().map(Duration::from_millis)
+        };
         match flag {
             "--name" => options.name = Some(value),
             "--uuid" => options.uuid = Some(value.parse()?),

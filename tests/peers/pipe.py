@@ -21,9 +21,9 @@ def parse_options(description):
     parser.add_argument("--group", action="append", default=[])
     parser.add_argument("--interface")
     parser.add_argument("--port", type=int, help="discovery port")
-    parser.add_argument("--interval", type=int, help="milliseconds between beacons")
-    parser.add_argument("--evasive", type=int, help="milliseconds")
-    parser.add_argument("--expired", type=int, help="milliseconds")
+    parser.add_argument("--interval", type=_milliseconds, help="time between beacons, such as 250ms")
+    parser.add_argument("--evasive", type=_milliseconds, help="such as 5000ms")
+    parser.add_argument("--expired", type=_milliseconds, help="such as 5000ms")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 
@@ -33,6 +33,13 @@ def _header(text):
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not K=V")
     return name, value
+
+
+def _milliseconds(text):
+    number, unit, rest = text.partition("ms")
+    if not unit or rest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 250ms")
+    return int(number)
 
 
 class Pipe:

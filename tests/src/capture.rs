@@ -1,4 +1,5 @@
-//! Reads the recorded conversations in `tests/captures`: datagrams, and TCP connections put together again.
+//! Reads the recorded conversations in `tests/captures`: datagrams, and TCP connections put
+//! together again.
 //!
 //! It knows what those files hold and no more: classic pcap, microseconds, Ethernet, IPv4 without
 //! fragments. That is less than the interface of a crate for all captures, so it needs none.
@@ -43,7 +44,7 @@ pub struct Datagram {
     pub payload: Bytes,
 }
 
-/// A TCP connection; one that was refused has no octets.
+/// A TCP connection; one that was refused has no bytes.
 #[derive(Debug)]
 pub struct Connection {
     /// When the client asked for it, counted from the capture's first packet.
@@ -68,15 +69,15 @@ pub enum Side {
     Server,
 }
 
-/// Octets that one side of a connection sent in one segment.
+/// Bytes that one side of a connection sent in one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// When they were complete, counted from the capture's first packet.
     pub at: Duration,
     /// Who sent them.
     pub from: Side,
-    /// The octets, none of them seen before.
-    pub octets: Bytes,
+    /// The bytes, none of them seen before.
+    pub bytes: Bytes,
 }
 
 impl Capture {
@@ -180,10 +181,10 @@ impl Connection {
         &self.chunks
     }
 
-    /// All octets that one side sent.
-    pub fn octets(&self, from: Side) -> Bytes {
+    /// All bytes that one side sent.
+    pub fn bytes(&self, from: Side) -> Bytes {
         let chunks = self.chunks.iter().filter(|chunk| chunk.from == from);
-        chunks.flat_map(|chunk| chunk.octets.clone()).collect()
+        chunks.flat_map(|chunk| chunk.bytes.clone()).collect()
     }
 
     fn new(opened_at: Duration, client: SocketAddr, server: SocketAddr) -> Self {
@@ -216,7 +217,7 @@ impl Connection {
             Side::Server => &mut self.from_server,
         };
         let fresh = stream.add(segment);
-        let chunk = |octets| Chunk { at, from, octets };
+        let chunk = |bytes| Chunk { at, from, bytes };
         self.chunks.extend(fresh.into_iter().map(chunk));
     }
 }
@@ -227,7 +228,7 @@ struct Segment {
     to: SocketAddr,
     sequence: u32,
     flags: u8,
-    octets: Bytes,
+    bytes: Bytes,
 }
 
 impl Segment {
@@ -243,14 +244,14 @@ impl Segment {
             to,
             sequence,
             flags: header.get_u8(),
-            octets: packet,
+            bytes: packet,
         })
     }
 }
 
-/// Puts the octets of one direction in order; sequence numbers become positions in the stream.
+/// Puts the bytes of one direction in order; sequence numbers become positions in the stream.
 ///
-/// A recorded stream is far shorter than the 2^31 octets from which positions would be ambiguous.
+/// A recorded stream is far shorter than the 2^31 bytes from which positions would be ambiguous.
 #[derive(Debug, Default)]
 struct Reassembly {
     first: u32,
@@ -259,41 +260,42 @@ struct Reassembly {
 }
 
 impl Reassembly {
-    /// The octets that this segment completes, without those that were there already.
+    /// The bytes that this segment completes, without those that were there already.
     fn add(&mut self, segment: &Segment) -> Vec<Bytes> {
         if segment.flags & SYN != 0 {
             self.first = segment.sequence.wrapping_add(1);
             return Vec::new();
         }
         let position = segment.sequence.wrapping_sub(self.first);
-        // A keep-alive repeats the octet before the position that comes next, also at the very start.
-        if segment.octets.is_empty() || position > u32::MAX / 2 {
+        // A keep-alive repeats the byte before the position that comes next, also at the very
+        // start.
+        if segment.bytes.is_empty() || position > u32::MAX / 2 {
             return Vec::new();
         }
         let waiting = self.early.entry(position).or_default();
-        if waiting.len() < segment.octets.len() {
-            *waiting = segment.octets.clone();
+        if waiting.len() < segment.bytes.len() {
+            *waiting = segment.bytes.clone();
         }
         self.take_complete()
     }
 
     fn take_complete(&mut self) -> Vec<Bytes> {
         let mut fresh = Vec::new();
-        for (position, mut octets) in mem::take(&mut self.early) {
+        for (position, mut bytes) in mem::take(&mut self.early) {
             let Some(repeated) = self.complete.checked_sub(position) else {
-                self.early.insert(position, octets);
+                self.early.insert(position, bytes);
                 continue;
             };
-            let repeated = octets.len().min(repeated as usize);
-            octets.advance(repeated);
-            self.complete += u32::try_from(octets.len()).unwrap_or(u32::MAX);
-            fresh.extend((!octets.is_empty()).then_some(octets));
+            let repeated = bytes.len().min(repeated as usize);
+            bytes.advance(repeated);
+            self.complete += u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            fresh.extend((!bytes.is_empty()).then_some(bytes));
         }
         fresh
     }
 }
 
-/// The time of the next packet, and its octets; `None` if the file or the packet is cut short.
+/// The time of the next packet, and its bytes; `None` if the file or the packet is cut short.
 fn take_record(file: &mut Bytes) -> Option<(Duration, Bytes)> {
     let mut header = take(file, 16)?;
     let seconds = header.get_u32_le();
@@ -306,8 +308,8 @@ fn take_record(file: &mut Bytes) -> Option<(Duration, Bytes)> {
     Some((time, take(file, captured as usize)?))
 }
 
-fn take(octets: &mut Bytes, count: usize) -> Option<Bytes> {
-    (count <= octets.len()).then(|| octets.split_to(count))
+fn take(bytes: &mut Bytes, count: usize) -> Option<Bytes> {
+    (count <= bytes.len()).then(|| bytes.split_to(count))
 }
 
 #[cfg(test)]
@@ -316,21 +318,21 @@ mod tests {
 
     const FIRST: u32 = u32::MAX - 2;
 
-    fn segment(position: u32, octets: &'static [u8], flags: u8) -> Segment {
+    fn segment(position: u32, bytes: &'static [u8], flags: u8) -> Segment {
         let address = SocketAddr::from(([10, 90, 0, 1], 1));
         Segment {
             from: address,
             to: address,
             sequence: FIRST.wrapping_add(position),
             flags,
-            octets: Bytes::from_static(octets),
+            bytes: Bytes::from_static(bytes),
         }
     }
 
     fn reassemble(segments: &[(u32, &'static [u8])]) -> Vec<Bytes> {
         let mut stream = Reassembly::default();
         stream.add(&segment(u32::MAX, b"", SYN));
-        let add = |(position, octets): &(u32, &'static [u8])| segment(*position, octets, ACK);
+        let add = |(position, bytes): &(u32, &'static [u8])| segment(*position, bytes, ACK);
         segments
             .iter()
             .flat_map(|parts| stream.add(&add(parts)))
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_octets_are_given_once() {
+    fn repeated_bytes_are_given_once() {
         let segments: [(u32, &[u8]); 4] = [(0, b"ab"), (0, b"ab"), (1, b"bcd"), (u32::MAX, b"x")];
         assert_eq!(reassemble(&segments), ["ab", "cd"]);
     }

@@ -16,6 +16,7 @@
 
 pub mod any_node;
 pub mod capture;
+pub mod grid;
 pub mod netns;
 pub mod peer;
 pub mod programs;

@@ -64,7 +64,8 @@ impl Peer {
         Self::start(command, options)
     }
 
-    /// Starts a program that speaks as `zre pipe` does, with these arguments before those of the options.
+    /// Starts a program that speaks as `zre pipe` does, with these arguments before those of the
+    /// options.
     ///
     /// # Panics
     ///
@@ -194,7 +195,8 @@ impl Peer {
         strings_of(&self.ask("groups", "peer"), "peer")
     }
 
-    /// Waits for a line that no wait has returned yet; lines that do not match stay for other waits.
+    /// Waits for a line that no wait has returned yet; lines that do not match stay for other
+    /// waits.
     ///
     /// # Panics
     ///
@@ -253,10 +255,11 @@ impl Peer {
         lines
     }
 
-    /// Every event about other nodes so far, each as a short text, such as `JOIN bob CHAT` or `WHISPER bob 6869 00`.
+    /// Every event about other nodes so far, each as a short text, such as `JOIN bob CHAT` or
+    /// `WHISPER bob 6869 00`.
     ///
-    /// Peers are named as their `ENTER` said. `EVASIVE` and `SILENT` are left out, for whether
-    /// they come, and how often, depends on how fast the machine is.
+    /// Peers are named as their `ENTER` said. `EVASIVE` and `SILENT` are left out, for whether they
+    /// come, and how often, depends on how fast the machine is.
     pub fn trace(&self) -> Vec<String> {
         log::trace(&self.events())
     }

@@ -95,18 +95,33 @@ impl VirtualEnvironment {
     }
 }
 
+/// An example program of this workspace, built first.
+///
+/// # Errors
+///
+/// Says what failed when it cannot be built.
+pub fn example(package: &str, name: &str) -> Result<PathBuf, String> {
+    build(&["--package", package, "--example", name])
+}
+
 fn build_zre() -> Result<PathBuf, String> {
+    build(&["--package", "zre-cli", "--bin", "zre"])
+}
+
+/// Builds one program and says where it is.
+fn build(what: &[&str]) -> Result<PathBuf, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let messages = run(Command::new(cargo)
-        .args(["build", "--package", "zre-cli", "--bin", "zre"])
+        .arg("build")
+        .args(what)
         .args(["--message-format", "json"])
         .current_dir(workspace()))
-    .map_err(|error| format!("cannot build zre: {error}"))?;
+    .map_err(|error| format!("cannot build {what:?}: {error}"))?;
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
-        .ok_or_else(|| "cargo built no zre".to_owned())
+        .ok_or_else(|| format!("cargo built no program of {what:?}"))
 }
 
 /// Runs to the end and returns what was printed.

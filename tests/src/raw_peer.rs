@@ -1,7 +1,7 @@
-//! A peer without manners: raw octets over TCP and UDP, to see what a node makes of them.
+//! A peer without manners: raw bytes over TCP and UDP, to see what a node makes of them.
 //!
 //! Everything here blocks, and has a deadline. What a well-behaved peer would send is built with
-//! `zre-proto`; the rest is octets.
+//! `zre-proto`; the rest is bytes.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -77,9 +77,9 @@ impl RawPeer {
     /// Connects, greets, and sends a command in place of a good READY.
     pub fn greet(endpoint: &Endpoint, command: &Command) -> Self {
         let mut peer = Self::connect(endpoint);
-        let mut octets = greeting().to_vec();
-        octets.extend(frame(true, false, &command.encode()));
-        peer.send_raw(&octets).expect("a greeting can be sent");
+        let mut bytes = greeting().to_vec();
+        bytes.extend(frame(true, false, &command.encode()));
+        peer.send_raw(&bytes).expect("a greeting can be sent");
         peer
     }
 
@@ -94,13 +94,13 @@ impl RawPeer {
         Endpoint::from_socket_addr(local).expect("an endpoint")
     }
 
-    /// Sends octets as they are.
+    /// Sends bytes as they are.
     ///
     /// # Errors
     ///
     /// When the node has closed the connection, or does not read for a long time.
-    pub fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.stream.write_all(octets)
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends a message with the next sequence number.
@@ -129,12 +129,12 @@ impl RawPeer {
     /// As [`send_raw`](RawPeer::send_raw).
     pub fn send_frames(&mut self, frames: &[&[u8]]) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let mut frames = frames.iter().peekable();
         while let Some(body) = frames.next() {
-            octets.extend(frame(false, frames.peek().is_some(), body));
+            bytes.extend(frame(false, frames.peek().is_some(), body));
         }
-        self.send_raw(&octets)
+        self.send_raw(&bytes)
     }
 
     /// The sequence number that [`send`](RawPeer::send) would use.
@@ -147,11 +147,11 @@ impl RawPeer {
         self.sequence = sequence;
     }
 
-    /// Sends octets as far as the node takes them, from a thread that ends with the connection.
-    pub fn send_in_background(&self, octets: Arc<[u8]>) {
+    /// Sends bytes as far as the node takes them, from a thread that ends with the connection.
+    pub fn send_in_background(&self, bytes: Arc<[u8]>) {
         let mut stream = self.stream.try_clone().expect("a second handle");
         // That the node does not take them all is what such a test is about.
-        thread::spawn(move || stream.write_all(&octets));
+        thread::spawn(move || stream.write_all(&bytes));
     }
 
     /// Says that nothing more will be sent; what the node sends can still come.
@@ -169,7 +169,7 @@ impl RawPeer {
     /// Whether the node closes the connection in time; what it sends before is not looked at.
     pub fn is_closed_within(&mut self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let mut octets = [0; 4096];
+        let mut bytes = [0; 4096];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -178,7 +178,7 @@ impl RawPeer {
             self.stream
                 .set_read_timeout(Some(left))
                 .expect("a read timeout");
-            match self.stream.read(&mut octets) {
+            match self.stream.read(&mut bytes) {
                 Ok(0) => return true,
                 Ok(_) => {}
                 Err(error) if is_timeout(&error) => return false,
@@ -208,33 +208,33 @@ pub fn ready(socket_type: &'static str, identity: Option<&[u8]>) -> Command {
 
 /// A ZMTP frame with its head.
 pub fn frame(command: bool, more: bool, body: &[u8]) -> Vec<u8> {
-    let mut octets = frame_head(command, more, body.len() as u64);
-    octets.extend(body);
-    octets
+    let mut bytes = frame_head(command, more, body.len() as u64);
+    bytes.extend(body);
+    bytes
 }
 
 /// The head of a ZMTP frame whose body may never come.
 pub fn frame_head(command: bool, more: bool, size: u64) -> Vec<u8> {
-    let mut octets = BytesMut::new();
+    let mut bytes = BytesMut::new();
     let header = FrameHeader {
         command,
         more,
         size,
     };
-    header.encode(&mut octets);
-    octets.to_vec()
+    header.encode(&mut bytes);
+    bytes.to_vec()
 }
 
 /// A whole message, with the heads of its frames.
 pub fn encode(sequence: u16, body: Body) -> Vec<u8> {
     let content = body.content().cloned().unwrap_or_default();
     let first = Message { sequence, body }.header();
-    let mut octets = frame(false, !content.is_empty(), &first);
+    let mut bytes = frame(false, !content.is_empty(), &first);
     let mut frames = content.frames().iter().peekable();
     while let Some(body) = frames.next() {
-        octets.extend(frame(false, frames.peek().is_some(), body));
+        bytes.extend(frame(false, frames.peek().is_some(), body));
     }
-    octets
+    bytes
 }
 
 /// A HELLO without groups and headers.
@@ -381,9 +381,9 @@ fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io:
 fn read_frame(stream: &mut TcpStream) -> io::Result<(bool, bool, Vec<u8>)> {
     let mut head = Vec::new();
     let header = loop {
-        let mut octet = [0];
-        stream.read_exact(&mut octet)?;
-        head.extend(octet);
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.extend(byte);
         if let Some((header, _)) = FrameHeader::decode(&head).map_err(io::Error::other)? {
             break header;
         }

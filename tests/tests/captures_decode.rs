@@ -1,7 +1,8 @@
-//! Every octet of the recorded conversations, read and written again by `zre-proto`.
+//! Every byte of the recorded conversations, read and written again by `zre-proto`.
 //!
 //! The conversations are told in `captures/README.md`. The recordings stop a little early: only
-//! pyre's leaving beacon is in them, zyre's is not, and neither is the GOODBYE of the one with gossip.
+//! pyre's leaving beacon is in them, zyre's is not, and neither is the GOODBYE of the one with
+//! gossip.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -223,12 +224,12 @@ fn a_curve_connection_says_so_in_its_greeting_and_has_the_framing_of_any_other()
             (Side::Client, ["HELLO", "INITIATE"]),
             (Side::Server, ["WELCOME", "READY"]),
         ] {
-            let mut octets = connection.octets(side);
-            let greeting = take_greeting(&mut octets);
+            let mut bytes = connection.bytes(side);
+            let greeting = take_greeting(&mut bytes);
             assert_eq!(greeting.mechanism.to_string(), "CURVE");
-            // RFC 25 has the server say so here; libzmq leaves the octet 0 on both sides.
+            // RFC 25 has the server say so here; libzmq leaves the byte 0 on both sides.
             assert!(!greeting.as_server);
-            let frames = take_frames(octets).into_iter();
+            let frames = take_frames(bytes).into_iter();
             let (handshake, sealed): (Vec<_>, Vec<_>) = frames.partition(|(head, _)| head.command);
             assert_eq!(names(&handshake), commands);
             let sealed = names(&sealed);
@@ -270,8 +271,8 @@ impl Link {
         Self {
             client_address: connection.client,
             server_address: connection.server,
-            client: Said::read(connection.octets(Side::Client)),
-            server: Said::read(connection.octets(Side::Server)),
+            client: Said::read(connection.bytes(Side::Client)),
+            server: Said::read(connection.bytes(Side::Server)),
         }
     }
 
@@ -305,9 +306,9 @@ struct Said {
 }
 
 impl Said {
-    fn read(mut octets: Bytes) -> Self {
-        let greeting = take_greeting(&mut octets);
-        let mut frames = take_frames(octets).into_iter();
+    fn read(mut bytes: Bytes) -> Self {
+        let greeting = take_greeting(&mut bytes);
+        let mut frames = take_frames(bytes).into_iter();
         let (head, body) = frames.next().unwrap();
         assert!(head.command);
         Self {
@@ -326,26 +327,26 @@ impl Said {
     }
 }
 
-/// The padding of the signature is not compared: it says nothing (RFC 37), and libzmq puts there how
-/// long its identity is.
-fn take_greeting(octets: &mut Bytes) -> Greeting {
-    let greeting = Greeting::decode(octets).unwrap().unwrap();
-    let received = octets.split_to(Greeting::LEN);
+/// The padding of the signature is not compared: it says nothing (RFC 37), and libzmq puts there
+/// how long its identity is.
+fn take_greeting(bytes: &mut Bytes) -> Greeting {
+    let greeting = Greeting::decode(bytes).unwrap().unwrap();
+    let received = bytes.split_to(Greeting::LEN);
     let written = greeting.encode();
     assert_eq!((written[0], &written[9..]), (received[0], &received[9..]));
     greeting
 }
 
-fn take_frames(mut octets: Bytes) -> Vec<(FrameHeader, Bytes)> {
+fn take_frames(mut bytes: Bytes) -> Vec<(FrameHeader, Bytes)> {
     let mut frames = Vec::new();
-    while !octets.is_empty() {
-        let (head, length) = FrameHeader::decode(&octets).unwrap().unwrap();
+    while !bytes.is_empty() {
+        let (head, length) = FrameHeader::decode(&bytes).unwrap().unwrap();
         let mut written = BytesMut::new();
         head.encode(&mut written);
-        assert_eq!(written, octets[..length]);
-        octets.advance(length);
+        assert_eq!(written, bytes[..length]);
+        bytes.advance(length);
         let size = usize::try_from(head.size).unwrap();
-        frames.push((head, octets.split_to(size)));
+        frames.push((head, bytes.split_to(size)));
     }
     frames
 }
@@ -381,8 +382,8 @@ fn read_beacon(datagram: &Datagram) -> Beacon {
     beacon
 }
 
-/// Headers have no order on the wire and we sort them, so a HELLO may come back in other octets: then
-/// it must have as many, and mean the same.
+/// Headers have no order on the wire and we sort them, so a HELLO may come back in other bytes:
+/// then it must have as many, and mean the same.
 fn read_message(frames: &[Bytes]) -> Message {
     let message = decode_message(frames).unwrap();
     let written = message.header();

@@ -1,9 +1,10 @@
 //! The recorded conversations, with an engine in the place of one of the nodes.
 //!
-//! One side's octets go into an [`Engine`] that has the other side's identity and endpoint, at the
-//! times of the recording. What its application hears is what `captures/README.md` tells. A beacon is
-//! a sign of life to us, so nobody falls silent where zyre says so; with gossip there are none.
-//! Of how the nodes end, the recordings have nothing but pyre's last beacon and its connections' ends.
+//! One side's bytes go into an [`Engine`] that has the other side's identity and endpoint, at the
+//! times of the recording. What its application hears is what `captures/README.md` tells. A beacon
+//! is a sign of life to us, so nobody falls silent where zyre says so; with gossip there are none.
+//! Of how the nodes end, the recordings have nothing but pyre's last beacon and its connections'
+//! ends.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -29,25 +30,13 @@ const PY: &str = "10.90.0.2:45957";
 #[test]
 fn in_bobs_place_we_hear_what_alice_of_zyre_says() {
     let heard = replay("zyre-zyre-null.pcap", ALICE, BOB);
-    let expected = [
-        enter("alice", ALICE, &[("X-EMPTY", ""), ("X-HELLO", "World")]),
-        join("alice", "EARLY"),
-        join("alice", "CHAT"),
-        whisper("alice", four_frames()),
-    ];
-    assert_eq!(heard, expected);
+    assert_eq!(heard, said_by_alice(ALICE));
 }
 
 #[test]
 fn in_alices_place_we_hear_what_bob_of_zyre_says() {
     let heard = replay("zyre-zyre-null.pcap", BOB, ALICE);
-    let expected = [
-        enter("bob", BOB, &[("X-ROLE", "listener")]),
-        join("bob", "CHAT"),
-        shout("bob", "CHAT", ["hi"].into()),
-        leave("bob", "CHAT"),
-    ];
-    assert_eq!(heard, expected);
+    assert_eq!(heard, said_by_bob(BOB));
 }
 
 #[test]
@@ -80,43 +69,41 @@ fn in_zyres_place_we_hear_what_pyre_says_and_that_it_leaves() {
 fn without_beacons_we_hear_the_same_by_connections_alone() {
     let (alice, bob) = ("10.90.0.1:9101", "10.90.0.2:9102");
     let heard = replay("zyre-zyre-gossip.pcap", alice, bob);
-    let expected = [
-        enter("alice", alice, &[("X-EMPTY", ""), ("X-HELLO", "World")]),
-        join("alice", "EARLY"),
-        join("alice", "CHAT"),
-        whisper("alice", four_frames()),
-        "evasive alice".into(),
-    ];
+    let mut expected = said_by_alice(alice);
+    expected.push("evasive alice".into());
     assert_eq!(heard, expected);
     let heard = replay("zyre-zyre-gossip.pcap", bob, alice);
-    let expected = [
-        enter("bob", bob, &[("X-ROLE", "listener")]),
-        join("bob", "CHAT"),
-        shout("bob", "CHAT", ["hi"].into()),
-        leave("bob", "CHAT"),
-        "evasive bob".into(),
-    ];
+    let mut expected = said_by_bob(bob);
+    expected.push("evasive bob".into());
     assert_eq!(heard, expected);
 }
 
 #[test]
 fn an_election_counts_in_the_sequence_and_is_passed_over() {
     let heard = replay("zyre-zyre-election.pcap", ALICE, BOB);
-    let expected = [
-        enter("alice", ALICE, &[("X-EMPTY", ""), ("X-HELLO", "World")]),
+    assert_eq!(heard, said_by_alice(ALICE));
+    let heard = replay("zyre-zyre-election.pcap", BOB, ALICE);
+    assert_eq!(heard, said_by_bob(BOB));
+}
+
+/// What is heard of alice, who is zyre, in the conversations that were recorded with zyre.
+fn said_by_alice(endpoint: &str) -> Vec<String> {
+    vec![
+        enter("alice", endpoint, &[("X-EMPTY", ""), ("X-HELLO", "World")]),
         join("alice", "EARLY"),
         join("alice", "CHAT"),
         whisper("alice", four_frames()),
-    ];
-    assert_eq!(heard, expected);
-    let heard = replay("zyre-zyre-election.pcap", BOB, ALICE);
-    let expected = [
-        enter("bob", BOB, &[("X-ROLE", "listener")]),
+    ]
+}
+
+/// The same of bob.
+fn said_by_bob(endpoint: &str) -> Vec<String> {
+    vec![
+        enter("bob", endpoint, &[("X-ROLE", "listener")]),
         join("bob", "CHAT"),
         shout("bob", "CHAT", ["hi"].into()),
         leave("bob", "CHAT"),
-    ];
-    assert_eq!(heard, expected);
+    ]
 }
 
 /// What an engine at `ours` hears when the recorded node at `theirs` talks to it.
@@ -196,9 +183,9 @@ impl<'a> Replay<'a> {
             });
         let connect = (at(self.to_us.opened_at), Deed::Connect(self.to_us.client));
         let say =
-            chunks(self.to_us, Side::Client).map(|(time, octets)| (at(time), Deed::Say(octets)));
-        let answer = chunks(self.to_them, Side::Server)
-            .map(|(time, octets)| (at(time), Deed::Answer(octets)));
+            chunks(self.to_us, Side::Client).map(|(time, bytes)| (at(time), Deed::Say(bytes)));
+        let answer =
+            chunks(self.to_them, Side::Server).map(|(time, bytes)| (at(time), Deed::Answer(bytes)));
         let hang_up = [(self.to_us, Side::Client), (self.to_them, Side::Server)]
             .into_iter()
             .filter_map(|(connection, side)| Some((at(connection.closed_at?), Deed::Hang(side))));
@@ -216,13 +203,13 @@ impl<'a> Replay<'a> {
 
     fn carry_out(&mut self, deed: Deed) {
         match deed {
-            Deed::Beacon(from, octets) => self.engine.handle_datagram(from, &octets, self.now),
+            Deed::Beacon(from, bytes) => self.engine.handle_datagram(from, &bytes, self.now),
             Deed::Connect(from) => {
                 self.accepted = Some(self.engine.handle_accepted(from, self.now));
             }
-            Deed::Say(octets) => self.read(self.accepted.unwrap(), &octets),
-            Deed::Answer(octets) => {
-                self.answers.put(octets);
+            Deed::Say(bytes) => self.read(self.accepted.unwrap(), &bytes),
+            Deed::Answer(bytes) => {
+                self.answers.put(bytes);
                 self.read_answers();
             }
             Deed::Hang(side) => {
@@ -263,15 +250,15 @@ impl<'a> Replay<'a> {
     /// What they answer waits until we have asked, should we be the slower.
     fn read_answers(&mut self) {
         if let Some(link) = self.opened {
-            let octets = self.answers.split();
-            self.read(link, &octets);
+            let bytes = self.answers.split();
+            self.read(link, &bytes);
         }
     }
 
-    fn read(&mut self, link: LinkId, octets: &[u8]) {
+    fn read(&mut self, link: LinkId, bytes: &[u8]) {
         let mut reader = self.engine.reader(link).expect("the engine knows it");
-        reader.buffer()[..octets.len()].copy_from_slice(octets);
-        reader.commit(octets.len(), self.now);
+        reader.buffer()[..bytes.len()].copy_from_slice(bytes);
+        reader.commit(bytes.len(), self.now);
     }
 }
 
@@ -279,16 +266,16 @@ fn chunks(connection: &Connection, from: Side) -> impl Iterator<Item = (Duration
     let chunks = connection.chunks().iter();
     chunks
         .filter(move |chunk| chunk.from == from)
-        .map(|chunk| (chunk.at, chunk.octets.clone()))
+        .map(|chunk| (chunk.at, chunk.bytes.clone()))
 }
 
 /// The peer that connected, by the identity in its READY.
 fn who_connects(connection: &Connection) -> PeerId {
-    let mut octets = connection.octets(Side::Client);
-    octets.advance(Greeting::LEN);
-    let (head, length) = FrameHeader::decode(&octets).unwrap().unwrap();
-    octets.advance(length);
-    let body = octets.split_to(usize::try_from(head.size).unwrap());
+    let mut bytes = connection.bytes(Side::Client);
+    bytes.advance(Greeting::LEN);
+    let (head, length) = FrameHeader::decode(&bytes).unwrap().unwrap();
+    bytes.advance(length);
+    let body = bytes.split_to(usize::try_from(head.size).unwrap());
     let Command::Ready(metadata) = Command::decode(&body).unwrap() else {
         panic!("no READY")
     };

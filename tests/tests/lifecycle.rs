@@ -294,7 +294,7 @@ fn a_thousand_cycles(flavour: Flavour) {
         growth >> 10,
         resident_before >> 10
     );
-    assert!(growth < GROWTH, "{growth} octets in {cycles} cycles");
+    assert!(growth < GROWTH, "{growth} bytes in {cycles} cycles");
 }
 
 /// Tasks that wait for an event for a moment and give up are forgotten.
@@ -311,7 +311,7 @@ fn waiting_in_vain(flavour: Flavour) {
         "{flavour}: {TIMES} vain waits in {took:?}, {} KiB more memory",
         growth >> 10
     );
-    assert!(growth < MIB, "{growth} octets in {TIMES} vain waits");
+    assert!(growth < MIB, "{growth} bytes in {TIMES} vain waits");
 }
 
 fn an_idle_node_sleeps(flavour: Flavour) {
@@ -327,8 +327,9 @@ fn an_idle_node_sleeps(flavour: Flavour) {
         alone / (WATCHED / 2).as_secs_f64(),
         with_peer / WATCHED.as_secs_f64()
     );
-    // A beacon of its own and its echo, and a beacon of the peer, each second. tokio hands them from thread
-    // to thread; async-io's thread looks several times whether a thread in `block_on` watches in its place.
+    // A beacon of its own and its echo, and a beacon of the peer, each second. tokio hands them
+    // from thread to thread; async-io's thread looks several times whether a thread in `block_on`
+    // watches in its place.
     let most = match flavour {
         Flavour::Blocking => 10.0,
         Flavour::TokioCurrent | Flavour::TokioMulti => 20.0,

@@ -1,5 +1,5 @@
-//! A ZRE node for threads and event loops, without async: programs on a network find each other, form groups and
-//! exchange messages, with no server.
+//! A ZRE node for threads and event loops, without async: programs on a network find each other,
+//! form groups and exchange messages, with no server.
 //!
 //! ```no_run
 //! use zre_blocking::{Event, Node};
@@ -9,38 +9,34 @@
 //! node.shout("CHAT", "hello")?;
 //! for event in node.events() {
 //!     if let Event::Shout { name, content, .. } = event {
-//!         println!("{name}: {}", content.to_str_lossy());
+//!         println!("{name}: {}", content.to_string_lossy());
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of the program waits in
-//! a method of [`Node`], it reads and writes the sockets itself, so that what it waits for comes without a detour. What
-//! the node logs meanwhile is logged on that thread; whatever writes the log must not wait for the node.
+//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of
+//! the program waits in a method of [`Node`], it reads and writes the sockets itself, so that what
+//! it waits for comes without a detour. What the node logs meanwhile is logged on that thread;
+//! whatever writes the log must not wait for the node.
 //!
 //! A program with an event loop of its own watches [`Node::readiness`] in it and never blocks.
 
 #![forbid(unsafe_code)]
 
-mod driver;
-mod helm;
-mod io_thread;
+mod leader;
 mod lookup;
 mod node;
 mod park;
+mod reactor;
 mod readiness;
 mod tcp;
-mod wakes;
+mod wake_queue;
 
-pub use zre_net::api::*;
+pub use zre_driver::{api::*, zre_core};
 
 pub use crate::{
-    node::{Events, Node, RecvTimeoutError},
+    node::{Builder, Events, Node, Notices, RecvTimeoutError, Sender, Subscription},
     readiness::Readiness,
-    tcp::Tcp,
 };
-
-/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives the node.
-pub type Builder = zre_net::Builder<Tcp>;

@@ -1,71 +1,65 @@
-//! Looking up host names beside the driver, which is not to wait for them.
+//! Looking up host names beside the loop, which is not to wait for them.
 
 use std::{
     io,
     net::SocketAddr,
-    sync::mpsc::{self, Receiver, Sender, SyncSender},
-    task::Waker,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
     thread,
 };
 
-use zre_net::{
-    Lookup,
-    core::{LinkId, proto::Endpoint},
-};
+use zre_driver::zre_net::Lookup;
 
-/// More wait for no name; the engine asks again later.
-const MOST_QUESTIONS: usize = 64;
-
-type Answer = (LinkId, io::Result<SocketAddr>);
-
-/// One thread for all names, from the first that is to be looked up; most nodes never need it.
-pub(crate) struct Lookups {
-    questions: Option<SyncSender<(LinkId, Endpoint)>>,
-    answers: (Sender<Answer>, Receiver<Answer>),
-    waker: Waker,
+/// Looks up a host name on a thread of its own, so that a slow name holds up no other. There are at
+/// most [`Lookup::MOST`] in a process.
+///
+/// # Errors
+///
+/// When the system has no threads left.
+pub(crate) fn look_up(
+    lookup: Lookup,
+) -> io::Result<impl Future<Output = io::Result<SocketAddr>> + Send> {
+    let answer = Arc::<Answer>::default();
+    let found = Arc::clone(&answer);
+    let name = "zre-lookup".into();
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || found.set(lookup.run()))?;
+    Ok(std::future::poll_fn(move |cx| answer.poll(cx)))
 }
 
-impl Lookups {
-    pub(crate) fn new(waker: Waker) -> Self {
-        Self {
-            questions: None,
-            answers: mpsc::channel(),
-            waker,
+#[derive(Default)]
+struct Answer(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    found: Option<io::Result<SocketAddr>>,
+    waker: Option<Waker>,
+}
+
+impl Answer {
+    fn set(&self, found: io::Result<SocketAddr>) {
+        let mut state = self.lock();
+        state.found = Some(found);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
-    pub(crate) fn ask(&mut self, link: LinkId, endpoint: &Endpoint) {
-        if self.questions.is_none() {
-            self.questions = self.start_thread().ok();
-        }
-        let question = (link, endpoint.clone());
-        let asked = self.questions.as_ref().map(|to| to.try_send(question));
-        if !matches!(asked, Some(Ok(()))) {
-            let no_thread = io::Error::other("too many host names to look up");
-            // The receiver is in `self`.
-            let _ = self.answers.0.send((link, Err(no_thread)));
-            self.waker.wake_by_ref();
-        }
-    }
-
-    pub(crate) fn next_answer(&mut self) -> Option<Answer> {
-        self.answers.1.try_recv().ok()
-    }
-
-    fn start_thread(&self) -> io::Result<SyncSender<(LinkId, Endpoint)>> {
-        let (questions, asked) = mpsc::sync_channel::<(LinkId, Endpoint)>(MOST_QUESTIONS);
-        let answers = self.answers.0.clone();
-        let waker = self.waker.clone();
-        let name = "zre-lookup".into();
-        thread::Builder::new().name(name).spawn(move || {
-            for (link, endpoint) in asked {
-                let found = Lookup::of(&endpoint).and_then(Lookup::run);
-                if answers.send((link, found)).is_err() {
-                    return;
-                }
-                waker.wake_by_ref();
+    fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        let mut state = self.lock();
+        match state.found.take() {
+            Some(found) => Poll::Ready(found),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
             }
-        })?;
-        Ok(questions)
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,119 +2,162 @@
 
 use std::{
     error, fmt, io,
-    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use zre_net::{
-    Handle, Hub, Runtime, Settings, StartError,
-    core::{
-        Error, Event,
-        proto::{Content, GroupName, PeerId, Text},
-    },
+use zre_driver::{EventReceiver, Handle, Hub, NoticeReceiver, api::*};
+
+use crate::{
+    leader::{Leadership, spawn_io_thread},
+    readiness::Readiness,
+    tcp::Tcp,
 };
 
-use crate::{Builder, helm::Helm, io_thread, readiness::Readiness, tcp::Tcp};
+zre_driver::builder!();
+
+impl Builder {
+    /// Starts the node, and its thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong with the settings, or what the system refuses.
+    pub fn start(self) -> Result<Node, StartError> {
+        let bound = self.settings.bind()?;
+        let hub = Arc::new(Hub::new(&bound)?);
+        let leadership = Arc::new(Leadership::new(Arc::clone(&hub), bound)?);
+        let io_thread = spawn_io_thread(&leadership)?;
+        Ok(Node(Arc::new(Running {
+            handle: Handle::new(hub),
+            leadership,
+            io_thread: Mutex::new(Some(io_thread)),
+        })))
+    }
+}
 
 /// A running ZRE node.
 ///
-/// It is a handle: clones are cheap, can be used from any thread, and are the same node.
-/// Dropping the last one stops the node in the background; [`stop`](Node::stop) does so and waits.
-/// What needs no waiting is in [`Handle`].
+/// It is a handle: clones are cheap, can be used from any thread, and are the same node. Dropping
+/// the last one stops the node in the background; [`stop`](Node::stop) does so and waits.
 #[derive(Debug, Clone)]
 pub struct Node(Arc<Running>);
 
 #[derive(Debug)]
 struct Running {
     handle: Handle<Tcp>,
-    helm: Arc<Helm>,
+    leadership: Arc<Leadership>,
     io_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why no event came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecvTimeoutError {
-    /// None came in time.
-    Timeout,
-    /// None will come: the node has stopped.
-    Stopped,
+/// Sending that waits, for a [`Node`] and for its [`Sender`].
+macro_rules! send_methods {
+    () => {
+        /// Sends a message to one peer. When too much waits for it already, this waits, until the
+        /// peer reads on or is given up.
+        ///
+        /// A message is one frame (text or bytes) or several; see [`Content`]. No frame at all is
+        /// sent as one empty frame.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] if there is no such peer, also when it goes while this waits;
+        /// [`Error::MessageTooLarge`], [`Error::Stopped`].
+        pub fn whisper(&self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
+            self.whisper_until(None, peer, content.into())
+        }
+
+        /// Sends a message to one peer, and waits no longer than this.
+        ///
+        /// # Errors
+        ///
+        /// As [`whisper`](Node::whisper), and [`Error::Full`] if the time is over.
+        pub fn whisper_timeout(
+            &self,
+            peer: PeerId,
+            content: impl Into<Content>,
+            time: Duration,
+        ) -> Result<(), Error> {
+            self.whisper_until(after(time), peer, content.into())
+        }
+
+        /// Sends a message to all members of a group, and says how many they are. When too much
+        /// waits for some of them already, the others get it at once, and this waits for those.
+        ///
+        /// The node need not be in the group.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a group of more than 255 bytes, [`Error::MessageTooLarge`],
+        /// [`Error::Stopped`].
+        pub fn shout<G>(&self, group: G, content: impl Into<Content>) -> Result<usize, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            self.shout_until(None, group.try_into()?, content.into())
+        }
+
+        /// Sends a message to all members of a group, and waits no longer than this for those that
+        /// have no room.
+        ///
+        /// # Errors
+        ///
+        /// As [`shout`](Node::shout), and [`Error::Full`] with one of the members that have not got
+        /// it when the time is over.
+        pub fn shout_timeout<G>(
+            &self,
+            group: G,
+            content: impl Into<Content>,
+            time: Duration,
+        ) -> Result<usize, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            self.shout_until(after(time), group.try_into()?, content.into())
+        }
+
+        fn whisper_until(
+            &self,
+            deadline: Option<Instant>,
+            peer: PeerId,
+            content: Content,
+        ) -> Result<(), Error> {
+            let mut whisper = self.hub().whisper(peer, content);
+            let whispered = self.wait(deadline, |cx| whisper.poll(cx));
+            whispered.unwrap_or_else(|| Err(whisper.full()))
+        }
+
+        fn shout_until(
+            &self,
+            deadline: Option<Instant>,
+            group: GroupName,
+            content: Content,
+        ) -> Result<usize, Error> {
+            let mut shout = self.hub().shout(group, content);
+            let reached = self.wait(deadline, |cx| shout.poll(cx));
+            reached.unwrap_or_else(|| Err(shout.full()))
+        }
+    };
 }
 
 impl Node {
-    /// Begins a node with a name of at most 255 octets; see [`zre_net::Builder`] for what else can be set.
+    /// Begins a node with a name of 1 to 255 bytes; see [`Builder`] for what else can be set.
     pub fn builder(name: impl Into<Text>) -> Builder {
         Builder::new(name)
     }
 
-    /// Sends a message to one peer. When too much waits for it already, this waits, until the
-    /// peer reads on or is given up.
-    ///
-    /// A message is one frame (text or octets) or several; see [`Content`]. No frame at all is sent
-    /// as one empty frame.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownPeer`] if there is no such peer, also when it goes while this waits;
-    /// [`Error::MessageTooLarge`], [`Error::Stopped`].
-    pub fn whisper(&self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
-        self.whisper_until(None, peer, content.into())
-    }
+    zre_driver::at_once_methods!();
 
-    /// Sends a message to one peer, and waits no longer than this.
-    ///
-    /// # Errors
-    ///
-    /// As [`whisper`](Node::whisper), and [`Error::Full`] if the time is over.
-    pub fn whisper_timeout(
-        &self,
-        peer: PeerId,
-        content: impl Into<Content>,
-        time: Duration,
-    ) -> Result<(), Error> {
-        self.whisper_until(after(time), peer, content.into())
-    }
+    send_methods!();
 
-    /// Sends a message to all members of a group, and says how many they are. When too much waits
-    /// for some of them already, the others get it at once, and this waits for those.
+    /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller;
+    /// who wants all of them as well can [`subscribe`](Node::subscribe).
     ///
-    /// The node need not be in the group.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLong`] for a group of more than 255 octets, [`Error::MessageTooLarge`],
-    /// [`Error::Stopped`].
-    pub fn shout<G>(&self, group: G, content: impl Into<Content>) -> Result<usize, Error>
-    where
-        G: TryInto<GroupName>,
-        Error: From<G::Error>,
-    {
-        self.shout_until(None, group.try_into()?, content.into())
-    }
-
-    /// Sends a message to all members of a group, and waits no longer than this for those that have no room.
-    ///
-    /// # Errors
-    ///
-    /// As [`shout`](Node::shout), and [`Error::Full`] with one of the members that have not got it when the time is over.
-    pub fn shout_timeout<G>(
-        &self,
-        group: G,
-        content: impl Into<Content>,
-        time: Duration,
-    ) -> Result<usize, Error>
-    where
-        G: TryInto<GroupName>,
-        Error: From<G::Error>,
-    {
-        self.shout_until(after(time), group.try_into()?, content.into())
-    }
-
-    /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller.
-    ///
-    /// An application that does not take its events makes its peers wait with theirs: nothing is dropped.
+    /// An application that does not take its events makes its peers wait with theirs: nothing is
+    /// dropped.
     pub fn recv(&self) -> Option<Event> {
         self.wait(None, |cx| self.hub().poll_recv(cx)).flatten()
     }
@@ -125,11 +168,7 @@ impl Node {
     ///
     /// [`RecvTimeoutError`] says whether the time is over or the node has stopped.
     pub fn recv_timeout(&self, time: Duration) -> Result<Event, RecvTimeoutError> {
-        match self.wait(after(time), |cx| self.hub().poll_recv(cx)) {
-            Some(Some(event)) => Ok(event),
-            Some(None) => Err(RecvTimeoutError::Stopped),
-            None => Err(RecvTimeoutError::Timeout),
-        }
+        or_timeout(self.wait(after(time), |cx| self.hub().poll_recv(cx)))
     }
 
     /// The events, one after the other, until the node has stopped. It holds the node like a clone.
@@ -146,6 +185,34 @@ impl Node {
         Readiness::new(self.hub())
     }
 
+    /// A further receiver of all events from now on, independent of [`recv`](Node::recv) and of
+    /// other subscriptions.
+    ///
+    /// It does not hold up anybody: if it is slower than the events come, the oldest go past it,
+    /// and it is told how many; see [`Subscription`].
+    pub fn subscribe(&self) -> Subscription {
+        Subscription {
+            receiver: self.hub().subscribe(),
+            leadership: Arc::clone(&self.0.leadership),
+        }
+    }
+
+    /// What the node writes to its log, as values, from now on.
+    pub fn notices(&self) -> Notices {
+        Notices {
+            receiver: self.hub().notices(),
+            leadership: Arc::clone(&self.0.leadership),
+        }
+    }
+
+    /// A handle that can only send, for another thread. It does not keep the node running.
+    pub fn sender(&self) -> Sender {
+        Sender {
+            hub: Arc::clone(self.hub()),
+            leadership: Arc::clone(&self.0.leadership),
+        }
+    }
+
     /// Asks a peer for an answer and says how long it took. When the answer is there, the peer has
     /// handled all that was sent to it before.
     ///
@@ -155,20 +222,82 @@ impl Node {
     /// [`Error::Stopped`].
     pub fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
         let asked_at = Instant::now();
-        let number = self.hub().ping(peer)?;
-        let mut answer = self.hub().answer(peer, number);
-        let answered = self.wait(None, |cx| answer.poll(cx));
+        let mut ping = self.hub().ping(peer)?;
+        let answered = self.wait(None, |cx| ping.poll(cx));
         answered.unwrap_or(Err(Error::Stopped))?;
         Ok(asked_at.elapsed())
     }
 
-    /// Says goodbye, waits until what was sent is written, all sockets are closed and the node's thread has ended.
+    /// Waits until a peer has entered, by its identity or by its name, and gives its identity; at
+    /// once if it is there. It takes no event.
+    ///
+    /// By name it waits until exactly one peer has that name, as
+    /// [`peer_by_name`](Node::peer_by_name) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for a name of more than 255 bytes; [`Error::Stopped`], also when the node
+    /// stops meanwhile.
+    pub fn wait_for_peer(&self, peer: impl Into<PeerRef>) -> Result<PeerId, Error> {
+        let found = self.wait_for_peer_until(None, peer.into())?;
+        found.ok_or(Error::Stopped)
+    }
+
+    /// As [`wait_for_peer`](Node::wait_for_peer), but waits no longer than this: then `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_peer`](Node::wait_for_peer).
+    pub fn wait_for_peer_timeout(
+        &self,
+        peer: impl Into<PeerRef>,
+        time: Duration,
+    ) -> Result<Option<PeerId>, Error> {
+        self.wait_for_peer_until(after(time), peer.into())
+    }
+
+    /// Waits until at least so many peers are in a group, and gives those that are; at once if they
+    /// are there. It takes no event. This node itself does not count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for a group of more than 255 bytes; [`Error::Stopped`], also when the
+    /// node stops meanwhile.
+    pub fn wait_for_group<G>(&self, group: G, count: usize) -> Result<Vec<PeerId>, Error>
+    where
+        G: TryInto<GroupName>,
+        Error: From<G::Error>,
+    {
+        let found = self.wait_for_group_until(None, group.try_into()?, count)?;
+        found.ok_or(Error::Stopped)
+    }
+
+    /// As [`wait_for_group`](Node::wait_for_group), but waits no longer than this: then `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_group`](Node::wait_for_group).
+    pub fn wait_for_group_timeout<G>(
+        &self,
+        group: G,
+        count: usize,
+        time: Duration,
+    ) -> Result<Option<Vec<PeerId>>, Error>
+    where
+        G: TryInto<GroupName>,
+        Error: From<G::Error>,
+    {
+        self.wait_for_group_until(after(time), group.try_into()?, count)
+    }
+
+    /// Says goodbye, waits until what was sent is written, all sockets are closed and the node's
+    /// thread has ended.
     ///
     /// Peers that do not read are waited for no longer than the builder's `linger`. Events that
     /// have not been taken can still be; the last is [`Event::Stop`].
     pub fn stop(&self) {
         self.hub().stop();
-        self.wait(None, |cx| self.hub().poll_finished(cx));
+        self.wait(None, |cx| self.hub().poll_stopped(cx));
         let io_thread = &self.0.io_thread;
         // Whoever else stops the node waits here for the same.
         let mut io_thread = io_thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,9 +307,32 @@ impl Node {
         }
     }
 
+    pub(crate) fn hub(&self) -> &Arc<Hub<Tcp>> {
+        self.0.handle.hub()
+    }
+
     #[cfg(test)]
-    pub(crate) fn helm(&self) -> &Helm {
-        &self.0.helm
+    pub(crate) fn leadership(&self) -> &Leadership {
+        &self.0.leadership
+    }
+
+    fn wait_for_peer_until(
+        &self,
+        deadline: Option<Instant>,
+        peer: PeerRef,
+    ) -> Result<Option<PeerId>, Error> {
+        let mut wait = self.hub().wait_for_peer(peer)?;
+        self.wait(deadline, |cx| wait.poll(cx)).transpose()
+    }
+
+    fn wait_for_group_until(
+        &self,
+        deadline: Option<Instant>,
+        group: GroupName,
+        count: usize,
+    ) -> Result<Option<Vec<PeerId>>, Error> {
+        let mut wait = self.hub().wait_for_group(group, count);
+        self.wait(deadline, |cx| wait.poll(cx)).transpose()
     }
 
     fn wait<T>(
@@ -188,56 +340,35 @@ impl Node {
         deadline: Option<Instant>,
         poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
-        self.0.helm.wait(deadline, poll)
-    }
-
-    fn whisper_until(
-        &self,
-        deadline: Option<Instant>,
-        peer: PeerId,
-        mut content: Content,
-    ) -> Result<(), Error> {
-        let sent = self.wait(deadline, |cx| {
-            self.hub().poll_whisper(cx, peer, &mut content)
-        });
-        sent.unwrap_or(Err(Error::Full(peer)))
-    }
-
-    fn shout_until(
-        &self,
-        deadline: Option<Instant>,
-        group: GroupName,
-        content: Content,
-    ) -> Result<usize, Error> {
-        let mut shout = self.hub().shout(group, content);
-        match self.wait(deadline, |cx| shout.poll(cx)) {
-            Some(reached) => reached,
-            None => Err(shout.full()),
-        }
+        self.0.leadership.wait(deadline, poll)
     }
 }
 
-impl Deref for Node {
-    type Target = Handle<Tcp>;
-
-    fn deref(&self) -> &Handle<Tcp> {
-        &self.0.handle
-    }
+/// A handle of a node that can only send; see [`Node::sender`].
+///
+/// Clones are cheap. It does not keep the node running: when the node has stopped, sending fails
+/// with [`Error::Stopped`].
+#[derive(Debug, Clone)]
+pub struct Sender {
+    hub: Arc<Hub<Tcp>>,
+    leadership: Arc<Leadership>,
 }
 
-impl Runtime for Tcp {
-    type Starting = Result<Node, StartError>;
+impl Sender {
+    zre_driver::try_send_methods!();
 
-    fn start(settings: Settings) -> Self::Starting {
-        let bound = settings.bind()?;
-        let hub = Arc::new(Hub::new(&bound)?);
-        let helm = Arc::new(Helm::new(Arc::clone(&hub), bound)?);
-        let io_thread = io_thread::spawn(&helm)?;
-        Ok(Node(Arc::new(Running {
-            handle: Handle::new(hub),
-            helm,
-            io_thread: Mutex::new(Some(io_thread)),
-        })))
+    send_methods!();
+
+    fn hub(&self) -> &Arc<Hub<Tcp>> {
+        &self.hub
+    }
+
+    fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        self.leadership.wait(deadline, poll)
     }
 }
 
@@ -260,10 +391,123 @@ impl Iterator for Events {
     }
 }
 
+/// Receives copies of all events from when it was made; see [`Node::subscribe`].
+///
+/// At most as many events wait for it, and as many bytes, as [`Limits::events`] and
+/// [`Limits::event_bytes`] allow. Beyond that the oldest go past it. Then the next thing that it
+/// gives is [`Lagged`] with how many it missed; [`peer_infos`](Node::peer_infos) tells what is the
+/// case now. It does not keep the node running. It is also an iterator.
+#[derive(Debug)]
+pub struct Subscription {
+    receiver: EventReceiver<Tcp>,
+    leadership: Arc<Leadership>,
+}
+
+impl Subscription {
+    /// Waits for the next event; `None` when the node has stopped.
+    pub fn recv(&mut self) -> Option<Result<Event, Lagged>> {
+        let received = self.wait(None);
+        received.flatten()
+    }
+
+    /// Waits for the next event, no longer than this.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`] says whether the time is over or the node has stopped.
+    pub fn recv_timeout(
+        &mut self,
+        time: Duration,
+    ) -> Result<Result<Event, Lagged>, RecvTimeoutError> {
+        or_timeout(self.wait(after(time)))
+    }
+
+    /// Takes the next event if there is one.
+    pub fn try_recv(&mut self) -> Option<Result<Event, Lagged>> {
+        self.receiver.try_recv()
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Option<Option<Result<Event, Lagged>>> {
+        self.leadership
+            .wait(deadline, |cx| self.receiver.poll_recv(cx))
+    }
+}
+
+impl Iterator for Subscription {
+    type Item = Result<Event, Lagged>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.recv()
+    }
+}
+
+/// What a node writes to its log, as values, from when this was made; see [`Node::notices`].
+///
+/// At most 256 wait. If it is slower, it is told by [`Notice::Dropped`] how many it missed. It does
+/// not keep the node running. It is also an iterator.
+#[derive(Debug)]
+pub struct Notices {
+    receiver: NoticeReceiver<Tcp>,
+    leadership: Arc<Leadership>,
+}
+
+impl Notices {
+    /// Waits for the next notice; `None` when the node has stopped.
+    pub fn recv(&mut self) -> Option<Notice> {
+        self.wait(None).flatten()
+    }
+
+    /// Waits for the next notice, no longer than this.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`] says whether the time is over or the node has stopped.
+    pub fn recv_timeout(&mut self, time: Duration) -> Result<Notice, RecvTimeoutError> {
+        or_timeout(self.wait(after(time)))
+    }
+
+    /// Takes the next notice if there is one.
+    pub fn try_recv(&mut self) -> Option<Notice> {
+        self.receiver.try_recv()
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Option<Option<Notice>> {
+        self.leadership
+            .wait(deadline, |cx| self.receiver.poll_recv(cx))
+    }
+}
+
+impl Iterator for Notices {
+    type Item = Notice;
+
+    fn next(&mut self) -> Option<Notice> {
+        self.recv()
+    }
+}
+
+/// Why nothing was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvTimeoutError {
+    /// Nothing came in time.
+    Timeout,
+    /// Nothing will come: the node has stopped.
+    Stopped,
+}
+
+/// What waiting came to.
+fn or_timeout<T>(received: Option<Option<T>>) -> Result<T, RecvTimeoutError> {
+    match received {
+        Some(Some(item)) => Ok(item),
+        Some(None) => Err(RecvTimeoutError::Stopped),
+        None => Err(RecvTimeoutError::Timeout),
+    }
+}
+
 impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Timeout => "no event in time",
+            Self::Timeout => "nothing came in time",
             Self::Stopped => "the node has stopped",
         })
     }

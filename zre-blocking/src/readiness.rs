@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use zre_net::{Hub, Signal};
+use zre_driver::{Hub, Signal};
 
 use crate::tcp::Tcp;
 
@@ -19,9 +19,10 @@ type Socket = std::net::TcpStream;
 
 /// A descriptor that is readable while events of a node wait, and when the node has stopped.
 ///
-/// Put it into any event loop: `poll`, `epoll`, kqueue, GLib, Qt. When it is readable, take events with
-/// `try_recv` until there is none; do not read from it. On Unix it is an [`AsFd`](std::os::fd::AsFd); on Windows
-/// an `AsSocket`, to be watched by `WSAPoll` or `WSAEventSelect`.
+/// Put it into any event loop: `poll`, `epoll`, kqueue, GLib, Qt. When it is readable, take events
+/// with `try_recv` until there is none; do not read from it. On Unix it is an
+/// [`AsFd`](std::os::fd::AsFd); on Windows an `AsSocket`, to be watched by `WSAPoll` or
+/// `WSAEventSelect`.
 #[derive(Debug)]
 pub struct Readiness {
     watched: Socket,
@@ -29,7 +30,7 @@ pub struct Readiness {
     _signal: Arc<dyn Signal>,
 }
 
-/// Raised when an octet is on its way from one end to the other.
+/// Raised when a byte is on its way from one end to the other.
 #[derive(Debug)]
 struct Pair {
     raised: AtomicBool,
@@ -65,7 +66,7 @@ impl Signal for Pair {
     }
 
     fn lower(&self) {
-        // An octet that is still under way is taken the next time.
+        // A byte that is still under way is taken the next time.
         if self.raised.load(Ordering::Acquire) && (&self.read).read(&mut [0]).is_ok() {
             self.raised.store(false, Ordering::Release);
         }

@@ -1,32 +1,47 @@
-//! A connection that the driver watches, as the hub wants it.
+//! A connection that the reactor watches, as the hub wants it.
 
 use std::{
     io::{self, IoSlice, Read as _, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
-use mio::net::TcpStream;
+use mio::{Interest, Registry, Token, net::TcpStream};
 
-/// A connection of a node. It is public only as the parameter of [`zre_net::Handle`].
+/// A connection of a node.
 #[derive(Debug)]
-pub struct Tcp {
+pub(crate) struct Tcp {
     stream: TcpStream,
-    // The system tells once when a socket becomes ready; it is so until it would block.
+    source: Arc<Source>,
+}
+
+/// What a socket is ready for, as far as the system has told. It tells once when a socket becomes
+/// ready; the socket is so until it would block.
+#[derive(Debug)]
+pub(crate) struct Source {
+    token: Token,
     readable: AtomicBool,
     /// Whether the other side writes no more; that is told once, too.
     read_closed: AtomicBool,
     writable: AtomicBool,
 }
 
-impl Tcp {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+impl Source {
+    pub(crate) fn new(token: Token) -> Self {
         Self {
-            stream,
+            token,
             readable: AtomicBool::new(false),
             read_closed: AtomicBool::new(false),
             writable: AtomicBool::new(false),
         }
+    }
+
+    /// The token of the socket and of its task.
+    pub(crate) fn token(&self) -> Token {
+        self.token
     }
 
     /// The system says what the socket is ready for.
@@ -41,10 +56,27 @@ impl Tcp {
             self.writable.store(true, Ordering::Release);
         }
     }
+}
+
+impl Tcp {
+    /// Has a socket watched.
+    pub(crate) fn watched(
+        mut stream: TcpStream,
+        source: Arc<Source>,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        registry.register(&mut stream, source.token, interest)?;
+        Ok(Self { stream, source })
+    }
+
+    pub(crate) fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
 
     /// Whether connecting is over, and how it went.
     pub(crate) fn poll_connected(&self) -> Poll<io::Result<()>> {
-        if !self.writable.load(Ordering::Acquire) {
+        if !self.source.writable.load(Ordering::Acquire) {
             return Poll::Pending;
         }
         Poll::Ready(match self.stream.take_error() {
@@ -54,7 +86,8 @@ impl Tcp {
     }
 }
 
-/// What a socket is ready for is forgotten before it is tried, so that what the system says meanwhile counts.
+/// What a socket is ready for is forgotten before it is tried, so that what the system says
+/// meanwhile counts.
 fn attempt(
     ready: &AtomicBool,
     act: impl FnOnce() -> io::Result<usize>,
@@ -80,27 +113,28 @@ fn poll(ready: &AtomicBool) -> Poll<io::Result<()>> {
     }
 }
 
-impl zre_net::Stream for Tcp {
+impl zre_driver::Stream for Tcp {
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll(&self.readable)
+        poll(&self.source.readable)
     }
 
     fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll(&self.writable)
+        poll(&self.source.writable)
     }
 
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
         let read = || (&self.stream).read(buffer);
-        // Having got less than there was room for, there is nothing more; Unix systems tell when there is again.
-        attempt(&self.readable, read, |count| {
-            cfg!(unix) && count < room && !self.read_closed.load(Ordering::Acquire)
+        // Having got less than there was room for, there is nothing more; Unix systems tell when
+        // there is again.
+        attempt(&self.source.readable, read, |count| {
+            cfg!(unix) && count < room && !self.source.read_closed.load(Ordering::Acquire)
         })
     }
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let write = || (&self.stream).write_vectored(slices);
-        attempt(&self.writable, write, |_| false)
+        attempt(&self.source.writable, write, |_| false)
     }
 }
 

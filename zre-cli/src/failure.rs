@@ -1,4 +1,4 @@
-//! Why a command ends before its time.
+//! Why a command ends early.
 
 use std::{
     fmt,
@@ -9,19 +9,19 @@ use zre_tokio::StartError;
 
 use crate::text::one_line;
 
-/// What ends a command other than being done.
+/// What makes a command end before it has done its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody reads the output any more: nothing to say, and nobody to say it to.
+    /// Nobody reads the output any more. The command ends without a message.
     OutputClosed,
-    /// Something that the user has to know.
+    /// A message for the user.
     Told(String),
 }
 
 impl Failure {
-    /// Says on standard error what went wrong.
+    /// Prints the message on standard error.
     pub(crate) fn report(&self) {
-        // Nothing can be done for a user who has closed standard error.
+        // If standard error is closed, there is no way left to tell the user.
         let _ = writeln!(io::stderr(), "error: {self}");
     }
 }

@@ -1,11 +1,16 @@
-//! What the node logs, on standard error.
+//! The log of the node, on standard error.
 
 use std::{
     env,
     io::{self, Write},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{failure::Failure, text::one_line};
 
@@ -14,38 +19,43 @@ pub(crate) fn to_standard_error(verbose: u8) -> Result<(), Failure> {
     start(verbose, |line| writeln!(io::stderr().lock(), "{line}"))
 }
 
-/// Starts to hand each line of the log to `print`, safe to be shown on a terminal.
+/// Starts to hand each line of the log to `print`, with unsafe characters escaped.
 pub(crate) fn start<P>(verbose: u8, print: P) -> Result<(), Failure>
 where
     P: Fn(&str) -> io::Result<()> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(verbose)?)
-        .with_ansi(false)
-        .with_writer(Lines(print))
+    let lines = fmt::layer().with_ansi(false).with_writer(Lines(print));
+    tracing_subscriber::registry()
+        .with(filter(verbose)?)
+        .with(lines)
         .try_init()
         .map_err(|error| Failure::Told(format!("cannot log: {error}")))
 }
 
-fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
+/// Targets and levels only: filters on fields would need regular expressions, which take longer to
+/// compile than the node does.
+fn filter(verbose: u8) -> Result<Targets, Failure> {
     let directives = match env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ => by_count(verbose).to_owned(),
     };
-    EnvFilter::builder()
-        .parse(&directives)
-        .map_err(|error| Failure::Told(format!("RUST_LOG={directives:?} is wrong: {error}")))
+    directives.parse().map_err(|_| {
+        Failure::Told(format!(
+            "RUST_LOG={directives:?} is wrong: expected levels and targets, such as \
+             debug or warn,zre_core=trace"
+        ))
+    })
 }
 
 fn by_count(verbose: u8) -> &'static str {
     match verbose {
         0 => "warn",
-        1 => "warn,zre=debug,zre_core=debug,zre_net=debug,zre_tokio=debug",
-        _ => "debug,zre=trace,zre_core=trace,zre_net=trace,zre_tokio=trace",
+        1 => "warn,zre=debug,zre_core=debug,zre_driver=debug,zre_net=debug",
+        _ => "debug,zre=trace,zre_core=trace,zre_driver=trace,zre_net=trace",
     }
 }
 
-/// Hands over one line for each event, whatever characters peers have put into it.
+/// Makes one line of each log event, whatever characters peers have put into it.
 struct Lines<P>(P);
 
 impl<'a, P: Fn(&str) -> io::Result<()> + 'a> MakeWriter<'a> for Lines<P> {
@@ -67,9 +77,9 @@ struct Line<'a, P: Fn(&str) -> io::Result<()>> {
 }
 
 impl<P: Fn(&str) -> io::Result<()>> Write for Line<'_, P> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -80,7 +90,7 @@ impl<P: Fn(&str) -> io::Result<()>> Write for Line<'_, P> {
 impl<P: Fn(&str) -> io::Result<()>> Drop for Line<'_, P> {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
-        // A log that cannot be written must not end what it tells about.
+        // A command must not fail because its log cannot be written.
         let _ = (self.print)(&one_line(text.trim_end_matches('\n')));
     }
 }

@@ -11,6 +11,7 @@ mod pipe;
 mod shutdown;
 mod simulate;
 mod text;
+mod values;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,9 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// A thousand simulated nodes are a million peers in small pieces of memory.
+/// A simulation of a thousand nodes allocates small pieces for a million peers; this allocator
+/// makes it a quarter faster.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -43,8 +46,8 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, or `zre simulate` ended with wrong views;
-2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, or
+`zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

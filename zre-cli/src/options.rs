@@ -1,65 +1,242 @@
-//! The flags that all commands share, and how their values are read.
+//! The flags that all commands with a node share, and the variables that stand in for them.
+
+use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, GroupName, ShortText};
+use zre_tokio::{Builder, Endpoint, GroupName, PeerId};
 
-/// Where the node is, and how much it says about itself.
+use crate::{failure::Failure, text::quoted, values};
+
+/// Who the node is, where it is, and how much it says about itself.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Node")]
 pub(crate) struct Common {
+    /// The name that the others see [default: your user name in a chat, the first six digits of the
+    /// UUID for a pipe, else that of the command] [env: ZRE_NAME]
+    #[arg(long, short, value_name = "NAME", value_parser = values::node_name)]
+    name: Option<String>,
+
+    /// The node's identity, 32 hex digits; no two nodes may have the same [default: random]
+    #[arg(long, value_name = "UUID")]
+    uuid: Option<PeerId>,
+
+    /// A header that peers see when they meet the node. Can be repeated, or take several with
+    /// commas between them: A=1,B=2. A comma belongs to the value where no NAME= follows, or where
+    /// it is written `\,`
+    #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = values::headers)]
+    headers: Vec<Vec<(String, String)>>,
+
     /// The network interface, by name or by IPv4 address [default: the first that can broadcast]
-    #[arg(long, short, value_name = "INTERFACE")]
+    /// [env: ZRE_INTERFACE, else ZSYS_INTERFACE]
+    #[arg(long, short, value_name = "INTERFACE", value_parser = values::interface)]
     interface: Option<String>,
 
-    /// The UDP port on which nodes find each other; all must have the same
-    #[arg(long, short, value_name = "PORT", default_value_t = 5670, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: u16,
+    /// The UDP port on which nodes find each other; all must have the same [default: 5670]
+    /// [env: ZRE_PORT]
+    #[arg(long, short, value_name = "PORT", value_parser = values::port)]
+    port: Option<u16>,
+
+    /// The TCP port on which the node listens; 0 lets the system choose [default: a free one from
+    /// 49152 to 65535]
+    #[arg(long, value_name = "PORT", value_parser = values::port_or_any)]
+    tcp_port: Option<u16>,
+
+    /// Where peers shall connect to, such as tcp://203.0.113.7:5000, if that is not where the node
+    /// listens: behind a port mapping
+    #[arg(long, value_name = "ENDPOINT")]
+    advertise: Option<Endpoint>,
+
+    #[command(flatten)]
+    presence: Presence,
+
+    /// How long the node waits at its end until peers have taken what was sent to them
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::time)]
+    linger: Duration,
 
     /// Log to standard error what the node does; twice: everything. RUST_LOG goes before it
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
+/// How often a node announces itself, and what it makes of the silence of others.
+#[derive(Debug, Args)]
+pub(crate) struct Presence {
+    /// How often a node announces itself
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::pace)]
+    pub(crate) interval: Duration,
+
+    /// How long a peer may be silent before it is asked whether it is there [default: 5s, or half
+    /// of --expired if that is less]
+    #[arg(long, value_name = "TIME", value_parser = values::pace)]
+    evasive: Option<Duration>,
+
+    /// How long a peer may be silent before it is given up
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::pace)]
+    pub(crate) expired: Duration,
+}
+
+/// The groups that a node is in from the start.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Node")]
+pub(crate) struct Groups {
+    /// A group to be in from the start. Can be repeated, or take several with commas between them
+    /// [env: ZRE_GROUPS]
+    #[arg(
+        long = "group", short, value_name = "GROUP",
+        value_delimiter = ',', value_parser = values::group_name
+    )]
+    groups: Vec<GroupName>,
+}
+
+/// What is used where neither flag nor variable says anything else.
+const PORT: u16 = 5670;
+const EVASIVE: Duration = Duration::from_secs(5);
+
 impl Common {
-    /// The node that these flags describe.
-    pub(crate) fn builder(&self, name: Option<&str>) -> Builder {
-        let builder = match name {
+    /// The node that these flags describe, with the name that it has unless told otherwise and with
+    /// the groups that it is in from the start.
+    ///
+    /// All names of the library's builder stand here and nowhere else in this program.
+    pub(crate) fn builder(
+        &self,
+        default_name: Option<&str>,
+        groups: &[GroupName],
+    ) -> Result<Builder, Failure> {
+        self.presence.check()?;
+        let name = self.name()?;
+        let mut builder = match name.as_deref().or(default_name) {
             Some(name) => Builder::new(name),
             None => Builder::unnamed(),
         };
-        let builder = builder.port(self.port);
-        match &self.interface {
-            Some(interface) => builder.interface(interface.as_str()),
-            None => builder,
+        builder = builder
+            .port(self.port()?)
+            .beacon_interval(self.presence.interval)
+            .evasive_after(self.presence.evasive())
+            .expired_after(self.presence.expired)
+            .linger(self.linger);
+        if let Some(uuid) = self.uuid {
+            builder = builder.id(uuid.uuid());
+        }
+        for (name, value) in self.headers()? {
+            builder = builder.header(name, value);
+        }
+        for group in groups {
+            builder = builder.join((***group).clone());
+        }
+        if let Some(interface) = self.interface()? {
+            builder = builder.interface(interface.as_str());
+        }
+        if let Some(port) = self.tcp_port {
+            builder = builder.tcp_port(port);
+        }
+        if let Some(endpoint) = &self.advertise {
+            builder = builder.advertise(endpoint.clone());
+        }
+        Ok(builder)
+    }
+
+    fn name(&self) -> Result<Option<String>, Failure> {
+        match &self.name {
+            Some(name) => Ok(Some(name.clone())),
+            None => variable("ZRE_NAME", values::node_name),
         }
     }
-}
 
-/// Reads the name of a node.
-pub(crate) fn node_name(text: &str) -> Result<String, String> {
-    fits("name", text)
-}
-
-/// Reads the name of a group.
-pub(crate) fn group_name(text: &str) -> Result<GroupName, String> {
-    GroupName::try_from(text).map_err(|error| error.to_string())
-}
-
-/// Reads `NAME=VALUE`.
-pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => {
-            Ok((fits("header name", name)?, value.to_owned()))
+    fn interface(&self) -> Result<Option<String>, Failure> {
+        if let Some(interface) = &self.interface {
+            return Ok(Some(interface.clone()));
         }
-        _ => Err("expected NAME=VALUE, such as X-ROLE=printer".to_owned()),
+        if let Some(interface) = variable("ZRE_INTERFACE", values::interface)? {
+            return Ok(Some(interface));
+        }
+        // To zyre, `*` means that the choice is left to it.
+        let interface = variable("ZSYS_INTERFACE", values::interface)?;
+        Ok(interface.filter(|interface| interface != "*"))
+    }
+
+    /// The port on which nodes find each other.
+    pub(crate) fn port(&self) -> Result<u16, Failure> {
+        let port = match self.port {
+            Some(port) => Some(port),
+            None => variable("ZRE_PORT", values::port)?,
+        };
+        Ok(port.unwrap_or(PORT))
+    }
+
+    fn headers(&self) -> Result<BTreeMap<&str, &str>, Failure> {
+        let mut headers = BTreeMap::new();
+        for (name, value) in self.headers.iter().flatten() {
+            if let Some(other) = headers.insert(name.as_str(), value.as_str())
+                && other != value
+            {
+                let (name, other, value) = (quoted(name), quoted(other), quoted(value));
+                return Err(Failure::Told(format!(
+                    "--header gives {name} two values, {other} and {value}: leave one out"
+                )));
+            }
+        }
+        Ok(headers)
     }
 }
 
-fn fits(what: &str, text: &str) -> Result<String, String> {
-    if text.len() > ShortText::MAX_LEN {
-        let (length, most) = (text.len(), ShortText::MAX_LEN);
-        return Err(format!(
-            "the {what} has {length} octets, at most {most} fit"
-        ));
+impl Presence {
+    /// How long a peer may be silent before it is asked whether it is there.
+    pub(crate) fn evasive(&self) -> Duration {
+        let default = EVASIVE.min(self.expired / 2).max(values::SHORTEST_PACE);
+        self.evasive.unwrap_or(default)
     }
-    Ok(text.to_owned())
+
+    /// Checks what one value alone does not show.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let (evasive, expired) = (self.evasive(), self.expired);
+        if evasive < expired {
+            return Ok(());
+        }
+        Err(Failure::Told(format!(
+            "--evasive {evasive:?} must be shorter than --expired {expired:?}, or a peer is given \
+             up before it is asked: lower --evasive, or raise --expired"
+        )))
+    }
+}
+
+impl Groups {
+    /// The groups of the flags, else of the variable.
+    pub(crate) fn names(&self) -> Result<Vec<GroupName>, Failure> {
+        if !self.groups.is_empty() {
+            return Ok(self.groups.clone());
+        }
+        let read = |text: &str| text.split(',').map(values::group_name).collect();
+        Ok(variable("ZRE_GROUPS", read)?.unwrap_or_default())
+    }
+
+    /// The first group, and all of them; without any, that is the default.
+    pub(crate) fn first_and_all(
+        &self,
+        default: &str,
+    ) -> Result<(GroupName, Vec<GroupName>), Failure> {
+        let names = self.names()?;
+        if let Some(first) = names.first() {
+            return Ok((first.clone(), names));
+        }
+        let default = values::group_name(default).map_err(Failure::Told)?;
+        Ok((default.clone(), vec![default]))
+    }
+}
+
+/// What the environment says; a variable that is empty says nothing.
+fn variable<T>(
+    name: &str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Failure> {
+    let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let value = value.to_string_lossy();
+    match read(&value) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => Err(Failure::Told(format!(
+            "the variable {name} is {}: {error}",
+            quoted(&value)
+        ))),
+    }
 }

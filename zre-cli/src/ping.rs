@@ -12,10 +12,11 @@ use zre_tokio::{Event, Node, PeerId, PeerInfo};
 use crate::{
     failure::Failure,
     log,
-    options::{self, Common},
+    options::{Common, Groups},
     output::print,
     shutdown,
     text::one_line,
+    values,
 };
 
 /// Show the nodes on the network and how fast they answer.
@@ -26,16 +27,18 @@ use crate::{
 #[command(after_help = HELP)]
 pub(crate) struct Options {
     /// How long to look for nodes
-    #[arg(long, short, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true, value_parser = seconds)]
+    #[arg(
+        long, short, value_name = "TIME", default_value = "2s",
+        allow_negative_numbers = true, value_parser = values::time
+    )]
     wait: Duration,
 
     /// Go on until Ctrl-C: show who comes and goes, and ping everyone each second
     #[arg(long, conflicts_with = "wait")]
     watch: bool,
 
-    /// The name that the others see
-    #[arg(long, short, value_name = "NAME", default_value = "zre-ping", value_parser = options::node_name)]
-    name: String,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     common: Common,
@@ -44,13 +47,13 @@ pub(crate) struct Options {
 const HELP: &str = "\
 Examples:
   zre ping                           look for two seconds
-  zre ping --wait 0.5 -i lo          the nodes on this machine alone
+  zre ping --wait 500ms -i lo        the nodes on this machine alone
   zre ping --watch | grep printer
 
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
 
-/// How many PINGs a time is the shortest of.
+/// How many PINGs are sent; the shortest time is shown.
 const PINGS: u32 = 5;
 /// How long to wait for the answers of one peer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -58,7 +61,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Shows who is there.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
-    let node = options.common.builder(Some(&options.name)).start().await?;
+    let port = options.common.port()?;
+    let groups = options.groups.names()?;
+    let builder = options.common.builder(Some("zre-ping"), &groups)?;
+    let node = builder.start().await?;
     let found = if options.watch {
         watch(&node).await
     } else {
@@ -67,8 +73,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     node.stop().await;
     match found? {
         0 => {
-            let (interface, port) = (node.interface(), options.common.port);
-            let none = format!("found no node on {interface}, port {port}");
+            let none = format!("found no node on {}, port {port}", node.interface());
             Failure::Told(none).report();
             Ok(ExitCode::FAILURE)
         }
@@ -91,7 +96,7 @@ async fn look(node: &Node, wait: Duration) -> Result<usize, Failure> {
     Ok(answers.len())
 }
 
-/// Events that nobody takes would make the node stop to read.
+/// Takes all events: a node whose events are not taken stops reading from its peers.
 async fn discard_events(node: Node) {
     while node.recv().await.is_some() {}
 }
@@ -146,7 +151,7 @@ async fn shortest(node: &Node, peer: PeerId, pings: u32) -> Option<Duration> {
             shortest = Some(shortest.map_or(after, |before: Duration| before.min(after)));
         }
     };
-    // What was measured until then counts.
+    // A timeout keeps what was measured so far.
     let _ = timeout(PATIENCE, all).await;
     shortest
 }
@@ -204,9 +209,4 @@ fn time(after: Option<Duration>) -> String {
         Some(after) => format!("{:.3} ms", after.as_secs_f64() * 1000.0),
         None => "no answer".to_owned(),
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 0.5")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

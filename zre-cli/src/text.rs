@@ -1,9 +1,9 @@
-//! Text from the network, made fit for a terminal.
+//! Text from the network, made safe for a terminal.
 
 use std::borrow::Cow;
 
-/// The text with everything escaped that a terminal would obey or that would hide what is written:
-/// control characters, line ends, and characters that turn the direction of writing.
+/// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
+/// characters that are invisible or change the direction of writing.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -33,8 +33,12 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// The beginning of a text, to recognise it by in an error message.
-pub(crate) fn beginning(text: &str) -> Cow<'_, str> {
+/// The beginning of a text in quotes, to recognise it by in an error message.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", one_line(&beginning(text)))
+}
+
+fn beginning(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
@@ -63,6 +67,6 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         assert_eq!(beginning(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
-        assert_eq!(beginning("short"), "short");
+        assert_eq!(quoted("short\n"), r"'short\n'");
     }
 }

@@ -69,6 +69,18 @@ fn commands_begin_with_a_slash() {
 }
 
 #[test]
+fn lines_go_to_the_first_of_several_groups() {
+    let mut alice = chat(25625, &["--name", "alice", "--group", "ops,dev"]);
+    let (mut bob, _) = Zre::pipe(25625, &["--name", "bob", "--group", "ops,dev"]);
+    assert_eq!(alice.line_with("bob"), "* bob is here");
+    bob.send(r#"{"do":"shout","group":"dev","text":"merged"}"#);
+    assert_eq!(alice.line_with("merged"), "bob in dev: merged");
+    alice.send("thanks");
+    let shout = bob.event("SHOUT");
+    assert_eq!(shout.get("group"), Some(&"ops".into()));
+}
+
+#[test]
 fn a_whisper_is_shown_as_one_and_other_groups_are_not() {
     let mut alice = chat(25624, &["--name", "alice"]);
     let (mut bob, _) = Zre::pipe(25624, &["--name", "bob", "--group", "OTHER"]);

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{run, text, zre};
+use support::{bare_zre, run, text, zre};
 
 /// Runs to the end, and returns what was said about it.
 fn refused(command: &mut Command) -> String {
@@ -24,14 +24,22 @@ fn refused(command: &mut Command) -> String {
 #[test]
 fn a_wrong_flag_is_named_with_what_was_expected() {
     let long = "x".repeat(256);
+    let long_name = format!("{long}=x");
     for (flags, parts) in [
         (["--uuid", "bob"], ["'bob'", "32 hexadecimal digits"]),
         (["--header", "x"], ["'x'", "NAME=VALUE"]),
         (["--header", "=x"], ["'=x'", "NAME=VALUE"]),
-        (["--name", &long], ["256 octets", "255"]),
-        (["--group", &long], ["256 octets", "255"]),
-        (["--interval", "0"], ["beacon interval", "at least 10ms"]),
-        (["--interval", "x"], ["'x'", "--interval"]),
+        (["--name", &long], ["256 bytes", "255"]),
+        (["--group", &long], ["256 bytes", "255"]),
+        (["--header", &long_name], ["256 bytes", "255"]),
+        (["--name", ""], ["--name", "is empty"]),
+        (["--group", ""], ["--group", "is empty"]),
+        (["--group", "A,,B"], ["--group", "is empty"]),
+        (["--tcp-port", "x"], ["--tcp-port", "from 1 to 65535"]),
+        (["--advertise", "x"], ["\"x\"", "tcp://"]),
+        (["--header", "A=1,A=2"], ["'A'", "two values"]),
+        (["--interval", "9ms"], ["--interval", "at least 10ms"]),
+        (["--interval", "x"], ["'x'", "such as 250ms"]),
         (["--unknown", "x"], ["--unknown", "--help"]),
     ] {
         let said = refused(&mut zre("pipe", 25660, &flags));
@@ -39,15 +47,68 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
             assert!(said.contains(part), "{flags:?}: {said}");
         }
     }
-    let said = refused(&mut zre("ping", 25660, &["--wait", "-1"]));
-    assert!(said.contains("--wait"), "{said}");
+    for (flag, value, expected) in [
+        ("--wait", "-1", "write 1ms or 1s"),
+        ("--port", "x", "from 1 to 65535"),
+        ("--interface", "", "IPv4 address"),
+    ] {
+        let said = refused(bare_zre().args(["ping", flag, value]));
+        assert!(said.contains(flag), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_time_without_a_unit_is_answered_with_the_two_likely_ones() {
+    for (command, flag) in [
+        ("chat", "--linger"),
+        ("pipe", "--interval"),
+        ("pipe", "--evasive"),
+        ("pipe", "--expired"),
+        ("ping", "--wait"),
+    ] {
+        let said = refused(&mut zre(command, 25660, &[flag, "250"]));
+        assert!(said.contains("write 250ms or 250s"), "{said}");
+        assert!(said.contains(flag), "{said}");
+    }
+}
+
+#[test]
+fn what_contradicts_is_refused_with_a_remedy() {
+    for command in ["chat", "ping", "pipe"] {
+        for flags in [
+            &["--evasive", "4s", "--expired", "4s"][..],
+            &["--evasive", "40s"],
+        ] {
+            let said = refused(&mut zre(command, 25660, flags));
+            for part in [flags[1], "--expired", "lower --evasive"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_what_was_expected() {
+    for (variable, value, expected) in [
+        ("ZRE_PORT", "x", "from 1 to 65535"),
+        ("ZRE_GROUPS", "A,", "is empty"),
+        ("ZRE_INTERFACE", "nope", "no interface \"nope\""),
+        ("ZSYS_INTERFACE", "nope", "no interface \"nope\""),
+    ] {
+        let said = refused(bare_zre().arg("pipe").env(variable, value));
+        assert!(said.contains(expected), "{said}");
+    }
+    let long = "x".repeat(256);
+    let said = refused(zre("pipe", 25660, &[]).env("ZRE_NAME", &long));
+    assert!(said.contains("ZRE_NAME"), "{said}");
+    assert!(said.contains("256 bytes"), "{said}");
 }
 
 #[test]
 fn an_unknown_interface_is_answered_with_those_that_exist() {
     for command in ["chat", "ping", "pipe"] {
-        let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
-        let said = refused(zre.args([command, "--interface", "nope"]));
+        let said = refused(bare_zre().args([command, "--interface", "nope"]));
         assert!(said.contains(r#"no interface "nope""#), "{said}");
         assert!(said.contains("127.0.0.1"), "{said}");
     }
@@ -96,7 +157,7 @@ fn an_output_that_nobody_reads_ends_the_command_quietly() {
 #[test]
 fn help_ends_with_examples() {
     for command in ["chat", "ping", "pipe"] {
-        let output = run(Command::new(env!("CARGO_BIN_EXE_zre")).args([command, "--help"]));
+        let output = run(bare_zre().args([command, "--help"]));
         let help = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0));
         assert!(help.contains("Examples:"), "{help}");

@@ -5,15 +5,14 @@ mod support;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Zre, run, text};
+use support::{Zre, bare_zre, run, text, zre};
 
 /// `zre perf serve` or `zre perf run`, on loopback and on a port of its own.
 fn perf(side: &str, port: u16, arguments: &[&str]) -> Command {
-    let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
+    let mut zre = bare_zre();
     let port = port.to_string();
     zre.args(["perf", side, "--interface", "127.0.0.1", "--port", &port])
-        .args(arguments)
-        .env_remove("RUST_LOG");
+        .args(arguments);
     zre
 }
 
@@ -82,17 +81,17 @@ fn the_node_to_measure_with_can_be_named() {
     let shown = text(&output.stdout);
     assert!(shown.starts_with("with two  "), "{shown}");
     two.line_with("measures");
-    let wanted = ["--peer", "three", "--wait", "0.2"];
+    let wanted = ["--peer", "three", "--wait", "200ms"];
     let output = run(&mut perf("run", 25682, &wanted));
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains(r#"no node "three" that serves"#), "{said}");
+    assert!(said.contains("no node 'three' that serves"), "{said}");
 }
 
 #[test]
 fn a_node_that_does_not_serve_is_left_alone() {
     let (_pipe, _) = Zre::pipe(25683, &["--group", "ZRE-PERF"]);
-    let output = run(&mut perf("run", 25683, &["--wait", "0.5"]));
+    let output = run(&mut perf("run", 25683, &["--wait", "500ms"]));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
     let said = text(&output.stderr);
@@ -103,7 +102,7 @@ fn a_node_that_does_not_serve_is_left_alone() {
 #[test]
 fn time_ends_a_measurement_that_count_does_not() {
     let _serving = serve(25684, &[]);
-    let bounds = ["--count", "10000000", "--seconds", "0.05", "--sizes", "16"];
+    let bounds = ["--count", "10000000", "--duration", "50ms", "--sizes", "16"];
     let output = run(&mut perf("run", 25684, &bounds));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
@@ -111,7 +110,7 @@ fn time_ends_a_measurement_that_count_does_not() {
 #[test]
 fn a_node_that_goes_away_is_told() {
     let serving = serve(25685, &[]);
-    let bounds = ["--count", "10000000", "--seconds", "3600"];
+    let bounds = ["--count", "10000000", "--duration", "1h"];
     let mut running = perf("run", 25685, &bounds);
     let running = running
         .stdout(std::process::Stdio::piped())
@@ -128,14 +127,27 @@ fn a_node_that_goes_away_is_told() {
 
 #[cfg(unix)]
 #[test]
+fn a_run_that_is_interrupted_before_it_found_anybody_fails() {
+    let mut other = Zre::start(&mut zre("ping", 25688, &["--watch"]));
+    let running = Zre::start(&mut perf("run", 25688, &["--wait", "1h"]));
+    other.line_with("+ zre-perf-run");
+    running.interrupt();
+    let (code, shown) = running.finish();
+    assert_eq!(code, Some(1));
+    assert_eq!(shown, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupted_run_shows_what_it_has() {
     let mut serving = serve(25686, &[]);
-    let bounds = ["--json", "--count", "10000000", "--seconds", "3600"];
+    let bounds = ["--json", "--count", "10000000", "--duration", "1h"];
     let mut running = Zre::start(&mut perf("run", 25686, &bounds));
     serving.line_with("measures");
     running.interrupt();
     let figures = running.answer("figures");
     assert_eq!(figures.pointer("/figures/shouts/0"), None);
+    assert_eq!(figures.pointer("/peer/name"), Some(&"zre-perf".into()));
     assert_eq!(running.finish().0, Some(0));
     serving.interrupt();
     assert_eq!(serving.finish().0, Some(0));
@@ -146,10 +158,13 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
     for (flags, part) in [
         (["--sizes", "16,65M"], "from 1 to 64M"),
         (["--sizes", "0"], "from 1 to 64M"),
-        (["--count", "1"], "2..=10000000"),
-        (["--seconds", "0"], "at most 3600"),
-        (["--seconds", "-1"], "--seconds"),
-        (["--wait", "x"], "expected seconds"),
+        (["--count", "1"], "from 2 to 10000000"),
+        (["--count", "x"], "from 2 to 10000000"),
+        (["--duration", "0s"], "longer than 0"),
+        (["--duration", "61m"], "at most 1h"),
+        (["--duration", "2"], "write 2ms or 2s"),
+        (["--wait", "x"], "such as 250ms"),
+        (["--evasive", "31s"], "lower --evasive"),
     ] {
         let output = run(&mut perf("run", 25687, &flags));
         let said = text(&output.stderr);
@@ -166,7 +181,7 @@ fn help_ends_with_examples() {
         &["perf", "run", "--help"],
         &["perf", "serve", "--help"],
     ] {
-        let output = run(Command::new(env!("CARGO_BIN_EXE_zre")).args(side));
+        let output = run(bare_zre().args(side));
         let help = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0));
         assert!(help.contains("Examples:"), "{help}");

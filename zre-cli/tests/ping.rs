@@ -15,7 +15,7 @@ fn a_node_is_shown_with_all_that_it_says_of_itself() {
         "OFFICE",
     ];
     let (_printer, uuid) = Zre::pipe(25640, &arguments);
-    let output = run(&mut zre("ping", 25640, &["--wait", "0.5"]));
+    let output = run(&mut zre("ping", 25640, &["--wait", "500ms"]));
     assert_eq!(output.status.code(), Some(0));
     let shown = text(&output.stdout);
     let [first, header, group] = shown.lines().collect::<Vec<_>>()[..] else {
@@ -31,7 +31,7 @@ fn a_node_is_shown_with_all_that_it_says_of_itself() {
 
 #[test]
 fn nobody_found_is_exit_code_1() {
-    let output = run(&mut zre("ping", 25641, &["--wait", "0.1"]));
+    let output = run(&mut zre("ping", 25641, &["--wait", "100ms"]));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
     let said = text(&output.stderr);

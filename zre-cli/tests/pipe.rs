@@ -8,7 +8,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Zre, zre};
+use support::{Zre, bare_zre, zre};
 
 const NOBODY: &str = "0123456789ABCDEF0123456789ABCDEF";
 
@@ -54,7 +54,113 @@ fn whispers_reach_one_peer_as_frames_or_text() {
     assert_eq!(whisper["peer"], alice_id);
     assert_eq!(whisper["name"], "alice");
     assert_eq!(whisper["frames"], json!(["00ff", "", "6869"]));
-    assert_eq!(bob.event("WHISPER")["frames"], json!(["68c3a90a"]));
+    assert_eq!(whisper.get("text"), None);
+    let whisper = bob.event("WHISPER");
+    assert_eq!(whisper["frames"], json!(["68c3a90a"]));
+    assert_eq!(whisper["text"], "hé\n");
+}
+
+#[test]
+fn a_peer_can_be_named_where_only_one_has_the_name() {
+    let ((mut alice, _), (mut bob, bob_id)) = pair(25610);
+    alice.send(r#"{"do":"whisper","peer":"bob","text":["to","you"]}"#);
+    assert_eq!(bob.event("WHISPER")["text"], json!(["to", "you"]));
+    alice.send(r#"{"do":"whisper","peer":"carol","text":"x"}"#);
+    let error = alice.answer("error");
+    assert_eq!(
+        error["error"],
+        "line 2: there is no peer with the name 'carol'"
+    );
+    let (_other, other_id) = Zre::pipe(25610, &["--name", "bob"]);
+    assert_eq!(alice.event("ENTER")["peer"], other_id);
+    alice.send(r#"{"do":"whisper","peer":"bob","text":"x","id":"w"}"#);
+    let error = alice.answer("error");
+    let said = error["error"].as_str().unwrap();
+    assert!(
+        said.starts_with("line 3: 2 peers have the name 'bob'"),
+        "{said}"
+    );
+    assert!(said.contains(&bob_id) && said.contains(&other_id), "{said}");
+    assert_eq!(error["id"], "w");
+}
+
+#[test]
+fn an_id_comes_back_in_the_answer_and_in_an_error() {
+    let ((mut alice, _), (_bob, bob_id)) = pair(25611);
+    alice.send(r#"{"do":"peers","id":1}"#);
+    assert_eq!(alice.answer("peers"), json!({"peers": [bob_id], "id": 1}));
+    alice.send(r#"{"id":{"a":[1, 2.50]},"do":"groups"}"#);
+    let line = alice.line_with(r#""own""#);
+    assert!(line.ends_with(r#","id":{"a":[1, 2.50]}}"#), "{line}");
+    alice.send(r#"{"do":"join","id":"j"}"#);
+    let error = alice.answer("error");
+    assert_eq!(
+        error,
+        json!({"error": r#"line 3: "join" needs "group""#, "line": 3, "id": "j"})
+    );
+    alice.send(r#"{"do":"join","group":"A"}"#);
+    alice.send(r#"{"do":"shout","group":"CHAT","text":"x","id":2}"#);
+    assert_eq!(
+        alice.answer("ok"),
+        json!({"ok": true, "members": 1, "id": 2})
+    );
+    alice.send(r#"{"do":"whisper","peer":"bob","text":"x","id":3}"#);
+    assert_eq!(alice.answer("ok"), json!({"ok": true, "id": 3}));
+}
+
+#[test]
+fn flags_and_variables_describe_the_node() {
+    let arguments = [
+        "--header",
+        "X-A=1,2,X-B=3",
+        "--header=X-C=4",
+        "--tcp-port=0",
+        "--advertise=tcp://127.0.0.2:5000",
+        "--interval=100ms",
+        "--evasive=2s",
+        "--expired=1m",
+        "--linger=100ms",
+    ];
+    let (mut watcher, _) = Zre::pipe(25612, &["--group", "A,B", "--group", "C"]);
+    watcher.send(r#"{"do":"groups"}"#);
+    assert_eq!(watcher.answer("own")["own"], json!(["A", "B", "C"]));
+    let mut described = zre("pipe", 25612, &arguments);
+    let described = described.env("ZRE_NAME", "carol").env("ZRE_GROUPS", "D,E");
+    let mut described = Zre::start(described);
+    let start = described.event("START");
+    assert_eq!(start["endpoint"], "tcp://127.0.0.2:5000");
+    assert_eq!(start["name"], "carol");
+    described.send(r#"{"do":"groups"}"#);
+    assert_eq!(described.answer("own")["own"], json!(["D", "E"]));
+    described.close_input();
+    assert_eq!(described.finish().0, Some(0));
+}
+
+#[test]
+fn enter_shows_headers_that_were_given_together() {
+    let (mut alice, _) = Zre::pipe(25613, &[]);
+    let flags = ["--name=bob", "--header", "X-A=1,2,X-B=3", "--header=X-C=4"];
+    let (_bob, _) = Zre::pipe(25613, &flags);
+    let enter = alice.event("ENTER");
+    assert_eq!(
+        enter["headers"],
+        json!({"X-A": "1,2", "X-B": "3", "X-C": "4"})
+    );
+    assert_eq!(enter["endpoint"], enter["addr"]);
+    let endpoint = enter["endpoint"].as_str().unwrap();
+    assert!(endpoint.starts_with("tcp://127.0.0.1:"), "{endpoint}");
+}
+
+#[test]
+fn variables_say_where_the_node_is() {
+    let (mut alice, _) = Zre::pipe(25614, &["--name", "alice"]);
+    for (variable, interface) in [("ZRE_INTERFACE", "lo"), ("ZSYS_INTERFACE", "127.0.0.1")] {
+        let mut bob = bare_zre();
+        let bob = bob.arg("pipe").env(variable, interface);
+        let bob = Zre::start(bob.env("ZRE_PORT", "25614").env("ZRE_NAME", variable));
+        assert_eq!(alice.event("ENTER")["name"], variable);
+        drop(bob);
+    }
 }
 
 #[test]
@@ -65,6 +171,7 @@ fn shouts_reach_the_members_of_a_group() {
     assert_eq!(shout["peer"], alice_id);
     assert_eq!(shout["group"], "CHAT");
     assert_eq!(shout["frames"], json!(["6869"]));
+    assert_eq!(shout["text"], "hi");
 }
 
 #[test]
@@ -93,7 +200,7 @@ fn a_wrong_line_is_answered_and_the_next_is_read() {
         (r#"{"do":"join"}"#, r#"line 2: "join" needs "group""#),
         (
             r#"{"do":"join","grupp":"A"}"#,
-            "line 3: unknown field `grupp`",
+            "line 3: there is no key 'grupp'",
         ),
         (
             unknown.as_str(),

@@ -2,15 +2,14 @@
 
 mod support;
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
-use support::{run, text};
+use support::{bare_zre, run, text};
 
 /// Runs to the end; gives the exit code, the standard output and the standard error.
 fn simulate(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
-    let output = run(zre.arg("simulate").args(arguments));
+    let output = run(bare_zre().arg("simulate").args(arguments));
     let code = output.status.code();
     (code, text(&output.stdout), text(&output.stderr))
 }
@@ -67,7 +66,7 @@ fn the_same_seed_gives_the_same_output_and_another_another() {
 
 #[test]
 fn every_node_finds_every_other() {
-    for level in ["messages", "octets"] {
+    for level in ["messages", "bytes"] {
         let found = json(&["--nodes", "20", "--duration", "5s", "--level", level]);
         assert_eq!(found["agrees"], true, "{found}");
         assert_eq!(found["known_pairs"], 380);
@@ -141,7 +140,7 @@ fn costs_per_pair_do_not_grow() {
         .map(|size| size["nodes"].as_u64().unwrap())
         .collect();
     assert_eq!(nodes, [6, 12, 24, 60]);
-    for cost in ["happenings_per_pair", "tcp_octets_per_pair"] {
+    for cost in ["happenings_per_pair", "tcp_bytes_per_pair"] {
         let costs = growth.iter().map(|size| size[cost].as_f64().unwrap());
         let costs: Vec<_> = costs.collect();
         // Names and addresses of larger networks have some digits more.
@@ -227,15 +226,18 @@ fn a_wrong_option_is_named_with_what_was_expected() {
         (["--nodes", "0"], ["'0'", "--nodes", "from 1 to 60000"]),
         (["--nodes", "many"], ["'many'", "--nodes", "whole number"]),
         (["--seed", "x"], ["'x'", "--seed", "whole number"]),
-        (["--duration", "30"], ["'30'", "--duration", "such as 30s"]),
+        (
+            ["--duration", "30"],
+            ["'30'", "--duration", "write 30ms or 30s"],
+        ),
         (
             ["--duration", "0s"],
             ["'0s'", "--duration", "longer than 0"],
         ),
-        (["--latency", "2 days"], ["'2 days'", "--latency", "unit"]),
+        (["--latency", "2 moons"], ["'2 moons'", "--latency", "unit"]),
         (["--loss", "120%"], ["'120%'", "--loss", "5% or 0.05"]),
         (["--burst", "0.5"], ["'0.5'", "--burst", "from 1"]),
-        (["--bandwidth", "fast"], ["'fast'", "--bandwidth", "125k"]),
+        (["--bandwidth", "fast"], ["'fast'", "--bandwidth", "128K"]),
         (["--churn", "-1"], ["'-1'", "--churn", "such as 0.5"]),
         (["--partition", "5s"], ["'5s'", "--partition", "5s+10s"]),
         (
@@ -248,8 +250,13 @@ fn a_wrong_option_is_named_with_what_was_expected() {
             ["--interval", "1ms", "at least 10ms"],
         ),
         (
+            ["--evasive", "30s"],
+            ["--evasive 30s", "--expired 30s", "lower"],
+        ),
+        (["--size", "7"], ["'7'", "--size", "from 8 to 1M"]),
+        (
             ["--level", "bits"],
-            ["'bits'", "--level", "messages, octets"],
+            ["'bits'", "--level", "messages, bytes"],
         ),
         (["--plot", "/"], ["cannot write", "/", ""]),
     ] {

@@ -18,6 +18,8 @@ pub(crate) struct Backlog {
     congested: bool,
     /// How many congestions have ended.
     reliefs: u64,
+    /// How many events have been queued since the beginning.
+    queued: u64,
 }
 
 impl Backlog {
@@ -29,12 +31,14 @@ impl Backlog {
             max_weight: limits.event_bytes,
             congested: false,
             reliefs: 0,
+            queued: 0,
         }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
         self.weight += event.weight();
         self.queue.push_back(event);
+        self.queued += 1;
         self.congested |= self.queue.len() >= self.max_events || self.weight >= self.max_weight;
     }
 
@@ -51,6 +55,17 @@ impl Backlog {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// How many events have been queued since the beginning.
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// Those of the waiting events that were not among the first `count` queued.
+    pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
+        let newer = usize::try_from(self.queued.saturating_sub(count)).unwrap_or(usize::MAX);
+        self.queue.range(self.queue.len().saturating_sub(newer)..)
     }
 
     pub(crate) fn is_congested(&self) -> bool {
@@ -136,6 +151,23 @@ mod tests {
 
     fn at(micros: u64) -> Instant {
         Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn the_events_after_a_count_are_those_that_have_not_been_taken() {
+        let mut backlog = Backlog::new(&Limits::default());
+        (0..3).for_each(|_| backlog.push(Event::Stop));
+        assert_eq!(backlog.queued(), 3);
+        let newer = |backlog: &Backlog, count| backlog.after(count).count();
+        assert_eq!(
+            [0, 1, 3, 4].map(|count| newer(&backlog, count)),
+            [3, 2, 0, 0]
+        );
+        backlog.pop();
+        assert_eq!(
+            [0, 1, 2, 3].map(|count| newer(&backlog, count)),
+            [2, 2, 1, 0]
+        );
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use zre_core::proto::Endpoint;
+use zre_proto::Endpoint;
 
 use crate::socket;
 
 /// A host name that is to be looked up, one of [`MOST`](Lookup::MOST) in this process.
 ///
-/// A peer chooses the name and its name server, which may take long to answer, and the runtime's threads for what waits
-/// are the application's, too.
+/// A peer chooses the name and its name server, which may take long to answer, and the runtime's
+/// threads for what waits are the application's, too.
 #[derive(Debug)]
 pub struct Lookup {
     host: String,

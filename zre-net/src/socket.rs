@@ -16,14 +16,15 @@ pub use std::os::fd::AsFd as AsSocket;
 #[cfg(windows)]
 pub use std::os::windows::io::AsSocket;
 
-/// A buffer of this many octets is longer than any beacon, so that a longer datagram shows as one.
+/// A buffer of this many bytes is longer than any beacon, so that a longer datagram shows as one.
 pub const DATAGRAM_SIZE: usize = 64;
 
 /// How long to wait before accepting again after the system could not.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Whether an error of accepting is that of one connection, so that the next may be accepted at once.
-pub fn is_one_connections(error: &io::Error) -> bool {
+/// Whether an error of accepting is that of one connection, so that the next may be accepted at
+/// once.
+pub fn is_per_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -201,18 +202,18 @@ fn cannot_listen(error: &io::Error, local: SocketAddr) -> io::Error {
 
 /// Opens a socket, not yet connected, for a connection to `remote`.
 ///
-/// It is bound to the address `local`, so that a machine with several interfaces shows the peer
-/// the one it knows from the beacon. It is left unbound where that could not work: when one of
-/// the two is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a port
-/// when it is connected, elsewhere at once.
+/// It is bound to the address `local`, so that a machine with several interfaces shows the peer the
+/// one it knows from the beacon. It is left unbound where that could not work: when one of the two
+/// is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a
+/// port when it is connected, elsewhere at once.
 ///
 /// The runtime connects it, such as tokio by `TcpSocket::from_std_stream`, or
 /// [`Socket::connect`]. Then call [`refuse_self`] and [`tune`].
 ///
 /// # Errors
 ///
-/// When `local` is not this machine's address, or the system has no sockets left, or where the port is chosen here, no
-/// ports. The message names the addresses.
+/// When `local` is not this machine's address, or the system has no sockets left, or where the port
+/// is chosen here, no ports. The message names the addresses.
 pub fn connector(remote: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let source = local.filter(|local| can_reach(*local, remote.ip()));
     connector_from(remote, source).map_err(|error| {
@@ -236,8 +237,9 @@ fn connector_from(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpS
     Ok(socket.into())
 }
 
-/// Lets the system choose the port when the socket is connected. When it is bound, the system does not know yet to
-/// whom, and looks for one that nobody uses, which takes long where thousands are in use.
+/// Lets the system choose the port when the socket is connected. When it is bound, the system does
+/// not know yet to whom, and looks for one that nobody uses, which takes long where thousands are
+/// in use.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(target_env = "uclibc")
@@ -437,7 +439,7 @@ mod tests {
     fn a_sender_holds_next_to_nothing_that_nobody_reads() {
         let sender = beacon_sender(&loopback(), free_udp_port()).expect("a sender");
         let held = SockRef::from(&sender).recv_buffer_size().expect("a size");
-        assert!(held < 10_000, "{held} octets");
+        assert!(held < 10_000, "{held} bytes");
     }
 
     #[test]

@@ -1,20 +1,21 @@
-//! A ZRE node for smol, async-std and any other executor: programs on a network find each other, form
-//! groups and exchange messages, with no server.
+//! A ZRE node for smol and any other executor: programs on a network find each other,
+//! form groups and exchange messages, with no server.
 //!
 //! A node needs its [`Driver`] to run: a future that the program spawns wherever it spawns its own.
-//! Nothing else runs behind the program's back but the one thread by which async-io watches sockets.
+//! Nothing else runs behind the program's back but the one thread by which async-io watches
+//! sockets.
 //!
 //! ```no_run
 //! use zre_smol::{Event, Node};
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let (node, driver) = Node::builder("alice").join("CHAT").start()?;
-//! smol::spawn(driver).detach(); // or async_std::task::spawn(driver)
+//! smol::spawn(driver).detach(); // or on any other executor
 //! smol::block_on(async {
 //!     node.shout("CHAT", "hello").await?;
 //!     while let Some(event) = node.recv().await {
 //!         if let Event::Shout { name, content, .. } = event {
-//!             println!("{name}: {}", content.to_str_lossy());
+//!             println!("{name}: {}", content.to_string_lossy());
 //!         }
 //!     }
 //!     Ok(())
@@ -24,7 +25,7 @@
 
 #![forbid(unsafe_code)]
 
-mod sockets;
+mod runtime;
 mod tcp;
 
 use std::{
@@ -34,39 +35,37 @@ use std::{
     task::{Context, Poll},
 };
 
-pub use zre_net::api::*;
-use zre_net::{Hub, Runtime, Settings};
+use zre_driver::Hub;
+pub use zre_driver::{api::*, zre_core};
 
-pub use crate::tcp::Tcp;
+use crate::{runtime::Smol, tcp::Tcp};
 
-/// A running node; see [`zre_net::Node`] and [`zre_net::Handle`] for what it does.
-pub type Node = zre_net::Node<Tcp>;
+zre_driver::builder!();
 
-/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives the node and its [`Driver`].
-pub type Builder = zre_net::Builder<Tcp>;
+zre_driver::async_node!(Tcp);
 
-/// The events of a node as a stream.
-pub type Events = zre_net::Events<Tcp>;
-
-impl Runtime for Tcp {
-    type Starting = Result<(Node, Driver), StartError>;
-
-    fn start(settings: Settings) -> Self::Starting {
-        let bound = settings.bind()?;
+impl Builder {
+    /// Starts the node, and gives it with the [`Driver`] that makes it go.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong with the settings, or what the system refuses.
+    pub fn start(self) -> Result<(Node, Driver), StartError> {
+        let bound = self.settings.bind()?;
         let hub = Arc::new(Hub::new(&bound)?);
         let local = bound.local_address();
-        let sockets = sockets::Sockets::new(bound)?;
-        let links = sockets.links();
-        let drive = zre_net::drive(Arc::clone(&hub), sockets, local);
-        let driver = Driver(Box::pin(async move { links.run(drive).await }));
+        let runtime = Smol::new(bound)?;
+        let tasks = runtime.tasks();
+        let driving = zre_driver::Driver::new(Arc::clone(&hub), runtime, local).run();
+        let driver = Driver(Box::pin(async move { tasks.run(driving).await }));
         Ok((Node::new(hub), driver))
     }
 }
 
 /// What makes a node go: spawn it, or await it beside whatever the program does.
 ///
-/// It ends when the node has stopped. Dropped before, it ends the node at once, whatever is still unsent. A node whose
-/// driver is held but not run does nothing, and its `stop` waits for ever.
+/// It ends when the node has stopped. Dropped before, it ends the node at once, whatever is still
+/// unsent. A node whose driver is held but not run does nothing, and its `stop` waits for ever.
 #[must_use = "a node does nothing unless its driver is run"]
 pub struct Driver(Pin<Box<dyn Future<Output = ()> + Send>>);
 
@@ -88,7 +87,7 @@ impl fmt::Debug for Driver {
 ///
 /// # Errors
 ///
-/// As [`start`](zre_net::Builder::start).
+/// As [`start`](Builder::start).
 #[cfg(feature = "smol")]
 pub fn spawn(builder: Builder) -> Result<Node, StartError> {
     let (node, driver) = builder.start()?;

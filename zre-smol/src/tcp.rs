@@ -8,11 +8,11 @@ use std::{
 
 use async_io::Async;
 
-/// A connection that async-io watches. It is public only as the parameter of [`zre_net::Node`].
+/// A connection that async-io watches.
 #[derive(Debug)]
-pub struct Tcp(pub(crate) Async<TcpStream>);
+pub(crate) struct Tcp(pub(crate) Async<TcpStream>);
 
-impl zre_net::Stream for Tcp {
+impl zre_driver::Stream for Tcp {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_readable(cx)
     }

@@ -1,6 +1,7 @@
 //! Two nodes on loopback.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -73,10 +74,10 @@ fn a_crowd_that_waits_for_events_of_an_idle_node_sleeps() {
     let receivers: Vec<Arc<Count>> = (0..100).map(|_| Arc::default()).collect();
     let poll = |receiver: &Arc<Count>| {
         let waker = Waker::from(Arc::clone(receiver));
+        let receiving = pin!(alice.recv());
         assert!(
-            alice
-                .hub()
-                .poll_recv(&Context::from_waker(&waker))
+            receiving
+                .poll(&mut Context::from_waker(&waker))
                 .is_pending()
         );
     };
@@ -104,10 +105,10 @@ fn nobody_is_woken_for_an_answer_that_is_not_waited_for_any_more() {
     // Nobody drives bob any more, so he does not answer.
     let asker = Arc::<Count>::default();
     let waker = Waker::from(Arc::clone(&asker));
-    let number = alice.hub().ping(bob.id()).unwrap();
-    let mut answer = alice.hub().answer(bob.id(), number);
-    assert!(answer.poll(&Context::from_waker(&waker)).is_pending());
-    drop(answer);
+    let mut ping = Box::pin(alice.ping(bob.id()));
+    let asked = ping.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(asked.is_pending());
+    drop(ping);
     smol::block_on(future::zip(alice.stop(), &mut alice_driver));
     assert_eq!(asker.0.load(Ordering::Relaxed), 0);
 }

@@ -10,7 +10,7 @@
 //! while let Some(event) = node.recv().await {
 //!     match event {
 //!         Event::Enter { peer, name, .. } => println!("{name} is here, as {peer}"),
-//!         Event::Shout { name, content, .. } => println!("{name}: {}", content.to_str_lossy()),
+//!         Event::Shout { name, content, .. } => println!("{name}: {}", content.to_string_lossy()),
 //!         Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
 //!         _ => {}
 //!     }
@@ -25,64 +25,40 @@
 
 #![forbid(unsafe_code)]
 
-mod sockets;
+mod runtime;
 mod tcp;
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
-pub use zre_net::api::*;
-use zre_net::{Hub, Runtime, Settings};
+use zre_driver::{Driver, Hub};
+pub use zre_driver::{api::*, zre_core};
 
-pub use crate::tcp::Tcp;
+use crate::{runtime::Tokio, tcp::Tcp};
 
-/// A running node; see [`zre_net::Node`] and [`zre_net::Handle`] for what it does.
-pub type Node = zre_net::Node<Tcp>;
+zre_driver::builder!();
 
-/// A node that has not been started yet. [`start`](zre_net::Builder::start) gives a future of the node.
-pub type Builder = zre_net::Builder<Tcp>;
+zre_driver::async_node!(Tcp);
 
-/// The events of a node as a stream.
-pub type Events = zre_net::Events<Tcp>;
-
-impl Runtime for Tcp {
-    type Starting = Starting;
-
-    fn start(settings: Settings) -> Starting {
-        Starting { settings }
+impl Builder {
+    /// Starts the node on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong with the settings, or what the system refuses.
+    /// [`StartError::Runtime`] outside of a tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// Panics, as tokio's own sockets do, on a runtime whose I/O or time is not enabled.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let runtime = Handle::try_current()
+            .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
+        let bound = self.settings.bind()?;
+        let hub = Arc::new(Hub::new(&bound)?);
+        let local = bound.local_address();
+        let driver = Driver::new(Arc::clone(&hub), Tokio::new(bound)?, local);
+        runtime.spawn(driver.run());
+        Ok(Node::new(hub))
     }
-}
-
-/// A node that starts when this is awaited.
-///
-/// # Panics
-///
-/// Panics, as tokio's own sockets do, on a runtime whose I/O or time is not enabled.
-#[derive(Debug)]
-#[must_use = "a node does not start unless this is awaited"]
-pub struct Starting {
-    settings: Settings,
-}
-
-impl Future for Starting {
-    type Output = Result<Node, StartError>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(start(&self.settings))
-    }
-}
-
-fn start(settings: &Settings) -> Result<Node, StartError> {
-    let runtime = Handle::try_current()
-        .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
-    let bound = settings.bind()?;
-    let hub = Arc::new(Hub::new(&bound)?);
-    let local = bound.local_address();
-    let sockets = sockets::Sockets::new(bound)?;
-    runtime.spawn(zre_net::drive(Arc::clone(&hub), sockets, local));
-    Ok(Node::new(hub))
 }

@@ -7,11 +7,11 @@ use std::{
 
 use tokio::net::TcpStream;
 
-/// A connection that tokio watches. It is public only as the parameter of [`zre_net::Node`].
+/// A connection that tokio watches.
 #[derive(Debug)]
-pub struct Tcp(pub(crate) TcpStream);
+pub(crate) struct Tcp(pub(crate) TcpStream);
 
-impl zre_net::Stream for Tcp {
+impl zre_driver::Stream for Tcp {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_read_ready(cx)
     }
@@ -20,7 +20,8 @@ impl zre_net::Stream for Tcp {
         self.0.poll_write_ready(cx)
     }
 
-    /// A task that merely wakes itself would run some sixty times before tokio looks at sockets again.
+    /// A task that merely wakes itself would run some sixty times before tokio looks at sockets
+    /// again.
     fn yield_now(&self, cx: &mut Context<'_>) {
         let yielding = std::pin::pin!(tokio::task::yield_now());
         let _woken_later = yielding.poll(cx);
@@ -31,8 +32,8 @@ impl zre_net::Stream for Tcp {
         self.0.try_read(buffer)
     }
 
-    /// Having got less than there was room for, there is nothing more, and Unix systems tell when there is again: so
-    /// tokio is told that the next read would block, in place of trying it.
+    /// Having got less than there was room for, there is nothing more, and Unix systems tell when
+    /// there is again: so tokio is told that the next read would block, in place of trying it.
     #[cfg(unix)]
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         use std::io::Read as _;

@@ -14,7 +14,8 @@ mod guard {
 
     /// Count instructions, and compare with the baseline.
     ///
-    /// Where valgrind or gungraun-runner is missing, says so and ends well, unless ZRE_REQUIRE_VALGRIND is set.
+    /// Where valgrind or gungraun-runner is missing, says so and ends well, unless
+    /// ZRE_REQUIRE_VALGRIND is set.
     #[derive(Debug, Parser)]
     #[command(name = "zre-bench-instructions")]
     struct Cli {

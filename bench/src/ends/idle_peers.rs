@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zre_net::api::Event;
+use zre_tokio::Event;
 
 use super::talker::{Start, Talker};
 use crate::{

@@ -1,10 +1,10 @@
-//! What libzmq does with the same messages: a DEALER to a ROUTER in each direction, as ZRE has them.
+//! What libzmq does with the same messages: a DEALER to a ROUTER in each direction, as ZRE has
+//! them.
 
-use std::time::Instant;
-
+use smol::future::block_on;
 use zmq::{Context, Message, Socket};
 
-use super::timing::{Cost, Enough, Kind, Times};
+use super::timing::{Cost, Exchange, Kind, ask, send};
 use crate::{
     Failure,
     job::{Figures, Job, Line, Side, Task},
@@ -18,8 +18,12 @@ pub(super) fn run(job: &Job) -> Result<Figures, Failure> {
     match (job.side, job.task) {
         (Side::Server, Task::RoundTrip) => sockets.echo(),
         (Side::Server, Task::OneWay) => sockets.count(),
-        (Side::Client, Task::RoundTrip) => sockets.ask(job),
-        (Side::Client, Task::OneWay) => sockets.send_all(job),
+        (Side::Client, Task::RoundTrip) => {
+            let figures = block_on(ask(&mut sockets, job))?;
+            sockets.write(&Kind::End.message(1))?;
+            Ok(figures)
+        }
+        (Side::Client, Task::OneWay) => block_on(send(&mut sockets, job, None)),
         (_, task) => Err(format!("libzmq cannot do {task:?} here").into()),
     }
 }
@@ -34,7 +38,8 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// As many messages may wait as hold 64 MiB together: enough that nobody waits for the other for long.
+    /// As many messages may wait as hold 64 MiB together: enough that nobody waits for the other
+    /// for long.
     fn new(size: usize) -> Result<(Self, String), Failure> {
         let context = Context::new();
         let router = context.socket(zmq::ROUTER)?;
@@ -60,97 +65,69 @@ impl Sockets {
     fn accept(size: usize) -> Result<Self, Failure> {
         let (mut sockets, endpoint) = Self::new(size)?;
         Line::Ready(endpoint).print()?;
-        sockets.receive()?;
+        sockets.read()?;
         let client = sockets.message.as_str().ok_or("not text")?;
         sockets.dealer.connect(client)?;
-        sockets.send(b"hello")?;
+        sockets.write(b"hello")?;
         Ok(sockets)
     }
 
     fn connect(server: &str, size: usize) -> Result<Self, Failure> {
         let (mut sockets, endpoint) = Self::new(size)?;
         sockets.dealer.connect(server)?;
-        sockets.send(endpoint.as_bytes())?;
-        sockets.receive()?;
+        sockets.write(endpoint.as_bytes())?;
+        sockets.read()?;
         Ok(sockets)
     }
 
-    fn send(&self, message: &[u8]) -> Result<(), zmq::Error> {
+    fn write(&self, message: &[u8]) -> Result<(), zmq::Error> {
         self.dealer.send(message, 0)
     }
 
     /// The ROUTER puts the sender's identity in front of each message.
-    fn receive(&mut self) -> Result<(), zmq::Error> {
+    fn read(&mut self) -> Result<(), zmq::Error> {
         self.router.recv(&mut self.identity, 0)?;
         self.router.recv(&mut self.message, 0)
     }
 
     fn echo(&mut self) -> Result<Figures, Failure> {
         loop {
-            self.receive()?;
+            self.read()?;
             if Kind::of(&self.message) == Kind::End {
                 return Ok(Figures::new());
             }
-            self.send(&self.message)?;
+            self.write(&self.message)?;
         }
-    }
-
-    fn ask(&mut self, job: &Job) -> Result<Figures, Failure> {
-        let message = Kind::Data.message(job.size);
-        let mut times = Times::new(job.count);
-        let warm = Instant::now() + job.warm_up;
-        while Instant::now() < warm {
-            self.send(&message)?;
-            self.receive()?;
-        }
-        let enough = Enough::new(job.count, job.time, job.size);
-        for sent in 0.. {
-            if enough.is_reached(sent) {
-                break;
-            }
-            let begun = Instant::now();
-            self.send(&message)?;
-            self.receive()?;
-            times.add(begun.elapsed());
-        }
-        self.send(&Kind::End.message(1))?;
-        Ok(times.figures())
     }
 
     fn count(&mut self) -> Result<Figures, Failure> {
         while Kind::of(&self.message) != Kind::Data {
-            self.receive()?;
+            self.read()?;
         }
         let cost = Cost::begin(None);
         let mut messages = 0;
         while Kind::of(&self.message) == Kind::Data {
             messages += 1;
-            self.receive()?;
+            self.read()?;
         }
         let figures = cost.figures(messages);
-        self.send(&Kind::End.message(1))?;
+        self.write(&Kind::End.message(1))?;
         Ok(figures)
     }
+}
 
-    fn send_all(&mut self, job: &Job) -> Result<Figures, Failure> {
-        let message = Kind::WarmUp.message(job.size);
-        let warm = Enough::new(usize::MAX, job.warm_up, job.size);
-        for sent in 0.. {
-            if warm.is_reached(sent) {
-                break;
-            }
-            self.send(&message)?;
-        }
-        let message = Kind::Data.message(job.size);
-        let cost = Cost::begin(None);
-        let enough = Enough::new(job.count, job.time, job.size);
-        let mut sent = 0;
-        while !enough.is_reached(sent) {
-            self.send(&message)?;
-            sent += 1;
-        }
-        self.send(&Kind::End.message(1))?;
-        self.receive()?;
-        Ok(cost.figures(sent))
+impl Exchange for Sockets {
+    type Message = Vec<u8>;
+
+    fn message(kind: Kind, size: usize) -> Vec<u8> {
+        kind.message(size)
+    }
+
+    async fn send(&mut self, message: &Vec<u8>) -> Result<(), Failure> {
+        Ok(self.write(message)?)
+    }
+
+    async fn receive(&mut self) -> Result<(), Failure> {
+        Ok(self.read()?)
     }
 }

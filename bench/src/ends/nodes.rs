@@ -1,14 +1,12 @@
 //! Whispers between two nodes.
 
-use std::time::Instant;
-
 use bytes::Bytes;
-use zre_net::api::{Content, Event, PeerId};
+use zre_tokio::{Content, Event, PeerId};
 
 use super::{
     Allocations,
     talker::{Start, Talker},
-    timing::{Cost, Enough, Kind, Times},
+    timing::{self, Cost, Exchange, Kind},
 };
 use crate::{
     Failure,
@@ -31,27 +29,11 @@ pub(super) async fn echo<T: Talker>(job: &Job) -> Result<Figures, Failure> {
 
 /// Takes the times of round trips.
 pub(super) async fn ask<T: Talker>(job: &Job) -> Result<Figures, Failure> {
-    let (node, server) = client::<T>(job).await?;
-    let content = content(Kind::Data, job.size);
-    let mut times = Times::new(job.count);
-    let warm = Instant::now() + job.warm_up;
-    while Instant::now() < warm {
-        node.whisper(server, content.clone()).await?;
-        message(&node).await?;
-    }
-    let enough = Enough::new(job.count, job.time, job.size);
-    for sent in 0.. {
-        if enough.is_reached(sent) {
-            break;
-        }
-        let begun = Instant::now();
-        node.whisper(server, content.clone()).await?;
-        message(&node).await?;
-        times.add(begun.elapsed());
-    }
-    node.whisper(server, self::content(Kind::End, 1)).await?;
-    node.stop().await;
-    Ok(times.figures())
+    let mut client = Client::<T>::meet(job).await?;
+    let figures = timing::ask(&mut client, job).await?;
+    client.send(&content(Kind::End, 1)).await?;
+    client.node.stop().await;
+    Ok(figures)
 }
 
 /// Counts messages, from the first one that is to be measured to the last.
@@ -81,27 +63,9 @@ pub(super) async fn send<T: Talker>(
     job: &Job,
     allocations: Option<Allocations>,
 ) -> Result<Figures, Failure> {
-    let (node, server) = client::<T>(job).await?;
-    let warm_up = content(Kind::WarmUp, job.size);
-    let warm = Enough::new(usize::MAX, job.warm_up, job.size);
-    for sent in 0.. {
-        if warm.is_reached(sent) {
-            break;
-        }
-        node.whisper(server, warm_up.clone()).await?;
-    }
-    let data = content(Kind::Data, job.size);
-    let cost = Cost::begin(allocations);
-    let enough = Enough::new(job.count, job.time, job.size);
-    let mut sent = 0;
-    while !enough.is_reached(sent) {
-        node.whisper(server, data.clone()).await?;
-        sent += 1;
-    }
-    node.whisper(server, content(Kind::End, 1)).await?;
-    message(&node).await?;
-    let figures = cost.figures(sent);
-    node.stop().await;
+    let mut client = Client::<T>::meet(job).await?;
+    let figures = timing::send(&mut client, job, allocations).await?;
+    client.node.stop().await;
     Ok(figures)
 }
 
@@ -112,14 +76,38 @@ async fn server<T: Talker>(job: &Job) -> Result<T, Failure> {
     Ok(node)
 }
 
-/// Starts the node that begins, and waits until it knows the other.
-async fn client<T: Talker>(job: &Job) -> Result<(T, PeerId), Failure> {
-    let node = T::start(&Start::new("client", job.port)).await?;
-    loop {
-        match node.recv().await.ok_or("the node has stopped")? {
-            Event::Enter { peer, .. } => return Ok((node, peer)),
-            event => drop(event),
+/// The node that begins.
+struct Client<T> {
+    node: T,
+    server: PeerId,
+}
+
+impl<T: Talker> Client<T> {
+    /// Starts the node, and waits until it knows the other.
+    async fn meet(job: &Job) -> Result<Self, Failure> {
+        let node = T::start(&Start::new("client", job.port)).await?;
+        loop {
+            match node.recv().await.ok_or("the node has stopped")? {
+                Event::Enter { peer: server, .. } => return Ok(Self { node, server }),
+                event => drop(event),
+            }
         }
+    }
+}
+
+impl<T: Talker> Exchange for Client<T> {
+    type Message = Content;
+
+    fn message(kind: Kind, size: usize) -> Content {
+        content(kind, size)
+    }
+
+    async fn send(&mut self, message: &Content) -> Result<(), Failure> {
+        Ok(self.node.whisper(self.server, message.clone()).await?)
+    }
+
+    async fn receive(&mut self) -> Result<(), Failure> {
+        message(&self.node).await.map(drop)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a message to many costs the sender, by shouts and by whispers.
 
 use bytes::Bytes;
-use zre_net::api::{Content, Event, PeerId};
+use zre_tokio::{Content, Event, PeerId};
 
 use super::{
     nodes::{content, kind, message},
@@ -51,7 +51,8 @@ async fn last_of_batch<T: Talker>(node: &T) -> Result<Option<PeerId>, Failure> {
     }
 }
 
-/// Sends batches by whispers and by shouts in turn, and compares the processor time of this process.
+/// Sends batches by whispers and by shouts in turn, and compares the processor time of this
+/// process.
 pub(super) async fn send<T: Talker>(job: &Job, members: usize) -> Result<Figures, Failure> {
     let node = T::start(&Start::new("sender", job.port)).await?;
     let mut peers = Vec::new();

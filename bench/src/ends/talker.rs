@@ -6,8 +6,8 @@ use std::{net::Ipv4Addr, thread, time::Duration};
 
 use smol::LocalExecutor;
 use tokio::runtime;
-use zre_net::{
-    Builder, Node, Runtime, Stream,
+use zre_driver::{
+    Settings,
     api::{Content, Error, Event, Limits, PeerId},
 };
 
@@ -34,20 +34,20 @@ impl Start {
         }
     }
 
-    fn builder<R: Runtime>(&self) -> Builder<R> {
-        let mut builder = Builder::new(self.name.clone())
-            .interface(Ipv4Addr::LOCALHOST)
-            .port(self.port);
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::named(self.name.clone());
+        settings.interface = Ipv4Addr::LOCALHOST.into();
+        settings.port = Some(self.port);
         if let Some(group) = self.group {
-            builder = builder.join(group);
+            settings.join(group);
         }
         if self.loner {
-            let hour = Duration::from_secs(3600);
+            settings.beacon_interval = Some(Duration::from_secs(3600));
             let mut limits = Limits::default();
             limits.peers = 1;
-            builder = builder.beacon_interval(hour).limits(limits);
+            settings.limits = limits;
         }
-        builder
+        settings
     }
 }
 
@@ -80,16 +80,52 @@ pub(super) type SmolThreads = Asynchronous<SmolGlobal>;
 
 /// Where an asynchronous node runs.
 pub(super) trait Place {
-    type Stream: Stream;
+    type Node: AsyncNode;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T;
 
-    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure>;
+    async fn start(start: &Start) -> Result<Self::Node, Failure>;
 
     async fn sleep(time: Duration);
 }
 
-pub(super) struct Asynchronous<P: Place>(Node<P::Stream>);
+/// What is measured of an asynchronous node.
+pub(super) trait AsyncNode {
+    async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
+
+    async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
+
+    async fn recv(&self) -> Option<Event>;
+
+    async fn stop(&self);
+}
+
+/// The adapters' methods of the same names.
+macro_rules! async_nodes {
+    ($($node:ty),+) => {$(
+        impl AsyncNode for $node {
+            async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
+                self.whisper(peer, content).await
+            }
+
+            async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {
+                self.shout(group, content).await
+            }
+
+            async fn recv(&self) -> Option<Event> {
+                self.recv().await
+            }
+
+            async fn stop(&self) {
+                self.stop().await;
+            }
+        }
+    )+};
+}
+
+async_nodes!(zre_tokio::Node, zre_smol::Node);
+
+pub(super) struct Asynchronous<P: Place>(P::Node);
 
 impl<P: Place> Talker for Asynchronous<P> {
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
@@ -124,14 +160,15 @@ impl<P: Place> Talker for Asynchronous<P> {
 pub(super) struct TokioAlone;
 
 impl Place for TokioAlone {
-    type Stream = zre_tokio::Tcp;
+    type Node = zre_tokio::Node;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         tokio_block_on(runtime::Builder::new_current_thread(), program)
     }
 
-    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
-        Ok(start.builder::<zre_tokio::Tcp>().start().await?)
+    async fn start(start: &Start) -> Result<Self::Node, Failure> {
+        let builder = zre_tokio::Builder::from(start.settings());
+        Ok(builder.start().await?)
     }
 
     async fn sleep(time: Duration) {
@@ -142,13 +179,13 @@ impl Place for TokioAlone {
 pub(super) struct TokioMain;
 
 impl Place for TokioMain {
-    type Stream = zre_tokio::Tcp;
+    type Node = zre_tokio::Node;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         tokio_block_on(runtime::Builder::new_multi_thread(), program)
     }
 
-    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
+    async fn start(start: &Start) -> Result<Self::Node, Failure> {
         TokioAlone::start(start).await
     }
 
@@ -174,7 +211,7 @@ thread_local! {
 pub(super) struct SmolAlone;
 
 impl Place for SmolAlone {
-    type Stream = zre_smol::Tcp;
+    type Node = zre_smol::Node;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         // As a task beside the driver: when a future that is awaited here is woken by what it has polled itself,
@@ -182,8 +219,9 @@ impl Place for SmolAlone {
         ALONE.with(|alone| smol::block_on(alone.run(alone.spawn(program))))
     }
 
-    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
-        let (node, driver) = start.builder::<zre_smol::Tcp>().start()?;
+    async fn start(start: &Start) -> Result<Self::Node, Failure> {
+        let builder = zre_smol::Builder::from(start.settings());
+        let (node, driver) = builder.start()?;
         ALONE.with(|alone| alone.spawn(driver).detach());
         Ok(node)
     }
@@ -196,14 +234,14 @@ impl Place for SmolAlone {
 pub(super) struct SmolGlobal;
 
 impl Place for SmolGlobal {
-    type Stream = zre_smol::Tcp;
+    type Node = zre_smol::Node;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         smol::block_on(program)
     }
 
-    async fn start(start: &Start) -> Result<Node<Self::Stream>, Failure> {
-        Ok(zre_smol::spawn(start.builder())?)
+    async fn start(start: &Start) -> Result<Self::Node, Failure> {
+        Ok(zre_smol::spawn(start.settings().into())?)
     }
 
     async fn sleep(time: Duration) {
@@ -220,7 +258,8 @@ impl Talker for Blocking {
     }
 
     async fn start(start: &Start) -> Result<Self, Failure> {
-        Ok(Self(start.builder::<zre_blocking::Tcp>().start()?))
+        let builder = zre_blocking::Builder::from(start.settings());
+        Ok(Self(builder.start()?))
     }
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {

@@ -3,10 +3,11 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    time::Instant,
 };
 
-use super::timing::{Cost, Enough, Kind, Times};
+use smol::future::block_on;
+
+use super::timing::{Cost, Exchange, Kind, ask, send};
 use crate::{
     Failure,
     job::{Figures, Job, Line, Side, Task},
@@ -16,8 +17,8 @@ pub(super) fn run(job: &Job) -> Result<Figures, Failure> {
     match (job.side, job.task) {
         (Side::Server, Task::RoundTrip) => echo(accept()?, job.size),
         (Side::Server, Task::OneWay) => count(accept()?, job.size),
-        (Side::Client, Task::RoundTrip) => ask(&connect(job)?, job),
-        (Side::Client, Task::OneWay) => send(connect(job)?, job),
+        (Side::Client, Task::RoundTrip) => block_on(ask(&mut Client::connect(job)?, job)),
+        (Side::Client, Task::OneWay) => block_on(send(&mut Client::connect(job)?, job, None)),
         (_, task) => Err(format!("TCP cannot do {task:?}").into()),
     }
 }
@@ -26,12 +27,6 @@ fn accept() -> Result<TcpStream, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Line::Ready(listener.local_addr()?.to_string()).print()?;
     let (stream, _) = listener.accept()?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-fn connect(job: &Job) -> Result<TcpStream, Failure> {
-    let stream = TcpStream::connect(&job.address)?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -45,27 +40,6 @@ fn echo(mut stream: TcpStream, size: usize) -> Result<Figures, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-fn ask(mut stream: &TcpStream, job: &Job) -> Result<Figures, Failure> {
-    let mut message = Kind::Data.message(job.size);
-    let mut times = Times::new(job.count);
-    let warm = Instant::now() + job.warm_up;
-    while Instant::now() < warm {
-        stream.write_all(&message)?;
-        stream.read_exact(&mut message)?;
-    }
-    let enough = Enough::new(job.count, job.time, job.size);
-    for sent in 0.. {
-        if enough.is_reached(sent) {
-            break;
-        }
-        let begun = Instant::now();
-        stream.write_all(&message)?;
-        stream.read_exact(&mut message)?;
-        times.add(begun.elapsed());
-    }
-    Ok(times.figures())
 }
 
 /// Reads whatever is there, and finds the messages in it.
@@ -104,24 +78,40 @@ fn count(mut stream: TcpStream, size: usize) -> Result<Figures, Failure> {
     }
 }
 
-fn send(mut stream: TcpStream, job: &Job) -> Result<Figures, Failure> {
-    let message = Kind::WarmUp.message(job.size);
-    let warm = Enough::new(usize::MAX, job.warm_up, job.size);
-    for sent in 0.. {
-        if warm.is_reached(sent) {
-            break;
-        }
-        stream.write_all(&message)?;
+/// The client's end.
+struct Client {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Client {
+    fn connect(job: &Job) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(&job.address)?;
+        stream.set_nodelay(true)?;
+        // Round trips bring messages back as they were, and a flow one byte in the end.
+        let size = match job.task {
+            Task::RoundTrip => job.size,
+            _ => 1,
+        };
+        Ok(Self {
+            stream,
+            answer: vec![0; size],
+        })
     }
-    let message = Kind::Data.message(job.size);
-    let cost = Cost::begin(None);
-    let enough = Enough::new(job.count, job.time, job.size);
-    let mut sent = 0;
-    while !enough.is_reached(sent) {
-        stream.write_all(&message)?;
-        sent += 1;
+}
+
+impl Exchange for Client {
+    type Message = Vec<u8>;
+
+    fn message(kind: Kind, size: usize) -> Vec<u8> {
+        kind.message(size)
     }
-    stream.write_all(&Kind::End.message(1))?;
-    stream.read_exact(&mut [0])?;
-    Ok(cost.figures(sent))
+
+    async fn send(&mut self, message: &Vec<u8>) -> Result<(), Failure> {
+        Ok(self.stream.write_all(message)?)
+    }
+
+    async fn receive(&mut self) -> Result<(), Failure> {
+        Ok(self.stream.read_exact(&mut self.answer)?)
+    }
 }

@@ -2,10 +2,79 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{ends::Allocations, job::Figures, process::cpu_time, results::count};
+use super::Allocations;
+use crate::{
+    Failure,
+    job::{Figures, Job},
+    process::cpu_time,
+    results::count,
+};
+
+/// One end of a conversation, so that the same loops measure every system.
+///
+/// The methods are asynchronous. Those of a blocking system return when it is done.
+pub(super) trait Exchange {
+    type Message;
+
+    fn message(kind: Kind, size: usize) -> Self::Message;
+
+    async fn send(&mut self, message: &Self::Message) -> Result<(), Failure>;
+
+    /// Waits for the next message, which is not looked at.
+    async fn receive(&mut self) -> Result<(), Failure>;
+}
+
+/// Takes the times of round trips.
+pub(super) async fn ask<E: Exchange>(end: &mut E, job: &Job) -> Result<Figures, Failure> {
+    let message = E::message(Kind::Data, job.size);
+    let mut times = Times::new(job.count);
+    let warm = Instant::now() + job.warm_up;
+    while Instant::now() < warm {
+        end.send(&message).await?;
+        end.receive().await?;
+    }
+    let enough = Enough::new(job.count, job.time, job.size);
+    for sent in 0.. {
+        if enough.is_reached(sent) {
+            break;
+        }
+        let begun = Instant::now();
+        end.send(&message).await?;
+        end.receive().await?;
+        times.add(begun.elapsed());
+    }
+    Ok(times.figures())
+}
+
+/// Sends as fast as it can, until the other end says that everything has come.
+pub(super) async fn send<E: Exchange>(
+    end: &mut E,
+    job: &Job,
+    allocations: Option<Allocations>,
+) -> Result<Figures, Failure> {
+    let message = E::message(Kind::WarmUp, job.size);
+    let warm = Enough::new(usize::MAX, job.warm_up, job.size);
+    for sent in 0.. {
+        if warm.is_reached(sent) {
+            break;
+        }
+        end.send(&message).await?;
+    }
+    let message = E::message(Kind::Data, job.size);
+    let cost = Cost::begin(allocations);
+    let enough = Enough::new(job.count, job.time, job.size);
+    let mut sent = 0;
+    while !enough.is_reached(sent) {
+        end.send(&message).await?;
+        sent += 1;
+    }
+    end.send(&E::message(Kind::End, 1)).await?;
+    end.receive().await?;
+    Ok(cost.figures(sent))
+}
 
 /// When enough has been sent: after so many messages or so much time.
-pub(super) struct Enough {
+struct Enough {
     count: usize,
     end: Instant,
     stride: usize,
@@ -13,32 +82,32 @@ pub(super) struct Enough {
 
 impl Enough {
     /// The clock is looked at for each large message, and for some of the small ones.
-    pub(super) fn new(count: usize, time: Duration, size: usize) -> Self {
+    fn new(count: usize, time: Duration, size: usize) -> Self {
         let stride = if size < 4096 { 64 } else { 1 };
         let end = Instant::now() + time;
         Self { count, end, stride }
     }
 
     /// Whether to stop after so many.
-    pub(super) fn is_reached(&self, sent: usize) -> bool {
+    fn is_reached(&self, sent: usize) -> bool {
         sent >= self.count || (sent.is_multiple_of(self.stride) && Instant::now() >= self.end)
     }
 }
 
 /// Round-trip times.
-pub(super) struct Times(Vec<Duration>);
+struct Times(Vec<Duration>);
 
 impl Times {
-    pub(super) fn new(most: usize) -> Self {
+    fn new(most: usize) -> Self {
         Self(Vec::with_capacity(most.min(10_000_000)))
     }
 
-    pub(super) fn add(&mut self, time: Duration) {
+    fn add(&mut self, time: Duration) {
         self.0.push(time);
     }
 
     /// In microseconds.
-    pub(super) fn figures(mut self) -> Figures {
+    fn figures(mut self) -> Figures {
         self.0.sort_unstable();
         let at = |share: f64| micros(self.0.get(rank(self.0.len(), share)));
         Figures::from([
@@ -101,7 +170,7 @@ impl Cost {
     }
 }
 
-/// What a message is for, told by its first octet.
+/// What a message is for, told by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Not measured.

@@ -227,12 +227,12 @@ impl Embedded {
                 content,
                 ..
             } => {
-                println!("{name} says: {}", content.to_str_lossy());
+                println!("{name} says: {}", content.to_string_lossy());
                 self.has_heard = true;
                 self.engine.whisper(peer, "I heard you".into(), now)
             }
             Event::Whisper { name, content, .. } => {
-                println!("{name} whispers: {}", content.to_str_lossy());
+                println!("{name} whispers: {}", content.to_string_lossy());
                 self.was_heard = true;
                 Ok(())
             }

@@ -1,8 +1,8 @@
-//! Writes first inputs for the fuzz targets, made of the recorded conversations in `tests/captures`, and of
-//! values that are one too large.
+//! Writes first inputs for the fuzz targets, made of the recorded conversations in
+//! `tests/captures`, and of values that are one too large.
 //!
-//! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target in
-//! there. The inputs are named for their content, so that doing it again changes nothing.
+//! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target
+//! in there. The inputs are named for their content, so that doing it again changes nothing.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use zre_fuzz_targets::script::{self, Deed};
+use zre_fuzz_targets::recorded::{self, Recorded};
 use zre_proto::{
     Beacon, Body, Headers, Hello, Message,
     zmtp::{FrameHeader, Greeting},
@@ -34,7 +34,7 @@ const CAPTURES: [&str; 5] = [
     "zyre-zyre-gossip.pcap",
     "zyre-zyre-curve.pcap",
 ];
-/// The most octets of an input; nothing in the recordings that is longer is worth its size.
+/// The most bytes of an input; nothing in the recordings that is longer is worth its size.
 const MOST: usize = 4000;
 
 fn main() {
@@ -51,9 +51,9 @@ fn main() {
             }
         }
         for connection in capture.connections() {
-            let deeds = deeds(&capture, connection);
-            seeds.write("engine", &script::for_engine(&deeds));
-            seeds.write("two_engines", &script::for_two_engines(&deeds));
+            let recorded = recorded(&capture, connection);
+            seeds.write("engine", &recorded::for_engine(&recorded));
+            seeds.write("two_engines", &recorded::for_two_engines(&recorded));
         }
     }
     beyond_the_limits(&seeds);
@@ -115,12 +115,12 @@ fn hello(groups: u8, headers: u8) -> Message {
 
 /// What one side of a connection said: as a conversation, frame by frame, and message by message.
 fn one_side(seeds: &Seeds, connection: &Connection, side: Side) {
-    let octets = connection.octets(side);
-    seeds.write("zmtp", &octets);
+    let bytes = connection.bytes(side);
+    seeds.write("zmtp", &bytes);
     let pieces = [255, 1, 10, 54];
     let accepting = u8::from(side == Side::Client);
-    seeds.write("link", &[&[accepting, 0], &pieces[..], &octets].concat());
-    let mut rest = octets;
+    seeds.write("link", &[&[accepting, 0], &pieces[..], &bytes].concat());
+    let mut rest = bytes;
     rest.advance(Greeting::LEN.min(rest.len()));
     seeds.write("link", &[&[accepting, 1], &pieces[..], &rest].concat());
     let mut message = Vec::new();
@@ -136,38 +136,38 @@ fn one_side(seeds: &Seeds, connection: &Connection, side: Side) {
 }
 
 /// A frame with its head, and without it.
-fn take_frame(octets: &mut Bytes) -> Option<(FrameHeader, Bytes, Bytes)> {
-    let (header, length) = FrameHeader::decode(octets).ok()??;
-    let whole = octets.split_to(length + usize::try_from(header.size).unwrap());
+fn take_frame(bytes: &mut Bytes) -> Option<(FrameHeader, Bytes, Bytes)> {
+    let (header, length) = FrameHeader::decode(bytes).ok()??;
+    let whole = bytes.split_to(length + usize::try_from(header.size).unwrap());
     Some((header, whole.clone(), whole.slice(length..)))
 }
 
 /// What a recorded node did on one connection that it opened, with its first beacon in front.
-fn deeds(capture: &Capture, connection: &Connection) -> Vec<Deed> {
+fn recorded(capture: &Capture, connection: &Connection) -> Vec<Recorded> {
     let from = connection.client.ip();
     let mut beacons = capture.datagrams().iter();
     let beacon = beacons.find(|datagram| datagram.from.ip() == from);
-    let beacon = beacon.map(|datagram| Deed::Datagram(datagram.payload.clone()));
+    let beacon = beacon.map(|datagram| Recorded::Datagram(datagram.payload.clone()));
     let chunks = connection.chunks().iter();
     let said = chunks
         .filter(|chunk| chunk.from == Side::Client)
-        .map(|chunk| Deed::Octets(chunk.octets.clone()));
-    let first = beacon.into_iter().chain([Deed::Connect]);
+        .map(|chunk| Recorded::Bytes(chunk.bytes.clone()));
+    let first = beacon.into_iter().chain([Recorded::Connect]);
     first.chain(said).collect()
 }
 
 struct Seeds(PathBuf);
 
 impl Seeds {
-    fn write(&self, target: &str, octets: &[u8]) {
-        if octets.is_empty() || octets.len() > MOST {
+    fn write(&self, target: &str, bytes: &[u8]) {
+        if bytes.is_empty() || bytes.len() > MOST {
             return;
         }
         let directory = self.0.join(target);
         fs::create_dir_all(&directory).unwrap();
         let mut hasher = DefaultHasher::new();
-        octets.hash(&mut hasher);
+        bytes.hash(&mut hasher);
         let name = format!("seed-{:016x}", hasher.finish());
-        fs::write(directory.join(name), octets).unwrap();
+        fs::write(directory.join(name), bytes).unwrap();
     }
 }

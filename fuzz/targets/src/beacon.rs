@@ -3,28 +3,28 @@ use core::num::NonZeroU16;
 use arbitrary::{Arbitrary, Unstructured};
 use zre_proto::{Beacon, BeaconError};
 
-/// What decodes as a beacon is written back octet for octet, and what is refused says why; a beacon
+/// What decodes as a beacon is written back byte for byte, and what is refused says why; a beacon
 /// of any parts reads as it was written.
-pub fn beacon(octets: &[u8]) {
-    match Beacon::decode(octets) {
+pub fn beacon(bytes: &[u8]) {
+    match Beacon::decode(bytes) {
         Ok(beacon) => {
-            assert!([Beacon::LEN_PLAIN, Beacon::LEN_CURVE].contains(&octets.len()));
-            assert_eq!(beacon.encode(), octets);
+            assert!([Beacon::LEN_PLAIN, Beacon::LEN_CURVE].contains(&bytes.len()));
+            assert_eq!(beacon.encode(), bytes);
         }
         Err(BeaconError::Signature { length }) => {
-            assert_eq!(length, octets.len());
-            assert!(!octets.starts_with(b"ZRE"));
+            assert_eq!(length, bytes.len());
+            assert!(!bytes.starts_with(b"ZRE"));
         }
-        Err(BeaconError::Version(version)) => assert_eq!(octets[3], version),
+        Err(BeaconError::Version(version)) => assert_eq!(bytes[3], version),
         Err(BeaconError::Length {
             expected, length, ..
         }) => {
-            assert_eq!(length, octets.len());
+            assert_eq!(length, bytes.len());
             assert_ne!(length, expected);
         }
         Err(other) => panic!("{other}"),
     }
-    if let Ok(parts) = Parts::arbitrary(&mut Unstructured::new(octets)) {
+    if let Ok(parts) = Parts::arbitrary(&mut Unstructured::new(bytes)) {
         let beacon = Beacon {
             peer: parts.peer.into(),
             port: NonZeroU16::new(parts.port),

@@ -18,12 +18,12 @@ impl Meter {
         Self(HEAP.stats())
     }
 
-    /// How many octets have been taken, also if they have been given back.
+    /// How many bytes have been taken, also if they have been given back.
     pub(crate) fn taken(&self) -> usize {
         (HEAP.stats() - self.0).bytes_allocated
     }
 
-    /// How many octets more are held than at the beginning.
+    /// How many bytes more are held than at the beginning.
     pub(crate) fn held(&self) -> usize {
         let change = HEAP.stats() - self.0;
         change

@@ -1,7 +1,7 @@
-//! What each fuzz target does with its octets.
+//! What each fuzz target does with its bytes.
 //!
-//! The programs in `fuzz/fuzz_targets` only hand libFuzzer's octets to these functions. The test of this
-//! crate hands them the committed corpora, with a stable compiler and without libFuzzer.
+//! The programs in `fuzz/fuzz_targets` only hand libFuzzer's bytes to these functions. The test of
+//! this crate hands them the committed corpora, with a stable compiler and without libFuzzer.
 //!
 //! A function returns if everything holds that it asserts, and panics if something does not.
 
@@ -12,16 +12,17 @@
     reason = "what serves tests may fail as tests do"
 )]
 
+mod adversary;
 mod beacon;
 mod engine;
 mod heap;
-mod heard;
 mod link;
 mod message;
-pub mod script;
-mod stranger;
+pub mod recorded;
+mod script;
 mod two_engines;
 mod wire;
+mod world;
 mod zmtp;
 
 pub use beacon::beacon;
@@ -31,7 +32,7 @@ pub use message::message;
 pub use two_engines::two_engines;
 pub use zmtp::zmtp;
 
-/// A target: octets in, and a panic if something does not hold.
+/// A target: bytes in, and a panic if something does not hold.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its program and its corpus have.

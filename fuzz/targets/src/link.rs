@@ -7,14 +7,14 @@ use crate::{heap::Meter, wire};
 const FIRST_FRAME: usize = 500;
 const MESSAGE: usize = 2000;
 const FRAMES: usize = 20;
-/// The most that a link may hold under these limits: one message and a command being read, the room for one
-/// read, and the answers that nobody takes.
+/// The most that a link may hold under these limits: one message and a command being read, the room
+/// for one read, and the answers that nobody takes.
 const HELD: usize = 256 << 10;
 
-/// A connection in either role, read in arbitrary pieces: it ends in an error or goes on, holds no more
-/// than its limits allow, and says the same whatever the pieces.
-pub fn link(octets: &[u8]) {
-    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(octets)) else {
+/// A connection in either role, read in arbitrary pieces: it ends in an error or goes on, holds no
+/// more than its limits allow, and says the same whatever the pieces.
+pub fn link(bytes: &[u8]) {
+    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(bytes)) else {
         return;
     };
     let whole = run(&input, &[usize::MAX]);
@@ -28,7 +28,7 @@ struct Input<'a> {
     accepting: bool,
     after_a_good_handshake: bool,
     pieces: [u8; 4],
-    octets: &'a [u8],
+    bytes: &'a [u8],
 }
 
 /// What came out of a link, the error it ended with, and what it wants written.
@@ -42,7 +42,7 @@ fn run(input: &Input<'_>, pieces: &[usize]) -> Said {
         assert!(link.is_open() && matches!(opened[..], [LinkEvent::Open { .. }]));
         wire::take_outbox(&mut link);
     }
-    let (events, error) = feed(&mut link, input.octets, pieces);
+    let (events, error) = feed(&mut link, input.bytes, pieces);
     let is_connecting = !input.accepting;
     for event in &events {
         check(event, is_connecting);
@@ -71,20 +71,15 @@ fn limits() -> Limits {
 
 fn feed(
     link: &mut Link,
-    mut octets: &[u8],
+    mut bytes: &[u8],
     pieces: &[usize],
 ) -> (Vec<LinkEvent>, Option<LinkError>) {
     let meter = Meter::start();
     let mut events = Vec::new();
     let mut sizes = pieces.iter().cycle();
-    while !octets.is_empty() {
-        let buffer = link.read_buffer();
-        assert!((1..=256 << 10).contains(&buffer.len()));
+    while !bytes.is_empty() {
         let piece = sizes.next().map_or(1, |size| (*size).max(1));
-        let (now, later) = octets.split_at(piece.min(buffer.len()).min(octets.len()));
-        buffer[..now.len()].copy_from_slice(now);
-        octets = later;
-        link.handle_read(now.len());
+        wire::read(link, &mut bytes, piece);
         loop {
             match link.next_event() {
                 Ok(Some(event)) => events.push(event),
@@ -103,7 +98,7 @@ fn check(event: &LinkEvent, is_connecting: bool) {
         LinkEvent::Open { peer } => assert_eq!(peer.is_none(), is_connecting),
         LinkEvent::Message(message) => {
             assert!(message.first.len() <= FIRST_FRAME);
-            let size = message.first.len() + message.rest.size();
+            let size = message.first.len() + message.rest.byte_len();
             assert!(size <= MESSAGE + FIRST_FRAME && message.rest.len() <= FRAMES);
         }
         other => panic!("{other:?}"),

@@ -7,24 +7,27 @@ use zre_proto::{
     PeerId, RoutingId, ShortText, Text,
 };
 
-use crate::{heap::Meter, wire};
+use crate::{
+    heap::Meter,
+    wire::{self, short_text},
+};
 
 const LIMITS: MessageLimits = MessageLimits::new()
     .groups(16)
     .headers(16)
     .header_frame(1024);
-/// The most that reading some octets may take from the heap, for each of them: a group of no octets costs
-/// a name and its place in a set.
+/// The most that reading some bytes may take from the heap, for each of them: a group of no bytes
+/// costs a name and its place in a set.
 const COST: usize = 64;
 
-/// The octets are a first frame, the frames of a message, the parts of a value, and a text. What is read
-/// is written so that it reads the same; what was built reads as it was; nothing is read beyond the limits or
-/// takes memory that was only announced.
-pub fn message(octets: &[u8]) {
-    let frame = Bytes::copy_from_slice(octets);
+/// The bytes are a first frame, the frames of a message, the parts of a value, and a text. What is
+/// read is written so that it reads the same; what was built reads as it was; nothing is read
+/// beyond the limits or takes memory that was only announced.
+pub fn message(bytes: &[u8]) {
+    let frame = Bytes::copy_from_slice(bytes);
     first_frame(&frame);
     frames(frame.clone());
-    if let Ok(message) = Built::arbitrary(&mut Unstructured::new(octets)) {
+    if let Ok(message) = Built::arbitrary(&mut Unstructured::new(bytes)) {
         built(&message.into());
     }
     text(frame);
@@ -56,8 +59,8 @@ fn first_frame(frame: &Bytes) {
     assert!(meter.taken() <= 4096 + COST * frame.len());
 }
 
-fn frames(mut octets: Bytes) {
-    while let Some(message) = wire::take_frames(&mut octets) {
+fn frames(mut bytes: Bytes) {
+    while let Some(message) = wire::take_frames(&mut bytes) {
         let frames = message.rest.clone();
         let Ok(message) = decode(message.first, message.rest) else {
             continue;
@@ -84,11 +87,11 @@ fn reads_as_written(message: &Message) {
 fn read_back(message: &Message) -> Result<Message, MessageError> {
     let header = message.header();
     assert_eq!(header.len(), message.header_len());
-    let mut octets = Vec::new();
-    wire::put_message(&mut octets, message);
-    let mut octets = Bytes::from(octets);
-    let frames = wire::take_frames(&mut octets).expect("whole frames");
-    assert!(octets.is_empty());
+    let mut bytes = Vec::new();
+    wire::put_message(&mut bytes, message);
+    let mut bytes = Bytes::from(bytes);
+    let frames = wire::take_frames(&mut bytes).expect("whole frames");
+    assert!(bytes.is_empty());
     assert_eq!(frames.first, header);
     decode(frames.first, frames.rest)
 }
@@ -115,18 +118,18 @@ fn built(message: &Message) {
 }
 
 /// The texts, identities and endpoints that messages carry.
-fn text(octets: Bytes) {
-    let text = Text::from(octets.clone());
-    assert_eq!(text.as_bytes(), octets);
+fn text(bytes: Bytes) {
+    let text = Text::from(bytes.clone());
+    assert_eq!(text.as_bytes(), bytes);
     assert_eq!(
         text.to_str().is_ok(),
         text.to_str() == Ok(&*text.to_string())
     );
-    let short = ShortText::try_from(octets.clone());
-    assert_eq!(short.is_ok(), octets.len() <= ShortText::MAX_LEN);
-    assert_eq!(GroupName::try_from(octets.clone()).is_ok(), short.is_ok());
-    if let Some(id) = RoutingId::from_bytes(&octets) {
-        assert_eq!(id.as_bytes()[..], octets);
+    let short = ShortText::try_from(bytes.clone());
+    assert_eq!(short.is_ok(), bytes.len() <= ShortText::MAX_LEN);
+    assert_eq!(GroupName::try_from(bytes.clone()).is_ok(), short.is_ok());
+    if let Some(id) = RoutingId::from_bytes(&bytes) {
+        assert_eq!(id.as_bytes()[..], bytes);
         assert_eq!(RoutingId::from(id.peer()), id);
     }
     let Ok(text) = text.to_str() else { return };
@@ -207,11 +210,11 @@ impl From<Built<'_>> for Message {
             Said::PingOk => Body::PingOk,
             Said::Elect(name, challenger) => Body::Elect {
                 group: group(name),
-                challenger: short(challenger),
+                challenger: short_text(challenger),
             },
             Said::Leader(name, leader) => Body::Leader {
                 group: group(name),
-                leader: short(leader),
+                leader: short_text(leader),
             },
             Said::Goodbye => Body::Goodbye,
             // The first ids are those of known messages, which have fields.
@@ -238,7 +241,7 @@ fn hello(
     let mut headers = Headers::default();
     for (name, value) in pairs {
         let value = Bytes::copy_from_slice(value);
-        headers.set(Text::clone(&short(name)), value).unwrap();
+        headers.set(Text::clone(&short_text(name)), value).unwrap();
     }
     Hello {
         endpoint: Endpoint::from_socket_addr(address).unwrap_or_else(fallback),
@@ -247,7 +250,7 @@ fn hello(
             .map(|name| group(name))
             .collect::<BTreeSet<_>>(),
         status,
-        name: short(name),
+        name: short_text(name),
         headers,
     }
 }
@@ -259,11 +262,6 @@ fn content(frames: &[&[u8]]) -> Content {
         .collect()
 }
 
-fn short(octets: &[u8]) -> ShortText {
-    let fits = &octets[..octets.len().min(ShortText::MAX_LEN)];
-    Bytes::copy_from_slice(fits).try_into().unwrap()
-}
-
-fn group(octets: &[u8]) -> GroupName {
-    Text::clone(&short(octets)).try_into().unwrap()
+fn group(bytes: &[u8]) -> GroupName {
+    Text::clone(&short_text(bytes)).try_into().unwrap()
 }

@@ -1,12 +1,9 @@
-//! Scripts: what the octets of a target that has a story to tell mean, step by step.
+//! Scripts: the bytes of a target that tells a story, read as steps.
 
 use std::{env, fmt};
 
-use bytes::Bytes;
-
-use crate::{engine, two_engines};
-
-/// Reads a script from octets. Behind the end there are zeros.
+/// Reads a script. Behind its end there are zeros.
+#[derive(Debug)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -14,27 +11,74 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    pub(crate) fn u8(&mut self) -> u8 {
-        let first = self.0.split_off_first();
-        first.copied().unwrap_or_default()
-    }
-
-    pub(crate) fn u16(&mut self) -> u16 {
-        u16::from_be_bytes([self.u8(), self.u8()])
-    }
-
-    pub(crate) fn bool(&mut self) -> bool {
-        self.u8() & 1 == 1
-    }
-
-    /// Two octets with the length, and so many octets, or all there are.
-    pub(crate) fn octets(&mut self) -> &'a [u8] {
-        let length = usize::from(self.u16()).min(self.0.len());
-        let (octets, rest) = self.0.split_at(length);
-        self.0 = rest;
-        octets
+    pub(crate) fn read<T: FromScript<'a>>(&mut self) -> T {
+        T::from_script(self)
     }
 }
+
+/// What a script can contain.
+pub(crate) trait FromScript<'a> {
+    fn from_script(script: &mut Reader<'a>) -> Self;
+}
+
+impl FromScript<'_> for u8 {
+    fn from_script(script: &mut Reader<'_>) -> Self {
+        let first = script.0.split_off_first();
+        first.copied().unwrap_or_default()
+    }
+}
+
+impl FromScript<'_> for u16 {
+    fn from_script(script: &mut Reader<'_>) -> Self {
+        Self::from_be_bytes([script.read(), script.read()])
+    }
+}
+
+impl FromScript<'_> for bool {
+    fn from_script(script: &mut Reader<'_>) -> Self {
+        script.read::<u8>() & 1 == 1
+    }
+}
+
+/// Two bytes with the length, and as many bytes as it says, or all there are.
+impl<'a> FromScript<'a> for &'a [u8] {
+    fn from_script(script: &mut Reader<'a>) -> Self {
+        let length = usize::from(script.read::<u16>()).min(script.0.len());
+        let (bytes, rest) = script.0.split_at(length);
+        script.0 = rest;
+        bytes
+    }
+}
+
+/// Defines an enum that is read from a script: one byte, modulo the number of choices, says which
+/// variant it is, and the fields follow in their order.
+macro_rules! choices {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident $(<$borrowed:lifetime>)?
+        from $script:lifetime, one of $count:literal {
+            $(
+                $(#[$comment:meta])*
+                $code:pat => $variant:ident $({ $($field:ident: $type:ty),* })?,
+            )*
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility enum $name $(<$borrowed>)? {
+            $($(#[$comment])* $variant $({ $($field: $type),* })?,)*
+        }
+
+        impl<$script> $crate::script::FromScript<$script> for $name $(<$borrowed>)? {
+            fn from_script(script: &mut $crate::script::Reader<$script>) -> Self {
+                match script.read::<u8>() % $count {
+                    $($code => Self::$variant $({ $($field: script.read()),* })?,)*
+                    _ => unreachable!("each of the {} choices has its line", $count),
+                }
+            }
+        }
+    };
+}
+pub(crate) use choices;
 
 /// Shows what happens in a script, if the environment has `ZRE_FUZZ_TRACE`.
 #[derive(Debug, Clone, Copy)]
@@ -50,46 +94,4 @@ impl Trace {
             eprintln!("{what:?}");
         }
     }
-}
-
-/// Something that a recorded node did.
-#[derive(Debug, Clone)]
-pub enum Deed {
-    /// It sent a datagram.
-    Datagram(Bytes),
-    /// It opened a connection.
-    Connect,
-    /// It said something there.
-    Octets(Bytes),
-}
-
-/// The script for the target `engine` in which the node meets who did this.
-pub fn for_engine(deeds: &[Deed]) -> Vec<u8> {
-    write(deeds, |deed| match deed {
-        Deed::Datagram(_) => &[engine::DATAGRAM, 0],
-        Deed::Connect => &[engine::CONNECT],
-        Deed::Octets(_) => &[engine::OCTETS, 0],
-    })
-}
-
-/// The script for the target `two_engines` in which the first engine meets who did this.
-pub fn for_two_engines(deeds: &[Deed]) -> Vec<u8> {
-    write(deeds, |deed| match deed {
-        Deed::Datagram(_) => &[two_engines::DATAGRAM, 0, 0],
-        Deed::Connect => &[two_engines::CONNECT, 0],
-        Deed::Octets(_) => &[two_engines::OCTETS, 0],
-    })
-}
-
-fn write(deeds: &[Deed], start: fn(&Deed) -> &'static [u8]) -> Vec<u8> {
-    let mut script = Vec::new();
-    for deed in deeds {
-        script.extend_from_slice(start(deed));
-        if let Deed::Datagram(octets) | Deed::Octets(octets) = deed {
-            let length = u16::try_from(octets.len()).expect("a short chunk");
-            script.extend_from_slice(&length.to_be_bytes());
-            script.extend_from_slice(octets);
-        }
-    }
-    script
 }

@@ -1,9 +1,9 @@
-//! Octets as they stand on a connection.
+//! Bytes as they stand on a connection.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use zre_core::{Link, LinkEvent, Multipart, Role};
 use zre_proto::{
-    Content, Message,
+    Content, Message, ShortText,
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
 };
 
@@ -33,16 +33,16 @@ pub(crate) fn put_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
 }
 
 /// Takes the frames of one message off the front; `None` if they are not all there.
-pub(crate) fn take_frames(octets: &mut Bytes) -> Option<Multipart> {
+pub(crate) fn take_frames(bytes: &mut Bytes) -> Option<Multipart> {
     let mut frames = Vec::new();
     loop {
-        let (header, length) = FrameHeader::decode(octets).ok()??;
+        let (header, length) = FrameHeader::decode(bytes).ok()??;
         let size = usize::try_from(header.size).ok()?;
-        if header.command || octets.len() - length < size {
+        if header.command || bytes.len() - length < size {
             return None;
         }
-        octets.advance(length);
-        frames.push(octets.split_to(size));
+        bytes.advance(length);
+        frames.push(bytes.split_to(size));
         if !header.more {
             let first = frames.remove(0);
             let rest = frames.into_iter().collect();
@@ -82,20 +82,31 @@ pub(crate) fn take_outbox(link: &mut Link) -> Bytes {
     outbox.copy_to_bytes(outbox.remaining())
 }
 
-/// Lets a link read all of `octets`, whose sender does as it should.
-pub(crate) fn feed(link: &mut Link, octets: &[u8]) -> Vec<LinkEvent> {
-    let mut octets = BytesMut::from(octets);
+/// Lets a link read all of `bytes`, whose sender does as it should.
+pub(crate) fn feed(link: &mut Link, mut bytes: &[u8]) -> Vec<LinkEvent> {
     let mut events = Vec::new();
-    while !octets.is_empty() {
-        let buffer = link.read_buffer();
-        let count = buffer.len().min(octets.len());
-        octets.copy_to_slice(&mut buffer[..count]);
-        link.handle_read(count);
+    while !bytes.is_empty() {
+        read(link, &mut bytes, usize::MAX);
         while let Some(event) = link.next_event().expect("the other end does as it should") {
             events.push(event);
         }
     }
     events
+}
+
+/// Lets a link read at most `most` bytes of what came.
+pub(crate) fn read(link: &mut Link, source: &mut impl Buf, most: usize) {
+    let buffer = link.read_buffer();
+    assert!((1..=256 << 10).contains(&buffer.len()));
+    let count = source.remaining().min(most).min(buffer.len());
+    source.copy_to_slice(&mut buffer[..count]);
+    link.handle_read(count);
+}
+
+/// As much of `bytes` as a short text can hold.
+pub(crate) fn short_text(bytes: &[u8]) -> ShortText {
+    let fits = &bytes[..bytes.len().min(ShortText::MAX_LEN)];
+    Bytes::copy_from_slice(fits).try_into().unwrap()
 }
 
 #[cfg(test)]

@@ -1,62 +1,59 @@
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Buf as _, Bytes};
-use zre_proto::{
-    ShortText,
-    zmtp::{Command, FrameHeader, Greeting, Metadata},
-};
+use zre_proto::zmtp::{Command, FrameHeader, Greeting, Metadata};
 
-use crate::heap::Meter;
+use crate::{heap::Meter, wire::short_text};
 
-/// The most that reading a command may take from the heap, for each of its octets.
+/// The most that reading a command may take from the heap, for each of its bytes.
 const COST: usize = 64;
 
-/// The octets are a greeting, a frame's head, a command, a whole conversation, and the parts of
-/// commands. Each decoder asks for more only while the answer can change, and what is read is written so
-/// that it reads the same.
-pub fn zmtp(octets: &[u8]) {
-    greeting(octets);
-    frame_header(octets);
-    command(Bytes::copy_from_slice(octets));
-    conversation(Bytes::copy_from_slice(octets));
-    if let Ok(parts) = Parts::arbitrary(&mut Unstructured::new(octets)) {
+/// The bytes are a greeting, a frame's head, a command, a whole conversation, and the parts of
+/// commands. Each decoder asks for more only while the answer can change, and what is read is
+/// written so that it reads the same.
+pub fn zmtp(bytes: &[u8]) {
+    greeting(bytes);
+    frame_header(bytes);
+    command(Bytes::copy_from_slice(bytes));
+    conversation(Bytes::copy_from_slice(bytes));
+    if let Ok(parts) = Parts::arbitrary(&mut Unstructured::new(bytes)) {
         built(&parts);
     }
 }
 
-fn greeting(octets: &[u8]) {
-    let decoded = Greeting::decode(octets);
-    for length in 0..octets.len().min(Greeting::LEN) {
-        match Greeting::decode(&octets[..length]) {
+fn greeting(bytes: &[u8]) {
+    let decoded = Greeting::decode(bytes);
+    for length in 0..bytes.len().min(Greeting::LEN) {
+        match Greeting::decode(&bytes[..length]) {
             Ok(None) => {}
             early => assert_eq!(early, decoded, "a refusal is final"),
         }
     }
     let Ok(Some(greeting)) = decoded else {
-        assert!(decoded.is_err() || octets.len() < Greeting::LEN);
+        assert!(decoded.is_err() || bytes.len() < Greeting::LEN);
         return;
     };
     assert!(greeting.major >= 3);
     assert!(greeting.mechanism.to_string().len() <= 20);
     let written = greeting.encode();
     assert_eq!(Greeting::decode(&written), Ok(Some(greeting.clone())));
-    // The padding says nothing, and only one bit of the last octets does.
-    assert_eq!(written[9..32], octets[9..32]);
-    assert_eq!(written[32], octets[32] & 1);
+    // The padding says nothing, and only one bit of the last bytes does.
+    assert_eq!(written[9..32], bytes[9..32]);
+    assert_eq!(written[32], bytes[32] & 1);
 }
 
-fn frame_header(octets: &[u8]) {
-    let decoded = FrameHeader::decode(octets);
-    for length in 0..octets.len().min(FrameHeader::MAX_LEN) {
-        match FrameHeader::decode(&octets[..length]) {
+fn frame_header(bytes: &[u8]) {
+    let decoded = FrameHeader::decode(bytes);
+    for length in 0..bytes.len().min(FrameHeader::MAX_LEN) {
+        match FrameHeader::decode(&bytes[..length]) {
             Ok(None) => {}
             early => assert_eq!(early, decoded, "an answer is final"),
         }
     }
     let Ok(Some((header, length))) = decoded else {
-        assert!(decoded.is_err() || octets.len() < FrameHeader::MAX_LEN);
+        assert!(decoded.is_err() || bytes.len() < FrameHeader::MAX_LEN);
         return;
     };
-    assert!(length <= FrameHeader::MAX_LEN.min(octets.len()));
+    assert!(length <= FrameHeader::MAX_LEN.min(bytes.len()));
     assert!(header.size < 1 << 63);
     assert!(!(header.command && header.more));
     let mut written = Vec::new();
@@ -90,20 +87,20 @@ fn command(body: Bytes) {
 }
 
 /// A greeting, and frames behind it.
-fn conversation(mut octets: Bytes) {
-    if let Ok(Some(_)) = Greeting::decode(&octets) {
-        octets.advance(Greeting::LEN);
+fn conversation(mut bytes: Bytes) {
+    if let Ok(Some(_)) = Greeting::decode(&bytes) {
+        bytes.advance(Greeting::LEN);
     }
-    while let Ok(Some((header, length))) = FrameHeader::decode(&octets) {
-        let left = octets.len() - length;
+    while let Ok(Some((header, length))) = FrameHeader::decode(&bytes) {
+        let left = bytes.len() - length;
         let Some(size) = usize::try_from(header.size)
             .ok()
             .filter(|size| *size <= left)
         else {
             return;
         };
-        octets.advance(length);
-        let body = octets.split_to(size);
+        bytes.advance(length);
+        let body = bytes.split_to(size);
         if header.command {
             command(body);
         }
@@ -113,7 +110,7 @@ fn conversation(mut octets: Bytes) {
 fn built(parts: &Parts<'_>) {
     let mut metadata = Metadata::default();
     for (name, value) in &parts.properties {
-        let name = short(name);
+        let name = short_text(name);
         if !name.is_empty() {
             metadata = metadata.with(name, Bytes::copy_from_slice(value));
         }
@@ -123,7 +120,7 @@ fn built(parts: &Parts<'_>) {
     for command in [
         Command::Ready(metadata),
         Command::Error {
-            reason: short(parts.reason),
+            reason: short_text(parts.reason),
         },
         Command::Ping {
             ttl,
@@ -153,9 +150,4 @@ struct Parts<'a> {
     command: bool,
     more: bool,
     size: u64,
-}
-
-fn short(octets: &[u8]) -> ShortText {
-    let fits = &octets[..octets.len().min(ShortText::MAX_LEN)];
-    Bytes::copy_from_slice(fits).try_into().unwrap()
 }

@@ -25,8 +25,8 @@ fn every_committed_input_passes() {
         inputs.sort();
         assert!((1..=MOST_INPUTS).contains(&inputs.len()), "{name}");
         for input in inputs {
-            let octets = fs::read(&input).unwrap();
-            if panic::catch_unwind(|| target(&octets)).is_err() {
+            let bytes = fs::read(&input).unwrap();
+            if panic::catch_unwind(|| target(&bytes)).is_err() {
                 failures.push(format!("{name}: {}", input.display()));
             }
         }

@@ -1,7 +1,7 @@
 //! Links `zre-proto` and `zre-core` into a program without `std`.
 //!
-//! A panic handler is a thing of which a program has one. `std` brings its own, so as soon as one of the
-//! two crates, or something that they depend on, needs `std`, this does not build.
+//! A panic handler is a thing of which a program has one. `std` brings its own, so as soon as one
+//! of the two crates, or something that they depend on, needs `std`, this does not build.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -9,11 +9,12 @@ use std::{
 
 use futures_lite::future;
 use tokio::runtime;
-use zre_net::StartError;
+use zre_tokio::StartError;
 
 use super::{AnyNode, Flavour, NodeOptions, PATIENCE, Pending, node::Inner};
 
-/// The runtime under some nodes of one flavour. When it is dropped, it ends, and with it the nodes on it.
+/// The runtime under some nodes of one flavour. When it is dropped, it ends, and with it the nodes
+/// on it.
 pub struct Host(Kind);
 
 enum Kind {
@@ -75,16 +76,19 @@ impl Host {
     pub fn start(self: &Arc<Self>, options: NodeOptions) -> Result<AnyNode, StartError> {
         let node = match &self.0 {
             Kind::TokioMulti(_) | Kind::TokioCurrent(_) => {
-                let starting = async move { options.builder::<zre_tokio::Tcp>().start().await };
+                let builder = zre_tokio::Builder::from(options.settings());
+                let starting = async move { builder.start().await };
                 Inner::Tokio(self.run(starting).wait()?)
             }
             Kind::Smol(thread) => {
-                let (node, driver) = options.builder::<zre_smol::Tcp>().start()?;
+                let builder = zre_smol::Builder::from(options.settings());
+                let (node, driver) = builder.start()?;
                 thread.runtime.spawn(driver).detach();
                 Inner::Smol(node)
             }
             Kind::AsyncStd(drivers) => {
-                let (node, driver) = options.builder::<zre_smol::Tcp>().start()?;
+                let builder = zre_smol::Builder::from(options.settings());
+                let (node, driver) = builder.start()?;
                 let driver = async_std::task::spawn(driver);
                 drivers
                     .lock()
@@ -92,7 +96,10 @@ impl Host {
                     .push(driver);
                 Inner::Smol(node)
             }
-            Kind::Blocking => Inner::Blocking(options.builder::<zre_blocking::Tcp>().start()?),
+            Kind::Blocking => {
+                let builder = zre_blocking::Builder::from(options.settings());
+                Inner::Blocking(builder.start()?)
+            }
         };
         Ok(AnyNode {
             node,
@@ -138,7 +145,8 @@ impl Host {
         pending.wait_for(time + PATIENCE)
     }
 
-    /// Ends the runtime at once, or what runs the nodes on it. A thread of zre-blocking cannot be ended so: then `false`.
+    /// Ends the runtime at once, or what runs the nodes on it. A thread of zre-blocking cannot be
+    /// ended so: then `false`.
     ///
     /// # Panics
     ///

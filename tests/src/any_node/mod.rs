@@ -1,9 +1,10 @@
-//! A node of any adapter, with methods that wait on the calling thread, so that what all adapters have
-//! in common is tested by the same lines.
+//! A node of any adapter, with methods that wait on the calling thread, so that what all adapters
+//! have in common is tested by the same lines.
 
 mod host;
 mod node;
 mod options;
+mod parts;
 mod pending;
 
 use std::{fmt, time::Duration};
@@ -11,6 +12,7 @@ use std::{fmt, time::Duration};
 pub use host::Host;
 pub use node::{AnyNode, BareNode, Next};
 pub use options::NodeOptions;
+pub use parts::{AnyNotices, AnySender, AnySubscription};
 pub use pending::Pending;
 
 /// How long anything may take that takes no time of its own.

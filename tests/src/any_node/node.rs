@@ -67,7 +67,8 @@ macro_rules! beside {
     };
 }
 
-/// The same as a future that is dropped after a while, and as a method of zre-blocking that ends by itself.
+/// The same as a future that is dropped after a while, and as a method of zre-blocking that ends by
+/// itself.
 macro_rules! within {
     ($self:ident, $time:ident, $node:ident => $call:expr, $blocking:expr) => {
         match &$self.node {
@@ -113,7 +114,7 @@ impl AnyNode {
         let received = within!(self, within, node => node.recv(), match node.recv_timeout(within) {
             Ok(event) => Some(Some(event)),
             Err(zre_blocking::RecvTimeoutError::Stopped) => Some(None),
-            Err(zre_blocking::RecvTimeoutError::Timeout) => None,
+            Err(_) => None,
         });
         match received {
             Some(Some(event)) => Next::Event(event),
@@ -122,7 +123,8 @@ impl AnyNode {
         }
     }
 
-    /// Waits for an event in a task of the [host](Host::run). With zre-blocking it holds up its thread.
+    /// Waits for an event in a task of the [host](Host::run). With zre-blocking it holds up its
+    /// thread.
     pub async fn recv_in_task(&self) -> Option<Event> {
         match &self.node {
             Inner::Tokio(node) => node.recv().await,
@@ -158,8 +160,8 @@ impl AnyNode {
         self.begin_whisper(peer, content).wait()
     }
 
-    /// Whispers in a task of the [host](Host::run), however long it takes. With zre-blocking it holds up
-    /// its thread.
+    /// Whispers in a task of the [host](Host::run), however long it takes. With zre-blocking it
+    /// holds up its thread.
     pub async fn whisper_in_task(
         &self,
         peer: PeerId,
@@ -326,6 +328,69 @@ impl AnyNode {
         at_once!(self, node => node.peer(peer))
     }
 
+    /// What it knows of all its peers.
+    pub fn peer_infos(&self) -> Vec<PeerInfo> {
+        at_once!(self, node => node.peer_infos())
+    }
+
+    /// The only peer of this name.
+    pub fn peer_by_name(&self, name: &str) -> Option<PeerId> {
+        at_once!(self, node => node.peer_by_name(name))
+    }
+
+    /// Its own headers, as text.
+    pub fn headers(&self) -> Vec<String> {
+        let headers = at_once!(self, node => node.headers());
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+
+    /// Sets a header while it runs.
+    pub fn set_header(&self, name: &str, value: &str) -> Result<(), Error> {
+        at_once!(self, node => node.set_header(name, value))
+    }
+
+    /// Removes a header while it runs.
+    pub fn remove_header(&self, name: &str) -> Result<bool, Error> {
+        at_once!(self, node => node.remove_header(name))
+    }
+
+    /// Its place on the network.
+    pub fn network(&self) -> zre_tokio::Network {
+        at_once!(self, node => node.network())
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> zre_tokio::Stats {
+        at_once!(self, node => node.stats())
+    }
+
+    /// Whether it is over.
+    pub fn is_stopped(&self) -> bool {
+        at_once!(self, node => node.is_stopped())
+    }
+
+    /// Begins to wait for a peer.
+    pub fn begin_wait_for_peer(
+        &self,
+        peer: impl Into<zre_tokio::PeerRef>,
+    ) -> Pending<Result<PeerId, Error>> {
+        let peer = peer.into();
+        beside!(self, node => node.wait_for_peer(peer))
+    }
+
+    /// Begins to wait until so many peers are in a group.
+    pub fn begin_wait_for_group(
+        &self,
+        group: &str,
+        count: usize,
+    ) -> Pending<Result<Vec<PeerId>, Error>> {
+        let group = group.to_owned();
+        beside!(self, node => node.wait_for_group(group.as_str(), count))
+    }
+
     /// The peers in a group.
     pub fn peers_by_group(&self, group: &str) -> Result<Vec<PeerId>, Error> {
         at_once!(self, node => node.peers_by_group(group))
@@ -347,8 +412,8 @@ impl AnyNode {
 pub struct BareNode(Inner);
 
 impl BareNode {
-    /// What there is to be had of it when its runtime has ended: its last events, and what joining comes to.
-    /// `None` if it hangs.
+    /// What there is to be had of it when its runtime has ended: its last events, and what joining
+    /// comes to. `None` if it hangs.
     pub fn after_the_end(self) -> Option<(Vec<Event>, String)> {
         let joined = match &self.0 {
             Inner::Tokio(node) => node.join("CHAT"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zre_core::{Limits, proto::Endpoint};
-use zre_net::Builder;
+use zre_driver::Settings;
 
 /// How a node is started.
 #[derive(Clone, Debug, Default)]
@@ -49,38 +49,28 @@ impl NodeOptions {
         }
     }
 
-    pub(super) fn builder<R>(self) -> Builder<R> {
-        let mut builder = match self.name {
-            Some(name) => Builder::new(name),
-            None => Builder::unnamed(),
-        };
+    /// As an adapter's builder collects them.
+    pub(super) fn settings(self) -> Settings {
+        let mut settings = self.name.map(Settings::named).unwrap_or_default();
         for (name, value) in self.headers {
-            builder = builder.header(name, value);
+            settings.headers.push((name.into(), value.into()));
         }
         for group in self.groups {
-            builder = builder.join(group);
+            settings.join(group);
         }
-        builder = apply(builder, self.uuid, Builder::uuid);
-        builder = apply(builder, self.interface, Builder::interface);
-        builder = apply(builder, self.port, Builder::port);
-        builder = apply(builder, self.tcp_port, Builder::tcp_port);
-        builder = apply(builder, self.advertise, Builder::advertise);
-        builder = apply(builder, self.beacon_interval, Builder::beacon_interval);
-        builder = apply(builder, self.evasive, Builder::evasive_timeout);
-        builder = apply(builder, self.expired, Builder::expired_timeout);
-        builder = apply(builder, self.handshake, Builder::handshake_timeout);
-        builder = apply(builder, self.linger, Builder::linger);
-        apply(builder, self.limits, Builder::limits)
-    }
-}
-
-fn apply<R, T>(
-    builder: Builder<R>,
-    value: Option<T>,
-    set: impl FnOnce(Builder<R>, T) -> Builder<R>,
-) -> Builder<R> {
-    match value {
-        Some(value) => set(builder, value),
-        None => builder,
+        if let Some(interface) = self.interface {
+            settings.interface = interface.into();
+        }
+        settings.id = self.uuid.map(Into::into);
+        settings.port = self.port;
+        settings.tcp_port = self.tcp_port;
+        settings.advertise = self.advertise;
+        settings.beacon_interval = self.beacon_interval;
+        settings.evasive_after = self.evasive;
+        settings.expired_after = self.expired;
+        settings.handshake_timeout = self.handshake;
+        settings.linger = self.linger;
+        settings.limits = self.limits.unwrap_or_default();
+        settings
     }
 }

@@ -173,7 +173,7 @@ fn summary(event: &Value, name: &str) -> String {
 
 fn shortened(line: &str) -> String {
     match line.char_indices().nth(LINE_SHOWN) {
-        Some((end, _)) => format!("{}… ({} octets)", &line[..end], line.len()),
+        Some((end, _)) => format!("{}… ({} bytes)", &line[..end], line.len()),
         None => line.to_owned(),
     }
 }

@@ -50,19 +50,19 @@ impl PeerOptions {
     /// With this time between its beacons.
     #[must_use]
     pub fn interval(self, interval: Duration) -> Self {
-        self.flag("interval", &interval.as_millis().to_string())
+        self.flag("interval", &format!("{}ms", interval.as_millis()))
     }
 
     /// With this time of silence until it takes a peer to be evasive.
     #[must_use]
     pub fn evasive(self, evasive: Duration) -> Self {
-        self.flag("evasive", &evasive.as_millis().to_string())
+        self.flag("evasive", &format!("{}ms", evasive.as_millis()))
     }
 
     /// With this time of silence until it takes a peer to be gone.
     #[must_use]
     pub fn expired(self, expired: Duration) -> Self {
-        self.flag("expired", &expired.as_millis().to_string())
+        self.flag("expired", &format!("{}ms", expired.as_millis()))
     }
 
     /// With a log on standard error, of which a panic shows the end.

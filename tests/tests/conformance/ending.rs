@@ -36,7 +36,7 @@ fn a_goodbye_comes_behind_the_last_words(scene: &Scene) {
     alice.try_shout("CHAT", "to all").unwrap();
     alice.stop();
     for _ in 0..4 {
-        assert!(bob.next().starts_with("WHISPER alice <1048576 octets"));
+        assert!(bob.next().starts_with("WHISPER alice <1048576 bytes"));
     }
     bob.sees(&[
         "WHISPER alice last words",

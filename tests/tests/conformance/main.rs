@@ -1,11 +1,11 @@
 //! What every adapter promises, written once and shown on all of them and between all of them.
 //!
-//! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a trace:
-//! what each node saw, in its order, and what calls came to. A cell passes when nothing that the behaviour
-//! asserts fails, and when its trace is that of the other columns, line by line.
+//! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a
+//! trace: what each node saw, in its order, and what calls came to. A cell passes when nothing that
+//! the behaviour asserts fails, and when its trace is that of the other columns, line by line.
 //!
-//! `cargo test -p zre-tests --test conformance` prints the tables;
-//! `ZRE_BEHAVIOUR=goodbye` in the environment runs only the behaviours whose name has that in it.
+//! `cargo test -p zre-tests --test conformance` prints the tables; `ZRE_BEHAVIOUR=goodbye` in the
+//! environment runs only the behaviours whose name has that in it.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
     reason = "a behaviour fails by panicking; clippy takes only `#[test]` functions for tests"
 )]
 
+mod asking;
 mod ending;
 mod groups;
 mod meeting;
@@ -22,6 +23,7 @@ mod pressure;
 mod readiness;
 mod receiving;
 mod scene;
+mod subscribing;
 mod trouble;
 
 use std::{
@@ -29,16 +31,15 @@ use std::{
     env,
     io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::Arc,
     time::Instant,
 };
 
 use scene::{Scene, Script};
-use zre_tests::any_node::Flavour::{self, AsyncStd, Blocking, Smol, TokioCurrent, TokioMulti};
+use zre_tests::{
+    any_node::Flavour::{self, AsyncStd, Blocking, Smol, TokioCurrent, TokioMulti},
+    grid,
+};
 
 /// How many cells run at once.
 const WORKERS: usize = 4;
@@ -102,6 +103,8 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         readiness::ALL,
         mistakes::ALL,
         trouble::ALL,
+        asking::ALL,
+        subscribing::ALL,
         ending::ALL,
     ]
     .into_iter()
@@ -109,7 +112,10 @@ fn every_behaviour_on_every_adapter_and_between_them() {
     .filter(|behaviour| behaviour.name.contains(&wanted))
     .collect();
     let begun = Instant::now();
-    let mut rows = run_all(&behaviours);
+    let cells = [behaviours.len(), COLUMNS.len()];
+    let mut rows = grid::run(WORKERS, cells, |row, column| {
+        run(behaviours[row], COLUMNS[column])
+    });
     let mut complaints = String::new();
     for (behaviour, row) in behaviours.iter().zip(&mut rows) {
         compare(row);
@@ -126,33 +132,6 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         print_traces(&behaviours, &rows);
     }
     assert!(complaints.is_empty(), "{complaints}");
-}
-
-fn run_all(behaviours: &[&Behaviour]) -> Vec<Vec<Cell>> {
-    let count = behaviours.len() * COLUMNS.len();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    let behaviour = behaviours[index / COLUMNS.len()];
-                    let cell = run(behaviour, COLUMNS[index % COLUMNS.len()]);
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((index, cell));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    let mut cells = done.into_iter().map(|(_, cell)| cell);
-    let row = |_| cells.by_ref().take(COLUMNS.len()).collect();
-    behaviours.iter().map(row).collect()
 }
 
 fn run(behaviour: &Behaviour, flavours: [Flavour; 2]) -> Cell {

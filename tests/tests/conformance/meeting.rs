@@ -15,7 +15,7 @@ crate::behaviours![
     nodes_meet_without_waiting_for_a_second_beacon,
     a_node_has_the_identity_it_is_given,
     a_node_without_a_name_is_called_by_its_identity,
-    names_and_headers_may_be_any_octets,
+    names_and_headers_may_be_any_bytes,
     many_nodes_all_meet,
     a_node_is_told_where_to_be_reached,
     nodes_on_another_discovery_port_are_not_met,
@@ -80,7 +80,7 @@ fn a_node_without_a_name_is_called_by_its_identity(scene: &Scene) {
     bob.sees(&["ENTER 012345"]);
 }
 
-fn names_and_headers_may_be_any_octets(scene: &Scene) {
+fn names_and_headers_may_be_any_bytes(scene: &Scene) {
     let name = "Zoë 🦀 %s\n\t\"";
     let (_alice, bob) = scene.pair_with(
         |alice| {

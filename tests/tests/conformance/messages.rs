@@ -34,7 +34,7 @@ fn whispers_arrive_frame_by_frame(scene: &Scene) {
         "WHISPER alice ",
         "WHISPER alice one||three",
     ]);
-    assert!(bob.next().starts_with("WHISPER alice <256 octets"));
+    assert!(bob.next().starts_with("WHISPER alice <256 bytes"));
     assert_eq!(
         bob.next(),
         format!("WHISPER alice {}", crate::scene::shown(&frames))

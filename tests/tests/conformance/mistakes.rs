@@ -13,6 +13,7 @@ crate::behaviours![
     an_unknown_interface_is_answered_with_those_there_are,
     a_port_in_use_is_named,
     times_that_cannot_be_are_refused,
+    what_contradicts_itself_or_is_empty_is_refused_with_the_remedy,
     an_unknown_peer_is_named,
 ];
 
@@ -137,6 +138,24 @@ fn times_that_cannot_be_are_refused(scene: &Scene) {
     let limits = zre_core::Limits::default().peers(0);
     let error = refused(scene, |alice| alice.limits = Some(limits));
     assert_eq!(error, "the limit peers is 0: set it to 1 or more");
+}
+
+fn what_contradicts_itself_or_is_empty_is_refused_with_the_remedy(scene: &Scene) {
+    let error = refused(scene, |alice| {
+        alice.evasive = Some(Duration::from_secs(30));
+        alice.expired = Some(Duration::from_secs(10));
+    });
+    assert!(
+        error.starts_with("evasive_after is 30s, longer than expired_after, which is 10s: "),
+        "{error}"
+    );
+    let error = refused(scene, |alice| alice.name = Some(String::new()));
+    assert!(error.starts_with("the node name is empty; "), "{error}");
+    let error = refused(scene, |alice| alice.groups = vec![String::new()]);
+    assert!(
+        error.starts_with("the name of a group is empty; "),
+        "{error}"
+    );
 }
 
 fn an_unknown_peer_is_named(scene: &Scene) {

@@ -281,5 +281,5 @@ fn a_message_over_the_limit_is_refused(scene: &Scene) {
          split it, or raise these limits at both nodes",
     );
     alice.whisper(bob.id(), vec![b'x'; 1000]).unwrap();
-    assert!(bob.next().starts_with("WHISPER alice <1000 octets"));
+    assert!(bob.next().starts_with("WHISPER alice <1000 bytes"));
 }

@@ -18,7 +18,7 @@ use zre_core::{
 };
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions, PATIENCE};
 
-/// The longest frame that a trace shows in full, in octets.
+/// The longest frame that a trace shows in full, in bytes.
 const SHOWN: usize = 60;
 
 /// Where one behaviour is shown by one pair of flavours.
@@ -309,10 +309,10 @@ fn first_port() -> u16 {
 pub(crate) fn shown(content: &Content) -> String {
     let frames = content.frames().iter().map(|frame| {
         if frame.len() > SHOWN {
-            let sum = frame.iter().fold(0_u32, |sum, octet| {
-                sum.wrapping_mul(31).wrapping_add((*octet).into())
+            let sum = frame.iter().fold(0_u32, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add((*byte).into())
             });
-            format!("<{} octets, {sum:08x}>", frame.len())
+            format!("<{} bytes, {sum:08x}>", frame.len())
         } else {
             frame.escape_ascii().to_string()
         }

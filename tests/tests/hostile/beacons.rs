@@ -3,8 +3,8 @@
 use zre_tests::raw_peer::{RawBeacon, random_id};
 
 use crate::{
+    crafted::{Noise, endpoint_of, silent_listeners},
     measure::descriptors,
-    octets::{Noise, endpoint_of, silent_listeners},
     scene::{MIB, Stage},
 };
 
@@ -40,11 +40,11 @@ fn malformed_beacons_are_dropped(stage: Stage) {
     beacon.send_raw(&[&b"ZRE\x03"[..], &id, &[0x4E, 0x20], &[9; 32]].concat());
     scene.wait_for_log("it speaks CURVE only");
     for length in [64, 65, 1000, 60_000] {
-        beacon.send_raw(&noise.octets(length));
-        beacon.send_raw(&[&good[..], &noise.octets(length)].concat());
+        beacon.send_raw(&noise.bytes(length));
+        beacon.send_raw(&[&good[..], &noise.bytes(length)].concat());
     }
     for _ in 0..2_000 {
-        beacon.send_raw(&noise.octets(22));
+        beacon.send_raw(&noise.bytes(22));
     }
     scene.wait_for_log("does not begin with \"ZRE\"");
     assert!(scene.facts().seen.is_empty());

@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Report {
     /// What the attacker did, with its numbers.
     pub(crate) did: String,
-    /// By how many octets the process grew at most, and how many were allowed.
+    /// By how many bytes the process grew at most, and how many were allowed.
     pub(crate) memory: u64,
     pub(crate) memory_allowed: u64,
     /// The slowest whisper between honest nodes, in milliseconds.

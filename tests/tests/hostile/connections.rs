@@ -92,8 +92,8 @@ fn ten_thousand_handshakes_without_a_hello_keep_nobody_out(stage: Stage) {
     );
 }
 
-/// Opens ten thousand connections, or as many as there are descriptors, and holds them until the process
-/// ends. The node keeps the newest and closes the others. Says how many.
+/// Opens ten thousand connections, or as many as there are descriptors, and holds them until the
+/// process ends. The node keeps the newest and closes the others. Says how many.
 fn hold(scene: &Scene, open: impl Fn(&Endpoint) -> RawPeer) -> usize {
     let count = TEN_THOUSAND.min(descriptors() / 4 * 3 - KEPT);
     let mut connections: Vec<RawPeer> = Vec::with_capacity(count);

@@ -6,9 +6,9 @@ use zre_proto::{Body, Headers, Hello, zmtp::Command};
 use zre_tests::raw_peer::{Manner, RawListener, RawPeer, encode, frame, hello, random_id};
 
 use crate::{
+    crafted::{endpoint_of, group, silent_listeners, whisper},
     log::Seen,
     measure::descriptors,
-    octets::{endpoint_of, group, silent_listeners, whisper},
     scene::{DEADLINE, MIB, Stage},
 };
 
@@ -105,7 +105,7 @@ fn a_flood_of_messages_does_not_starve_other_peers(stage: Stage) {
     let scene = stage.begin();
     let mut mallory = scene.intruder(Manner::Reads);
     let id = mallory.id();
-    let (mut octets, mut status) = (Vec::new(), 0_u8);
+    let (mut bytes, mut status) = (Vec::new(), 0_u8);
     let mut sequence = 1;
     for _ in 0..ROUNDS {
         let group = group("CHAT");
@@ -128,11 +128,11 @@ fn a_flood_of_messages_does_not_starve_other_peers(stage: Stage) {
         ];
         for body in bodies {
             sequence += 1;
-            octets.extend(encode(sequence, body));
+            bytes.extend(encode(sequence, body));
         }
     }
     mallory.peer.skip_to(sequence);
-    mallory.peer.send_raw(&octets).unwrap();
+    mallory.peer.send_raw(&bytes).unwrap();
     mallory.say(whisper("behind"));
     scene.wait("the whisper behind them", |facts| {
         facts.seen.last() == Some(&Seen::Whisper(id, 1, 6))
@@ -232,7 +232,7 @@ fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
         added.expect("a short name");
     }
     let listeners = [(); PEERS].map(|()| RawListener::start(Manner::Reads));
-    let (mut connections, mut octets) = (Vec::new(), 0);
+    let (mut connections, mut bytes) = (Vec::new(), 0);
     for listener in &listeners {
         let heavy = Body::from(Hello {
             endpoint: listener.endpoint().clone(),
@@ -242,8 +242,8 @@ fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
             headers: headers.clone(),
         });
         let heavy = encode(1, heavy);
-        octets = heavy.len();
-        assert!(octets > MIB - (MIB >> 4), "{octets} octets are not much");
+        bytes = heavy.len();
+        assert!(bytes > MIB - (MIB >> 4), "{bytes} bytes are not much");
         let mut mallory = scene.stranger();
         mallory.send_raw(&heavy).expect("the node reads");
         let id = mallory.id();
@@ -264,7 +264,7 @@ fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
     assert_eq!(scene.facts().all_exits(), 0);
     scene.finish(
         format_args!(
-            "entered {PEERS} times with {GROUPS} groups and {HEADERS} headers, {octets} octets"
+            "entered {PEERS} times with {GROUPS} groups and {HEADERS} headers, {bytes} bytes"
         ),
         2 * PEERS * MIB + 16 * MIB,
     );
@@ -276,21 +276,21 @@ fn joins_without_end_are_ignored_beyond_the_limit(stage: Stage) {
     let scene = stage.begin();
     let mut mallory = scene.intruder(Manner::Reads);
     let id = mallory.id();
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for number in 0..JOINS {
         let group = group(&format!("{number:0>255}"));
         let status = number.wrapping_add(1).to_be_bytes()[1];
-        octets.extend(encode(
+        bytes.extend(encode(
             mallory.peer.next_sequence(),
             Body::Join { group, status },
         ));
         mallory.peer.skip_to(mallory.peer.next_sequence());
-        if octets.len() > MIB {
-            mallory.peer.send_raw(&octets).expect("the node reads");
-            octets.clear();
+        if bytes.len() > MIB {
+            mallory.peer.send_raw(&bytes).expect("the node reads");
+            bytes.clear();
         }
     }
-    mallory.peer.send_raw(&octets).expect("the node reads");
+    mallory.peer.send_raw(&bytes).expect("the node reads");
     mallory.say(whisper("behind"));
     scene.wait("the whisper behind them", |facts| {
         facts.saw(&Seen::Whisper(id, 1, 6))
@@ -313,12 +313,12 @@ fn pings_without_end_are_all_answered(stage: Stage) {
     const PINGS: u16 = 50_000;
     let scene = stage.begin();
     let mut mallory = scene.intruder(Manner::Reads);
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for _ in 0..PINGS {
-        octets.extend(encode(mallory.peer.next_sequence(), Body::Ping));
+        bytes.extend(encode(mallory.peer.next_sequence(), Body::Ping));
         mallory.peer.skip_to(mallory.peer.next_sequence());
     }
-    mallory.peer.send_raw(&octets).expect("the node reads");
+    mallory.peer.send_raw(&bytes).expect("the node reads");
     for answer in 0..PINGS {
         let message = mallory.listener.receive().expect("an answer");
         assert_eq!((message.sequence, message.body), (answer + 2, Body::PingOk));

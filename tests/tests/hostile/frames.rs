@@ -1,4 +1,5 @@
-//! What is no whole message: lengths that are too large, messages that never end, octets that come one by one.
+//! What is no whole message: lengths that are too large, messages that never end, bytes that come
+//! one by one.
 
 use zre_core::{ExitReason, Fault, Limits, LinkError};
 use zre_proto::{Body, RoutingId};
@@ -7,8 +8,8 @@ use zre_tests::raw_peer::{
 };
 
 use crate::{
+    crafted::{first_frame, group, some_endpoint, whisper},
     log::Seen,
-    octets::{first_frame, group, some_endpoint, whisper},
     scene::{DEADLINE, MIB, Stage},
 };
 
@@ -18,7 +19,7 @@ attacks![
     strangers_cannot_make_the_node_hold_much_before_hello,
     hellos_that_stop_before_their_end_cost_no_more_than_each_may_hold,
     a_message_without_end_is_cut_off,
-    octets_that_come_one_at_a_time_are_understood_and_hold_up_nobody,
+    bytes_that_come_one_at_a_time_are_understood_and_hold_up_nobody,
 ];
 
 fn a_frame_announced_beyond_the_limit_closes_the_connection(stage: Stage) {
@@ -50,11 +51,11 @@ fn a_frame_announced_within_the_limit_costs_only_what_has_come(stage: Stage) {
     let scene = stage.begin();
     let mut crawlers: Vec<_> = (0..20).map(|_| scene.intruder(Manner::Reads)).collect();
     for mallory in &mut crawlers {
-        let octets = encode(2, whisper(""));
+        let bytes = encode(2, whisper(""));
         // Everything but the empty frame at the end, then one of 250 MiB in its place.
         mallory
             .peer
-            .send_raw(&octets[..octets.len() - 2])
+            .send_raw(&bytes[..bytes.len() - 2])
             .expect("a frame");
         let head = frame_head(false, false, 250 * MIB as u64);
         mallory.peer.send_raw(&head).expect("a head");
@@ -67,7 +68,7 @@ fn a_frame_announced_within_the_limit_costs_only_what_has_come(stage: Stage) {
     }
     assert_eq!(scene.facts().all_exits(), 0);
     scene.finish(
-        "announced 250 MiB on 20 connections, sent 50 octets",
+        "announced 250 MiB on 20 connections, sent 50 bytes",
         16 * MIB,
     );
 }
@@ -108,7 +109,7 @@ fn hellos_that_stop_before_their_end_cost_no_more_than_each_may_hold(stage: Stag
     scene.chat_for(50);
     assert_eq!(scene.facts().enters(), 0);
     scene.finish(
-        format_args!("sent {STRANGERS} HELLOs of 1 MiB but for the last octet"),
+        format_args!("sent {STRANGERS} HELLOs of 1 MiB but for the last byte"),
         STRANGERS * most + 32 * MIB,
     );
 }
@@ -134,7 +135,7 @@ fn a_message_without_end_is_cut_off(stage: Stage) {
     scene.finish("sent 100,000 frames of one message, 3 times", 48 * MIB);
 }
 
-fn octets_that_come_one_at_a_time_are_understood_and_hold_up_nobody(stage: Stage) {
+fn bytes_that_come_one_at_a_time_are_understood_and_hold_up_nobody(stage: Stage) {
     const PEERS: usize = 20;
     const LENGTH: usize = 1000;
     let scene = stage.begin();
@@ -148,23 +149,23 @@ fn octets_that_come_one_at_a_time_are_understood_and_hold_up_nobody(stage: Stage
             group: group("CHAT"),
             status: 1,
         };
-        let octets = [
+        let bytes = [
             greeting().to_vec(),
             frame(true, false, &ready),
             encode(1, hello(listener.endpoint(), "crawler")),
             encode(2, join),
             encode(3, whisper(&"x".repeat(LENGTH))),
         ];
-        crawlers.push((RawPeer::connect(scene.endpoint()), id, octets.concat()));
+        crawlers.push((RawPeer::connect(scene.endpoint()), id, bytes.concat()));
     }
     let length = crawlers[0].2.len();
     for turn in 0..length {
-        for (mallory, _, octets) in &mut crawlers {
+        for (mallory, _, bytes) in &mut crawlers {
             mallory
-                .send_raw(&octets[turn..=turn])
+                .send_raw(&bytes[turn..=turn])
                 .expect("the node waits");
         }
-        // Slow enough for most octets to be a read of their own.
+        // Slow enough for most bytes to be a read of their own.
         if turn % 10 == 0 {
             scene.chat_for(1);
         }
@@ -177,7 +178,7 @@ fn octets_that_come_one_at_a_time_are_understood_and_hold_up_nobody(stage: Stage
     assert_eq!(scene.facts().all_exits(), 0);
     scene.finish(
         format_args!(
-            "sent {} octets one at a time, on {PEERS} connections",
+            "sent {} bytes one at a time, on {PEERS} connections",
             PEERS * length
         ),
         16 * MIB,

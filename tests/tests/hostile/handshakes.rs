@@ -13,8 +13,8 @@ use zre_proto::zmtp::{Command, Greeting, Mechanism};
 use zre_tests::raw_peer::{RawPeer, frame_head, greeting, random_id, ready};
 
 use crate::{
+    crafted::Noise,
     measure::WARNINGS,
-    octets::Noise,
     scene::{DEADLINE, MIB, Stage},
 };
 
@@ -22,18 +22,18 @@ attacks![
     junk_in_place_of_a_greeting_closes_the_connection,
     junk_in_the_handshake_closes_the_connection,
     what_strangers_say_forges_no_line_in_the_log,
-    five_hundred_handshakes_of_one_octet_keep_nobody_out,
+    five_hundred_handshakes_of_one_byte_keep_nobody_out,
     handshakes_that_crawl_on_without_end_are_cut_off,
 ];
 
 fn junk_in_place_of_a_greeting_closes_the_connection(stage: Stage) {
     let scene = stage.begin();
-    let octets: [&[u8]; 9] = [
+    let bytes: [&[u8]; 9] = [
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03",
         b"\0",
-        // ZMTP 1.0: an anonymous identity, and one of 17 octets.
+        // ZMTP 1.0: an anonymous identity, and one of 17 bytes.
         b"\x01\0",
         b"\x12\0\x010123456789ABCDEF",
         // ZMTP 2.0: signature, revision 1, DEALER, an identity.
@@ -41,21 +41,21 @@ fn junk_in_place_of_a_greeting_closes_the_connection(stage: Stage) {
         b"\xFF\0\0\0\0\0\0\0\x01\x7F\x02",
         b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
     ];
-    for octets in octets {
+    for bytes in bytes {
         let mut mallory = RawPeer::connect(scene.endpoint());
-        let _ = mallory.send_raw(octets);
+        let _ = mallory.send_raw(bytes);
         assert!(
             mallory.is_closed_within(DEADLINE),
             "{:?}",
-            octets.escape_ascii()
+            bytes.escape_ascii()
         );
     }
     let mut noise = Noise(1);
     for _ in 0..50 {
         let mut mallory = RawPeer::connect(scene.endpoint());
-        let mut octets = noise.octets(3000);
-        octets[0] &= 0x7F;
-        let _ = mallory.send_raw(&octets);
+        let mut bytes = noise.bytes(3000);
+        bytes[0] &= 0x7F;
+        let _ = mallory.send_raw(&bytes);
         assert!(mallory.is_closed_within(DEADLINE));
     }
     scene.wait_for_log("byte 0 of the greeting is 47, expected FF");
@@ -92,7 +92,7 @@ fn junk_in_the_handshake_closes_the_connection(stage: Stage) {
     other_mechanism[12..17].copy_from_slice(b"CURVE");
     let mut no_mechanism = greeting();
     no_mechanism[12..16].fill(0);
-    for octets in [
+    for bytes in [
         other_mechanism.to_vec(),
         no_mechanism.to_vec(),
         [&greeting()[..], b"\xF8\x01"].concat(),
@@ -107,11 +107,11 @@ fn junk_in_the_handshake_closes_the_connection(stage: Stage) {
         [&greeting()[..], &frame_head(true, false, 3 << 30)].concat(),
     ] {
         let mut mallory = RawPeer::connect(scene.endpoint());
-        let _ = mallory.send_raw(&octets);
+        let _ = mallory.send_raw(&bytes);
         assert!(
             mallory.is_closed_within(DEADLINE),
             "{:?}",
-            octets[10..].escape_ascii()
+            bytes[10..].escape_ascii()
         );
     }
     assert_eq!(scene.facts().enters(), 0);
@@ -141,7 +141,7 @@ fn what_strangers_say_forges_no_line_in_the_log(stage: Stage) {
     scene.finish("sent line ends and escapes in 2 commands", 8 * MIB);
 }
 
-fn five_hundred_handshakes_of_one_octet_keep_nobody_out(stage: Stage) {
+fn five_hundred_handshakes_of_one_byte_keep_nobody_out(stage: Stage) {
     let scene = stage.begin();
     let mut crawlers: Vec<_> = (0..500)
         .map(|_| {
@@ -154,9 +154,9 @@ fn five_hundred_handshakes_of_one_octet_keep_nobody_out(stage: Stage) {
     for mallory in &mut crawlers[..244] {
         assert!(mallory.is_closed_within(DEADLINE));
     }
-    for octet in &greeting()[1..] {
+    for byte in &greeting()[1..] {
         for mallory in &mut crawlers[244..] {
-            let _ = mallory.send_raw(&[*octet]);
+            let _ = mallory.send_raw(&[*byte]);
         }
     }
     scene.wait_for_log("more than 256 connections have not said HELLO");
@@ -180,7 +180,7 @@ fn five_hundred_handshakes_of_one_octet_keep_nobody_out(stage: Stage) {
     over.store(true, Ordering::SeqCst);
     crowd.join().unwrap();
     assert_eq!(newcomer, Ok(()));
-    scene.finish("began 500 handshakes and sent octet after octet", 32 * MIB);
+    scene.finish("began 500 handshakes and sent byte after byte", 32 * MIB);
 }
 
 fn handshakes_that_crawl_on_without_end_are_cut_off(stage: Stage) {
@@ -206,7 +206,7 @@ fn handshakes_that_crawl_on_without_end_are_cut_off(stage: Stage) {
     let (begun, count) = (Instant::now(), crawlers.len());
     for turn in 0..4000 {
         // A write fails when the node has closed the connection, and not before.
-        crawlers.retain_mut(|(mallory, octets)| mallory.send_raw(&octets[turn..=turn]).is_ok());
+        crawlers.retain_mut(|(mallory, bytes)| mallory.send_raw(&bytes[turn..=turn]).is_ok());
         if crawlers.is_empty() || begun.elapsed() > TIMEOUT + DEADLINE {
             break;
         }
@@ -216,7 +216,7 @@ fn handshakes_that_crawl_on_without_end_are_cut_off(stage: Stage) {
     assert!(begun.elapsed() > TIMEOUT / 2, "{:?}", begun.elapsed());
     scene.wait_for_log("no HELLO within the handshake timeout");
     scene.finish(
-        format_args!("sent {count} greetings, READYs and HELLOs octet by octet for ever"),
+        format_args!("sent {count} greetings, READYs and HELLOs byte by byte for ever"),
         16 * MIB,
     );
 }

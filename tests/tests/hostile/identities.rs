@@ -6,8 +6,8 @@ use zre_tests::raw_peer::{
 };
 
 use crate::{
+    crafted::some_endpoint,
     log::Seen,
-    octets::some_endpoint,
     scene::{DEADLINE, MIB, Stage},
 };
 
@@ -90,9 +90,9 @@ fn a_stranger_under_an_honest_peers_identity_does_not_disturb_its_session(stage:
         b"\xFF\xFF\xFF".to_vec(),
     ];
     let mut intruders = Vec::new();
-    for octets in attacks.iter().cycle().take(60) {
+    for bytes in attacks.iter().cycle().take(60) {
         let mut mallory = RawPeer::open(scene.endpoint(), alice);
-        let _ = mallory.send_raw(octets);
+        let _ = mallory.send_raw(bytes);
         intruders.push(mallory);
     }
     scene.chat_for(50);

@@ -47,7 +47,7 @@ pub(crate) struct Talk {
     pub(crate) worst: Duration,
 }
 
-/// An event without its content: frames and octets are only counted.
+/// An event without its content: frames and bytes are only counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Enter(PeerId),
@@ -152,7 +152,7 @@ impl Log {
         match event {
             Event::Enter { .. } if is_honest => self.take_meeting(at, peer),
             Event::Whisper { content, .. } if is_honest => {
-                self.take_talk((peer, at), &content.to_str_lossy());
+                self.take_talk((peer, at), &content.to_string_lossy());
             }
             _ if !is_honest && at == self.victim => {
                 if let Some(seen) = condense(peer, event) {
@@ -246,8 +246,8 @@ fn condense(peer: PeerId, event: &Event) -> Option<Seen> {
         Event::Exit { reason, .. } => Seen::Exit(peer, reason.clone()),
         Event::Join { group, .. } => Seen::Join(peer, group.to_string()),
         Event::Leave { group, .. } => Seen::Leave(peer, group.to_string()),
-        Event::Whisper { content, .. } => Seen::Whisper(peer, content.len(), content.size()),
-        Event::Shout { content, .. } => Seen::Shout(peer, content.len(), content.size()),
+        Event::Whisper { content, .. } => Seen::Whisper(peer, content.len(), content.byte_len()),
+        Event::Shout { content, .. } => Seen::Shout(peer, content.len(), content.byte_len()),
         Event::Evasive { .. } | Event::Silent { .. } => Seen::Quiet(peer),
         _ => return None,
     })

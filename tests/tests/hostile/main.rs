@@ -1,18 +1,19 @@
 //! What hostile and broken peers do, and that a node goes on serving its other peers meanwhile.
 //!
-//! Each attack goes, over raw sockets on loopback, against a victim on each adapter, beside which two honest
-//! nodes talk with it and with each other. It ends with the same [verdict](scene::Scene::finish): the
-//! honest nodes saw nothing but their talk, every whisper came in order and in time, the process held no
-//! more memory than the attack may cost, and the victim still takes in a newcomer.
+//! Each attack goes, over raw sockets on loopback, against a victim on each adapter, beside which
+//! two honest nodes talk with it and with each other. It ends with the same
+//! [verdict](scene::Scene::finish): the honest nodes saw nothing but their talk, every whisper came
+//! in order and in time, the process held no more memory than the attack may cost, and the victim
+//! still takes in a newcomer.
 //!
-//! Where an attack belongs: [`connections`] and [`handshakes`] are about those who never become peers, [`frames`]
-//! about what is no whole message, [`messages`] about wrong messages, [`floods`] about too many good ones,
-//! [`unread`] about what nobody takes, [`identities`] about who claims to be somebody else, [`beacons`] about
-//! datagrams.
+//! Where an attack belongs: [`connections`] and [`handshakes`] are about those who never become
+//! peers, [`frames`] about what is no whole message, [`messages`] about wrong messages, [`floods`]
+//! about too many good ones, [`unread`] about what nobody takes, [`identities`] about who claims to
+//! be somebody else, [`beacons`] about datagrams.
 //!
-//! `cargo test -p zre-tests --test hostile` prints the table; `ZRE_ATTACK=hello` in the environment runs only
-//! the attacks whose name has that in it. Every attack runs in a process of its own, because memory,
-//! descriptors and warnings are those of the process.
+//! `cargo test -p zre-tests --test hostile` prints the table; `ZRE_ATTACK=hello` in the environment
+//! runs only the attacks whose name has that in it. Every attack runs in a process of its own,
+//! because memory, descriptors and warnings are those of the process.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +34,7 @@ macro_rules! attacks {
 mod beacons;
 mod cell;
 mod connections;
+mod crafted;
 mod floods;
 mod frames;
 mod handshakes;
@@ -40,24 +42,15 @@ mod identities;
 mod log;
 mod measure;
 mod messages;
-mod octets;
 mod scene;
 mod table;
 mod unread;
 
-use std::{
-    env,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Instant,
-};
+use std::{env, time::Instant};
 
 use cell::{Cell, Outcome};
 use scene::Stage;
-use zre_tests::any_node::Flavour;
+use zre_tests::{any_node::Flavour, grid};
 
 /// How many attacks run at once.
 const WORKERS: usize = 3;
@@ -109,32 +102,13 @@ fn every_attack_on_every_adapter() {
 /// A row for each attack, with an outcome for each flavour.
 fn run_all(attacks: &[&Attack]) -> Vec<Vec<Outcome>> {
     let ports = cell::Ports::claim();
-    let count = attacks.len() * FLAVOURS.len();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    let cell = Cell {
-                        attack: attacks[index / FLAVOURS.len()].name.to_owned(),
-                        flavour: FLAVOURS[index % FLAVOURS.len()],
-                        port: ports.of(index),
-                    };
-                    let outcome = cell.run();
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((index, outcome));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    let mut outcomes = done.into_iter().map(|(_, outcome)| outcome);
-    let row = |_| outcomes.by_ref().take(FLAVOURS.len()).collect();
-    attacks.iter().map(row).collect()
+    let cells = [attacks.len(), FLAVOURS.len()];
+    grid::run(WORKERS, cells, |row, column| {
+        let cell = Cell {
+            attack: attacks[row].name.to_owned(),
+            flavour: FLAVOURS[column],
+            port: ports.of(row * FLAVOURS.len() + column),
+        };
+        cell.run()
+    })
 }

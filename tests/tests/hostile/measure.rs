@@ -11,8 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Watches how far the resident memory of the process grows, on Linux only, elsewhere it never does; and how
-/// late a thread of its own is woken, for what a busy machine holds up is not the node's fault.
+/// Watches how far the resident memory of the process grows, on Linux only, elsewhere it never
+/// does; and how late a thread of its own is woken, for what a busy machine holds up is not the
+/// node's fault.
 #[derive(Default)]
 pub(crate) struct Watch {
     over: Arc<AtomicBool>,
@@ -22,7 +23,7 @@ pub(crate) struct Watch {
 /// What the process has borne.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
-    /// By how many octets it has grown at most.
+    /// By how many bytes it has grown at most.
     pub(crate) memory: usize,
     /// How much later than it wanted a thread went on at most.
     pub(crate) lateness: Duration,
@@ -120,7 +121,8 @@ struct WarningsWriter;
 
 impl Write for WarningsWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Enough to find what is waited for; a flood of warnings shall not count as the nodes' memory.
+        // Enough to find what is waited for; a flood of warnings shall not count as the nodes'
+        // memory.
         const KEPT: usize = 5000;
         let mut lines = WARNINGS.lines();
         if lines.len() < KEPT {

@@ -5,8 +5,8 @@ use zre_proto::{Body, Content};
 use zre_tests::raw_peer::{Manner, RawListener, hello};
 
 use crate::{
+    crafted::{first_frame, group, some_endpoint, whisper},
     log::Seen,
-    octets::{first_frame, group, some_endpoint, whisper},
     scene::{DEADLINE, MIB, Stage},
 };
 
@@ -59,7 +59,7 @@ fn a_truncated_hello_is_refused_wherever_it_ends(stage: Stage) {
         let _ = mallory.send_frames(&[&whole[..length]]);
         assert!(
             mallory.is_closed_within(DEADLINE),
-            "{length} of {} octets",
+            "{length} of {} bytes",
             whole.len()
         );
     }
@@ -124,10 +124,10 @@ fn unknown_messages_count_in_the_sequence_and_are_ignored(stage: Stage) {
     });
     for id in [0].into_iter().chain(11..=255) {
         let sequence = mallory.peer.next_sequence().to_be_bytes();
-        let mut octets = vec![0xAA, 0xA1, id, 2];
-        octets.extend(sequence);
-        octets.extend([0xFF; 40]);
-        mallory.peer.send_frames(&[&octets, b"content"]).unwrap();
+        let mut bytes = vec![0xAA, 0xA1, id, 2];
+        bytes.extend(sequence);
+        bytes.extend([0xFF; 40]);
+        mallory.peer.send_frames(&[&bytes, b"content"]).unwrap();
     }
     mallory.say(whisper("counted"));
     let id = mallory.id();

@@ -26,8 +26,8 @@ use crate::{
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) const MIB: usize = 1 << 20;
 
-/// How long a whisper between honest nodes may take unless an attack says otherwise, in a debug build; on a
-/// busy machine some more.
+/// How long a whisper between honest nodes may take unless an attack says otherwise, in a debug
+/// build; on a busy machine some more.
 const WORST_DELAY: Duration = Duration::from_millis(1500);
 const CHAT_PACE: Duration = Duration::from_millis(10);
 const BEACON_INTERVAL: Duration = Duration::from_millis(100);
@@ -206,8 +206,8 @@ impl Scene {
         self.facts().exits(peer)
     }
 
-    /// Lets a newcomer in, ends the chat, and judges. `did` is what the attacker has done; `memory` is by how
-    /// many octets the process may have grown.
+    /// Lets a newcomer in, ends the chat, and judges. `did` is what the attacker has done; `memory`
+    /// is by how many bytes the process may have grown.
     pub(crate) fn finish(mut self, did: impl Display, memory: usize) {
         let newcomer = self.newcomer();
         self.log.end();
@@ -244,7 +244,7 @@ impl Scene {
         }
         if grown > memory {
             complaints.push(format!(
-                "memory grew by {grown} octets, allowed are {memory}"
+                "memory grew by {grown} bytes, allowed are {memory}"
             ));
         }
         assert!(complaints.is_empty(), "{complaints:#?}");

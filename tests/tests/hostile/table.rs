@@ -12,7 +12,8 @@ use crate::{
     scene::MIB,
 };
 
-/// Prints a line for each attack; where two or more numbers stand together they are those of the adapters.
+/// Prints a line for each attack; where two or more numbers stand together they are those of the
+/// adapters.
 pub(crate) fn print(attacks: &[&Attack], rows: &[Vec<Outcome>], took: Duration) {
     let adapters = FLAVOURS.map(|flavour| flavour.to_string()).join(" / ");
     let mut lines = vec![[
@@ -77,6 +78,6 @@ fn of_each<T: Display>(row: &[Outcome], show: impl Fn(&Report) -> T) -> String {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "only shown")]
-fn in_mib(octets: u64) -> f64 {
-    octets as f64 / MIB as f64
+fn in_mib(bytes: u64) -> f64 {
+    bytes as f64 / MIB as f64
 }

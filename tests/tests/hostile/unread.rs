@@ -1,4 +1,5 @@
-//! What nobody takes: answers that the attacker does not read, events that the application does not want yet.
+//! What nobody takes: answers that the attacker does not read, events that the application does not
+//! want yet.
 
 use std::{
     sync::Arc,
@@ -10,8 +11,8 @@ use zre_proto::{Body, Content};
 use zre_tests::raw_peer::{Manner, RawListener, RawPeer, encode, frame, hello, random_id};
 
 use crate::{
+    crafted::{whisper, with_header},
     log::Seen,
-    octets::{whisper, with_header},
     scene::{DEADLINE, Intruder, MIB, Stage},
 };
 
@@ -145,13 +146,13 @@ impl Intruder {
     fn flood_pings(&mut self, count: usize, enough: impl Fn(usize) -> bool) -> usize {
         const BURST: usize = 1000;
         for sent in (0..count).step_by(BURST) {
-            let mut octets = Vec::with_capacity(BURST * 8);
+            let mut bytes = Vec::with_capacity(BURST * 8);
             for _ in 0..BURST {
                 let sequence = self.peer.next_sequence();
-                octets.extend(encode(sequence, Body::Ping));
+                bytes.extend(encode(sequence, Body::Ping));
                 self.peer.skip_to(sequence);
             }
-            if self.peer.send_raw(&octets).is_err() || enough(sent) {
+            if self.peer.send_raw(&bytes).is_err() || enough(sent) {
                 return sent;
             }
         }

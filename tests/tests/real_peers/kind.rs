@@ -1,9 +1,8 @@
 //! The nodes that meet.
 
-use std::{env, path::PathBuf, process::Command, sync::OnceLock};
+use std::{path::PathBuf, sync::OnceLock};
 
-use serde_json::Value;
-use zre_tests::{Namespace, Peer, PeerOptions, any_node::Flavour};
+use zre_tests::{Namespace, Peer, PeerOptions, any_node::Flavour, programs};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -52,19 +51,6 @@ impl Kind {
 fn pipe_node() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--package", "zre-tests", "--example", "pipe_node"])
-            .args(["--message-format", "json"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .output()
-            .expect("cargo runs");
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{complaints}");
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let messages = messages.lines().map(serde_json::from_str::<Value>);
-        messages
-            .filter_map(Result::ok)
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo says where it is")
+        programs::example("zre-tests", "pipe_node").unwrap_or_else(|error| panic!("{error}"))
     })
 }

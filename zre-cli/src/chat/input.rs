@@ -64,9 +64,9 @@ impl Keyboard {
         matches!(self, Self::Terminal(_))
     }
 
-    /// Begins to read, and ends behind [`Input::Quit`]: then the terminal is as it was before.
+    /// Starts to read. Reading ends after [`Input::Quit`], with the terminal as it was before.
     pub(super) fn listen(self, prompt: &str) -> Result<mpsc::Receiver<Input>, Failure> {
-        // More is not read before the node has taken it.
+        // A short queue: no more is read until the node has taken it.
         let (sender, input) = mpsc::channel(16);
         let prompt = one_line(prompt).into_owned();
         thread::Builder::new()
@@ -103,7 +103,7 @@ fn edit_lines(editor: &mut LineEditor, prompt: &str, sender: &Sender<Input>) {
     let _ = sender.blocking_send(Input::Quit);
 }
 
-/// Sends what was typed, or pasted: several lines perhaps. Says whether the user stays.
+/// Sends what was typed or pasted, perhaps several lines. Returns whether the user stays.
 fn send_lines(text: &str, sender: &Sender<Input>) -> bool {
     text.lines().filter_map(Input::parse).all(|input| {
         let stays = input != Input::Quit;

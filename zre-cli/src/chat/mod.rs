@@ -15,7 +15,7 @@ use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId, ShortText};
 use crate::{
     failure::Failure,
     log,
-    options::{self, Common},
+    options::{Common, Groups},
     shutdown,
 };
 use input::Input;
@@ -24,23 +24,22 @@ use screen::Screen;
 /// Talk to everyone in a group.
 ///
 /// Type a line and press Enter: everyone in the group sees it. Who comes and goes is shown. When
-/// standard input is not a terminal, its lines are sent once somebody is there, or after two seconds.
+/// standard input is not a terminal, its lines are sent once somebody is there, or after two
+/// seconds.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Options {
-    /// Your name, as the others see it [default: your user name]
-    #[arg(long, short, value_name = "NAME", value_parser = options::node_name)]
-    name: Option<String>,
-
-    /// The group to talk in
-    #[arg(long, short, value_name = "GROUP", default_value = "CHAT", value_parser = options::group_name)]
-    group: GroupName,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     common: Common,
 }
 
 const HELP: &str = "\
+Without --group, the group is CHAT. In several groups, your lines go to the first, and what is said
+in the others is shown with their name.
+
 Lines that begin with a slash are commands: /who shows who is there, /quit leaves, /help tells more.
 Ctrl-D and Ctrl-C leave, too.
 
@@ -57,7 +56,7 @@ const COMMANDS: &str = "\
 /help  shows this
 Everything else is sent to the group; //text sends /text.";
 
-/// Without a terminal, lines wait as long for somebody to hear them.
+/// How long lines from a file or a pipe wait for a first member.
 const COMPANY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Talks until the user leaves.
@@ -77,12 +76,12 @@ async fn talk(
     screen: &Screen,
     keyboard: input::Keyboard,
 ) -> Result<(), Failure> {
-    let name = options.name.clone().or_else(user_name);
-    let builder = options.common.builder(name.as_deref());
-    let node = builder.join((**options.group).clone()).start().await?;
+    let (group, groups) = options.groups.first_and_all("CHAT")?;
+    let builder = options.common.builder(user_name().as_deref(), &groups)?;
+    let node = builder.start().await?;
     let room = Room {
         node: &node,
-        group: &options.group,
+        group: &group,
         screen,
         company: Notify::new(),
     };
@@ -111,7 +110,7 @@ struct Room<'a> {
     node: &'a Node,
     group: &'a GroupName,
     screen: &'a Screen,
-    /// Somebody has come.
+    /// Notified when a member joins.
     company: Notify,
 }
 
@@ -150,23 +149,30 @@ impl Room<'_> {
             }),
             #[rustfmt::skip]
             Event::Shout { name, group, content, .. } if group == self.group => {
-                Some(format!("{name}: {}", content.to_str_lossy()))
+                Some(format!("{name}: {}", content.to_string_lossy()))
             },
-            Event::Whisper { name, content, .. } => {
-                Some(format!("{name}, to you alone: {}", content.to_str_lossy()))
-            }
+            Event::Shout {
+                name,
+                group,
+                content,
+                ..
+            } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
+            Event::Whisper { name, content, .. } => Some(format!(
+                "{name}, to you alone: {}",
+                content.to_string_lossy()
+            )),
             _ => None,
         }
     }
 
-    /// Does what the user types, until that is to leave.
+    /// Carries out what the user types, until the user leaves.
     async fn obey(
         &self,
         mut input: mpsc::Receiver<Input>,
         is_terminal: bool,
     ) -> Result<(), Failure> {
         if !is_terminal {
-            // Nobody within that time: then nobody hears the lines.
+            // If nobody comes in time, the lines are sent to nobody.
             let _ = timeout(COMPANY_WITHIN, self.company.notified()).await;
         }
         while let Some(input) = input.recv().await {

@@ -7,10 +7,10 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::input::{Above, Keyboard};
 use crate::{failure::Failure, output, text::one_line};
 
-/// As many lines wait until the terminal takes them; then those who print wait, too.
+/// How many lines may wait for the terminal; beyond that, printing waits.
 const WAITING: usize = 1000;
 
-/// Prints lines, from a thread of its own: the line editor may keep it waiting.
+/// Prints lines on a thread of its own, because the line editor may block it.
 #[derive(Debug, Clone)]
 pub(super) struct Screen {
     lines: mpsc::Sender<Line>,
@@ -42,14 +42,14 @@ fn show(mut queue: mpsc::Receiver<Line>, mut print: Box<Above>) {
 }
 
 impl Screen {
-    /// Prints one line, whatever characters are in it.
+    /// Prints one line, with unsafe characters escaped.
     pub(super) async fn print(&self, text: &str) -> Result<(), Failure> {
         let line = Line::Text(one_line(text).into_owned());
         let sent = self.lines.send(line).await;
         sent.map_err(|_| Failure::OutputClosed)
     }
 
-    /// Prints a line that nobody may wait for.
+    /// Prints a line if there is room, and never waits.
     pub(super) fn print_if_room(&self, text: &str) -> io::Result<()> {
         let line = Line::Text(one_line(text).into_owned());
         match self.lines.try_send(line) {
@@ -66,7 +66,7 @@ impl Screen {
 
     /// Waits until everything is printed.
     pub(super) async fn close(&self) {
-        // It is over already when nobody reads the output.
+        // This fails when nobody reads the output: then the thread has ended already.
         let _ = self.lines.send(Line::Last).await;
         self.lines.closed().await;
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::values::show_size;
+
 /// Everything that one run measures.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Figures {
@@ -15,7 +17,7 @@ pub(super) struct Figures {
 /// Round-trip times of one size, in microseconds.
 #[derive(Debug, Serialize)]
 pub(super) struct RoundTrips {
-    /// Octets of the message.
+    /// Bytes of the message.
     size: usize,
     count: usize,
     p50_us: f64,
@@ -27,7 +29,7 @@ pub(super) struct RoundTrips {
 /// A flow of messages of one size, as its receiver saw it; of several receivers, the slowest.
 #[derive(Debug, Serialize)]
 pub(super) struct Flow {
-    /// Octets of a message.
+    /// Bytes of a message.
     size: usize,
     count: u64,
     receivers: usize,
@@ -55,7 +57,8 @@ impl RoundTrips {
 }
 
 impl Flow {
-    /// So many messages, the last of which came so long after the first; `None` if that is no rate.
+    /// So many messages, the last of which came so long after the first; `None` if that is no
+    /// rate.
     pub(super) fn new(size: usize, receivers: usize, count: u64, time: Duration) -> Option<Self> {
         if count < 2 || time.is_zero() {
             return None;
@@ -96,7 +99,7 @@ impl Figures {
             let shown = [times.p50_us, times.p90_us, times.p99_us, times.max_us].map(millis);
             let [p50, p90, p99, max] = &shown;
             lines.push(row(
-                &size(times.size),
+                &show_size(times.size as u64),
                 [&times.count.to_string(), p50, p90, p99, max],
             ));
         }
@@ -112,7 +115,7 @@ impl Figures {
                     &format!("{:.1}", flow.mib_per_second),
                     "",
                 ];
-                lines.push(row(&size(flow.size), shown));
+                lines.push(row(&show_size(flow.size as u64), shown));
             }
         }
         lines
@@ -122,15 +125,6 @@ impl Figures {
 fn row(head: &str, [a, b, c, d, e]: [&str; 5]) -> String {
     let row = format!("{head:<12}{a:>10}{b:>12}{c:>12}{d:>12}{e:>12}");
     row.trim_end().to_owned()
-}
-
-/// A size as the options take it.
-pub(super) fn size(octets: usize) -> String {
-    match octets {
-        mib if mib >= 1 << 20 && mib.is_multiple_of(1 << 20) => format!("{}M", mib >> 20),
-        kib if kib >= 1 << 10 && kib.is_multiple_of(1 << 10) => format!("{}K", kib >> 10),
-        octets => octets.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use crate::failure::Failure;
 
 /// Measure how fast messages go between two nodes.
 ///
-/// One side serves, the other runs: it measures round trips, messages one way and messages to a group, each by size.
-/// If these figures are good and a program is slow, it is not the network.
+/// One side serves, the other runs: it measures round trips, messages one way and messages to a
+/// group, each by size. If these figures are good and a program is slow, it is not
+/// the network.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = HELP)]
 pub(crate) struct Options {

@@ -1,4 +1,4 @@
-//! How far a run is.
+//! A progress bar for a run.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How finely a measurement is divided.
+/// Steps of the bar for one measurement.
 const PARTS: u64 = 1000;
 
 /// A bar on standard error, if that is a terminal.
@@ -25,7 +25,7 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        // A template that is not understood is a mistake of ours, and the default does.
+        // The template is a constant; if it were wrong, the default style would do.
         if let Ok(style) = ProgressStyle::with_template("{msg:20} {wide_bar} {percent:>3} %") {
             bar.set_style(style);
         }

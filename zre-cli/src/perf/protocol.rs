@@ -1,7 +1,8 @@
 //! What the two sides say to each other.
 //!
-//! A message of one frame is a payload. One of several frames begins with [`MARK`] and says what to do with those that
-//! come after it. Nobody answers a payload unless he was asked to, so two nodes that serve leave each other alone.
+//! A message of one frame is a payload. One of several frames begins with [`MARK`] and says what to
+//! do with those that come after it. A node answers a payload only if it was asked to, so two nodes
+//! that serve leave each other alone.
 
 use zre_tokio::{Content, Headers};
 

@@ -12,57 +12,67 @@ use tokio::time::timeout;
 use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo};
 
 use super::{
-    figures::{Figures, Flow, RoundTrips, size},
+    figures::{Figures, Flow, RoundTrips},
     progress::Progress,
     protocol::{self, Control},
 };
 use crate::{
     failure::Failure,
     log,
-    options::{self, Common},
+    options::Common,
     output::print,
     shutdown,
-    text::one_line,
+    text::{one_line, quoted},
+    values::{self, show_size},
 };
 
 /// Measure with a node that serves.
 ///
-/// For each size: the times of messages there and back, the rate of messages to that node, and the rate of messages to
-/// the group of all that serve. Rates are what the receivers saw.
+/// For each size: the times of messages there and back, the rate of messages to that node, and the
+/// rate of messages to the group of all that serve. Rates are what the receivers saw.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Options {
-    /// The node to measure with, by its name or the beginning of its UUID [default: the first that serves]
+    /// The node to measure with, by its name or the beginning of its UUID [default: the first that
+    /// serves]
     #[arg(long, value_name = "PEER")]
     peer: Option<String>,
 
-    /// Octets of the messages, with K or M for KiB or MiB, up to 64M
-    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "16,1K,64K,1M", value_parser = octets)]
+    /// Bytes of the messages, with K or M for KiB or MiB, up to 64M
+    #[arg(
+        long, value_name = "SIZES", value_delimiter = ',',
+        default_value = "16,1K,64K,1M", value_parser = size
+    )]
     sizes: Vec<usize>,
 
     /// Send at most so many messages for each figure
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
+    #[arg(long, value_name = "COUNT", default_value = "10000", value_parser = count)]
     count: u64,
 
     /// Send no longer than this for each figure, up to an hour
-    #[arg(long, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true, value_parser = seconds)]
-    seconds: Duration,
+    #[arg(
+        long, alias = "seconds", value_name = "TIME", default_value = "2s",
+        allow_negative_numbers = true, value_parser = values::up_to_an_hour
+    )]
+    duration: Duration,
 
     /// How long to look for a node that serves, up to an hour
-    #[arg(long, short, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
+    #[arg(
+        long, short, value_name = "TIME", default_value = "5s",
+        allow_negative_numbers = true, value_parser = values::up_to_an_hour
+    )]
     wait: Duration,
 
     /// The group that those who serve are in
-    #[arg(long, short, value_name = "GROUP", default_value = protocol::GROUP, value_parser = options::group_name)]
+    #[arg(
+        long, short, value_name = "GROUP",
+        default_value = protocol::GROUP, value_parser = values::group_name
+    )]
     group: GroupName,
 
     /// Print one JSON object, with times in microseconds
     #[arg(long)]
     json: bool,
-
-    /// The name that the others see
-    #[arg(long, short, value_name = "NAME", default_value = "zre-perf-run", value_parser = options::node_name)]
-    name: String,
 
     #[command(flatten)]
     common: Common,
@@ -71,8 +81,10 @@ pub(crate) struct Options {
 const HELP: &str = "\
 Examples:
   zre perf run                       with the first node that serves
-  zre perf run --peer cellar --sizes 100,8K --seconds 10
+  zre perf run --peer cellar --sizes 100,8K --duration 10s
   zre perf run --json > today.json
+
+ZRE_GROUPS does not count here: members of other groups should not get what is measured with.
 
 Exit codes: 0 done; 1 found no node that serves, or lost it; 2 the command line is wrong, or the
 node cannot start.";
@@ -83,27 +95,37 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Measures, and shows the figures.
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
-    let node = options.common.builder(Some(&options.name)).start().await?;
-    let mut figures = Figures::default();
+    let port = options.common.port()?;
+    let builder = options.common.builder(Some("zre-perf-run"), &[])?;
+    let node = builder.start().await?;
+    let mut results = Results::default();
     let measured = tokio::select! {
-        measured = find_and_measure(&node, &options, &mut figures) => measured.map(Some),
-        asked = shutdown::requested() => { asked?; Ok(None) }
+        measured = find_and_measure(&node, &options, &mut results) => measured,
+        asked = shutdown::requested() => Ok(asked?),
     };
     node.stop().await;
-    // Also what was measured before the end came early.
-    match measured {
-        Ok(peer) => {
-            show(peer.as_ref(), &figures, options.json)?;
-            Ok(ExitCode::SUCCESS)
+    let lost = match (measured, &results.server) {
+        (Err(Lost(why)), _) => why,
+        (Ok(()), None) => nobody(&node, &options, port),
+        // After an interruption, this shows what was measured so far.
+        (Ok(()), Some(server)) => {
+            show(server, &results.figures, options.json)?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Err(Lost(why)) => {
-            Failure::Told(why).report();
-            Ok(ExitCode::FAILURE)
-        }
-    }
+    };
+    Failure::Told(lost).report();
+    Ok(ExitCode::FAILURE)
 }
 
-/// There is no node to measure with, or there is none any more; and why.
+/// What there is to show so far.
+#[derive(Default)]
+struct Results {
+    /// The node that serves, once it is found.
+    server: Option<PeerInfo>,
+    figures: Figures,
+}
+
+/// The node to measure with is gone, or does not do its part; and why.
 struct Lost(String);
 
 impl From<zre_tokio::Error> for Lost {
@@ -112,16 +134,17 @@ impl From<zre_tokio::Error> for Lost {
     }
 }
 
+/// Leaves `results` without a server if none is found in time.
 async fn find_and_measure(
     node: &Node,
     options: &Options,
-    figures: &mut Figures,
-) -> Result<PeerInfo, Lost> {
-    let found = timeout(options.wait, find(node, options)).await;
-    let server = match found {
-        Ok(found) => found?,
-        Err(_) => return Err(Lost(nobody(node, options))),
+    results: &mut Results,
+) -> Result<(), Lost> {
+    let Ok(found) = timeout(options.wait, find(node, options)).await else {
+        return Ok(());
     };
+    let server = results.server.insert(found?);
+    let figures = &mut results.figures;
     let mut run = Run {
         node,
         server: server.id,
@@ -137,7 +160,7 @@ async fn find_and_measure(
     for size in &options.sizes {
         figures.shouts.extend(run.shouts(*size).await?);
     }
-    Ok(server)
+    Ok(())
 }
 
 /// Waits for a node that serves, that is wanted, and that has joined the group.
@@ -167,10 +190,10 @@ fn is_wanted(info: &PeerInfo, options: &Options) -> bool {
     })
 }
 
-fn nobody(node: &Node, options: &Options) -> String {
-    let (interface, port, group) = (node.interface(), options.common.port, &options.group);
+fn nobody(node: &Node, options: &Options, port: u16) -> String {
+    let (interface, group) = (node.interface(), &options.group);
     let wanted = match &options.peer {
-        Some(wanted) => format!("no node {wanted:?} that serves"),
+        Some(wanted) => format!("no node {} that serves", quoted(wanted)),
         None => "no node that serves".to_owned(),
     };
     format!(
@@ -190,15 +213,15 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    async fn round_trips(&mut self, octets: usize) -> Result<Option<RoundTrips>, Lost> {
+    async fn round_trips(&mut self, size: usize) -> Result<Option<RoundTrips>, Lost> {
         let (node, server) = (self.node, self.server);
-        let payload = payload(octets);
+        let payload = payload(size);
         node.whisper(server, Control::Echo.content()).await?;
-        let (count, time) = (self.options.count, self.options.seconds);
-        let what = format!("round trip {}", size(octets));
+        let (count, time) = (self.options.count, self.options.duration);
+        let what = format!("round trip {}", show_size(size as u64));
         let measurement = self.progress.begin(what, count, time);
         let times = timeout(time + PATIENCE, async {
-            // The first ones find everything cold.
+            // Warm up: caches are cold and the connection may be new.
             for _ in 0..(count / 10).min(20) {
                 round_trip(node, server, &payload).await?;
             }
@@ -209,29 +232,29 @@ impl Run<'_> {
             Ok::<_, Lost>(times)
         });
         let times = times.await.map_err(|_| silent())??;
-        Ok(RoundTrips::new(octets, times))
+        Ok(RoundTrips::new(size, times))
     }
 
-    async fn one_way(&mut self, octets: usize) -> Result<Option<Flow>, Lost> {
+    async fn one_way(&mut self, size: usize) -> Result<Option<Flow>, Lost> {
         let (node, server) = (self.node, self.server);
-        let payload = payload(octets);
+        let payload = payload(size);
         node.whisper(server, Control::Count.content()).await?;
-        let what = format!("one way {}", size(octets));
+        let what = format!("one way {}", show_size(size as u64));
         let measurement = self
             .progress
-            .begin(what, self.options.count, self.options.seconds);
+            .begin(what, self.options.count, self.options.duration);
         let mut sent = 0;
         while measurement.goes_on(sent) {
             node.whisper(server, payload.clone()).await?;
             sent += 1;
         }
-        self.report(server, octets, 1, sent).await
+        self.report(server, size, 1, sent).await
     }
 
     /// All members of the group that serve count, and the slowest of them is shown.
-    async fn shouts(&mut self, octets: usize) -> Result<Option<Flow>, Lost> {
+    async fn shouts(&mut self, size: usize) -> Result<Option<Flow>, Lost> {
         let (node, group) = (self.node, &self.options.group);
-        let payload = payload(octets);
+        let payload = payload(size);
         let members: Vec<PeerId> = node
             .peers_by_group(group.clone())?
             .into_iter()
@@ -243,10 +266,10 @@ impl Run<'_> {
         for member in &members {
             node.whisper(*member, Control::Count.content()).await?;
         }
-        let what = format!("shout {}", size(octets));
+        let what = format!("shout {}", show_size(size as u64));
         let measurement = self
             .progress
-            .begin(what, self.options.count, self.options.seconds);
+            .begin(what, self.options.count, self.options.duration);
         let mut sent = 0;
         while measurement.goes_on(sent) {
             node.shout(group.clone(), payload.clone()).await?;
@@ -254,7 +277,7 @@ impl Run<'_> {
         }
         let mut slowest: Option<Flow> = None;
         for member in &members {
-            let flow = self.report(*member, octets, members.len(), sent).await?;
+            let flow = self.report(*member, size, members.len(), sent).await?;
             let is_slower =
                 |flow: &Flow| slowest.as_ref().is_none_or(|other| flow.is_slower(other));
             if flow.as_ref().is_some_and(is_slower) {
@@ -264,11 +287,12 @@ impl Run<'_> {
         Ok(slowest)
     }
 
-    /// Asks a node what it has counted. That comes behind all messages, so they have arrived.
+    /// Asks a node what it has counted. The question arrives after all messages, so the count is
+    /// final.
     async fn report(
         &self,
         peer: PeerId,
-        octets: usize,
+        size: usize,
         receivers: usize,
         sent: u64,
     ) -> Result<Option<Flow>, Lost> {
@@ -285,11 +309,11 @@ impl Run<'_> {
             return Err(Lost(format!("sent {sent} messages, {messages} arrived")));
         }
         let time = Duration::from_nanos(nanoseconds);
-        Ok(Flow::new(octets, receivers, messages, time))
+        Ok(Flow::new(size, receivers, messages, time))
     }
 }
 
-/// Sends a message, and says when it was back.
+/// Sends a message, and measures until it is back.
 async fn round_trip(node: &Node, server: PeerId, payload: &Content) -> Result<Duration, Lost> {
     let begun = Instant::now();
     node.whisper(server, payload.clone()).await?;
@@ -298,15 +322,15 @@ async fn round_trip(node: &Node, server: PeerId, payload: &Content) -> Result<Du
     Ok(begun.elapsed())
 }
 
-fn payload(octets: usize) -> Content {
-    Bytes::from(vec![0; octets]).into()
+fn payload(size: usize) -> Content {
+    Bytes::from(vec![0; size]).into()
 }
 
 fn silent() -> Lost {
     Lost("the node that serves does not answer".to_owned())
 }
 
-/// Waits for a whisper of a peer out of which something can be read.
+/// Waits for a whisper of a peer that `read` understands.
 async fn answer<T>(
     node: &Node,
     from: PeerId,
@@ -327,69 +351,30 @@ async fn answer<T>(
     }
 }
 
-fn show(peer: Option<&PeerInfo>, figures: &Figures, as_json: bool) -> Result<(), Failure> {
+fn show(server: &PeerInfo, figures: &Figures, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        let peer = peer.map(|peer| {
-            json!({
-                "name": peer.name.to_string(),
-                "uuid": peer.id.to_string(),
-                "endpoint": peer.endpoint.to_string(),
-            })
+        let peer = json!({
+            "name": server.name.to_string(),
+            "uuid": server.id.to_string(),
+            "endpoint": server.endpoint.to_string(),
         });
         return Ok(print(
             &json!({"peer": peer, "figures": figures}).to_string(),
         )?);
     }
-    if let Some(PeerInfo {
-        name, id, endpoint, ..
-    }) = peer
-    {
-        print(&one_line(&format!("with {name}  {id}  {endpoint}")))?;
-    }
+    let (name, id, endpoint) = (&server.name, server.id, &server.endpoint);
+    print(&one_line(&format!("with {name}  {id}  {endpoint}")))?;
     for line in figures.lines() {
         print(&line)?;
     }
     Ok(())
 }
 
-/// Reads a size such as `64K`.
-fn octets(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1 << 10),
-        None => text
-            .strip_suffix(['M', 'm'])
-            .map_or((text, 1), |digits| (digits, 1 << 20)),
-    };
-    let octets = digits
-        .parse()
-        .ok()
-        .and_then(|number: usize| number.checked_mul(unit));
-    octets
-        .filter(|octets| (1..=64 << 20).contains(octets))
-        .ok_or_else(|| "expected a size from 1 to 64M, such as 100 or 8K".to_owned())
+fn size(text: &str) -> Result<usize, String> {
+    let size = values::size_within(text, 1..=64 << 20)?;
+    usize::try_from(size).map_err(|error| error.to_string())
 }
 
-/// Reads a time of at most an hour.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 0.5")?;
-    let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    if time.is_zero() || time > Duration::from_secs(3600) {
-        return Err("expected more than 0 and at most 3600 seconds".to_owned());
-    }
-    Ok(time)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_as_they_are_shown() {
-        for octets in [1, 16, 1000, 1 << 10, 3 << 10, 1 << 20, 64 << 20] {
-            assert_eq!(super::octets(&size(octets)), Ok(octets));
-        }
-        for wrong in ["0", "", "K", "65M", "1.5K", "-1", "99999999999999999999M"] {
-            assert!(super::octets(wrong).is_err(), "{wrong}");
-        }
-    }
+fn count(text: &str) -> Result<u64, String> {
+    values::whole(text, 2..=10_000_000)
 }

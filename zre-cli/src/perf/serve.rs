@@ -7,12 +7,7 @@ use zre_tokio::{Content, Event, GroupName, Node, PeerId, ShortText};
 
 use super::protocol::{self, Control};
 use crate::{
-    failure::Failure,
-    log,
-    options::{self, Common},
-    output::print,
-    shutdown,
-    text::one_line,
+    failure::Failure, log, options::Common, output::print, shutdown, text::one_line, values,
 };
 
 /// Answer those who measure, until Ctrl-C.
@@ -21,12 +16,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Options {
-    /// The name that the others see
-    #[arg(long, short, value_name = "NAME", default_value = "zre-perf", value_parser = options::node_name)]
-    name: String,
-
     /// The group to which those who measure shout
-    #[arg(long, short, value_name = "GROUP", default_value = protocol::GROUP, value_parser = options::group_name)]
+    #[arg(
+        long, short, value_name = "GROUP",
+        default_value = protocol::GROUP, value_parser = values::group_name
+    )]
     group: GroupName,
 
     #[command(flatten)]
@@ -38,18 +32,19 @@ Examples:
   zre perf serve
   zre perf serve --name cellar -i eth0
 
+ZRE_GROUPS does not count here: members of other groups should not get what is measured with.
+
 Exit codes: 0 done; 2 the command line is wrong, or the node cannot start.";
 
-/// Serves until the user has enough.
+/// Serves until the user stops it.
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let node = options
         .common
-        .builder(Some(&options.name))
+        .builder(Some("zre-perf"), &[options.group])?
         .header(protocol::HEADER, protocol::VERSION)
         .start()
         .await?;
-    node.join(options.group)?;
     let served = tokio::select! {
         served = serve(&node) => served,
         asked = shutdown::requested() => Ok(asked?),
@@ -144,7 +139,7 @@ impl Server<'_> {
         }
     }
 
-    /// Who does not read his answers does not get them, or he would hold up the others.
+    /// Never waits: a peer that does not read its answers must not hold up the others.
     fn answer(&self, peer: PeerId, content: Content) {
         let _ = self.node.try_whisper(peer, content);
     }

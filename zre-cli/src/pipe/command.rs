@@ -2,123 +2,181 @@
 
 use std::{borrow::Cow, fmt};
 
-use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, SeqAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 use zre_tokio::{Content, GroupName, PeerId};
 
-use crate::text::beginning;
+use crate::{text::quoted, values};
 
-/// What one line asks for.
+/// What one line asks for, and the id by which its answer is to be known.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// The error says what is wrong with the line and what was expected.
+    pub(super) command: Result<Command, String>,
+    pub(super) id: Option<&'a RawValue>,
+}
+
+/// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Join(GroupName),
     Leave(GroupName),
-    Whisper(PeerId, Content),
+    Whisper(Recipient, Content),
     Shout(GroupName, Content),
     Peers,
     Groups,
     Stop,
-    Flood { peer: PeerId, count: u64 },
+    Flood { peer: Recipient, count: u64 },
     Quiet { on: bool },
     Count,
 }
 
-impl Command {
-    /// Reads one line; the error says what is wrong with it and what was expected.
-    pub(super) fn parse(line: &[u8]) -> Result<Self, String> {
-        let fields = serde_json::from_slice::<Fields<'_>>(line);
-        let mut fields = fields.map_err(|error| not_an_object(line, &error))?;
-        let command = match &*fields.verb {
-            "whisper" => Self::Whisper(fields.peer()?, fields.content()?),
-            "shout" => Self::Shout(fields.group()?, fields.content()?),
-            "join" => Self::Join(fields.group()?),
-            "leave" => Self::Leave(fields.group()?),
-            "peers" => Self::Peers,
-            "groups" => Self::Groups,
-            "stop" => Self::Stop,
-            "flood" => Self::Flood {
-                peer: fields.peer()?,
-                count: fields.count.take().ok_or_else(|| fields.lacks("count"))?,
+/// A peer as the user names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Recipient {
+    Id(PeerId),
+    Named(String),
+}
+
+impl<'a> Request<'a> {
+    /// Reads one line.
+    pub(super) fn parse(line: &'a [u8]) -> Self {
+        match serde_json::from_slice::<Fields<'_>>(line) {
+            Ok(mut fields) => Self {
+                id: fields.take("id"),
+                command: fields.command(),
             },
-            "quiet" => Self::Quiet {
-                on: fields.on.take().ok_or_else(|| fields.lacks("on"))?,
+            Err(error) => Self {
+                id: None,
+                command: Err(not_an_object(line, &error)),
             },
-            "count" => Self::Count,
-            verb => {
-                let verb = beginning(verb);
-                return Err(format!("\"do\" is {verb:?}, expected one of {VERBS}"));
-            }
-        };
-        fields.nothing_left()?;
-        Ok(command)
+        }
     }
 }
 
 const VERBS: &str = "join, leave, whisper, shout, peers, groups, stop, flood, quiet, count";
 
-/// All keys that a command can have. Each is taken out when the command uses it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields<'a> {
-    #[serde(rename = "do", borrow)]
-    verb: Cow<'a, str>,
-    #[serde(borrow)]
-    peer: Option<Borrowed<'a>>,
-    #[serde(borrow)]
-    group: Option<Borrowed<'a>>,
-    #[serde(borrow)]
-    text: Option<Borrowed<'a>>,
-    frames: Option<Frames>,
-    count: Option<u64>,
-    on: Option<bool>,
+const KEYS: [&str; 8] = ["do", "id", "peer", "group", "text", "frames", "count", "on"];
+
+/// The keys of a command and their values. Each is taken out when the command uses it.
+///
+/// The values are read only then, so that what is wrong with one is said in our words.
+#[derive(Debug)]
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    fn command(mut self) -> Result<Command, String> {
+        if let Some(key) = self.twice() {
+            return Err(format!("\"{key}\" is there twice"));
+        }
+        let verb = self
+            .take("do")
+            .ok_or_else(|| format!("there is no \"do\", which says what to do: one of {VERBS}"))?;
+        let verb = string("do", verb)?;
+        let mut fields = Arguments {
+            verb: &verb,
+            fields: self,
+        };
+        let command = match &*verb {
+            "whisper" => Command::Whisper(fields.peer()?, fields.content()?),
+            "shout" => Command::Shout(fields.group()?, fields.content()?),
+            "join" => Command::Join(fields.group()?),
+            "leave" => Command::Leave(fields.group()?),
+            "peers" => Command::Peers,
+            "groups" => Command::Groups,
+            "stop" => Command::Stop,
+            "flood" => Command::Flood {
+                peer: fields.peer()?,
+                count: fields.value("count", "a whole number, such as 1000")?,
+            },
+            "quiet" => Command::Quiet {
+                on: fields.value("on", "true or false")?,
+            },
+            "count" => Command::Count,
+            verb => {
+                let verb = quoted(verb);
+                return Err(format!("\"do\" is {verb}, expected one of {VERBS}"));
+            }
+        };
+        fields.nothing_left()?;
+        Ok(command)
+    }
+
+    /// A key that is there more than once.
+    fn twice(&self) -> Option<&'static str> {
+        let count = |key: &str| self.0.iter().filter(|(other, _)| other == key).count();
+        KEYS.into_iter().find(|key| count(key) > 1)
+    }
+
+    fn take(&mut self, key: &str) -> Option<&'a RawValue> {
+        let place = self.0.iter().position(|(other, _)| other == key)?;
+        Some(self.0.remove(place).1)
+    }
 }
 
-/// A string that is copied only when it has escapes; an `Option<Cow>` always would be.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+/// What a command has besides its verb.
+struct Arguments<'a, 'v> {
+    verb: &'v str,
+    fields: Fields<'a>,
+}
 
-impl Fields<'_> {
-    fn peer(&mut self) -> Result<PeerId, String> {
-        let Borrowed(peer) = self.peer.take().ok_or_else(|| self.lacks("peer"))?;
-        peer.parse()
-            .map_err(|error| format!("\"peer\" is wrong: {error}"))
+impl<'a> Arguments<'a, '_> {
+    fn peer(&mut self) -> Result<Recipient, String> {
+        let peer = string("peer", self.needed("peer")?)?;
+        match peer.parse() {
+            Ok(id) => Ok(Recipient::Id(id)),
+            Err(_) if peer.is_empty() => Err("\"peer\" is empty".to_owned()),
+            Err(_) => Ok(Recipient::Named(peer.into_owned())),
+        }
     }
 
     fn group(&mut self) -> Result<GroupName, String> {
-        let Borrowed(group) = self.group.take().ok_or_else(|| self.lacks("group"))?;
-        GroupName::try_from(&*group).map_err(|error| format!("\"group\" is wrong: {error}"))
+        let group = string("group", self.needed("group")?)?;
+        values::group_name(&group)
     }
 
     fn content(&mut self) -> Result<Content, String> {
-        match (self.frames.take(), self.text.take()) {
-            (Some(Frames(content)), None) => Ok(content),
-            (None, Some(Borrowed(text))) => Ok(text.into_owned().into()),
+        match (self.fields.take("frames"), self.fields.take("text")) {
+            (Some(frames), None) => frames_in_hex(frames),
+            (None, Some(text)) => frames_of_text(text),
             (None, None) => Err(self.lacks("frames\" or \"text")),
             (Some(_), Some(_)) => Err(self.has_too_much("text\" beside \"frames")),
         }
     }
 
+    fn value<T: Deserialize<'a>>(&mut self, key: &str, expected: &str) -> Result<T, String> {
+        let value = self.needed(key)?.get();
+        let read = serde_json::from_str(value);
+        read.map_err(|_| format!("\"{key}\" is {}, expected {expected}", quoted(value)))
+    }
+
+    fn needed(&mut self, key: &str) -> Result<&'a RawValue, String> {
+        self.fields.take(key).ok_or_else(|| self.lacks(key))
+    }
+
     fn nothing_left(&self) -> Result<(), String> {
-        let left = [
-            ("peer", self.peer.is_some()),
-            ("group", self.group.is_some()),
-            ("text", self.text.is_some()),
-            ("frames", self.frames.is_some()),
-            ("count", self.count.is_some()),
-            ("on", self.on.is_some()),
-        ];
-        match left.iter().find(|(_, is_left)| *is_left) {
-            Some((key, _)) => Err(self.has_too_much(key)),
-            None => Ok(()),
-        }
+        let Some((key, _)) = self.fields.0.first() else {
+            return Ok(());
+        };
+        Err(match &**key {
+            key if KEYS.contains(&key) => self.has_too_much(key),
+            key => format!(
+                "there is no key {}; the keys are {}",
+                quoted(key),
+                KEYS.join(", ")
+            ),
+        })
     }
 
     fn lacks(&self, key: &str) -> String {
-        format!("\"{}\" needs \"{key}\"", self.verb)
+        // Perhaps it is there, but spelled otherwise.
+        match self.nothing_left() {
+            Err(error) if error.starts_with("there is no key") => error,
+            _ => format!("\"{}\" needs \"{key}\"", self.verb),
+        }
     }
 
     fn has_too_much(&self, key: &str) -> String {
@@ -126,98 +184,117 @@ impl Fields<'_> {
     }
 }
 
-/// The line is no JSON, or not the JSON of a command.
+/// A string that is copied only when it has escapes.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn string<'a>(key: &str, value: &'a RawValue) -> Result<Cow<'a, str>, String> {
+    match serde_json::from_str(value.get()) {
+        Ok(Borrowed(text)) => Ok(text),
+        Err(_) => {
+            let value = quoted(value.get());
+            Err(format!("\"{key}\" is {value}, expected a string"))
+        }
+    }
+}
+
+/// Each string of a list is a frame, or the only one.
+fn frames_of_text(value: &RawValue) -> Result<Content, String> {
+    if let Ok(Borrowed(text)) = serde_json::from_str(value.get()) {
+        return Ok(text.into_owned().into());
+    }
+    match serde_json::from_str::<Vec<String>>(value.get()) {
+        Ok(frames) => Ok(frames.into_iter().collect()),
+        Err(_) => {
+            let value = quoted(value.get());
+            Err(format!(
+                "\"text\" is {value}, expected a string, or a list of strings"
+            ))
+        }
+    }
+}
+
+fn frames_in_hex(value: &RawValue) -> Result<Content, String> {
+    let frames: Vec<Borrowed<'_>> = serde_json::from_str(value.get()).map_err(|_| {
+        let value = quoted(value.get());
+        format!("\"frames\" is {value}, expected a list of frames in hex, such as [\"6869\"]")
+    })?;
+    let mut content = Content::default();
+    for Borrowed(digits) in frames {
+        let frame = hex::decode(&*digits).map_err(|_| {
+            let digits = quoted(&digits);
+            format!("the frame {digits} is not hex, which has two digits for each byte")
+        })?;
+        content.push(frame);
+    }
+    Ok(content)
+}
+
+/// The line is no JSON, or not an object.
 fn not_an_object(line: &[u8], error: &serde_json::Error) -> String {
-    let reason = error.to_string();
-    // It counts the lines of each text anew.
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let reason = reason.strip_suffix(&place).unwrap_or(&reason);
-    let line = String::from_utf8_lossy(line);
-    let (column, start) = (error.column(), beginning(line.trim_end()));
-    format!(
-        "{reason}, at column {column} of {start:?}; expected a command such as {{\"do\":\"peers\"}}"
-    )
+    let text = String::from_utf8_lossy(line);
+    let text = quoted(text.trim_end());
+    let wrong = match error.classify() {
+        serde_json::error::Category::Data => format!("{text} is not a JSON object"),
+        serde_json::error::Category::Eof => format!("{text} ends too early to be a JSON object"),
+        _ => format!("{text} is not JSON, at column {}", error.column()),
+    };
+    format!("{wrong}; expected a command such as {{\"do\":\"peers\"}}")
 }
 
-/// Frames in hex, decoded while they are read.
-#[derive(Debug)]
-struct Frames(Content);
-
-impl<'de> Deserialize<'de> for Frames {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(FramesVisitor)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
-struct FramesVisitor;
+struct FieldsVisitor;
 
-impl<'de> Visitor<'de> for FramesVisitor {
-    type Value = Frames;
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of frames in hex, such as [\"6869\"]")
+        f.write_str("a command")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Frames, A::Error> {
-        let mut content = Content::default();
-        while let Some(Frame(octets)) = list.next_element()? {
-            content.push(octets);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Vec::with_capacity(4);
+        while let Some((Borrowed(key), value)) = map.next_entry()? {
+            fields.push((key, value));
         }
-        Ok(Frames(content))
-    }
-}
-
-struct Frame(Bytes);
-
-impl<'de> Deserialize<'de> for Frame {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(FrameVisitor)
-    }
-}
-
-struct FrameVisitor;
-
-impl Visitor<'_> for FrameVisitor {
-    type Value = Frame;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a frame in hex, such as \"6869\"")
-    }
-
-    fn visit_str<E: de::Error>(self, digits: &str) -> Result<Frame, E> {
-        match hex::decode(digits) {
-            Ok(octets) => Ok(Frame(octets.into())),
-            Err(error) => Err(E::custom(format_args!(
-                "the frame {:?} is not hex: {error}",
-                beginning(digits)
-            ))),
-        }
+        Ok(Fields(fields))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     const BOB: &str = "0123456789ABCDEF0123456789ABCDEF";
 
     fn parse(line: &str) -> Result<Command, String> {
-        Command::parse(line.as_bytes())
+        Request::parse(line.as_bytes()).command
     }
 
     fn error(line: &str) -> String {
         parse(line).unwrap_err()
     }
 
+    fn bob() -> Recipient {
+        Recipient::Id(BOB.parse().unwrap())
+    }
+
     #[test]
     fn whisper_takes_frames_in_hex_or_text() {
-        let bob: PeerId = BOB.parse().unwrap();
         assert_eq!(
             parse(&format!(
                 r#"{{"do":"whisper","peer":"{BOB}","frames":["6869","","FF"]}}"#
             )),
             Ok(Command::Whisper(
-                bob,
+                bob(),
                 [&b"hi"[..], b"", b"\xff"].map(Bytes::from_static).into()
             ))
         );
@@ -226,61 +303,126 @@ mod tests {
             parse(&format!(
                 r#"{{"text":"h\u00e9\n","peer":"{lower}","do":"whisper"}}"#
             )),
-            Ok(Command::Whisper(bob, "hé\n".into()))
+            Ok(Command::Whisper(bob(), "hé\n".into()))
         );
+        assert_eq!(
+            parse(&format!(
+                r#"{{"do":"whisper","peer":"{BOB}","text":["a","\n"]}}"#
+            )),
+            Ok(Command::Whisper(bob(), ["a", "\n"].into()))
+        );
+    }
+
+    #[test]
+    fn a_peer_is_an_identity_or_a_name() {
+        let named = Recipient::Named("bo\"b".to_owned());
+        assert_eq!(
+            parse(r#"{"do":"whisper","peer":"bo\"b","text":"x"}"#),
+            Ok(Command::Whisper(named, "x".into()))
+        );
+        assert_eq!(
+            error(r#"{"do":"whisper","peer":"","text":"x"}"#),
+            r#""peer" is empty"#
+        );
+    }
+
+    #[test]
+    fn an_id_is_known_also_when_the_command_is_wrong() {
+        let id = |line: &'static str| Request::parse(line.as_bytes()).id.map(RawValue::get);
+        assert_eq!(id(r#"{"do":"peers","id":7}"#), Some("7"));
+        assert_eq!(id(r#"{"id":"a","do":"fly"}"#), Some(r#""a""#));
+        assert_eq!(id(r#"{"id":[1, 2]}"#), Some("[1, 2]"));
+        assert_eq!(id(r#"{"do":"peers"}"#), None);
     }
 
     #[test]
     fn what_is_missing_or_too_much_is_named() {
-        assert_eq!(error(r#"{"do":"join"}"#), r#""join" needs "group""#);
-        assert_eq!(
-            error(r#"{"do":"shout","group":"G"}"#),
-            r#""shout" needs "frames" or "text""#
-        );
-        assert_eq!(
-            error(r#"{"do":"shout","group":"G","text":"","frames":[]}"#),
-            r#""shout" does not take "text" beside "frames""#
-        );
-        assert_eq!(
-            error(r#"{"do":"peers","group":"G"}"#),
-            r#""peers" does not take "group""#
-        );
+        for (line, expected) in [
+            (r#"{"do":"join"}"#, r#""join" needs "group""#),
+            (
+                r#"{"do":"shout","group":"G"}"#,
+                r#""shout" needs "frames" or "text""#,
+            ),
+            (
+                r#"{"do":"shout","group":"G","text":"","frames":[]}"#,
+                r#""shout" does not take "text" beside "frames""#,
+            ),
+            (
+                r#"{"do":"peers","group":"G"}"#,
+                r#""peers" does not take "group""#,
+            ),
+            (
+                r#"{"do":"join","group":"A","group":"B"}"#,
+                r#""group" is there twice"#,
+            ),
+        ] {
+            assert_eq!(error(line), expected);
+        }
         assert_eq!(
             error(r#"{"do":"fly"}"#),
-            format!(r#""do" is "fly", expected one of {VERBS}"#)
+            format!(r#""do" is 'fly', expected one of {VERBS}"#)
         );
+        assert!(error("{}").contains(VERBS));
+        for line in [
+            r#"{"do":"join","grupp":"G"}"#,
+            r#"{"do":"peers","grupp":"G"}"#,
+        ] {
+            let error = error(line);
+            assert!(error.starts_with("there is no key 'grupp'"), "{error}");
+            assert!(error.contains("group"), "{error}");
+        }
     }
 
     #[test]
-    fn a_wrong_value_is_shown() {
-        assert_eq!(
-            error(r#"{"do":"whisper","peer":"bob","text":"x"}"#),
-            r#""peer" is wrong: "bob" is not a UUID, which has 32 hexadecimal digits"#
-        );
-        let wrong_hex = error(r#"{"do":"shout","group":"G","frames":["6z"]}"#);
-        assert!(
-            wrong_hex.starts_with(r#"the frame "6z" is not hex: Invalid character 'z'"#),
-            "{wrong_hex}"
-        );
+    fn a_wrong_value_is_shown_with_what_was_expected() {
+        for (line, expected) in [
+            (
+                r#"{"do":"join","group":5}"#,
+                r#""group" is '5', expected a string"#,
+            ),
+            (
+                r#"{"do":"join","group":""}"#,
+                "the group is empty, expected 1 to 255 bytes",
+            ),
+            (
+                r#"{"do":"shout","group":"G","text":[1]}"#,
+                r#""text" is '[1]', expected a string, or a list of strings"#,
+            ),
+            (
+                r#"{"do":"shout","group":"G","frames":"6869"}"#,
+                r#""frames" is '"6869"', expected a list of frames in hex, such as ["6869"]"#,
+            ),
+            (
+                r#"{"do":"shout","group":"G","frames":["6z"]}"#,
+                "the frame '6z' is not hex, which has two digits for each byte",
+            ),
+            (
+                r#"{"do":"flood","peer":"bob","count":-1}"#,
+                r#""count" is '-1', expected a whole number, such as 1000"#,
+            ),
+            (
+                r#"{"do":"quiet","on":1}"#,
+                r#""on" is '1', expected true or false"#,
+            ),
+        ] {
+            assert_eq!(error(line), expected);
+        }
         let long = "x".repeat(256);
         let too_long = error(&format!(r#"{{"do":"join","group":"{long}"}}"#));
-        assert!(too_long.contains("256 bytes, at most 255"), "{too_long}");
+        assert_eq!(too_long, "the group has 256 bytes, at most 255 fit");
     }
 
     #[test]
     fn what_is_no_command_is_shown() {
-        for line in [
-            "",
-            "hello\n",
-            "[]",
-            "{}",
-            r#"{"do":"join","grupp":"G"}"#,
-            "\u{1b}",
-        ] {
+        for line in ["", "hello\n", "[]", "7", "{\"do\":", "\u{1b}"] {
             let error = error(line);
             assert!(error.contains("expected a command such as"), "{error}");
             assert!(!error.contains('\u{1b}'), "{error}");
         }
-        assert!(Command::parse(b"{\"do\":\"\xff\"}").is_err());
+        assert_eq!(
+            error("[]"),
+            r#"'[]' is not a JSON object; expected a command such as {"do":"peers"}"#
+        );
+        assert!(Request::parse(b"{\"do\":\"\xff\"}").command.is_err());
     }
 }

@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Counters {
-    /// Counts from zero, or ceases to count.
+    /// Starts to count from zero, or stops counting.
     pub(super) fn start(&self, enabled: bool) {
         *self.state() = State {
             enabled,
@@ -60,7 +60,7 @@ fn number(content: &Content) -> Option<u64> {
     let [frame] = content.frames() else {
         return None;
     };
-    // `parse` alone would take a sign.
+    // `parse` would also accept a sign.
     if !frame.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde_json::value::RawValue;
 use zre_tokio::{Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text};
 
 /// A line about something that happened.
@@ -22,8 +23,11 @@ pub(super) enum EventLine<'a> {
         peer: PeerId,
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
+        /// The endpoint under its older name, for scripts that read that.
         #[serde(serialize_with = "display")]
         addr: &'a Endpoint,
+        #[serde(serialize_with = "display")]
+        endpoint: &'a Endpoint,
         #[serde(serialize_with = "dictionary")]
         headers: &'a Headers,
     },
@@ -59,6 +63,8 @@ pub(super) enum EventLine<'a> {
         name: &'a Text,
         #[serde(serialize_with = "in_hex")]
         frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
     },
     Shout {
         #[serde(serialize_with = "display")]
@@ -69,6 +75,8 @@ pub(super) enum EventLine<'a> {
         group: &'a Text,
         #[serde(serialize_with = "in_hex")]
         frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
     },
     Evasive {
         #[serde(serialize_with = "display")]
@@ -85,14 +93,47 @@ pub(super) enum EventLine<'a> {
     Stop,
 }
 
-/// A line that answers a command.
+/// The frames of a message as text.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum FramesOfText<'a> {
+    One(&'a str),
+    Several(Vec<&'a str>),
+}
+
+/// A line that answers a command, with the id that the command had.
+#[derive(Debug, Serialize)]
+pub(super) struct Reply<'a> {
+    #[serde(flatten)]
+    pub(super) answer: Answer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a RawValue>,
+}
+
+/// What a command is answered.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Answer {
-    Peers { peers: Vec<String> },
-    Groups { own: Vec<String>, peer: Vec<String> },
-    Count { count: u64, in_order: bool },
-    Error { error: String, line: u64 },
+    Peers {
+        peers: Vec<String>,
+    },
+    Groups {
+        own: Vec<String>,
+        peer: Vec<String>,
+    },
+    Count {
+        count: u64,
+        in_order: bool,
+    },
+    Done {
+        ok: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        members: Option<usize>,
+    },
+    Error {
+        error: String,
+        line: u64,
+    },
 }
 
 impl Answer {
@@ -124,7 +165,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
         &Event::Enter { peer, ref name, ref endpoint, ref headers } => {
-            EventLine::Enter { peer, name, addr: endpoint, headers }
+            EventLine::Enter { peer, name, addr: endpoint, endpoint, headers }
         }
         &Event::Exit { peer, ref name, ref reason } => {
             let (reason, detail) = exit_reason(reason);
@@ -133,10 +174,10 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
         &Event::Join { peer, ref name, ref group } => EventLine::Join { peer, name, group },
         &Event::Leave { peer, ref name, ref group } => EventLine::Leave { peer, name, group },
         &Event::Whisper { peer, ref name, content: ref frames } => {
-            EventLine::Whisper { peer, name, frames }
+            EventLine::Whisper { peer, name, frames, text: text(frames) }
         }
         &Event::Shout { peer, ref name, ref group, content: ref frames } => {
-            EventLine::Shout { peer, name, group, frames }
+            EventLine::Shout { peer, name, group, frames, text: text(frames) }
         }
         &Event::Evasive { peer, ref name } => EventLine::Evasive { peer, name },
         &Event::Silent { peer, ref name } => EventLine::Silent { peer, name },
@@ -145,7 +186,7 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     })
 }
 
-/// The word that stays the same in all versions, and what it does not say.
+/// The word for a reason, which no version changes, and details that the word leaves out.
 fn exit_reason(reason: &ExitReason) -> (&'static str, Option<String>) {
     let word = match reason {
         ExitReason::Goodbye => "GOODBYE",
@@ -159,6 +200,21 @@ fn exit_reason(reason: &ExitReason) -> (&'static str, Option<String>) {
         other => return ("OTHER", Some(other.to_string())),
     };
     (word, None)
+}
+
+/// `None` if a frame is not UTF-8, or if there is none.
+fn text(content: &Content) -> Option<FramesOfText<'_>> {
+    match content.frames() {
+        [] => None,
+        [frame] => str::from_utf8(frame).ok().map(FramesOfText::One),
+        frames => {
+            let texts = frames.iter().map(|frame| str::from_utf8(frame));
+            texts
+                .collect::<Result<_, _>>()
+                .ok()
+                .map(FramesOfText::Several)
+        }
+    }
 }
 
 fn display<S: Serializer>(value: impl Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -183,7 +239,7 @@ fn in_hex<S: Serializer>(content: &Content, serializer: S) -> Result<S::Ok, S::E
     list.end()
 }
 
-/// Octets as lowercase hex digits, written without a copy of the whole.
+/// Bytes as lowercase hex digits, written without a copy of the whole.
 struct Hex<'a>(&'a [u8]);
 
 impl Serialize for Hex<'_> {
@@ -207,12 +263,15 @@ impl Display for Hex<'_> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn frames_of_any_size_are_written_in_hex() {
-        let octets: Vec<u8> = (0..=255).cycle().take(700).collect();
-        assert_eq!(Hex(&octets).to_string(), hex::encode(&octets));
+        let bytes: Vec<u8> = (0..=255).cycle().take(700).collect();
+        assert_eq!(Hex(&bytes).to_string(), hex::encode(&bytes));
         assert_eq!(Hex(b"").to_string(), "");
     }
 
@@ -226,7 +285,38 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&line(&event)).unwrap(),
-            r#"{"event":"SHOUT","peer":"ABABABABABABABABABABABABABABABAB","name":"b\"b","group":"CHAT","frames":["6869",""]}"#
+            concat!(
+                r#"{"event":"SHOUT","peer":"ABABABABABABABABABABABABABABABAB","name":"b\"b","#,
+                r#""group":"CHAT","frames":["6869",""],"text":["hi",""]}"#
+            )
         );
+    }
+
+    #[test]
+    fn frames_are_text_when_all_are_utf_8() {
+        let json = |content: &Content| serde_json::to_value(text(content)).unwrap();
+        assert_eq!(json(&"é".into()), "é");
+        assert_eq!(json(&"".into()), "");
+        assert_eq!(json(&["a", "b"].into()), json!(["a", "b"]));
+        assert_eq!(
+            json(&[&b"a"[..], b"\xff"].map(Bytes::from_static).into()),
+            json!(null)
+        );
+        assert_eq!(json(&Content::default()), json!(null));
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_was_written() {
+        let id: Box<RawValue> = serde_json::from_str(r#"{"n":1.50}"#).unwrap();
+        let answer = Answer::Done {
+            ok: true,
+            members: None,
+        };
+        let reply = Reply {
+            answer,
+            id: Some(&id),
+        };
+        let line = serde_json::to_string(&reply).unwrap();
+        assert_eq!(line, r#"{"ok":true,"id":{"n":1.50}}"#);
     }
 }

@@ -6,16 +6,15 @@ mod events;
 mod input;
 mod output;
 
-use std::{process::ExitCode, sync::Arc, thread, time::Duration};
+use std::{process::ExitCode, sync::Arc, thread};
 
 use clap::Args;
 use tokio::{runtime::Handle, sync::oneshot};
-use zre_tokio::{Builder, GroupName, PeerId};
 
 use crate::{
     failure::Failure,
     log,
-    options::{self, Common},
+    options::{Common, Groups},
     shutdown,
 };
 use counters::Counters;
@@ -23,64 +22,49 @@ use input::Commands;
 
 /// Run a node as JSON lines on standard input and output, for scripts and other languages.
 #[derive(Debug, Args)]
-#[command(after_long_help = HELP, after_help = "`zre pipe --help` shows the commands and events, with examples.")]
+#[command(after_long_help = HELP, after_help = SHORT_HELP)]
 pub(crate) struct Options {
-    /// The node's name [default: the first six digits of its UUID]
-    #[arg(long, short, value_name = "NAME", value_parser = options::node_name)]
-    name: Option<String>,
-
-    /// The node's identity, 32 hex digits; no two nodes may have the same [default: random]
-    #[arg(long, value_name = "UUID")]
-    uuid: Option<PeerId>,
-
-    /// A header that peers see when they meet the node; can be given several times
-    #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = options::header)]
-    headers: Vec<(String, String)>,
-
-    /// A group to be in from the start; can be given several times
-    #[arg(long = "group", short, value_name = "GROUP", value_parser = options::group_name)]
-    groups: Vec<GroupName>,
-
-    /// Milliseconds between two beacons
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    interval: u64,
-
-    /// Milliseconds of silence after which a peer is asked whether it is there
-    #[arg(long, value_name = "MS", default_value_t = 5000)]
-    evasive: u64,
-
-    /// Milliseconds of silence after which a peer is given up
-    #[arg(long, value_name = "MS", default_value_t = 30_000)]
-    expired: u64,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     common: Common,
 }
 
+const SHORT_HELP: &str = "`zre pipe --help` shows the commands and events, with examples.";
+
 const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"join","group":"CHAT"}
   {"do":"leave","group":"CHAT"}
-  {"do":"whisper","peer":"<UUID>","frames":["68690a"]}    to one peer, frames in hex
-  {"do":"shout","group":"CHAT","text":"hi"}               to a group, one frame of text
+  {"do":"whisper","peer":"bob","text":"hi"}               to one peer, a frame of text
+  {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
   {"do":"stop"}                             so does the end of the input
-Whisper and shout both take "frames" or "text". When peers read slowly, the next line is
-not read before the message has found room: nothing is dropped.
+A "peer" is a UUID, or a name where only one peer has it. Whisper and shout both take "text",
+which is a string or a list of strings, a frame each, or "frames". When peers read slowly, the
+next line is not read before the message has found room: nothing is dropped.
+
+A command may have an "id", a value of any kind. It comes back in the answer, as in
+{"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by
+{"ok":true,"id":7} once it is carried out, a shout with the number of "members" that it is for.
 
 Events, one JSON object on each line of standard output:
   {"event":"START","uuid":"<UUID>","name":"alice","endpoint":"tcp://10.0.0.2:49152"}
-  {"event":"ENTER","peer":"<UUID>","name":"bob","addr":"tcp://10.0.0.3:49152","headers":{"X-ROLE":"chat"}}
+  {"event":"ENTER","peer":"<UUID>","name":"bob","addr":"tcp://10.0.0.3:49152",
+   "endpoint":"tcp://10.0.0.3:49152","headers":{"X-ROLE":"chat"}}
   {"event":"JOIN","peer":"<UUID>","name":"bob","group":"CHAT"}, and LEAVE
-  {"event":"WHISPER","peer":"<UUID>","name":"bob","frames":["68690a"]}
-  {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"]}
+  {"event":"WHISPER","peer":"<UUID>","name":"bob","frames":["6869"],"text":"hi"}
+  {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"],"text":"hi"}
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
   {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE"}
   {"event":"STOP"}
+ENTER is on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
+UTF-8: a string for one frame, a list for several.
 Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW;
 PROTOCOL_ERROR comes with a "detail".
 A line that is wrong is answered by {"error":"line 3: ..","line":3}, and the node goes on.
-Text from peers that is not UTF-8 has U+FFFD in its place.
+Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place.
 
 For load tests:
   {"do":"flood","peer":"<UUID>","count":1000}   whispers the numbers 0 to 999 as text
@@ -90,14 +74,15 @@ For load tests:
 Examples:
   zre pipe --name sensor --header X-ROLE=thermometer --group TEMPERATURE
   (sleep 1; echo '{"do":"shout","group":"CHAT","text":"hi"}') | zre pipe --interface lo
-  tail -f /dev/null | zre pipe --group CHAT | jq -r 'select(.event == "SHOUT") | .name'
+  tail -f /dev/null | zre pipe --group CHAT | jq -r 'select(.event == "SHOUT") | .text'
 
 Exit codes: 0 stopped; 2 the command line is wrong, or the node cannot start."#;
 
 /// Runs the node until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
-    let node = options.builder().start().await?;
+    let groups = options.groups.names()?;
+    let node = options.common.builder(None, &groups)?.start().await?;
     output::print(&events::start(&node))?;
 
     let counters = Arc::new(Counters::default());
@@ -118,27 +103,6 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
         outcome(output.await)?;
     }
     ended.map(|()| ExitCode::SUCCESS)
-}
-
-impl Options {
-    fn builder(&self) -> Builder {
-        let mut builder = self
-            .common
-            .builder(self.name.as_deref())
-            .beacon_interval(Duration::from_millis(self.interval))
-            .evasive_timeout(Duration::from_millis(self.evasive))
-            .expired_timeout(Duration::from_millis(self.expired));
-        if let Some(uuid) = self.uuid {
-            builder = builder.uuid(uuid.uuid());
-        }
-        for (name, value) in &self.headers {
-            builder = builder.header(name.as_str(), value.as_str());
-        }
-        for group in &self.groups {
-            builder = builder.join((***group).clone());
-        }
-        builder
-    }
 }
 
 type Outcome = Result<(), Failure>;

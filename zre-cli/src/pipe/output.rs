@@ -9,7 +9,7 @@ use zre_tokio::{Event, Node};
 use super::{counters::Counters, events};
 use crate::{failure::Failure, output};
 
-/// As much is written together, in octets.
+/// How many bytes of lines are written at once.
 const BATCH: usize = 64 * 1024;
 
 /// Prints one line now.

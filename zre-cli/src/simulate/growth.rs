@@ -2,7 +2,8 @@
 
 use super::options::Options;
 
-/// The sizes of the smaller networks, in tenths of the whole. Together they need a fifth of its time.
+/// The sizes of the smaller networks, in tenths of the whole. Together they need a fifth of its
+/// time.
 const TENTHS: [u64; 4] = [1, 2, 4, 10];
 
 /// The sizes of the networks to simulate, the smallest first and the one that was asked for last.

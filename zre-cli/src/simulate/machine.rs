@@ -1,4 +1,4 @@
-//! What the simulation costs on this machine: for standard error, since it differs each time.
+//! What the simulation costs on this machine. It differs each time, so it goes to standard error.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use super::report::{grouped, table};
 
-/// Does something and says how long that took.
+/// Runs `work` and measures how long it takes.
 pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begin = Instant::now();
     (work(), begin.elapsed())
@@ -34,29 +34,29 @@ impl Costs {
         ]);
     }
 
-    /// Says it on standard error.
+    /// Prints the costs on standard error.
     pub(super) fn tell(&self, wall_time: Duration) {
         let mut text = table(&["nodes", "pairs", "wall time", "per pair"], &self.rows);
         let seconds = wall_time.as_secs_f64();
         text += &format!("{seconds:.2} s of wall time in all");
-        if let Some(octets) = peak_memory() {
-            let mib = octets as f64 / f64::from(1 << 20);
+        if let Some(bytes) = peak_memory() {
+            let mib = bytes as f64 / f64::from(1 << 20);
             let per_node = mib / f64::from(self.nodes.max(1));
             text += &format!(", {mib:.0} MiB of memory at most, {per_node:.2} MiB a node");
         }
         text.push('\n');
-        // Nothing can be done for a user who has closed standard error.
+        // If standard error is closed, there is no way left to tell the user.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-/// How many pairs of a node and another there are.
+/// The number of ordered pairs of different nodes.
 pub(super) fn pairs(nodes: u32) -> u64 {
     let nodes = u64::from(nodes);
     nodes * nodes.saturating_sub(1)
 }
 
-/// The most memory that this process has had, where the system tells it as Linux does.
+/// The peak memory of this process, on systems with Linux's `/proc`.
 fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -31,10 +31,11 @@ pub(crate) use self::options::Options;
 
 /// Simulates, and shows what came of it.
 ///
-/// Standard output holds what the seed decides, and so is the same each time; what this machine needed for it goes to standard error.
+/// Standard output depends on the options and the seed only. What this machine needed for it goes
+/// to standard error.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     options.check()?;
-    // Before the work, so that a wrong name is not told only after it.
+    // Before the simulation, so that a wrong file name is reported at once.
     let plot = options.plot.as_deref().map(create).transpose()?;
     let trace = options.trace.as_deref().map(create).transpose()?;
 

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use zre_sim::{Conditions, Level};
 
 use super::values::{self, Partition};
-use crate::failure::Failure;
+use crate::{failure::Failure, options::Presence};
 
 /// Simulate a network of nodes in virtual time.
 ///
 /// All nodes run in this process, with the same protocol code as real ones, over a network with the
-/// given faults. The same options and seed give the same output, octet for octet. Wall time and
+/// given faults. The same options and seed give the same output, byte for byte. Wall time and
 /// memory go to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = HELP, allow_negative_numbers = true)]
@@ -29,7 +29,9 @@ pub(crate) struct Options {
     pub(super) seed: u64,
 
     /// How long the simulation runs, in virtual time
-    #[arg(long, short, value_name = "TIME", default_value = "30s", value_parser = values::some_time)]
+    #[arg(
+        long, short, value_name = "TIME", default_value = "30s", value_parser = values::some_time
+    )]
     pub(super) duration: Duration,
 
     /// Within which time the nodes start, each at a random moment
@@ -37,28 +39,43 @@ pub(crate) struct Options {
     pub(super) spread: Duration,
 
     /// How long everything takes one way, at least
-    #[arg(long, value_name = "TIME", default_value = "200us", value_parser = values::time, help_heading = "Network")]
+    #[arg(
+        long, value_name = "TIME", default_value = "200us", value_parser = values::time,
+        help_heading = "Network"
+    )]
     pub(super) latency: Duration,
 
     /// How much longer it may take
-    #[arg(long, value_name = "TIME", default_value = "100us", value_parser = values::time, help_heading = "Network")]
+    #[arg(
+        long, value_name = "TIME", default_value = "100us", value_parser = values::time,
+        help_heading = "Network"
+    )]
     pub(super) jitter: Duration,
 
     /// The share of datagrams that is lost; of what TCP carries, this share comes 0.2 s later
-    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share, help_heading = "Network")]
+    #[arg(
+        long, value_name = "SHARE", default_value = "0%", value_parser = values::share,
+        help_heading = "Network"
+    )]
     pub(super) loss: f64,
 
     /// How many datagrams in a row are lost on average when one is
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = values::run_length, help_heading = "Network")]
+    #[arg(
+        long, value_name = "NUMBER", default_value = "1", value_parser = values::run_length,
+        help_heading = "Network"
+    )]
     pub(super) burst: f64,
 
-    /// Octets per second of TCP from each node to each other [default: without bound]
-    #[arg(long, value_name = "OCTETS", value_parser = values::bandwidth, help_heading = "Network")]
+    /// Bytes per second of TCP from each node to each other, such as 128K [default: without bound]
+    #[arg(long, value_name = "SIZE", value_parser = values::bandwidth, help_heading = "Network")]
     pub(super) bandwidth: Option<u64>,
 
     /// Restarts per minute, of all nodes together: a node is killed and comes back a second later.
     /// The last fifth of the time is without, so that the network can settle
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::rate, help_heading = "Faults")]
+    #[arg(
+        long, value_name = "RATE", default_value = "0", value_parser = values::rate,
+        help_heading = "Faults"
+    )]
     pub(super) churn: f64,
 
     /// The network falls into two halves at a time and for a time, such as 5s+10s
@@ -66,28 +83,28 @@ pub(crate) struct Options {
     pub(super) partition: Option<Partition>,
 
     /// Messages per second that each node whispers, each to a peer at random
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::rate, help_heading = "Nodes")]
+    #[arg(
+        long, value_name = "RATE", default_value = "0", value_parser = values::rate,
+        help_heading = "Nodes"
+    )]
     pub(super) whispers: f64,
 
     /// Messages per second that each node shouts to its group
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::rate, help_heading = "Nodes")]
+    #[arg(
+        long, value_name = "RATE", default_value = "0", value_parser = values::rate,
+        help_heading = "Nodes"
+    )]
     pub(super) shouts: f64,
 
-    /// Octets in a message
-    #[arg(long, value_name = "OCTETS", default_value_t = 64, value_parser = values::size, help_heading = "Nodes")]
+    /// Bytes in a message, from 8 to 1M
+    #[arg(
+        long, value_name = "SIZE", default_value = "64", value_parser = values::size,
+        help_heading = "Nodes"
+    )]
     pub(super) size: u32,
 
-    /// How often a node announces itself
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::time, help_heading = "Nodes")]
-    pub(super) interval: Duration,
-
-    /// How long a peer may be silent before it is asked whether it is there
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::time, help_heading = "Nodes")]
-    pub(super) evasive: Duration,
-
-    /// How long a peer may be silent before it is given up
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::time, help_heading = "Nodes")]
-    pub(super) expired: Duration,
+    #[command(flatten, next_help_heading = "Nodes")]
+    pub(super) presence: Presence,
 
     /// What goes between nodes
     #[arg(
@@ -130,15 +147,16 @@ on the way; 1 not so; 2 the command line is wrong.";
 pub(super) enum Fidelity {
     /// Whole messages: fast, and with little memory
     Messages,
-    /// Octets, with the handshakes of ZMTP: as on a real wire
-    Octets,
+    /// Bytes, with the handshakes of ZMTP: as on a real wire
+    #[value(alias = "octets")]
+    Bytes,
 }
 
 impl Fidelity {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",
-            Self::Octets => "octets",
+            Self::Bytes => "bytes",
         }
     }
 }
@@ -147,7 +165,7 @@ impl From<Fidelity> for Level {
     fn from(fidelity: Fidelity) -> Self {
         match fidelity {
             Fidelity::Messages => Self::Messages,
-            Fidelity::Octets => Self::Octets,
+            Fidelity::Bytes => Self::Octets,
         }
     }
 }
@@ -170,23 +188,14 @@ impl Options {
                 "--partition begins after {at:?}, but --duration is {duration:?}"
             ));
         }
-        let least = Duration::from_millis(10);
-        for (name, value) in [
-            ("--interval", self.interval),
-            ("--evasive", self.evasive),
-            ("--expired", self.expired),
-        ] {
-            if value < least {
-                return told(format!("{name} is {value:?}, it must be at least 10ms"));
-            }
-        }
+        self.presence.check()?;
         if self.shouts > 0.0 && self.groups == 0 {
             return told("--shouts needs at least one group".to_owned());
         }
         Ok(())
     }
 
-    /// What the network does to what crosses it.
+    /// The conditions of the network.
     pub(super) fn conditions(&self) -> Conditions {
         Conditions {
             latency: self.latency,
@@ -198,7 +207,7 @@ impl Options {
         }
     }
 
-    /// Whether something happens to the network while it runs.
+    /// Whether nodes restart or the network falls apart.
     pub(super) fn has_faults(&self) -> bool {
         self.churn > 0.0 || self.partition.is_some()
     }

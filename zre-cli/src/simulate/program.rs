@@ -22,7 +22,7 @@ pub(super) struct Chatter {
     group: Option<GroupName>,
     size: usize,
     chance: ChaCha8Rng,
-    /// How many messages it has sent, each copy for itself.
+    /// How many messages it has sent; a shout counts once for each member.
     pub(super) sent: u64,
 }
 
@@ -62,14 +62,14 @@ impl Chatter {
         }
     }
 
-    /// A message that no other equals.
+    /// A message that differs from all others.
     fn content(&mut self) -> Content {
-        let mut octets = vec![b'.'; self.size];
+        let mut bytes = vec![b'.'; self.size];
         let mark = self.chance.next_u64().to_le_bytes();
-        if let Some(head) = octets.first_chunk_mut() {
+        if let Some(head) = bytes.first_chunk_mut() {
             *head = mark;
         }
-        octets.into()
+        bytes.into()
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) struct Rates {
     pub(super) whispers: f64,
     /// Per second.
     pub(super) shouts: f64,
-    /// Octets of a message; at least 8.
+    /// Bytes of a message; at least 8.
     pub(super) size: usize,
 }
 
@@ -113,7 +113,7 @@ impl Rhythm {
     fn new(rate: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
         Self {
-            // So rare that it is out of reach counts as never.
+            // A rate so low that the interval does not fit counts as never.
             interval,
             next: None,
         }

@@ -1,17 +1,17 @@
-//! How far it is, on a terminal.
+//! A progress bar on the terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on standard error; nothing if that is no terminal.
+/// A progress bar on standard error; nothing if that is not a terminal.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// For networks of these sizes, each running so long.
+    /// For networks of these sizes, each simulated for `duration`.
     pub(super) fn new(sizes: &[u32], duration: Duration) -> Self {
         let all = sizes.iter().map(|nodes| work(*nodes, duration)).sum();
         let bar = ProgressBar::new(all);
@@ -31,15 +31,15 @@ impl Progress {
         self.bar.inc(work(nodes, by));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Pairs times microseconds, about which the wall time follows.
+/// Pairs times milliseconds: the wall time is roughly proportional to it.
 fn work(nodes: u32, time: Duration) -> u64 {
     let pairs = u64::from(nodes).saturating_mul(u64::from(nodes));
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    pairs.saturating_mul(micros / 1000)
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    pairs.saturating_mul(millis)
 }

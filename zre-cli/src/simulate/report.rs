@@ -1,4 +1,4 @@
-//! What came of a simulation, in figures that depend on nothing but the options.
+//! The result of a simulation, in figures that depend only on the options.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{machine::pairs, options::Options, run::Run};
 use crate::failure::Failure;
 
-/// How many differences are told one by one.
+/// How many differences are listed one by one.
 const SHOWN: usize = 10;
 
 /// The result.
@@ -18,9 +18,9 @@ pub(super) struct Report {
     seed: u64,
     level: &'static str,
     duration_seconds: f64,
-    /// Whether every running node knew the truth at the end.
+    /// Whether every running node had the right view at the end.
     agrees: bool,
-    /// In what views differed from it.
+    /// Where views were wrong.
     differences: Vec<String>,
     /// Which rules were broken.
     broken: Vec<String>,
@@ -36,14 +36,14 @@ pub(super) struct Report {
     beacons_sent: u64,
     beacons_received: u64,
     beacons_lost: u64,
-    beacon_octets: u64,
+    beacon_bytes: u64,
     connections: u64,
-    tcp_octets: u64,
+    tcp_bytes: u64,
     messages_sent: u64,
     messages: u64,
     events: u64,
     notices: u64,
-    most_unwritten_octets: usize,
+    most_unwritten_bytes: usize,
     /// Sixteen hexadecimal digits.
     trace: String,
     /// How costs grow, the smallest network first.
@@ -62,10 +62,10 @@ struct Size {
     converged_seconds_after_last_start: Option<f64>,
     beacons_sent_per_node_and_second: f64,
     beacons_received_per_node_and_second: f64,
-    tcp_octets_per_node: f64,
+    tcp_bytes_per_node: f64,
     messages: u64,
     events: u64,
-    tcp_octets_per_pair: f64,
+    tcp_bytes_per_pair: f64,
     /// Beacons that came, connections, and events with messages among them.
     happenings_per_pair: f64,
 }
@@ -75,7 +75,7 @@ struct Point {
     seconds: f64,
     known_pairs: u64,
     beacons_received: u64,
-    tcp_octets: u64,
+    tcp_bytes: u64,
     messages: u64,
 }
 
@@ -110,14 +110,14 @@ impl Report {
             beacons_sent: metrics.datagrams_sent,
             beacons_received: metrics.datagrams_received,
             beacons_lost: metrics.datagrams_lost,
-            beacon_octets: metrics.datagram_octets,
+            beacon_bytes: metrics.datagram_octets,
             connections: metrics.connections,
-            tcp_octets: metrics.stream_octets,
+            tcp_bytes: metrics.stream_octets,
             messages_sent: run.sent,
             messages: metrics.messages,
             events: metrics.events,
             notices: metrics.notices,
-            most_unwritten_octets: metrics.most_unwritten,
+            most_unwritten_bytes: metrics.most_unwritten,
             trace: format!("{:016x}", run.trace_hash),
             growth,
             course: course(run),
@@ -156,7 +156,8 @@ impl Report {
         } = self;
         let (nodes, groups) = (plural(*nodes, "node"), plural(*groups, "group"));
         let mut text = format!(
-            "{nodes}, {groups}, {duration_seconds} s, seed {seed}, at the level of {level}; trace {trace}\n"
+            "{nodes}, {groups}, {duration_seconds} s, seed {seed}, at the level of {level}; \
+             trace {trace}\n"
         );
         text += &self.convergence();
         text.push('\n');
@@ -170,7 +171,8 @@ impl Report {
         let after = self.converged_seconds_after_last_start.unwrap_or_default();
         let after = brief(Duration::try_from_secs_f64(after).unwrap_or_default());
         let mut text = format!(
-            "Everybody knew everybody after {converged:.3} s, {after} after the last node had started"
+            "Everybody knew everybody after {converged:.3} s, \
+             {after} after the last node had started"
         );
         text += &match self.settled_seconds {
             Some(settled) if settled > converged => {
@@ -198,7 +200,7 @@ impl Report {
             row("beacons received", self.beacons_received),
             row("beacons lost", self.beacons_lost),
             row("TCP connections", self.connections),
-            row("TCP octets", self.tcp_octets),
+            row("TCP bytes", self.tcp_bytes),
             row("messages sent", self.messages_sent),
             row("messages delivered", self.messages),
             row("events", self.events),
@@ -220,7 +222,7 @@ impl Report {
             "TCP KiB",
             "messages",
             "events",
-            "TCP octets",
+            "TCP bytes",
             "happenings",
         ];
         let units = [
@@ -238,7 +240,8 @@ impl Report {
                 plural(most, "peer")
             ),
             (true, fewest, most) => format!(
-                "At the end every node knows the nodes that it can reach, {fewest} to {most}, and all their groups.\n"
+                "At the end every node knows the nodes that it can reach, {fewest} to {most}, \
+                 and all their groups.\n"
             ),
             (false, ..) => format!(
                 "At the end the nodes' views are wrong; {} of {} pairs know each other:\n",
@@ -279,10 +282,10 @@ impl Size {
             converged_seconds_after_last_start: run.after_last_start().map(seconds),
             beacons_sent_per_node_and_second: per_node_and_second(metrics.datagrams_sent),
             beacons_received_per_node_and_second: per_node_and_second(metrics.datagrams_received),
-            tcp_octets_per_node: metrics.stream_octets as f64 / nodes,
+            tcp_bytes_per_node: metrics.stream_octets as f64 / nodes,
             messages: metrics.messages,
             events: metrics.events,
-            tcp_octets_per_pair: metrics.stream_octets as f64 / all_pairs,
+            tcp_bytes_per_pair: metrics.stream_octets as f64 / all_pairs,
             happenings_per_pair: happenings as f64 / all_pairs,
         }
     }
@@ -295,10 +298,10 @@ impl Size {
                 .map_or("never".to_owned(), |at| format!("{at:.3} s")),
             short(self.beacons_sent_per_node_and_second),
             short(self.beacons_received_per_node_and_second),
-            short(self.tcp_octets_per_node / 1024.0),
+            short(self.tcp_bytes_per_node / 1024.0),
             grouped(self.messages),
             grouped(self.events),
-            short(self.tcp_octets_per_pair),
+            short(self.tcp_bytes_per_pair),
             short(self.happenings_per_pair),
         ]
     }
@@ -311,7 +314,7 @@ fn course(run: &Run) -> Vec<Point> {
             seconds: seconds(look.at),
             known_pairs: look.known,
             beacons_received: look.metrics.datagrams_received,
-            tcp_octets: look.metrics.stream_octets,
+            tcp_bytes: look.metrics.stream_octets,
             messages: look.metrics.messages,
         };
         if course.last().is_none_or(|last| last.differs(&point)) {
@@ -323,7 +326,7 @@ fn course(run: &Run) -> Vec<Point> {
 
 impl Point {
     fn differs(&self, other: &Self) -> bool {
-        let figures = |point: &Self| (point.known_pairs, point.tcp_octets, point.messages);
+        let figures = |point: &Self| (point.known_pairs, point.tcp_bytes, point.messages);
         figures(self) != figures(other)
     }
 }
@@ -370,7 +373,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number with as many places as it deserves.
+/// A number with a sensible number of places.
 pub(super) fn short(number: f64) -> String {
     #[allow(
         clippy::cast_possible_truncation,
@@ -384,7 +387,7 @@ pub(super) fn short(number: f64) -> String {
     }
 }
 
-/// A time in the unit that it deserves.
+/// A time in a sensible unit.
 pub(super) fn brief(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {

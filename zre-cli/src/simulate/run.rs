@@ -1,4 +1,4 @@
-//! One network from its beginning to its end.
+//! Simulates one network.
 
 use std::{fs::File, io::BufWriter, time::Duration};
 
@@ -12,11 +12,11 @@ use super::{
     options::Options,
     program::{Chatter, Rates},
     progress::Progress,
-    script::{Deed, script},
+    script::{Step, script},
 };
 use crate::failure::Failure;
 
-/// What came of a network.
+/// The result for one network.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) nodes: u32,
@@ -33,7 +33,7 @@ pub(super) struct Run {
     pub(super) course: Vec<Look>,
     /// Peers of the nodes that run at the end: the fewest and the most.
     pub(super) peers: (usize, usize),
-    /// In what views differ from the truth at the end, in words; none if all agree.
+    /// Where views are wrong at the end, in words; empty if all are right.
     pub(super) differences: Vec<String>,
     /// Which rules were broken, in words.
     pub(super) broken: Vec<String>,
@@ -77,7 +77,7 @@ impl Run {
     }
 }
 
-/// Lets a network run.
+/// Simulates a network.
 pub(super) fn simulate(
     options: &Options,
     nodes: u32,
@@ -86,9 +86,9 @@ pub(super) fn simulate(
 ) -> Result<Run, Failure> {
     let traced = trace.is_some();
     let mut network = Network::new(options, nodes, trace);
-    for (at, deed) in script(options, nodes) {
+    for (at, step) in script(options, nodes) {
         network.run_until(at, progress);
-        network.carry_out(deed)?;
+        network.carry_out(step)?;
     }
     if traced {
         network
@@ -162,17 +162,17 @@ impl<'a> Network<'a> {
         }
     }
 
-    fn carry_out(&mut self, deed: Deed) -> Result<(), Failure> {
-        match deed {
-            Deed::Start(node) => self.start(node)?,
-            Deed::Crash(node) => self.sim.host(&name(node)).crash(),
-            Deed::Restart(node) => {
+    fn carry_out(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::Start(node) => self.start(node)?,
+            Step::Crash(node) => self.sim.host(&name(node)).crash(),
+            Step::Restart(node) => {
                 self.sim.host(&name(node)).restart();
                 self.restarts.push(self.sim.now());
             }
-            Deed::Part => self.part(),
-            Deed::Heal => self.sim.heal(),
-            Deed::Look => self.look(),
+            Step::Part => self.part(),
+            Step::Heal => self.sim.heal(),
+            Step::Look => self.look(),
         }
         Ok(())
     }
@@ -193,9 +193,9 @@ impl<'a> Network<'a> {
         let nodes = self.nodes as usize;
         let configure = |config: &mut Config| {
             config.groups.extend(group);
-            config.beacon_interval = options.interval;
-            config.evasive_after = options.evasive;
-            config.expired_after = options.expired;
+            config.beacon_interval = options.presence.interval;
+            config.evasive_after = options.presence.evasive();
+            config.expired_after = options.presence.expired;
             let limits = &mut config.limits;
             limits.peers = limits.peers.max(nodes);
             limits.pending_peers = limits.pending_peers.max(nodes);
@@ -228,7 +228,7 @@ impl<'a> Network<'a> {
 
     fn into_run(mut self) -> Run {
         let broken = self.sim.check().err().map(|found| found.broken);
-        // To compare all views is dear; to count them is not.
+        // Comparing all views is expensive, counting them is cheap.
         let differences = match self.sim.agrees() {
             true => Vec::new(),
             false => self.sim.differences(),

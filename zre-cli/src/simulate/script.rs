@@ -9,12 +9,12 @@ use rand_chacha::{
 
 use super::{options::Options, program::below};
 
-/// How long a node that is restarted is away.
+/// How long a restarted node is down.
 const DOWN: Duration = Duration::from_secs(1);
 
-/// One deed of the script.
+/// One step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Deed {
+pub(super) enum Step {
     Start(u32),
     Crash(u32),
     Restart(u32),
@@ -24,37 +24,37 @@ pub(super) enum Deed {
     Look,
 }
 
-/// All deeds in order.
-pub(super) fn script(options: &Options, nodes: u32) -> Vec<(Duration, Deed)> {
+/// All steps in order.
+pub(super) fn script(options: &Options, nodes: u32) -> Vec<(Duration, Step)> {
     let mut chance = ChaCha8Rng::seed_from_u64(options.seed);
     let mut script: Vec<_> = (0..nodes)
-        .map(|node| (moment(&mut chance, options.spread), Deed::Start(node)))
+        .map(|node| (moment(&mut chance, options.spread), Step::Start(node)))
         .collect();
     churn(options, nodes, &mut chance, &mut script);
     if let Some(partition) = options.partition {
-        script.push((partition.at, Deed::Part));
-        script.push((partition.at + partition.lasts, Deed::Heal));
+        script.push((partition.at, Step::Part));
+        script.push((partition.at + partition.lasts, Step::Heal));
     }
     let step = look_interval(options.duration);
     let looks = (1..).map(|number| step * number);
     script.extend(
         looks
             .take_while(|at| *at < options.duration)
-            .map(|at| (at, Deed::Look)),
+            .map(|at| (at, Step::Look)),
     );
     script.retain(|(at, _)| *at < options.duration);
-    script.push((options.duration, Deed::Look));
-    // Stable, and by time first: the same for the same options.
+    script.push((options.duration, Step::Look));
+    // By time, then by kind, so that the same options give the same order.
     script.sort();
     script
 }
 
-/// Between when all have started and when four fifths of the time are over.
+/// Restarts nodes after all have started and before the last fifth of the time.
 fn churn(
     options: &Options,
     nodes: u32,
     chance: &mut ChaCha8Rng,
-    script: &mut Vec<(Duration, Deed)>,
+    script: &mut Vec<(Duration, Step)>,
 ) {
     let span = (options.duration * 4 / 5).saturating_sub(options.spread);
     let restarts = (options.churn * span.as_secs_f64() / 60.0).round();
@@ -62,13 +62,13 @@ fn churn(
         let at = options.spread + moment(chance, span);
         let node = below(chance, usize::try_from(nodes).unwrap_or(usize::MAX));
         let node = u32::try_from(node).unwrap_or(0);
-        script.push((at, Deed::Crash(node)));
-        // With the last fifth too short, it stays away.
-        script.push((at + DOWN, Deed::Restart(node)));
+        script.push((at, Step::Crash(node)));
+        // If that is behind the end, the node stays down.
+        script.push((at + DOWN, Step::Restart(node)));
     }
 }
 
-/// How far apart the figures are looked at: fine enough for a picture, and not more.
+/// How often figures are taken: often enough for a picture.
 pub(super) fn look_interval(duration: Duration) -> Duration {
     (duration / 3000).max(Duration::from_millis(10))
 }

@@ -30,13 +30,28 @@ pub struct Zre {
 
 /// The command with its arguments, on loopback and on a port of its own.
 pub fn zre(command: &str, port: u16, arguments: &[&str]) -> Command {
-    let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
+    let mut zre = bare_zre();
     let port = port.to_string();
     zre.args([command, "--interface", "127.0.0.1", "--port", &port])
         .args(arguments)
-        .env_remove("RUST_LOG")
-        .env_remove("USERNAME")
         .env("USER", "tester");
+    zre
+}
+
+/// The command without arguments, and without the variables that stand in for them.
+pub fn bare_zre() -> Command {
+    let mut zre = Command::new(env!("CARGO_BIN_EXE_zre"));
+    for variable in [
+        "RUST_LOG",
+        "USERNAME",
+        "ZRE_NAME",
+        "ZRE_GROUPS",
+        "ZRE_INTERFACE",
+        "ZRE_PORT",
+        "ZSYS_INTERFACE",
+    ] {
+        zre.env_remove(variable);
+    }
     zre
 }
 
@@ -46,8 +61,8 @@ pub fn run(command: &mut Command) -> Output {
     command.output().expect("zre can be run")
 }
 
-pub fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl Zre {

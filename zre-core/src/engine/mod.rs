@@ -19,7 +19,7 @@ mod unclaimed;
 use alloc::vec::Vec;
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::{Content, GroupName, PeerId};
+use zre_proto::{Content, GroupName, PeerId, Text};
 
 use crate::{
     backlog::ReliefWatch,
@@ -165,6 +165,31 @@ impl<C: Connection> Engine<C> {
         let left = self.node.leave(group, self.cx.now);
         self.settle();
         left
+    }
+
+    /// Sets a header of this node; see [`Node::set_header`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::set_header`].
+    pub fn set_header(
+        &mut self,
+        name: impl Into<Text>,
+        value: impl Into<Text>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.command(now)?;
+        self.node.set_header(name, value, self.cx.now)
+    }
+
+    /// Removes a header of this node; see [`Node::remove_header`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
+        self.command(now)?;
+        self.node.remove_header(name, self.cx.now)
     }
 
     /// Sends a message to one peer. Content without a frame goes as one empty frame.

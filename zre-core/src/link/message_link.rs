@@ -50,7 +50,7 @@ impl MessageLink {
     pub fn wire_size(message: &Message) -> usize {
         const FRAME_HEAD: usize = 2;
         let content = message.body.content();
-        let content = content.map_or(0, |content| content.size() + content.len() * FRAME_HEAD);
+        let content = content.map_or(0, |content| content.byte_len() + content.len() * FRAME_HEAD);
         FRAME_HEAD + message.header_len() + content
     }
 

@@ -182,7 +182,7 @@ impl Link {
         } else {
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
-            self.backlog_size += first.len() + rest.size() + Self::BACKLOG_COST;
+            self.backlog_size += first.len() + rest.byte_len() + Self::BACKLOG_COST;
             self.backlog.push_back(Multipart { first, rest });
         }
     }

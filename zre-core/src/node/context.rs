@@ -127,7 +127,7 @@ impl Context {
     /// Checks content against the limits, and makes it fit to be sent.
     pub(super) fn sendable(&self, mut content: Content) -> Result<Content, Error> {
         let limits = &self.config.limits;
-        let (size, frames) = (content.size(), content.len());
+        let (size, frames) = (content.byte_len(), content.len());
         if size > limits.message_size || frames > limits.message_frames {
             return Err(Error::MessageTooLarge {
                 size,

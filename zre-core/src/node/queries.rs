@@ -3,7 +3,11 @@
 use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 
 use super::{Node, peer::Peer};
-use crate::{config::Config, event::PeerInfo, time::Instant};
+use crate::{
+    config::Config,
+    event::{Event, PeerInfo},
+    time::Instant,
+};
 
 /// Who this node is.
 impl Node {
@@ -35,6 +39,16 @@ impl Node {
     /// The headers that peers met from now on see.
     pub fn headers(&self) -> &Headers {
         &self.context.own.headers
+    }
+
+    /// How many events there have been since the node began, taken or not.
+    pub fn event_count(&self) -> u64 {
+        self.context.events.queued()
+    }
+
+    /// The events that wait and were not among the first `count`, without taking them.
+    pub fn events_after(&self, count: u64) -> impl Iterator<Item = &Event> {
+        self.context.events.after(count)
     }
 }
 

@@ -115,12 +115,6 @@ impl Content {
         }
     }
 
-    /// The former name of [`to_string_lossy`](Content::to_string_lossy).
-    #[doc(hidden)]
-    pub fn to_str_lossy(&self) -> String {
-        self.to_string_lossy().into_owned()
-    }
-
     /// The number of frames.
     pub fn len(&self) -> usize {
         self.frames().len()
@@ -134,12 +128,6 @@ impl Content {
     /// The number of bytes of all frames together.
     pub fn byte_len(&self) -> usize {
         self.iter().map(Bytes::len).sum()
-    }
-
-    /// The former name of [`byte_len`](Content::byte_len).
-    #[doc(hidden)]
-    pub fn size(&self) -> usize {
-        self.byte_len()
     }
 
     /// Adds a frame at the end.

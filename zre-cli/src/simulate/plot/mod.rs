@@ -84,7 +84,7 @@ fn heading(options: &Options, run: &Run) -> Group {
             loss => format!("{} % of datagrams lost", label(loss * 100.0)),
         },
         format!("started within {:?}", options.spread),
-        format!("beacons every {:?}", options.interval),
+        format!("beacons every {:?}", options.presence.interval),
         format!("seed {}", options.seed),
         format!("trace {:016x}", run.trace_hash),
     ];

@@ -238,7 +238,7 @@ fn number(number: f64) -> String {
     label(tenths(number).into())
 }
 
-/// Finer than this nobody sees.
+/// Rounds to tenths of a pixel, which keeps the file small.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "places on the paper are small and need not be exact"

@@ -11,14 +11,14 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Join { name, group, .. } => format!("{name} joins {group}"),
         Event::Leave { name, group, .. } => format!("{name} leaves {group}"),
         Event::Whisper { name, content, .. } => {
-            format!("{name} whispers {}", content.to_str_lossy())
+            format!("{name} whispers {}", content.to_string_lossy())
         }
         Event::Shout {
             name,
             group,
             content,
             ..
-        } => format!("{name} shouts {} to {group}", content.to_str_lossy()),
+        } => format!("{name} shouts {} to {group}", content.to_string_lossy()),
         Event::Evasive { name, .. } => format!("{name} is evasive"),
         Event::Silent { name, .. } => format!("{name} is silent"),
         Event::Stop => "stop".into(),

@@ -1,0 +1,112 @@
+use std::collections::BTreeSet;
+
+use zre_proto::{Body, Content, Endpoint, GroupName, Headers, Hello, Message, zmtp::Command};
+
+use crate::{script::choices, wire};
+
+choices! {
+    /// A message of the adversary's, as a script describes it.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) enum ScriptedMessage from 'a, one of 11 {
+        0 => Hello { address: u8, groups: u8, headers: u8 },
+        1 => Whisper { size: u16, frames: u8 },
+        2 => Shout { group: u8, size: u8 },
+        3 => Join { group: u8, status: u8 },
+        4 => Leave { group: u8, status: u8 },
+        5 => Ping,
+        6 => PingOk,
+        7 => Elect { group: u8 },
+        8 => Goodbye,
+        9 => Unknown { id: u8 },
+        /// A PING of ZMTP, which is a command and no message.
+        10 => PingCommand,
+    }
+}
+
+impl ScriptedMessage {
+    /// The number of the address that it gives as the sender's own.
+    pub(crate) fn address(self) -> u8 {
+        match self {
+            Self::Hello { address, .. } => address,
+            _ => 0,
+        }
+    }
+
+    /// Its bytes, from a sender that gives `endpoint` as its own.
+    pub(crate) fn encode(self, sequence: u16, endpoint: Endpoint) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if let Self::PingCommand = self {
+            let context = vec![7; usize::from(sequence % 17)].into();
+            wire::put_command(&mut bytes, &Command::Ping { ttl: 0, context });
+        } else {
+            let body = self.body(endpoint);
+            wire::put_message(&mut bytes, &Message { sequence, body });
+        }
+        bytes
+    }
+
+    fn body(self, endpoint: Endpoint) -> Body {
+        match self {
+            Self::Hello {
+                groups, headers, ..
+            } => Body::from(Hello {
+                endpoint,
+                groups: (0..groups % 32).map(group).collect::<BTreeSet<_>>(),
+                status: groups,
+                name: "stranger".try_into().unwrap(),
+                headers: headers_of(headers % 32),
+            }),
+            Self::Whisper { size, frames } => Body::Whisper {
+                content: content(size, frames),
+            },
+            Self::Shout { group: name, size } => Body::Shout {
+                group: group(name),
+                content: content(size.into(), 1),
+            },
+            Self::Join {
+                group: name,
+                status,
+            } => Body::Join {
+                group: group(name),
+                status,
+            },
+            Self::Leave {
+                group: name,
+                status,
+            } => Body::Leave {
+                group: group(name),
+                status,
+            },
+            Self::Ping => Body::Ping,
+            Self::PingOk | Self::PingCommand => Body::PingOk,
+            Self::Elect { group: name } => Body::Elect {
+                group: group(name),
+                challenger: "who".try_into().unwrap(),
+            },
+            Self::Goodbye => Body::Goodbye,
+            // With the id of a known message, this is that message without its fields.
+            Self::Unknown { id } => Body::Unknown { id },
+        }
+    }
+}
+
+/// One of the 32 groups that scripts know.
+pub(crate) fn group(number: u8) -> GroupName {
+    format!("G{}", number % 32).try_into().unwrap()
+}
+
+fn headers_of(count: u8) -> Headers {
+    let mut headers = Headers::default();
+    for number in 0..count {
+        headers.set(format!("X-{number}"), "value").unwrap();
+    }
+    headers
+}
+
+/// All frames together have `size` bytes, up to a limit.
+fn content(size: u16, frames: u8) -> Content {
+    let frames = usize::from(frames % 24);
+    let each = usize::from(size % 9000).checked_div(frames);
+    let frame = |_| vec![b'!'; each.unwrap_or_default()];
+    (0..frames).map(frame).collect()
+}

@@ -1,0 +1,136 @@
+//! The adversary: its connections, and how it makes what it sends.
+
+mod message;
+
+use zre_core::{LinkId, Role};
+use zre_proto::{Beacon, PeerId, RoutingId};
+
+use crate::wire;
+pub(crate) use message::{ScriptedMessage, group};
+
+/// Somebody who connects and is connected to, and says what a script makes it say.
+#[derive(Debug)]
+pub(crate) struct Adversary {
+    /// Also those that are closed: a script chooses among all of them by number.
+    pub(crate) connections: Vec<Connection>,
+    /// Whether connections that it refused count among these. Only the corpora need one or the
+    /// other.
+    pub(crate) counts_refused: bool,
+    /// How many messages it may still send, so that no input takes long.
+    pub(crate) messages: usize,
+    /// Whether it takes the connections that engines open to it.
+    pub(crate) accepts: bool,
+    /// Whether it reads what engines write to it.
+    pub(crate) reads: bool,
+    /// How many bytes it sends at once, at first.
+    pub(crate) piece: usize,
+    /// What it cannot know, unless the fuzzer finds it out.
+    pub(crate) secret: &'static [u8],
+    /// Its raw bytes contain the secret, so nothing can be expected any more.
+    pub(crate) knows_secret: bool,
+}
+
+/// A connection between an engine and the adversary.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The number of the engine, and its name for the connection.
+    pub(crate) engine: usize,
+    pub(crate) link: LinkId,
+    /// Whether the engine opened it.
+    pub(crate) is_outgoing: bool,
+    pub(crate) is_closed: bool,
+    /// Whether the engine asked for it to be closed.
+    was_told_to_close: bool,
+    /// Who the adversary claimed to be in its handshake.
+    pub(crate) greeted_as: Option<PeerId>,
+    /// The number of the last message sent.
+    sequence: u16,
+    /// All raw bytes sent.
+    pub(crate) raw: Vec<u8>,
+}
+
+impl Adversary {
+    pub(crate) fn new(messages: usize, piece: usize, secret: &'static [u8]) -> Self {
+        Self {
+            connections: Vec::new(),
+            counts_refused: false,
+            messages,
+            accepts: true,
+            reads: true,
+            piece,
+            secret,
+            knows_secret: false,
+        }
+    }
+
+    /// The connection that a script's number means, if it is open.
+    pub(crate) fn choose(&self, number: u8) -> Option<usize> {
+        let index = usize::from(number).checked_rem(self.connections.len())?;
+        (!self.connections[index].is_closed).then_some(index)
+    }
+
+    /// Its open connections with an engine.
+    pub(crate) fn connections_of(&self, engine: usize) -> impl Iterator<Item = &Connection> {
+        let connections = self.connections.iter();
+        connections.filter(move |one| one.engine == engine && !one.is_closed)
+    }
+
+    pub(crate) fn add(&mut self, engine: usize, link: LinkId, is_outgoing: bool, is_closed: bool) {
+        self.connections.push(Connection {
+            engine,
+            link,
+            is_outgoing,
+            is_closed,
+            was_told_to_close: false,
+            greeted_as: None,
+            sequence: 0,
+            raw: Vec::new(),
+        });
+    }
+
+    /// An engine opens a connection to it; says whether it takes it.
+    pub(crate) fn accepts(&mut self, engine: usize, link: LinkId) -> bool {
+        if self.accepts || self.counts_refused {
+            self.add(engine, link, true, !self.accepts);
+        }
+        self.accepts
+    }
+
+    /// An engine closes a connection with it.
+    pub(crate) fn close(&mut self, engine: usize, link: LinkId) {
+        let mut connections = self.connections.iter_mut().rev();
+        let closed = connections.find(|one| (one.engine, one.link) == (engine, link));
+        let closed = closed.expect("a connection of somebody's");
+        // The adversary may have ended it meanwhile.
+        closed.is_closed = true;
+        assert!(!closed.was_told_to_close, "closed twice");
+        closed.was_told_to_close = true;
+    }
+}
+
+impl Connection {
+    /// The bytes of a handshake as `peer`.
+    pub(crate) fn greet(&mut self, peer: PeerId) -> Vec<u8> {
+        self.greeted_as = Some(peer);
+        wire::handshake(match self.is_outgoing {
+            true => Role::Accepting,
+            false => Role::Connecting(RoutingId::from(peer)),
+        })
+    }
+
+    /// The sequence number of the next message, or one that is `skew` further.
+    pub(crate) fn next_sequence(&mut self, skew: u8) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1).wrapping_add(skew.into());
+        self.sequence
+    }
+}
+
+/// The bytes of a beacon; without a port it says that the peer goes.
+pub(crate) fn beacon(peer: PeerId, port: u16, secured: bool) -> Vec<u8> {
+    let beacon = Beacon {
+        peer,
+        port: core::num::NonZeroU16::new(port),
+        public_key: secured.then_some([9; 32]),
+    };
+    beacon.encode().to_vec()
+}

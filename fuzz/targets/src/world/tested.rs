@@ -1,0 +1,108 @@
+use bytes::{Buf, Bytes};
+use zre_core::{Config, Engine, Instant, Limits, LinkId};
+use zre_proto::{Endpoint, PeerId};
+
+use super::{EventOrder, NumberedWhispers};
+
+/// The most bytes of one read.
+pub(crate) const READ: usize = 4096;
+
+/// An engine under test, its application, and its place on the network.
+///
+/// All reading and writing of its connections goes through here.
+#[derive(Debug)]
+pub(crate) struct TestedEngine {
+    pub(crate) engine: Engine,
+    pub(crate) limits: Limits,
+    pub(crate) order: EventOrder,
+    pub(crate) whispers: NumberedWhispers,
+    pub(crate) is_stopping: bool,
+    /// Whether the application takes events as soon as there are any.
+    pub(crate) listens: bool,
+    /// Whether its port takes connections of other engines.
+    pub(crate) accepts: bool,
+    /// Whether datagrams of the engines reach it, its own as well.
+    pub(crate) gets_datagrams: bool,
+}
+
+impl TestedEngine {
+    pub(crate) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        Self {
+            limits: config.limits,
+            engine: Engine::new(config, seed, now),
+            order: EventOrder::default(),
+            whispers: NumberedWhispers::default(),
+            is_stopping: false,
+            listens: true,
+            accepts: true,
+            gets_datagrams: true,
+        }
+    }
+
+    /// Lets the engine read at most `most` bytes of what came over a connection; says how many it
+    /// read.
+    pub(crate) fn read(
+        &mut self,
+        link: LinkId,
+        source: &mut impl Buf,
+        most: usize,
+        now: Instant,
+    ) -> usize {
+        let most = source.remaining().min(most).min(READ);
+        let Some(mut reader) = self.engine.reader(link) else {
+            // The engine has closed it: the bytes go nowhere.
+            source.advance(most);
+            return most;
+        };
+        let buffer = reader.buffer();
+        assert!(!buffer.is_empty());
+        let count = most.min(buffer.len());
+        source.copy_to_slice(&mut buffer[..count]);
+        reader.commit(count, now);
+        count
+    }
+
+    /// Takes at most `most` bytes that the engine wants to write; `None` if it does not know the
+    /// connection. Tell it so with [`Engine::handle_written`].
+    pub(crate) fn take_unsent(&mut self, link: LinkId, most: usize) -> Option<Bytes> {
+        let unsent = self.unsent(link)?;
+        Some(unsent.copy_to_bytes(unsent.remaining().min(most)))
+    }
+
+    /// What the engine wants to write.
+    pub(crate) fn unsent(&mut self, link: LinkId) -> Option<&mut impl Buf> {
+        self.engine.write_buffer(link)
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.engine.poll_timeout().is_some_and(|due| due <= now)
+    }
+
+    /// Lets the engine do what is due, after which nothing is.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.is_due(now) {
+            self.engine.handle_timeout(now);
+            assert!(!self.is_due(now), "a timer spins");
+        }
+    }
+
+    /// The queries must say what the events said.
+    pub(crate) fn check_queries(&self) {
+        self.order.check_queries(&self.engine);
+    }
+}
+
+/// The settings that the engines of all targets have in common.
+pub(crate) fn config(endpoint: Endpoint, id: PeerId) -> Config {
+    let mut config = Config::new(endpoint);
+    config.id = Some(id);
+    config.limits.peers = 6;
+    config.limits.pending_peers = 4;
+    config.limits.unclaimed_links = 4;
+    config.limits.headers_per_peer = 16;
+    config.limits.header_frame = 2048;
+    config.limits.message_frames = 16;
+    config.limits.events = 64;
+    config.limits.event_bytes = 256 << 10;
+    config
+}

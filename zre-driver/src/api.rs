@@ -1,0 +1,18 @@
+//! What every adapter hands on under its own name.
+
+pub use bytes::Bytes;
+pub use uuid::Uuid;
+pub use zre_core::{
+    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo,
+    proto::{
+        BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
+        MessageError, PeerId, PeerIdError, ShortText, Text, TooLong,
+        zmtp::{CommandError, FrameError, GreetingError},
+    },
+};
+pub use zre_net::{Interface, InterfaceChoice, InterfaceError};
+
+pub use crate::{
+    hub::{Lagged, Network, PeerRef, Stats},
+    settings::StartError,
+};

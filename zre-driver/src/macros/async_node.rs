@@ -1,0 +1,283 @@
+//! The node of the asynchronous adapters.
+
+/// Defines the types of an asynchronous adapter whose connections are of the type `$stream`:
+/// `Node`, `Sender`, `Events`, `Subscription` and `Notices`.
+#[macro_export]
+macro_rules! async_node {
+    ($stream:ty) => {
+        /// A running ZRE node.
+        ///
+        /// It is a handle: clones are cheap, can be used from any task or thread, and are the same
+        /// node. Dropping the last one stops the node in the background; [`stop`](Node::stop) does
+        /// so and waits.
+        #[derive(Debug, Clone)]
+        pub struct Node(::std::sync::Arc<$crate::Handle<$stream>>);
+
+        impl Node {
+            /// Begins a node with a name of 1 to 255 bytes; see [`Builder`] for what else can be
+            /// set.
+            pub fn builder(name: impl Into<Text>) -> Builder {
+                Builder::new(name)
+            }
+
+            fn new(hub: ::std::sync::Arc<$crate::Hub<$stream>>) -> Self {
+                Self(::std::sync::Arc::new($crate::Handle::new(hub)))
+            }
+
+            fn hub(&self) -> &::std::sync::Arc<$crate::Hub<$stream>> {
+                self.0.hub()
+            }
+
+            $crate::at_once_methods!();
+
+            $crate::async_send_methods!();
+
+            /// Waits for the next event; `None` when the node has stopped. Each event goes to one
+            /// caller; who wants all of them as well can [`subscribe`](Node::subscribe).
+            ///
+            /// An application that does not take its events makes its peers wait with theirs:
+            /// nothing is dropped. Nothing is lost either when the future is dropped.
+            pub async fn recv(&self) -> Option<Event> {
+                ::std::future::poll_fn(|cx| self.hub().poll_recv(cx)).await
+            }
+
+            /// The events as a stream that ends when the node has stopped. It holds the node like a
+            /// clone.
+            pub fn events(&self) -> Events {
+                Events { node: self.clone() }
+            }
+
+            /// A further receiver of all events from now on, independent of [`recv`](Node::recv)
+            /// and of other subscriptions.
+            ///
+            /// It does not hold up anybody: if it is slower than the events come, the oldest go
+            /// past it, and it is told how many; see [`Subscription`].
+            pub fn subscribe(&self) -> Subscription {
+                Subscription {
+                    receiver: self.hub().subscribe(),
+                }
+            }
+
+            /// What the node writes to its log, as values, from now on.
+            pub fn notices(&self) -> Notices {
+                Notices {
+                    receiver: self.hub().notices(),
+                }
+            }
+
+            /// A handle that can only send, for another task. It does not keep the node running.
+            pub fn sender(&self) -> Sender {
+                Sender {
+                    hub: ::std::sync::Arc::clone(self.hub()),
+                }
+            }
+
+            /// Asks a peer for an answer and says how long it took. When the answer is there, the
+            /// peer has handled all that was sent to it before.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::UnknownPeer`] if there is no such peer, also when it goes before it
+            /// answers; [`Error::Stopped`].
+            pub async fn ping(&self, peer: PeerId) -> Result<::std::time::Duration, Error> {
+                let asked_at = ::std::time::Instant::now();
+                let mut ping = self.hub().ping(peer)?;
+                ::std::future::poll_fn(|cx| ping.poll(cx)).await?;
+                Ok(asked_at.elapsed())
+            }
+
+            /// Waits until a peer has entered, by its identity or by its name, and gives its
+            /// identity; at once if it is there. It takes no event.
+            ///
+            /// By name it waits until exactly one peer has that name, as
+            /// [`peer_by_name`](Node::peer_by_name) does.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::TooLong`] for a name of more than 255 bytes; [`Error::Stopped`], also when
+            /// the node stops meanwhile.
+            pub async fn wait_for_peer(&self, peer: impl Into<PeerRef>) -> Result<PeerId, Error> {
+                let mut wait = self.hub().wait_for_peer(peer.into())?;
+                ::std::future::poll_fn(|cx| wait.poll(cx)).await
+            }
+
+            /// Waits until at least so many peers are in a group, and gives those that are; at once
+            /// if they are there. It takes no event. This node itself does not count.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::TooLong`] for a group of more than 255 bytes; [`Error::Stopped`], also when
+            /// the node stops meanwhile.
+            pub async fn wait_for_group<G>(
+                &self,
+                group: G,
+                count: usize,
+            ) -> Result<Vec<PeerId>, Error>
+            where
+                G: TryInto<GroupName>,
+                Error: From<G::Error>,
+            {
+                let mut wait = self.hub().wait_for_group(group.try_into()?, count);
+                ::std::future::poll_fn(|cx| wait.poll(cx)).await
+            }
+
+            /// Says goodbye, waits until what was sent is written and all sockets are closed.
+            ///
+            /// Peers that do not read are waited for no longer than the builder's `linger`. Events
+            /// that have not been taken can still be; the last is [`Event::Stop`].
+            pub async fn stop(&self) {
+                self.hub().stop();
+                ::std::future::poll_fn(|cx| self.hub().poll_stopped(cx)).await;
+            }
+        }
+
+        /// A handle of a node that can only send; see [`Node::sender`].
+        ///
+        /// Clones are cheap. It does not keep the node running: when the node has stopped, sending
+        /// fails with [`Error::Stopped`].
+        #[derive(Debug, Clone)]
+        pub struct Sender {
+            hub: ::std::sync::Arc<$crate::Hub<$stream>>,
+        }
+
+        impl Sender {
+            fn hub(&self) -> &::std::sync::Arc<$crate::Hub<$stream>> {
+                &self.hub
+            }
+
+            $crate::try_send_methods!();
+
+            $crate::async_send_methods!();
+        }
+
+        /// The events of a node, as a stream; see [`Node::events`].
+        #[derive(Debug, Clone)]
+        pub struct Events {
+            node: Node,
+        }
+
+        impl $crate::private::futures_core::Stream for Events {
+            type Item = Event;
+
+            fn poll_next(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Option<Event>> {
+                self.node.hub().poll_recv(cx)
+            }
+        }
+
+        /// Receives copies of all events from when it was made; see [`Node::subscribe`].
+        ///
+        /// At most as many events wait for it, and as many bytes, as [`Limits::events`] and
+        /// [`Limits::event_bytes`] allow. Beyond that the oldest go past it. Then the next thing
+        /// that it gives is [`Lagged`] with how many it missed;
+        /// [`peer_infos`](Node::peer_infos) tells what is the case now. It does not keep the node
+        /// running. It is also a stream.
+        #[derive(Debug)]
+        pub struct Subscription {
+            receiver: $crate::EventReceiver<$stream>,
+        }
+
+        impl Subscription {
+            /// Waits for the next event; `None` when the node has stopped.
+            pub async fn recv(&mut self) -> Option<Result<Event, Lagged>> {
+                ::std::future::poll_fn(|cx| self.receiver.poll_recv(cx)).await
+            }
+
+            /// Takes the next event if there is one.
+            pub fn try_recv(&mut self) -> Option<Result<Event, Lagged>> {
+                self.receiver.try_recv()
+            }
+        }
+
+        impl $crate::private::futures_core::Stream for Subscription {
+            type Item = Result<Event, Lagged>;
+
+            fn poll_next(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Option<Self::Item>> {
+                self.receiver.poll_recv(cx)
+            }
+        }
+
+        /// What a node writes to its log, as values, from when this was made; see
+        /// [`Node::notices`].
+        ///
+        /// At most 256 wait. If it is slower, it is told by [`Notice::Dropped`] how many it missed.
+        /// It does not keep the node running. It is also a stream.
+        #[derive(Debug)]
+        pub struct Notices {
+            receiver: $crate::NoticeReceiver<$stream>,
+        }
+
+        impl Notices {
+            /// Waits for the next notice; `None` when the node has stopped.
+            pub async fn recv(&mut self) -> Option<Notice> {
+                ::std::future::poll_fn(|cx| self.receiver.poll_recv(cx)).await
+            }
+
+            /// Takes the next notice if there is one.
+            pub fn try_recv(&mut self) -> Option<Notice> {
+                self.receiver.try_recv()
+            }
+        }
+
+        impl $crate::private::futures_core::Stream for Notices {
+            type Item = Notice;
+
+            fn poll_next(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Option<Notice>> {
+                self.receiver.poll_recv(cx)
+            }
+        }
+    };
+}
+
+/// Sending that waits, for a `Node` and for its `Sender`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! async_send_methods {
+    () => {
+        /// Sends a message to one peer. When too much waits for it already, this waits, until the
+        /// peer reads on or is given up.
+        ///
+        /// A message is one frame (text or bytes) or several; see [`Content`]. No frame at all is
+        /// sent as one empty frame. Dropped while it waits, the message is not sent.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] if there is no such peer, also when it goes while this waits;
+        /// [`Error::MessageTooLarge`], [`Error::Stopped`].
+        pub async fn whisper(
+            &self,
+            peer: PeerId,
+            content: impl Into<Content>,
+        ) -> Result<(), Error> {
+            let mut whisper = self.hub().whisper(peer, content.into());
+            ::std::future::poll_fn(|cx| whisper.poll(cx)).await
+        }
+
+        /// Sends a message to all members of a group, and says how many they are. When too much
+        /// waits for some of them already, the others get it at once, and this waits for those.
+        ///
+        /// The node need not be in the group. Dropped while it waits, some members have the
+        /// message.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a group of more than 255 bytes, [`Error::MessageTooLarge`],
+        /// [`Error::Stopped`].
+        pub async fn shout<G>(&self, group: G, content: impl Into<Content>) -> Result<usize, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let mut shout = self.hub().shout(group.try_into()?, content.into());
+            ::std::future::poll_fn(|cx| shout.poll(cx)).await
+        }
+    };
+}

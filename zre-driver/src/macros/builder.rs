@@ -1,0 +1,159 @@
+//! The builder.
+
+/// Defines an adapter's `Builder`; the adapter adds `start`.
+#[macro_export]
+macro_rules! builder {
+    () => {
+        /// A node that has not been started yet.
+        ///
+        /// Everything has a default. What is wrong with a setting is said by
+        /// [`start`](Builder::start).
+        #[derive(Debug, Clone)]
+        #[must_use = "a node begins with `start`"]
+        pub struct Builder {
+            settings: $crate::Settings,
+        }
+
+        impl Builder {
+            /// A node with a name of 1 to 255 bytes, and the default for everything else.
+            pub fn new(name: impl Into<Text>) -> Self {
+                $crate::Settings::named(name).into()
+            }
+
+            /// A node whose name is the first six digits of its identity.
+            pub fn unnamed() -> Self {
+                $crate::Settings::default().into()
+            }
+
+            /// The node's identity, as a [`PeerId`] or a [`Uuid`]; random unless set. No two nodes
+            /// may have the same.
+            pub fn id(mut self, id: impl Into<PeerId>) -> Self {
+                self.settings.id = Some(id.into());
+                self
+            }
+
+            /// Adds a header that peers see when they meet the node; its name has at most 255
+            /// bytes.
+            pub fn header(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
+                self.settings.headers.push((name.into(), value.into()));
+                self
+            }
+
+            /// Adds headers: a map, or an array of pairs. See [`header`](Builder::header).
+            pub fn headers<K, V>(mut self, headers: impl IntoIterator<Item = (K, V)>) -> Self
+            where
+                K: Into<Text>,
+                V: Into<Text>,
+            {
+                let headers = headers.into_iter();
+                let headers = headers.map(|(name, value)| (name.into(), value.into()));
+                self.settings.headers.extend(headers);
+                self
+            }
+
+            /// Is in a group from the start: a [`GroupName`], or text of 1 to 255 bytes.
+            pub fn join<G>(mut self, group: G) -> Self
+            where
+                G: TryInto<GroupName>,
+                TooLong: From<G::Error>,
+            {
+                self.settings.join(group);
+                self
+            }
+
+            /// Is in some groups from the start. See [`join`](Builder::join).
+            pub fn groups<G>(self, groups: impl IntoIterator<Item = G>) -> Self
+            where
+                G: TryInto<GroupName>,
+                TooLong: From<G::Error>,
+            {
+                groups.into_iter().fold(self, Self::join)
+            }
+
+            /// The network interface, by name or by IPv4 address. Unless set, the first that can
+            /// broadcast; on a machine that has none, loopback.
+            pub fn interface(mut self, interface: impl Into<InterfaceChoice>) -> Self {
+                self.settings.interface = interface.into();
+                self
+            }
+
+            /// The UDP port of the beacons; 5670 unless set. Only nodes on the same port find each
+            /// other.
+            pub fn port(mut self, port: u16) -> Self {
+                self.settings.port = Some(port);
+                self
+            }
+
+            /// The TCP port for connections; a free one from 49152 to 65535 unless set. 0 lets the
+            /// system choose.
+            pub fn tcp_port(mut self, port: u16) -> Self {
+                self.settings.tcp_port = Some(port);
+                self
+            }
+
+            /// Where peers shall connect to, if that is not where the node listens: behind a port
+            /// mapping.
+            pub fn advertise(mut self, endpoint: Endpoint) -> Self {
+                self.settings.advertise = Some(endpoint);
+                self
+            }
+
+            $crate::builder_times! {
+                /// How often the node announces itself; 1 s unless set, at least 10 ms. Peers of
+                /// other implementations may give up a node after 5 s without a beacon.
+                beacon_interval,
+                /// How long a peer may be silent before it is asked whether it is there; 5 s unless
+                /// set, at least 10 ms, and below [`expired_after`](Builder::expired_after).
+                evasive_after,
+                /// How long a peer may be silent before it is given up; 30 s unless set, at least
+                /// 10 ms. So long, too, may a peer leave unread what is sent to it.
+                expired_after,
+                /// How long a connection may take until its peer has presented itself; 10 s unless
+                /// set, at least 10 ms.
+                handshake_timeout,
+                /// How long to wait before the second attempt to connect; it doubles with each. 50
+                /// ms unless set, at least 10 ms.
+                reconnect_min,
+                /// How long to wait between attempts to connect at most; 2 s unless set, at least
+                /// 10 ms and [`reconnect_min`](Builder::reconnect_min).
+                reconnect_max,
+                /// How long stopping waits until peers have taken what was sent to them; 5 s unless
+                /// set.
+                linger,
+            }
+
+            /// How much the node holds; see [`Limits`] for the defaults.
+            pub fn limits(mut self, limits: Limits) -> Self {
+                self.settings.limits = limits;
+                self
+            }
+
+            /// What all that is random comes from; the operating system's random numbers unless
+            /// set.
+            pub fn seed(mut self, seed: [u8; 32]) -> Self {
+                self.settings.seed = Some(seed);
+                self
+            }
+        }
+
+        #[doc(hidden)]
+        impl From<$crate::Settings> for Builder {
+            fn from(settings: $crate::Settings) -> Self {
+                Self { settings }
+            }
+        }
+    };
+}
+
+/// The setters of times.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! builder_times {
+    ($($(#[$doc:meta])+ $name:ident),+ $(,)?) => {$(
+        $(#[$doc])+
+        pub fn $name(mut self, time: ::std::time::Duration) -> Self {
+            self.settings.$name = Some(time);
+            self
+        }
+    )+};
+}

@@ -1,0 +1,156 @@
+//! async-io's sockets and clock, as the driver wants them.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use async_executor::{Executor, Task};
+use async_io::{Async, Timer};
+use zre_driver::{
+    Bound, Connector, Runtime,
+    zre_net::{Lookup, socket},
+};
+
+use crate::tcp::Tcp;
+
+/// A node's sockets and tasks, which run wherever its driver is polled.
+pub(crate) struct Smol {
+    receiver: Watched<UdpSocket>,
+    listener: Watched<TcpListener>,
+    timer: Timer,
+    deadline: Option<Instant>,
+    /// The connections' tasks; they run inside the driver and nowhere else.
+    executor: Arc<Executor<'static>>,
+    tasks: Vec<Task<()>>,
+}
+
+impl Smol {
+    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
+        Ok(Self {
+            receiver: Watched::new(Async::new_nonblocking(bound.receiver)?),
+            listener: Watched::new(Async::new_nonblocking(bound.listener)?),
+            timer: Timer::never(),
+            deadline: None,
+            executor: Arc::default(),
+            tasks: Vec::new(),
+        })
+    }
+
+    /// Runs the connections' tasks whenever it is polled.
+    pub(crate) fn tasks(&self) -> Arc<Executor<'static>> {
+        Arc::clone(&self.executor)
+    }
+
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.executor.spawn(task));
+    }
+}
+
+impl Runtime for Smol {
+    type Stream = Tcp;
+    type Connector = SmolConnector;
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.receiver
+            .poll_with(cx, |receiver| receiver.recv_from(buffer))
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let accepted = ready!(self.listener.poll_with(cx, TcpListener::accept));
+        Poll::Ready(accepted.and_then(|(stream, remote)| Ok((Tcp(Async::new(stream)?), remote))))
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        if self.deadline != deadline {
+            self.deadline = deadline;
+            self.timer = deadline.map_or_else(Timer::never, Timer::at);
+        }
+        ready!(Pin::new(&mut self.timer).poll(cx));
+        self.deadline = None;
+        Poll::Ready(())
+    }
+
+    fn spawn(&mut self, _: &Tcp, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(task);
+    }
+
+    fn spawn_connecting<F>(&mut self, task: impl FnOnce(SmolConnector) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_task(task(SmolConnector));
+    }
+
+    async fn end_tasks(&mut self) {
+        for task in self.tasks.drain(..) {
+            task.cancel().await;
+        }
+    }
+}
+
+/// Connects by async-io, whatever the executor.
+pub(crate) struct SmolConnector;
+
+impl Connector for SmolConnector {
+    type Stream = Tcp;
+
+    async fn connect(&self, unconnected: TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
+        socket::begin_connect(&unconnected, remote)?;
+        let stream = Async::new_nonblocking(unconnected)?;
+        stream.writable().await?;
+        match stream.get_ref().take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Tcp(stream)),
+        }
+    }
+
+    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
+        blocking::unblock(|| lookup.run()).await
+    }
+}
+
+/// A socket that is not tried again before async-io says that it is worth it: the driver is polled
+/// for every message.
+struct Watched<T> {
+    socket: Async<T>,
+    may_be_ready: bool,
+}
+
+impl<T> Watched<T> {
+    fn new(socket: Async<T>) -> Self {
+        let may_be_ready = true;
+        Self {
+            socket,
+            may_be_ready,
+        }
+    }
+
+    fn poll_with<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            if !self.may_be_ready {
+                ready!(self.socket.poll_readable(cx))?;
+                self.may_be_ready = true;
+            }
+            match attempt(self.socket.get_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.may_be_ready = false;
+                }
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+}

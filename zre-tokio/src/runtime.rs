@@ -1,0 +1,111 @@
+//! tokio's sockets, clock and tasks, as the driver wants them.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use tokio::{
+    io::ReadBuf,
+    net::{TcpListener, TcpSocket, UdpSocket},
+    task::{JoinSet, spawn_blocking},
+    time::{Sleep, sleep_until},
+};
+use zre_driver::{Bound, Connector, Runtime, zre_net::Lookup};
+
+use crate::tcp::Tcp;
+
+/// A node's sockets and tasks on a tokio runtime.
+pub(crate) struct Tokio {
+    receiver: UdpSocket,
+    listener: TcpListener,
+    sleep: Pin<Box<Sleep>>,
+    /// The connections' tasks.
+    tasks: JoinSet<()>,
+}
+
+impl Tokio {
+    /// Hands the sockets to the current runtime.
+    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
+        Ok(Self {
+            receiver: UdpSocket::from_std(bound.receiver)?,
+            listener: TcpListener::from_std(bound.listener)?,
+            sleep: Box::pin(sleep_until(Instant::now().into())),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        // Forgets those that have ended.
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
+    }
+}
+
+impl Runtime for Tokio {
+    type Stream = Tcp;
+    type Connector = TokioConnector;
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let received = self.receiver.poll_recv_from(cx, &mut buffer);
+        received.map_ok(|from| (buffer.filled().len(), from))
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let accepted = self.listener.poll_accept(cx);
+        accepted.map_ok(|(stream, remote)| (Tcp(stream), remote))
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline.map(Into::into) else {
+            return Poll::Pending;
+        };
+        if self.sleep.deadline() != deadline {
+            self.sleep.as_mut().reset(deadline);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+
+    fn spawn(&mut self, _: &Tcp, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(task);
+    }
+
+    fn spawn_connecting<F>(&mut self, task: impl FnOnce(TokioConnector) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_task(task(TokioConnector));
+    }
+
+    async fn end_tasks(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Connects on the runtime that the task runs on.
+pub(crate) struct TokioConnector;
+
+impl Connector for TokioConnector {
+    type Stream = Tcp;
+
+    async fn connect(
+        &self,
+        unconnected: std::net::TcpStream,
+        remote: SocketAddr,
+    ) -> io::Result<Tcp> {
+        let socket = TcpSocket::from_std_stream(unconnected);
+        Ok(Tcp(socket.connect(remote).await?))
+    }
+
+    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
+        spawn_blocking(|| lookup.run()).await?
+    }
+}
