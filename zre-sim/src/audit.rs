@@ -14,7 +14,8 @@ use zre_core::{
 /// Watches what applications are told, and compares messages sent with messages delivered.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
-    views: BTreeMap<(PeerId, PeerId), View>,
+    /// By node and by peer.
+    views: BTreeMap<PeerId, BTreeMap<PeerId, View>>,
     mail: BTreeMap<(PeerId, PeerId), VecDeque<Letter>>,
     /// How many of the views are open.
     entered: u64,
@@ -60,8 +61,7 @@ impl Audit {
 
     /// The process is gone, with all that it knew.
     pub(crate) fn ended(&mut self, node: PeerId) {
-        let everyone = (node, PeerId::from([0; 16]))..=(node, PeerId::from([0xFF; 16]));
-        for view in self.views.range_mut(everyone).map(|(_, view)| view) {
+        for view in self.views.entry(node).or_default().values_mut() {
             self.entered -= u64::from(std::mem::take(&mut view.entered));
         }
     }
@@ -80,7 +80,7 @@ impl Audit {
         let Some(peer) = event.peer() else {
             return;
         };
-        let view = self.views.entry((node, peer)).or_default();
+        let view = self.views.entry(node).or_default().entry(peer).or_default();
         match event {
             Event::Enter { .. } if view.entered => self.breaks(node, event, "entered twice"),
             Event::Enter { .. } => {
@@ -117,7 +117,9 @@ impl Audit {
     }
 
     fn view(&self, node: PeerId, peer: PeerId) -> View {
-        self.views.get(&(node, peer)).copied().unwrap_or_default()
+        let views = self.views.get(&node);
+        let view = views.and_then(|views| views.get(&peer));
+        view.copied().unwrap_or_default()
     }
 
     /// Within a session messages arrive in order and once. Those before it may be lost with their session.

@@ -16,7 +16,7 @@ pub(crate) struct Wire {
     /// Where it was opened to.
     pub(crate) port: u16,
     /// How often connecting has been tried.
-    pub(crate) attempts: u32,
+    pub(crate) attempts: u8,
 }
 
 /// Which end.
@@ -42,9 +42,11 @@ impl Side {
 /// One end, and the stream that comes to it.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) process: usize,
     /// `None` until its process knows of it.
     pub(crate) link: Option<LinkId>,
+    /// What comes to it; mostly nothing, and a simulation has millions of ends.
+    stream: Option<Box<Stream>>,
+    process: u32,
     /// Whether the process, or its system for it, has closed it.
     pub(crate) closed: bool,
     /// Whether it can be written.
@@ -53,18 +55,21 @@ pub(crate) struct End {
     pub(crate) wants: bool,
     /// Whether what arrives is left unread.
     pub(crate) stalled: bool,
-    /// On its way to this end.
-    pub(crate) flight: VecDeque<(Instant, Payload)>,
-    /// Here, and not read.
-    pub(crate) arrived: VecDeque<Payload>,
-    /// Octets on their way to this end or unread.
-    pub(crate) unread: usize,
-    /// When the last piece comes; none comes before it.
-    pub(crate) last_at: Instant,
-    /// How often the first piece could not be delivered.
-    pub(crate) failures: u32,
     /// Whether its end has been sent to it.
     pub(crate) ended: bool,
+}
+
+/// What is on its way to an end, or there and unread.
+#[derive(Debug, Default)]
+struct Stream {
+    flight: VecDeque<(Instant, Payload)>,
+    arrived: VecDeque<Payload>,
+    /// The bytes of both.
+    size: usize,
+    /// When the last piece comes; none comes before it.
+    last_at: Instant,
+    /// How often the first piece could not be delivered.
+    failures: u32,
 }
 
 impl Wire {
@@ -105,60 +110,142 @@ impl Wire {
             return None;
         }
         end.ended = matches!(payload, Payload::End(_));
-        let at = at.max(end.last_at);
-        end.last_at = at;
-        end.unread += payload.size();
-        end.flight.push_back((at, payload));
-        (end.flight.len() == 1).then_some(at)
+        let stream = end.stream.get_or_insert_default();
+        let at = at.max(stream.last_at);
+        stream.last_at = at;
+        stream.size += payload.size();
+        stream.flight.push_back((at, payload));
+        (stream.flight.len() == 1).then_some(at)
     }
 }
 
 impl End {
     fn new(process: usize, link: Option<LinkId>) -> Self {
         Self {
-            process,
             link,
+            stream: None,
+            process: u32::try_from(process).expect("a simulation has fewer than 2^32 processes"),
             closed: false,
             connected: false,
             wants: false,
             stalled: false,
-            flight: VecDeque::new(),
-            arrived: VecDeque::new(),
-            unread: 0,
-            last_at: Instant::default(),
-            failures: 0,
             ended: false,
         }
     }
 
+    pub(crate) fn process(&self) -> usize {
+        self.process as usize
+    }
+
+    /// Bytes on their way to this end, or unread.
+    pub(crate) fn unread(&self) -> usize {
+        self.stream.as_ref().map_or(0, |stream| stream.size)
+    }
+
+    pub(crate) fn has_arrived(&self) -> bool {
+        let stream = self.stream.as_ref();
+        stream.is_some_and(|stream| !stream.arrived.is_empty())
+    }
+
     /// Takes what has come by now; says when to look for the rest.
     pub(crate) fn arrive(&mut self, now: Instant) -> Option<Instant> {
-        self.failures = 0;
-        let due = self.flight.iter().take_while(|(at, _)| *at <= now).count();
-        let due = self.flight.drain(..due).map(|(_, payload)| payload);
-        self.arrived.extend(due);
-        release_if_empty(&mut self.flight);
-        self.flight.front().map(|(at, _)| *at)
+        let stream = self.stream.as_mut()?;
+        stream.failures = 0;
+        let due = stream.flight.iter().take_while(|(at, _)| *at <= now);
+        let due = due.count();
+        let due = stream.flight.drain(..due).map(|(_, payload)| payload);
+        stream.arrived.extend(due);
+        stream.flight.front().map(|(at, _)| *at)
+    }
+
+    /// What is due could not be delivered; says how often that was so before.
+    pub(crate) fn fail(&mut self) -> u32 {
+        self.stream.as_mut().map_or(0, |stream| {
+            stream.failures += 1;
+            stream.failures - 1
+        })
     }
 
     /// Takes the next piece to read.
     pub(crate) fn next_arrived(&mut self) -> Option<Payload> {
-        let payload = self.arrived.pop_front();
-        release_if_empty(&mut self.arrived);
-        payload
+        let stream = self.stream.as_mut()?;
+        let payload = stream.arrived.pop_front()?;
+        stream.size -= payload.size();
+        self.stream
+            .take_if(|stream| stream.arrived.is_empty() && stream.flight.is_empty());
+        Some(payload)
+    }
+
+    /// Puts back what was not read of the next piece.
+    pub(crate) fn put_back(&mut self, rest: Payload) {
+        let stream = self.stream.get_or_insert_default();
+        stream.size += rest.size();
+        stream.arrived.push_front(rest);
     }
 
     /// Drops everything that comes or has come.
     pub(crate) fn discard(&mut self) {
-        self.flight.clear();
-        self.arrived.clear();
-        self.unread = 0;
+        if let Some(stream) = &mut self.stream {
+            stream.flight.clear();
+            stream.arrived.clear();
+            stream.size = 0;
+        }
+    }
+
+    /// Drops everything that comes or has come, and ends here at once.
+    pub(crate) fn break_off(&mut self, why: &'static str) {
+        self.discard();
+        self.ended = true;
+        let stream = self.stream.get_or_insert_default();
+        stream.arrived.push_back(Payload::End(why));
     }
 }
 
-/// A million idle connections keep no room for what they once carried.
-pub(crate) fn release_if_empty<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() {
-        *queue = VecDeque::new();
+/// The ends that one process holds, by its own names for them.
+///
+/// An engine counts its connections, so a sorted list only grows at its end, and takes half the
+/// memory of a tree.
+#[derive(Debug, Default)]
+pub(crate) struct HeldEnds(Vec<(LinkId, WireEnd)>);
+
+#[derive(Debug, Clone, Copy)]
+struct WireEnd {
+    wire: u32,
+    side: Side,
+}
+
+impl WireEnd {
+    fn get(self) -> (usize, Side) {
+        (self.wire as usize, self.side)
+    }
+}
+
+impl HeldEnds {
+    pub(crate) fn insert(&mut self, link: LinkId, wire: usize, side: Side) {
+        let wire = u32::try_from(wire).expect("a simulation has fewer than 2^32 connections");
+        let end = WireEnd { wire, side };
+        match self.find(link) {
+            Ok(place) => self.0[place].1 = end,
+            Err(place) => self.0.insert(place, (link, end)),
+        }
+    }
+
+    pub(crate) fn get(&self, link: LinkId) -> Option<(usize, Side)> {
+        let place = self.find(link).ok()?;
+        Some(self.0[place].1.get())
+    }
+
+    pub(crate) fn remove(&mut self, link: LinkId) -> Option<(usize, Side)> {
+        let place = self.find(link).ok()?;
+        Some(self.0.remove(place).1.get())
+    }
+
+    /// In the order in which the process got to know them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Side)> {
+        self.0.iter().map(|(_, end)| end.get())
+    }
+
+    fn find(&self, link: LinkId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&link, |(known, _)| *known)
     }
 }

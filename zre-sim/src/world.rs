@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zre_core::{
-    Config, Event, Instant, LinkId, Output,
+    Config, Event, Instant, Output,
     proto::{Endpoint, PeerId},
 };
 
@@ -25,7 +25,7 @@ use crate::{
     network::{HostIndex, Network},
     schedule::Schedule,
     trace::{Note, Trace},
-    wire::{Side, Wire},
+    wire::{HeldEnds, Side, Wire},
 };
 
 /// Which process, in the order of their starts. One that is started again keeps its number.
@@ -65,7 +65,7 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     /// How often it was started.
     pub(crate) lives: u64,
-    wires: BTreeMap<LinkId, (WireIndex, Side)>,
+    wires: HeldEnds,
     /// What came while the host was frozen.
     pending: VecDeque<Pending>,
     wakes_at: Option<Instant>,
@@ -177,7 +177,7 @@ impl World {
             metrics: Metrics::default(),
             config,
             lives: 1,
-            wires: BTreeMap::new(),
+            wires: HeldEnds::default(),
             pending: VecDeque::new(),
             wakes_at: None,
         });
@@ -248,7 +248,7 @@ impl World {
         let ended = &mut self.processes[process];
         ended.state = State::Ended;
         let id = ended.machine.node().id();
-        let mut ends: Vec<_> = std::mem::take(&mut ended.wires).into_values().collect();
+        let mut ends: Vec<_> = std::mem::take(&mut ended.wires).iter().collect();
         for pending in std::mem::take(&mut ended.pending) {
             if let Pending::Accept(wire) = pending {
                 ends.push((wire, Side::Taker));
@@ -424,12 +424,12 @@ impl World {
             Output::Datagram(datagram) => self.broadcast(process, datagram),
             Output::Open { link, endpoint } => self.open(process, link, &endpoint),
             Output::Writable(link) => {
-                if let Some((wire, side)) = self.processes[process].wires.get(&link).copied() {
+                if let Some((wire, side)) = self.processes[process].wires.get(link) {
                     self.write(wire, side);
                 }
             }
             Output::Close(link) => {
-                if let Some((wire, side)) = self.processes[process].wires.remove(&link) {
+                if let Some((wire, side)) = self.processes[process].wires.remove(link) {
                     self.trace.note(self.now, process, Note::Closes { wire });
                     self.close_end(wire, side, "connection closed");
                 }

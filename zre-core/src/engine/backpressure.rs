@@ -1,5 +1,6 @@
 //! What happens when a peer does not take what is sent to it.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use zre_proto::{Body, Message};
@@ -36,9 +37,9 @@ pub(super) fn overflows(queued: usize, message: &Message, config: &Config) -> bo
     !is_refusable && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
 }
 
-/// Watches that what waits for a peer moves.
+/// Watches that what waits for a peer moves. It takes memory only while something waits.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Option<Stuck>);
+pub(super) struct Progress(Option<Box<Stuck>>);
 
 /// How far was written, and since when that has not changed.
 #[derive(Debug, Clone, Copy)]
@@ -70,19 +71,24 @@ impl Progress {
         config: &Config,
         now: Instant,
     ) -> Standing {
-        let patience = config.expired_after;
-        let unchanged = self.0.filter(|stuck| Some(stuck.written) == written);
-        let started = written.map(|written| Stuck {
+        let Some(written) = written else {
+            self.0 = None;
+            return Standing::Idle;
+        };
+        let found = Stuck {
             written,
             since: now,
-        });
-        self.0 = unchanged.or(started);
-        match self.0 {
-            None => Standing::Idle,
-            Some(stuck) if now.since(stuck.since) >= patience => Standing::Stalled,
-            // No setting makes this timer spin.
-            Some(_) => Standing::CheckAt(now + (patience / 6).max(Duration::from_millis(1))),
+        };
+        let stuck = self.0.get_or_insert_with(|| Box::new(found));
+        if stuck.written != written {
+            **stuck = found;
         }
+        let patience = config.expired_after;
+        if now.since(stuck.since) >= patience {
+            return Standing::Stalled;
+        }
+        // No setting makes this timer spin.
+        Standing::CheckAt(now + (patience / 6).max(Duration::from_millis(1)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the rules of connections may use besides their own state.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use rand_chacha::{
@@ -30,7 +30,7 @@ pub(super) struct Context {
     pub(super) notices: Notices,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
-    owners: BTreeMap<LinkId, Owner>,
+    owners: Owners,
     next_link: u64,
     generator: ChaCha8Rng,
 }
@@ -72,14 +72,14 @@ impl Context {
             deadlines: Deadlines::new(),
             notices: Notices::default(),
             unfinished: 0,
-            owners: BTreeMap::new(),
+            owners: Owners::default(),
             next_link: 0,
             generator,
         }
     }
 
     pub(super) fn owner(&self, link: LinkId) -> Option<Owner> {
-        self.owners.get(&link).copied()
+        self.owners.get(link)
     }
 
     /// Numbers a new connection, which has until `handshake_ends` to be made or claimed.
@@ -114,7 +114,7 @@ impl Context {
 
     /// A connection is gone.
     pub(super) fn remove_link(&mut self, link: LinkId) {
-        self.owners.remove(&link);
+        self.owners.remove(link);
         self.deadlines.clear(Timer::Handshake(link));
     }
 
@@ -128,5 +128,60 @@ impl Context {
     pub(super) fn jitter(&mut self, time: Duration) -> Duration {
         let percent = 75 + self.generator.next_u32() % 26;
         time.saturating_mul(percent) / 100
+    }
+}
+
+/// Where each connection is held.
+///
+/// New connections have the highest number, so that a sorted list only grows at its end. It takes
+/// half the memory of a tree. To remove one moves those behind it, which is rare for old ones.
+#[derive(Debug, Default)]
+struct Owners(Vec<(LinkId, Owner)>);
+
+impl Owners {
+    fn get(&self, link: LinkId) -> Option<Owner> {
+        let place = self.find(link).ok()?;
+        self.0.get(place).map(|(_, owner)| *owner)
+    }
+
+    fn insert(&mut self, link: LinkId, owner: Owner) {
+        match self.find(link) {
+            Ok(place) => {
+                if let Some((_, known)) = self.0.get_mut(place) {
+                    *known = owner;
+                }
+            }
+            Err(place) => self.0.insert(place, (link, owner)),
+        }
+    }
+
+    fn remove(&mut self, link: LinkId) {
+        if let Ok(place) = self.find(link) {
+            self.0.remove(place);
+        }
+    }
+
+    fn find(&self, link: LinkId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&link, |(known, _)| *known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
+        let mut cx = Context::new([1; 32], Instant::default());
+        let peer = PeerId::from([7; 16]);
+        let end = Instant::from_micros(10);
+        let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];
+        let [first, second, third] = links.map(|owner| cx.add_link(owner, end));
+        cx.claim_link(third, peer);
+        cx.close_link(second);
+        assert_eq!(cx.owner(first), Some(Owner::Outgoing(peer)));
+        assert_eq!(cx.owner(second), None);
+        assert_eq!(cx.owner(third), Some(Owner::Incoming(peer)));
+        assert!(cx.deadlines.due(end).eq([Timer::Handshake(first)]));
     }
 }

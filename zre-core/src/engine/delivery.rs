@@ -71,7 +71,7 @@ impl<C: Connection> Engine<C> {
                 if self.node.is_ready(peer)
                     && let Some(unclaimed) = self.links.unclaimed.remove(link)
                 {
-                    let links = self.links.add_peer(peer, now);
+                    let links = self.links.add_peer(peer);
                     links.bind(unclaimed.state, &mut self.cx);
                 }
             }

@@ -8,7 +8,7 @@ use super::{
     context::Owner, link_state::LinkState, output::LinkId, peer_links::PeerLinks,
     unclaimed::UnclaimedLinks,
 };
-use crate::{link::Connection, node::Node, time::Instant};
+use crate::{link::Connection, node::Node};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ impl<C: Connection> Links<C> {
     }
 
     /// The connections of a peer, which need not have had any.
-    pub(super) fn add_peer(&mut self, peer: PeerId, now: Instant) -> &mut PeerLinks<C> {
+    pub(super) fn add_peer(&mut self, peer: PeerId) -> &mut PeerLinks<C> {
         let links = self.peers.entry(peer);
-        links.or_insert_with(|| Box::new(PeerLinks::unopened(peer, now)))
+        links.or_insert_with(|| Box::new(PeerLinks::unopened(peer)))
     }
 
     pub(super) fn remove_peer(&mut self, peer: PeerId) -> Option<PeerLinks<C>> {

@@ -447,7 +447,7 @@ impl<C: Connection> Engine<C> {
                     self.cx.outputs.push(Output::Datagram(beacon.encode()));
                 }
                 NodeOutput::Connect { peer, endpoint } => {
-                    let links = self.links.add_peer(peer, self.cx.now);
+                    let links = self.links.add_peer(peer);
                     links.open(endpoint, &self.node, &mut self.cx);
                 }
                 NodeOutput::Send { peer, message } => {

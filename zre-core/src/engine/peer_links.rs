@@ -36,8 +36,6 @@ pub(super) struct PeerLinks<C> {
     peer: PeerId,
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
-    /// When the node asked for the connection to the peer.
-    opened_at: Instant,
     progress: Progress,
     /// The last PING that the peer has to answer, or it is gone.
     ping: Option<Box<PendingPing>>,
@@ -58,7 +56,7 @@ enum Outgoing<C> {
     /// An attempt failed; its messages wait for the next.
     Retrying {
         failed: C,
-        attempt: u32,
+        attempt: Box<Attempt>,
     },
     /// It was open and broke.
     Lost {
@@ -70,9 +68,11 @@ enum Outgoing<C> {
 /// An attempt to connect.
 #[derive(Debug)]
 struct Attempt {
+    endpoint: Endpoint,
     /// Counted from 1.
     number: u32,
-    endpoint: Endpoint,
+    /// When the first was made.
+    first_at: Instant,
     patience: Patience,
 }
 
@@ -90,12 +90,11 @@ pub(super) enum Effect {
 }
 
 impl<C: Connection> PeerLinks<C> {
-    pub(super) fn unopened(peer: PeerId, now: Instant) -> Self {
+    pub(super) fn unopened(peer: PeerId) -> Self {
         Self {
             peer,
             outgoing: Outgoing::Unopened,
             incoming: None,
-            opened_at: now,
             progress: Progress::default(),
             ping: None,
         }
@@ -109,10 +108,15 @@ impl<C: Connection> PeerLinks<C> {
         }
         self.close_outgoing(cx);
         self.clear_timers(cx);
-        self.opened_at = cx.now;
         self.progress = Progress::default();
         self.ping = None;
-        self.connect(new_connection(node), endpoint, 1, node, cx);
+        let attempt = Attempt {
+            endpoint,
+            number: 1,
+            first_at: cx.now,
+            patience: Patience::until(cx.now, node.backlog()),
+        };
+        self.connect(new_connection(node), Box::new(attempt), node, cx);
     }
 
     /// The peer is gone.
@@ -269,21 +273,11 @@ impl<C: Connection> PeerLinks<C> {
 
 /// How the connection to the peer is made.
 impl<C: Connection> PeerLinks<C> {
-    fn connect(
-        &mut self,
-        connection: C,
-        endpoint: Endpoint,
-        number: u32,
-        node: &Node,
-        cx: &mut Context,
-    ) {
+    fn connect(&mut self, connection: C, mut attempt: Box<Attempt>, node: &Node, cx: &mut Context) {
         let give_up_at = cx.now + node.config().handshake_timeout;
+        attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
-        let attempt = Box::new(Attempt {
-            number,
-            endpoint: endpoint.clone(),
-            patience: Patience::until(give_up_at, node.backlog()),
-        });
+        let endpoint = attempt.endpoint.clone();
         cx.outputs.push(Output::Open { link, endpoint });
         let link = LinkState::new(link, connection, cx.now);
         self.outgoing = Outgoing::Opening { link, attempt };
@@ -322,8 +316,8 @@ impl<C: Connection> PeerLinks<C> {
         effect
     }
 
-    /// Tries again after a while, for as long as a handshake may take; a peer that has entered but
-    /// cannot be reached for that long is gone.
+    /// An attempt to connect, which is under way, has failed. Tries again after a while, for as
+    /// long as a handshake may take; a peer that cannot be reached for that long is gone.
     fn attempt_failed(
         &mut self,
         error: impl Into<String>,
@@ -333,46 +327,45 @@ impl<C: Connection> PeerLinks<C> {
         let Outgoing::Opening { mut link, attempt } = core::mem::take(&mut self.outgoing) else {
             return Effect::Nothing;
         };
-        let Attempt {
-            number, endpoint, ..
-        } = *attempt;
         cx.notices.push(Notice::ConnectFailed {
             peer: self.peer,
-            endpoint,
-            attempt: number,
+            endpoint: attempt.endpoint.clone(),
+            attempt: attempt.number,
             error: error.into(),
         });
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         let config = node.config();
-        if cx.now.since(self.opened_at) >= config.handshake_timeout {
+        if cx.now.since(attempt.first_at) >= config.handshake_timeout {
             return Effect::Remove(ExitReason::ConnectionLost);
         }
-        let doubled = 2_u32.saturating_pow(number - 1);
+        let doubled = 2_u32.saturating_pow(attempt.number - 1);
         let delay = config.reconnect_min.saturating_mul(doubled);
         let at = cx.now + cx.jitter(delay.min(config.reconnect_max));
         cx.deadlines.set(Timer::Reconnect(self.peer), at);
         self.outgoing = Outgoing::Retrying {
             failed: link.connection,
-            attempt: number,
+            attempt,
         };
         Effect::Nothing
     }
 
     pub(super) fn retry(&mut self, node: &Node, cx: &mut Context) -> Effect {
-        let (failed, attempt) = match core::mem::take(&mut self.outgoing) {
+        let (failed, mut attempt) = match core::mem::take(&mut self.outgoing) {
             Outgoing::Retrying { failed, attempt } => (failed, attempt),
             other => {
                 self.outgoing = other;
                 return Effect::Nothing;
             }
         };
-        let Some(endpoint) = endpoint_for_retry(self.peer, attempt, node) else {
+        let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
             return Effect::Remove(ExitReason::ConnectionLost);
         };
         let mut connection: C = new_connection(node);
         connection.take_unsent(failed);
-        self.connect(connection, endpoint, attempt + 1, node, cx);
+        attempt.endpoint = endpoint;
+        attempt.number += 1;
+        self.connect(connection, attempt, node, cx);
         Effect::Nothing
     }
 }

@@ -12,15 +12,23 @@ use crate::{config::Limits, error::Fault};
 ///
 /// There is no handshake: an accepted one is open from the start, another once it is connected.
 /// Sizes are those that messages have as bytes, so that limits mean the same as with
-/// [`Link`](super::Link). An idle one takes four words, for a simulation has millions of them.
+/// [`Link`](super::Link). An idle one takes three words, for a simulation has millions of them.
 #[derive(Debug)]
-pub struct MessageLink {
-    /// What came last and has not been looked at.
-    received: Option<Box<LinkEvent<Message>>>,
-    /// What waits to be sent; gone when nothing does.
-    unsent: Option<Box<Unsent>>,
-    written: u64,
-    is_open: bool,
+pub struct MessageLink(End);
+
+/// In ZRE, messages go from the connecting to the accepting end only.
+#[derive(Debug)]
+enum End {
+    Accepting {
+        /// What came last and has not been looked at.
+        received: Option<Box<LinkEvent<Message>>>,
+    },
+    Connecting {
+        is_open: bool,
+        /// What waits to be sent; gone when nothing does.
+        unsent: Option<Box<Unsent>>,
+        written: u64,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -34,12 +42,8 @@ impl MessageLink {
     /// One that came in from the node that `peer` names.
     pub(crate) fn accepted(peer: RoutingId) -> Self {
         let peer = Some(peer);
-        Self {
-            received: Some(Box::new(LinkEvent::Open { peer })),
-            unsent: None,
-            written: 0,
-            is_open: true,
-        }
+        let received = Some(Box::new(LinkEvent::Open { peer }));
+        Self(End::Accepting { received })
     }
 
     /// The bytes that a message takes on the wire, with the heads of its frames.
@@ -50,20 +54,37 @@ impl MessageLink {
         FRAME_HEAD + message.header_len() + content
     }
 
-    /// A message came. The one before it has been taken.
+    /// A message came. The one before it has been taken. None comes where we connected.
     pub(crate) fn handle_message(&mut self, message: Message) {
-        self.received = Some(Box::new(LinkEvent::Message(message)));
+        if let End::Accepting { received } = &mut self.0 {
+            *received = Some(Box::new(LinkEvent::Message(message)));
+        }
     }
 
     /// Takes the next message to send, if the connection is open.
     pub(crate) fn next_message(&mut self) -> Option<Message> {
-        let unsent = self.unsent.as_deref_mut().filter(|_| self.is_open)?;
-        let message = unsent.messages.pop_front()?;
+        let End::Connecting {
+            is_open: true,
+            unsent,
+            written,
+        } = &mut self.0
+        else {
+            return None;
+        };
+        let waiting = unsent.as_deref_mut()?;
+        let message = waiting.messages.pop_front()?;
         let size = Self::wire_size(&message);
-        unsent.size -= size;
-        self.written += size as u64;
-        self.unsent.take_if(|unsent| unsent.messages.is_empty());
+        waiting.size -= size;
+        *written += size as u64;
+        unsent.take_if(|unsent| unsent.messages.is_empty());
         Some(message)
+    }
+
+    fn unsent(&self) -> Option<&Unsent> {
+        match &self.0 {
+            End::Accepting { .. } => None,
+            End::Connecting { unsent, .. } => unsent.as_deref(),
+        }
     }
 }
 
@@ -71,39 +92,50 @@ impl Connection for MessageLink {
     type Memory = ();
 
     fn connecting(_: RoutingId, _: &Limits) -> Self {
-        Self {
-            received: None,
+        Self(End::Connecting {
+            is_open: false,
             unsent: None,
             written: 0,
-            is_open: false,
-        }
+        })
     }
 
     fn handle_connected(&mut self) -> bool {
-        self.is_open = true;
+        if let End::Connecting { is_open, .. } = &mut self.0 {
+            *is_open = true;
+        }
         true
     }
 
     fn receive(&mut self, _: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
-        Ok(self.received.take().map(|event| *event))
+        Ok(match &mut self.0 {
+            End::Accepting { received } => received.take().map(|event| *event),
+            End::Connecting { .. } => None,
+        })
     }
 
     fn send(&mut self, message: Message, (): &mut ()) {
-        let unsent = self.unsent.get_or_insert_default();
-        unsent.size += Self::wire_size(&message);
-        unsent.messages.push_back(message);
+        // An accepted connection is never sent to.
+        if let End::Connecting { unsent, .. } = &mut self.0 {
+            let unsent = unsent.get_or_insert_default();
+            unsent.size += Self::wire_size(&message);
+            unsent.messages.push_back(message);
+        }
     }
 
     fn queued(&self) -> usize {
-        self.unsent.as_ref().map_or(0, |unsent| unsent.size)
+        self.unsent().map_or(0, |unsent| unsent.size)
     }
 
     fn has_output(&self) -> bool {
-        self.is_open && self.unsent.is_some()
+        let is_open = matches!(self.0, End::Connecting { is_open: true, .. });
+        is_open && self.unsent().is_some()
     }
 
     fn written(&self) -> u64 {
-        self.written
+        match self.0 {
+            End::Accepting { .. } => 0,
+            End::Connecting { written, .. } => written,
+        }
     }
 
     fn unfinished(&self) -> usize {
@@ -111,7 +143,15 @@ impl Connection for MessageLink {
     }
 
     fn take_unsent(&mut self, failed: Self) {
-        self.unsent = failed.unsent;
+        if let (
+            End::Connecting { unsent, .. },
+            End::Connecting {
+                unsent: of_failed, ..
+            },
+        ) = (&mut self.0, failed.0)
+        {
+            *unsent = of_failed;
+        }
     }
 
     fn release_memory(&mut self) {}
@@ -137,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_takes_four_words() {
-        assert!(size_of::<MessageLink>() <= 4 * size_of::<u64>());
+    fn an_idle_connection_takes_three_words() {
+        assert!(size_of::<MessageLink>() <= 3 * size_of::<u64>());
         let mut link = connecting();
         link.handle_connected();
         link.send(whisper(1, "x"), &mut ());
         link.next_message();
-        assert!(link.unsent.is_none());
+        assert!(link.unsent().is_none());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often TCP tries to connect.
-const CONNECT_ATTEMPTS: u32 = 7;
+const CONNECT_ATTEMPTS: u8 = 7;
 
 impl World {
     pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
@@ -25,7 +25,7 @@ impl World {
         self.processes[process].metrics.connections += 1;
         self.processes[process]
             .wires
-            .insert(link, (wire, Side::Opener));
+            .insert(link, wire, Side::Opener);
         let host = to
             .to_socket_addr()
             .and_then(|to| self.network.host_at(to.ip()));
@@ -70,8 +70,8 @@ impl World {
         }
         let wire_port = wire.port;
         let (opener, taker) = (
-            wire.end(Side::Opener).process,
-            wire.end(Side::Taker).process,
+            wire.end(Side::Opener).process(),
+            wire.end(Side::Taker).process(),
         );
         let (from, to) = (self.processes[opener].host, self.processes[taker].host);
         let (there, back) = (
@@ -108,8 +108,8 @@ impl World {
             return;
         };
         let (opener, taker) = (
-            wire.end(Side::Opener).process,
-            wire.end(Side::Taker).process,
+            wire.end(Side::Opener).process(),
+            wire.end(Side::Taker).process(),
         );
         let remote = IpAddr::from(self.network.hosts[self.processes[opener].host].address);
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
@@ -121,7 +121,7 @@ impl World {
         let link = process
             .machine
             .handle_accepted((remote, port).into(), from, now);
-        process.wires.insert(link, (index, Side::Taker));
+        process.wires.insert(link, index, Side::Taker);
         if let Some(wire) = &mut self.wires[index] {
             let end = wire.end_mut(Side::Taker);
             end.link = Some(link);
@@ -136,7 +136,7 @@ impl World {
             return;
         };
         end.connected = true;
-        let (process, link) = (end.process, end.link);
+        let (process, link) = (end.process(), end.link);
         if let Some(link) = link.filter(|_| self.is_running(process)) {
             let now = self.local(process);
             self.trace
@@ -152,10 +152,10 @@ impl World {
             return;
         };
         let end = wire.end(Side::Opener);
-        let (process, link) = (end.process, end.link.filter(|_| !end.closed));
+        let (process, link) = (end.process(), end.link.filter(|_| !end.closed));
         if let Some(link) = link.filter(|_| self.is_running(process)) {
             let now = self.local(process);
-            self.processes[process].wires.remove(&link);
+            self.processes[process].wires.remove(link);
             self.trace
                 .note(self.now, process, Note::Refused { wire: index, why });
             self.processes[process]
@@ -175,9 +175,9 @@ impl World {
             return;
         };
         let far = wire.end(side.other());
-        let (to, mut unread, far_is_closed) = (far.process, far.unread, far.closed);
+        let (to, mut unread, far_is_closed) = (far.process(), far.unread(), far.closed);
         let end = wire.end_mut(side);
-        let (process, Some(link)) = (end.process, end.link) else {
+        let (process, Some(link)) = (end.process(), end.link) else {
             return;
         };
         if end.closed || !end.connected || !self.is_awake(process) {
@@ -225,8 +225,8 @@ impl World {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let sender = self.processes[wire.end(to.other()).process].host;
-        let receiver = self.processes[wire.end(to).process].host;
+        let sender = self.processes[wire.end(to.other()).process()].host;
+        let receiver = self.processes[wire.end(to).process()].host;
         let at = self
             .network
             .stream(sender, receiver, payload.size(), self.now);
@@ -240,12 +240,11 @@ impl World {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let (process, sender) = (wire.end(side).process, wire.end(side.other()).process);
+        let (process, sender) = (wire.end(side).process(), wire.end(side.other()).process());
         let (from, to) = (self.processes[sender].host, self.processes[process].host);
         let end = wire.end_mut(side);
         if !self.network.carries(from, to) {
-            let again = now + Network::retry_delay(end.failures);
-            end.failures += 1;
+            let again = now + Network::retry_delay(end.fail());
             return self.schedule.put(again, SimEvent::Arrival(index, side));
         }
         if end.closed {
@@ -278,7 +277,7 @@ impl World {
             };
             self.trace.note(self.now, process, note);
             if let Payload::End(why) = payload {
-                self.processes[process].wires.remove(&link);
+                self.processes[process].wires.remove(link);
                 self.close_end(index, side, "connection closed");
                 self.processes[process]
                     .machine
@@ -286,13 +285,9 @@ impl World {
                 self.drain(process);
                 return;
             }
-            let size = payload.size();
             let left = self.processes[process].machine.read(link, payload, now);
-            if let Some(end) = self.end(index, side) {
-                end.unread -= size - left.as_ref().map_or(0, Payload::size);
-                if let Some(left) = left {
-                    end.arrived.push_front(left);
-                }
+            if let (Some(left), Some(end)) = (left, self.end(index, side)) {
+                end.put_back(left);
             }
             self.drain(process);
         }
@@ -307,8 +302,8 @@ impl World {
         side: Side,
     ) -> Option<(ProcessIndex, LinkId, Payload)> {
         let end = self.end(index, side)?;
-        let (process, link) = (end.process, end.link?);
-        if end.closed || end.stalled || end.arrived.is_empty() {
+        let (process, link) = (end.process(), end.link?);
+        if end.closed || end.stalled || !end.has_arrived() {
             return None;
         }
         if !self.is_awake(process) || self.processes[process].machine.is_congested() {
@@ -323,7 +318,7 @@ impl World {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let (reader, writer) = (wire.end(side).process, wire.end(side.other()).process);
+        let (reader, writer) = (wire.end(side).process(), wire.end(side.other()).process());
         if !std::mem::take(&mut wire.end_mut(side.other()).wants) {
             return;
         }
@@ -335,7 +330,7 @@ impl World {
 
     /// Reads on everywhere, after a congestion or a freeze.
     pub(crate) fn resume(&mut self, process: ProcessIndex) {
-        let ends: Vec<_> = self.processes[process].wires.values().copied().collect();
+        let ends: Vec<_> = self.processes[process].wires.iter().collect();
         for (wire, side) in ends {
             self.read(wire, side);
             self.write(wire, side);
@@ -371,7 +366,7 @@ impl World {
 impl World {
     /// The connections that one host's processes opened to another's.
     fn wires_between(&self, from: HostIndex, to: HostIndex) -> Vec<WireIndex> {
-        let host = |wire: &Wire, side| self.processes[wire.end(side).process].host;
+        let host = |wire: &Wire, side| self.processes[wire.end(side).process()].host;
         let is_between =
             |wire: &Wire| (host(wire, Side::Opener), host(wire, Side::Taker)) == (from, to);
         let wires = self.wires.iter().enumerate();
@@ -399,9 +394,7 @@ impl World {
         for wire in self.wires_between(from, to) {
             for side in Side::BOTH {
                 if let Some(end) = self.end(wire, side).filter(|end| !end.closed && !end.ended) {
-                    end.discard();
-                    end.ended = true;
-                    end.arrived.push_back(Payload::End("connection reset"));
+                    end.break_off("connection reset");
                 }
             }
             for side in Side::BOTH {
