@@ -1,4 +1,4 @@
-//! The time that encoding and decoding takes.
+//! The time that encoding and decoding take.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
@@ -59,17 +59,17 @@ fn decode(criterion: &mut Criterion) {
             );
         });
     }
-    let octets = beacon();
+    let bytes = beacon();
     group.bench_function("beacon", |bencher| {
-        bencher.iter(|| Beacon::decode(black_box(&octets)));
+        bencher.iter(|| Beacon::decode(black_box(&bytes)));
     });
-    let octets = [1, 200];
+    let bytes = [1, 200];
     group.bench_function("frame header", |bencher| {
-        bencher.iter(|| FrameHeader::decode(black_box(&octets)));
+        bencher.iter(|| FrameHeader::decode(black_box(&bytes)));
     });
-    let octets = Greeting::new(Mechanism::NULL, false).encode();
+    let bytes = Greeting::new(Mechanism::NULL, false).encode();
     group.bench_function("greeting", |bencher| {
-        bencher.iter(|| Greeting::decode(black_box(&octets)));
+        bencher.iter(|| Greeting::decode(black_box(&bytes)));
     });
 }
 

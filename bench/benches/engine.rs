@@ -1,5 +1,4 @@
-//! The time that the core takes, from the command to the bytes, from the bytes to the event, and
-//! for beacons.
+//! The time that the core needs from a command to bytes, from bytes to an event, and for beacons.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
@@ -21,17 +20,17 @@ fn content(size: usize) -> Content {
     Bytes::from(vec![1; size]).into()
 }
 
-/// Bytes that are read must be new, as messages are numbered: the other engine writes them, and
-/// that is not timed.
+/// Messages are numbered, so each read needs new bytes. The other engine writes them; that is not
+/// timed.
 fn read(bencher: &mut Bencher<'_>, size: usize) {
     let (mut couple, content) = (Couple::new(), content(size));
     bencher.iter_custom(|batches| {
         let mut time = Duration::ZERO;
         for _ in 0..batches {
             couple.whisper(BATCH, &content);
-            let octets = couple.written();
+            let bytes = couple.written();
             let begun = Instant::now();
-            black_box(couple.read(black_box(&octets)));
+            black_box(couple.read(black_box(&bytes)));
             time += begun.elapsed();
         }
         time
@@ -46,8 +45,8 @@ fn write(bencher: &mut Bencher<'_>, size: usize) {
             let begun = Instant::now();
             black_box(couple.whisper(BATCH, black_box(&content)));
             time += begun.elapsed();
-            let octets = couple.written();
-            couple.read(&octets);
+            let bytes = couple.written();
+            couple.read(&bytes);
         }
         time
     });
@@ -55,8 +54,8 @@ fn write(bencher: &mut Bencher<'_>, size: usize) {
 
 fn engine(criterion: &mut Criterion) {
     for (name, bench) in [
-        ("command to octets", write as fn(&mut Bencher<'_>, usize)),
-        ("octets to event", read),
+        ("command to bytes", write as fn(&mut Bencher<'_>, usize)),
+        ("bytes to event", read),
     ] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(64));

@@ -1,5 +1,5 @@
-//! How many instructions the hot paths take, counted by valgrind: the same on every run, so that a
-//! small change shows.
+//! The number of instructions that the hot paths take, counted by valgrind. It is the same in every
+//! run, so small changes are visible.
 //!
 //! `zre-bench-instructions` compares the counts with those in `baseline.json`.
 
@@ -26,18 +26,18 @@ fn encoded(name: &str) -> Encoded {
 
 fn sending(size: usize) -> (Couple, Content) {
     let (mut couple, content) = (Couple::new(), Bytes::from(vec![1; size]).into());
-    // What is needed once is there then.
+    // Memory that is allocated only once is there afterwards.
     couple.whisper(BATCH, &content);
-    let octets = couple.written();
-    couple.read(&octets);
+    let bytes = couple.written();
+    couple.read(&bytes);
     (couple, content)
 }
 
 fn reading(size: usize) -> (Couple, Bytes) {
     let (mut couple, content) = sending(size);
     couple.whisper(BATCH, &content);
-    let octets = couple.written();
-    (couple, octets)
+    let bytes = couple.written();
+    (couple, bytes)
 }
 
 #[library_benchmark]
@@ -63,26 +63,26 @@ fn decode(encoded: Encoded) -> Result<Message, MessageError> {
 
 #[library_benchmark]
 #[bench::version_1(work::beacon())]
-fn decode_beacon(octets: Bytes) -> (Result<Beacon, BeaconError>, Bytes) {
-    (Beacon::decode(black_box(&octets)), octets)
+fn decode_beacon(bytes: Bytes) -> (Result<Beacon, BeaconError>, Bytes) {
+    (Beacon::decode(black_box(&bytes)), bytes)
 }
 
 #[library_benchmark]
 #[bench::of_16(sending(16))]
 #[bench::of_1024(sending(1 << 10))]
 #[bench::of_65536(sending(64 << 10))]
-fn whispers_to_octets((mut couple, content): (Couple, Content)) -> (Couple, Content, usize) {
-    let octets = couple.whisper(BATCH, black_box(&content));
-    (couple, content, octets)
+fn whispers_to_bytes((mut couple, content): (Couple, Content)) -> (Couple, Content, usize) {
+    let bytes = couple.whisper(BATCH, black_box(&content));
+    (couple, content, bytes)
 }
 
 #[library_benchmark]
 #[bench::of_16(reading(16))]
 #[bench::of_1024(reading(1 << 10))]
 #[bench::of_65536(reading(64 << 10))]
-fn octets_to_whispers((mut couple, octets): (Couple, Bytes)) -> (Couple, Bytes, usize) {
-    let messages = couple.read(black_box(&octets));
-    (couple, octets, messages)
+fn bytes_to_whispers((mut couple, bytes): (Couple, Bytes)) -> (Couple, Bytes, usize) {
+    let messages = couple.read(black_box(&bytes));
+    (couple, bytes, messages)
 }
 
 #[library_benchmark]
@@ -95,6 +95,6 @@ fn beacons(mut watcher: Watcher) -> Watcher {
 library_benchmark_group!(name = codecs, benchmarks = [encode, decode, decode_beacon]);
 library_benchmark_group!(
     name = engine,
-    benchmarks = [whispers_to_octets, octets_to_whispers, beacons]
+    benchmarks = [whispers_to_bytes, bytes_to_whispers, beacons]
 );
 main!(library_benchmark_groups = codecs, engine);

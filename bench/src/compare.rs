@@ -14,12 +14,12 @@ use crate::{
     results::{Experiment, Results},
 };
 
-/// Measures everything, and says on standard error how far it is. What fails is noted, and the rest
-/// goes on.
+/// Measures everything, and shows its progress on standard error. If a measurement fails, that is
+/// noted and the others go on.
 ///
 /// # Errors
 ///
-/// When the programs are not there.
+/// If the programs of the measurements are missing.
 pub fn run(steps: &[Step]) -> Result<Results, Failure> {
     let program = env::current_exe()?;
     let is_counting = |step: &Step| matches!(step.experiment, Experiment::Allocations { .. });
@@ -61,8 +61,8 @@ fn measure(program: &Path, experiment: Experiment, job: &Job) -> Result<Figures,
     match (experiment, job.task) {
         (Experiment::RoundTrip { awake: true, .. }, _) => {
             let spinners = Spinners::start(program, job.warm_up + job.time * 2)?;
-            // The system puts the two ends on one core or on two as it likes, and for everybody
-            // that makes more of a difference than all that they do.
+            // The system places the two ends on one core or on two. That makes a larger difference
+            // than all the work that is compared, so all run on one core.
             let job = Job {
                 core: Some(0),
                 ..job.clone()
@@ -78,7 +78,7 @@ fn measure(program: &Path, experiment: Experiment, job: &Job) -> Result<Figures,
     }
 }
 
-/// The receiver's rate, and what both sides spent for a message.
+/// The receiver's rate, and the time that each side spent per message.
 fn one_way(Outcome { server, client }: Outcome) -> Result<Figures, Failure> {
     let (received, sent) = (server.get("count"), client.get("count"));
     if received != sent {
@@ -97,7 +97,8 @@ fn one_way(Outcome { server, client }: Outcome) -> Result<Figures, Failure> {
     Ok(figures)
 }
 
-/// The program that counts allocations stands beside this one. Cargo builds it only when asked.
+/// The path of the program that counts allocations, in the directory of this one. Cargo builds it
+/// only when asked to.
 fn counting_program(program: &Path) -> Result<PathBuf, Failure> {
     let name = "zre-bench-allocations";
     let counting = program.with_file_name(name);
@@ -121,7 +122,7 @@ fn counting_program(program: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Whom a system is compared with in an experiment.
+/// The system that another one is compared with in an experiment.
 pub fn rival(experiment: Experiment) -> Option<System> {
     match experiment {
         Experiment::RoundTrip { .. } => Some(System::Tcp),

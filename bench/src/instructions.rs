@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// Counts that were found good, and what they were made with.
+/// Counts to compare with, and what they were measured with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// The compiler's version, as it says it.
+    /// The compiler's version, in its own words.
     pub compiler: String,
     /// The processor's architecture.
     pub architecture: String,
@@ -26,12 +26,12 @@ pub struct Baseline {
     pub instructions: BTreeMap<String, u64>,
 }
 
-/// How counts stand to a baseline.
+/// How counts compare with a baseline.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// A line for each bench.
     pub table: String,
-    /// The benches that take more, or that are not in both.
+    /// The benches whose count has grown too much, or that are missing in one of the two.
     pub bad: Vec<String>,
 }
 
@@ -40,27 +40,27 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// When there is none, or it is not one.
+    /// If the file cannot be read or is not a baseline.
     pub fn read(file: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(file)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Writes it for people to read the difference.
+    /// Writes the baseline, one count per line, so that a difference is easy to read.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, file: &Path) -> Result<(), Failure> {
         Ok(fs::write(file, serde_json::to_string_pretty(self)? + "\n")?)
     }
 
-    /// Counts now.
+    /// Runs the benches and counts.
     ///
     /// # Errors
     ///
-    /// When the benches cannot be run.
+    /// If the benches cannot be run.
     pub fn count() -> Result<Self, Failure> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let output = Command::new(cargo)
@@ -78,12 +78,12 @@ impl Baseline {
         })
     }
 
-    /// Whether counts of the other say anything about this one.
+    /// Whether the counts of the two can be compared.
     pub fn is_comparable(&self, other: &Self) -> bool {
         (&self.compiler, &self.architecture) == (&other.compiler, &other.architecture)
     }
 
-    /// How new counts stand to these; they may be higher by so many percent.
+    /// Compares new counts with these. They may be higher by this many percent.
     pub fn judge(&self, new: &Self, tolerance: f64) -> Verdict {
         let (mut table, mut bad) = (String::new(), Vec::new());
         let names = self.instructions.keys().chain(new.instructions.keys());
@@ -101,7 +101,7 @@ impl Baseline {
                 continue;
             };
             let change = percent(*before, *now);
-            // Not for a digit that no machine can hold.
+            // Do not fail for a difference that no machine reproduces.
             let is_bad = change > tolerance + 1e-9;
             let word = if is_bad { "  TOO MANY" } else { "" };
             let _ = writeln!(
@@ -121,7 +121,7 @@ fn percent(before: u64, now: u64) -> f64 {
     (now as f64 / before.max(1) as f64 - 1.0) * 100.0
 }
 
-/// What is missing for counting, if anything is.
+/// The program that is missing for counting, if one is.
 pub fn missing() -> Option<&'static str> {
     let is_there = |program: &str| {
         let paths = env::var_os("PATH").unwrap_or_default();
@@ -138,7 +138,7 @@ fn compiler() -> Result<String, Failure> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Reads gungraun's lines, one for each bench.
+/// Reads the output of gungraun, which has one line for each bench.
 fn instructions(lines: &str) -> Result<BTreeMap<String, u64>, Failure> {
     let summaries = lines.lines().filter(|line| line.starts_with('{'));
     let counts: BTreeMap<_, _> = summaries.map(count_of).collect::<Result<_, _>>()?;

@@ -59,12 +59,12 @@ impl fmt::Display for System {
     }
 }
 
-/// Which of the two processes.
+/// One of the two processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Side {
-    /// Is there first, and answers.
+    /// Starts first, and answers.
     Server,
-    /// Begins.
+    /// Starts second, and begins the conversation.
     Client,
 }
 
@@ -90,11 +90,11 @@ pub enum Task {
         /// How many nodes.
         nodes: usize,
     },
-    /// Keeps its core awake with the least priority.
+    /// Keeps its core awake, at the lowest priority.
     Spin,
 }
 
-/// Everything that a process has to know.
+/// Everything that a process needs to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// What carries the messages.
@@ -111,11 +111,11 @@ pub struct Job {
     pub time: Duration,
     /// How long to send before anything is measured.
     pub warm_up: Duration,
-    /// The one core that it may use; any if `None`.
+    /// The only core that it may use; any core if `None`.
     pub core: Option<usize>,
     /// The discovery port, for nodes.
     pub port: u16,
-    /// Where the server is, for those that are not nodes.
+    /// The server's address, for systems that are not nodes.
     pub address: String,
 }
 
@@ -126,14 +126,14 @@ pub type Figures = BTreeMap<String, f64>;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Line {
-    /// The client can begin, and finds the server there.
+    /// The client can begin. The server is at this address.
     Ready(String),
-    /// All is done.
+    /// The job is done.
     Figures(Figures),
 }
 
 impl Line {
-    /// Prints it now, for the process that started this one.
+    /// Prints the line at once, for the process that started this one.
     pub fn print(&self) -> Result<(), crate::Failure> {
         use std::io::Write as _;
         let mut output = std::io::stdout().lock();

@@ -1,8 +1,8 @@
 //! Measures ZRE nodes against bare TCP and libzmq, and says which targets they meet.
 //!
-//! The program starts itself again for each end of each measurement, so that two processes talk to
-//! each other over loopback and begin alike. [`compare`](compare::run) is the side that starts them
-//! and reads their figures; [`ends`] is what they do.
+//! The program starts itself for each end of each measurement, so that two new processes talk to
+//! each other over loopback. [`compare`](compare::run) starts them and reads their figures;
+//! [`ends`] is what they do.
 
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
@@ -21,5 +21,5 @@ pub mod results;
 pub mod targets;
 pub mod work;
 
-/// Why something could not be measured.
+/// Why a measurement failed.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Where and with what was measured.
+//! The machine and the software that figures were measured with.
 
 use std::{fs, process::Command, thread};
 
@@ -15,14 +15,14 @@ pub struct Machine {
     pub memory_mib: u64,
     /// The kernel's release.
     pub kernel: String,
-    /// The compiler, as far as it can be asked.
+    /// The compiler, if it can be found.
     pub compiler: String,
     /// libzmq's version.
     pub libzmq: String,
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn this() -> Self {
         let unknown = || "unknown".to_owned();
         let (major, minor, patch) = zmq::version();

@@ -15,7 +15,7 @@ use crate::{
     job::{Figures, Job, Line, Side, System, Task},
 };
 
-/// How long a process may take beyond the time that it shall measure.
+/// How much longer a process may take than the time that it measures.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The figures of both sides.
@@ -31,7 +31,7 @@ pub struct Outcome {
 ///
 /// # Errors
 ///
-/// When one of them fails, or does not end.
+/// If one of them fails or does not end.
 pub fn run(program: &Path, job: &Job) -> Result<Outcome, Failure> {
     let port = free_port()?;
     let mut job = Job {
@@ -44,7 +44,7 @@ pub fn run(program: &Path, job: &Job) -> Result<Outcome, Failure> {
     job.address = server.ready(deadline)?;
     job.side = Side::Client;
     let mut client = End::start(program, &job)?;
-    // The server's end is the more telling one if it fails.
+    // If both fail, the server's error says more.
     let counted = server.figures(deadline);
     let client = client.figures(deadline);
     Ok(Outcome {
@@ -53,11 +53,11 @@ pub fn run(program: &Path, job: &Job) -> Result<Outcome, Failure> {
     })
 }
 
-/// Runs what needs one process.
+/// Runs a measurement that needs only one process.
 ///
 /// # Errors
 ///
-/// When it fails, or does not end.
+/// If it fails or does not end.
 pub fn run_alone(program: &Path, job: &Job) -> Result<Figures, Failure> {
     let job = Job {
         port: free_port()?,
@@ -67,7 +67,7 @@ pub fn run_alone(program: &Path, job: &Job) -> Result<Figures, Failure> {
     End::start(program, &job)?.figures(deadline)
 }
 
-/// Processes that keep all cores awake, until this is dropped.
+/// Processes that keep all cores awake until this is dropped.
 #[derive(Debug)]
 pub struct Spinners {
     _ends: Vec<End>,
@@ -78,7 +78,7 @@ impl Spinners {
     ///
     /// # Errors
     ///
-    /// When one cannot be started.
+    /// If one cannot be started.
     pub fn start(program: &Path, time: Duration) -> Result<Self, Failure> {
         let cores = thread::available_parallelism()?.get();
         let mut ends = Vec::new();
@@ -108,7 +108,7 @@ impl Spinners {
 struct End {
     process: Child,
     lines: Receiver<String>,
-    /// Closed when this process ends, however it does.
+    /// It is closed when this process ends, for whatever reason. Then the child ends, too.
     _input: Option<ChildStdin>,
 }
 
@@ -163,13 +163,13 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        // Fails only if it has ended already.
+        // It fails only if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// A discovery port that nobody has, so that measurements do not hear of each other.
+/// A free discovery port, so that the nodes of different measurements do not meet.
 fn free_port() -> Result<u16, Failure> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     Ok(socket.local_addr()?.port())

@@ -13,11 +13,11 @@ use crate::{
 /// What to measure.
 #[derive(Debug, Clone, Args)]
 pub struct Plan {
-    /// A short run, to see that everything works and where it stands about
+    /// A short run, with rough figures
     #[arg(long)]
     pub quick: bool,
 
-    /// Measure only these systems, with what they are compared to
+    /// Measure only these systems, and those that they are compared with
     #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_enum)]
     pub systems: Vec<System>,
 
@@ -56,13 +56,13 @@ pub enum Part {
 /// One experiment of the plan.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What it is.
+    /// What is measured.
     pub experiment: Experiment,
-    /// Who takes part, in their order within a round.
+    /// The systems that take part, in their order within a round.
     pub systems: Vec<System>,
-    /// How often.
+    /// How many rounds there are.
     pub rounds: u32,
-    /// What the processes are told, but for the system, the side and the addresses.
+    /// The job of the processes, without system, side and addresses.
     pub job: Job,
 }
 
@@ -73,7 +73,7 @@ impl Plan {
         for awake in [false, true] {
             let part = if awake { Part::Awake } else { Part::Idle };
             for size in self.sizes(part, &[16, 1 << 10, 64 << 10]) {
-                // Without the machine's own sleep, only what is compared has to be seen.
+                // The cores do not sleep here, so fewer figures are needed.
                 if awake && size != 16 && self.sizes.is_empty() {
                     continue;
                 }
@@ -129,7 +129,7 @@ impl Plan {
         Step {
             experiment,
             systems: self.systems(experiment),
-            // These hardly differ from round to round, and take long.
+            // The figures hardly differ from round to round, and a round takes long.
             rounds: match task {
                 Task::IdlePeers { .. } | Task::Crowd { .. } => rounds.div_ceil(3),
                 _ => rounds,
@@ -162,7 +162,7 @@ impl Plan {
     }
 }
 
-/// As many messages as take about half a second.
+/// The number of messages that takes about half a second.
 fn messages(size: usize) -> usize {
     match size {
         ..=256 => 500_000,
@@ -174,6 +174,6 @@ fn messages(size: usize) -> usize {
 fn size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size @ 1..=16_777_216) => Ok(size),
-        _ => Err("expected a number of octets from 1 to 16777216".to_owned()),
+        _ => Err("expected a number of bytes from 1 to 16777216".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The medians as a picture.
+//! Draws the medians.
 
 use std::{fs, ops::Range, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     Failure,
     job::System,
     machine::Machine,
-    results::{Experiment, Results, count, mib, octets},
+    results::{Experiment, Results, bytes, count, mib},
 };
 
 const WIDTH: f64 = 1100.0;
@@ -23,7 +23,7 @@ const GRID: &str = "#e0e0e0";
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn draw(file: &Path, machine: &Machine, results: &Results) -> Result<(), Failure> {
     let title = format!(
         "{}, {} cores, Linux {}",
@@ -59,7 +59,8 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-/// One line for each system that has figures; they are multiplied with what belongs to the size.
+/// Makes one line for each system that has figures. A factor that depends on the size converts
+/// them.
 fn lines(
     results: &Results,
     figure: impl Fn(usize) -> (Experiment, &'static str, f64),
@@ -96,7 +97,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// In the half of the picture that begins at `left`.
+    /// Makes a chart in the half of the picture that begins at `left`.
     fn new(left: f64, caption: &'static str) -> Self {
         Self {
             caption,
@@ -142,7 +143,8 @@ impl Axis {
         from + (to - from) * (scaled(figure) - start) / (end - start)
     }
 
-    /// Multiples of a round step, or powers of `base`, with `parts` of each if there are few.
+    /// The ticks: multiples of a round step, or powers of `base`, with `parts` of each if there are
+    /// few.
     fn ticks(&self, base: f64, parts: &[f64]) -> Vec<f64> {
         let Range { start, end } = self.figures;
         if !self.is_logarithmic {
@@ -164,7 +166,7 @@ impl Axis {
     }
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not below this.
+/// The smallest of 1, 2 and 5 times a power of ten that is not less than this.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     let found = [1.0, 2.0, 5.0]
@@ -201,14 +203,14 @@ fn chart(
     group
 }
 
-/// The axes, with figures beside them.
+/// Draws the axes with their figures.
 fn grid(frame: &Frame, x: &Axis, y: &Axis) -> Group {
     let mut group = Group::new();
     for size in x.ticks(4.0, &[1.0, 2.0]) {
         let place = x.place(size);
         group.append(stroke((place, frame.top), (place, frame.bottom), GRID, 1.0));
         let below = (place, frame.bottom + 20.0);
-        group.append(text(&octets(whole(size)), below, 12, "middle"));
+        group.append(text(&bytes(whole(size)), below, 12, "middle"));
     }
     for value in y.ticks(10.0, &[1.0, 2.0, 5.0]) {
         let place = y.place(value);
@@ -246,7 +248,7 @@ fn line_with_dots(line: &Line, x: &Axis, y: &Axis) -> Group {
     group
 }
 
-/// The names of the systems, in the lower right corner.
+/// Draws the names of the systems, in the lower right corner.
 fn legend(frame: &Frame, lines: &[Line]) -> Group {
     const ROW: f64 = 17.0;
     let height = ROW * count(lines.len()) + 8.0;
@@ -293,7 +295,7 @@ fn tenths(place: f64) -> String {
     format!("{place:.1}")
 }
 
-/// From a bit less than the least to a bit more than the greatest.
+/// The range from a bit less than the smallest value to a bit more than the largest.
 fn range(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     let bounds = |range: Option<Range<f64>>, value: f64| match range {
         None => Some(value..value),

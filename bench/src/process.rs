@@ -1,4 +1,4 @@
-//! What the system knows about this process.
+//! What the system says about this process.
 
 use std::{fs, io, time::Duration};
 
@@ -13,7 +13,7 @@ pub fn cpu_time() -> Duration {
     Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_nanos(nanos)
 }
 
-/// The memory of this process that is resident now, in bytes, without what it shares with files.
+/// The resident memory of this process in bytes, without pages that are shared with files.
 pub fn resident() -> Result<f64, Failure> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status

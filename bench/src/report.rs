@@ -12,10 +12,10 @@ use crate::{
     targets::{self, Bound},
 };
 
-/// A column: its head, the figure, and what it is multiplied with.
+/// A column: its head, the figure, and a factor for the figure.
 type Column = (&'static str, &'static str, f64);
 
-/// Everything as text.
+/// The whole report as text.
 pub fn text(machine: &Machine, results: &Results) -> String {
     let mut text = describe(machine);
     for experiment in results.experiments() {
@@ -61,14 +61,14 @@ fn columns(experiment: Experiment) -> Vec<Column> {
             ("shout CPU us", "shout_cpu_us", 1.0),
             ("ratio", "ratio", 1.0),
         ],
-        Experiment::IdlePeer => vec![("KiB", "octets", 1.0 / 1024.0)],
+        Experiment::IdlePeer => vec![("KiB", "bytes", 1.0 / 1024.0)],
         Experiment::Crowd => vec![
             ("started s", "start_seconds", 1.0),
             ("settled s", "settled_seconds", 1.0),
             ("descriptors", "descriptors", 1.0),
             ("more a node", "more_descriptors", 1.0),
             ("idle CPU %", "idle_cpu_percent", 1.0),
-            ("KiB a peer", "octets_per_peer", 1.0 / 1024.0),
+            ("KiB a peer", "bytes_per_peer", 1.0 / 1024.0),
         ],
         Experiment::Allocations { .. } => vec![
             ("sender", "sender_allocations", 1.0),
@@ -77,8 +77,8 @@ fn columns(experiment: Experiment) -> Vec<Column> {
     }
 }
 
-/// The medians of one experiment; those of the first column and of p99 also as multiples of the
-/// rival's.
+/// The medians of one experiment. Those of the first column and of p99 are also shown as multiples
+/// of the rival's.
 fn table(results: &Results, experiment: Experiment) -> String {
     let columns = columns(experiment);
     let rival = rival(experiment);
@@ -120,7 +120,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Each target, and how each system stands to it.
+/// Each target, and whether each system meets it.
 fn standings(results: &Results) -> String {
     let systems: Vec<System> = results
         .systems()
@@ -172,7 +172,7 @@ fn bound(bound: Bound) -> String {
     }
 }
 
-/// Everything as one JSON value.
+/// The whole report as one JSON value.
 pub fn json(machine: &Machine, results: &Results) -> Value {
     let rounds: Vec<Value> = results
         .rounds()
@@ -183,7 +183,9 @@ pub fn json(machine: &Machine, results: &Results) -> Value {
     let failures: Vec<Value> = results
         .failures()
         .iter()
-        .map(|(experiment, system, why)| json!({"measured": experiment, "system": system, "why": why}))
+        .map(|(experiment, system, why)| {
+            json!({"measured": experiment, "system": system, "why": why})
+        })
         .collect();
     let mut targets = Vec::new();
     for target in targets::all() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::job::{Figures, System};
 
-/// A thing that is measured of several systems.
+/// Something that is measured for several systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case", tag = "experiment")]
 pub enum Experiment {
@@ -14,7 +14,7 @@ pub enum Experiment {
     RoundTrip {
         /// Bytes of the message.
         size: usize,
-        /// Whether every core is kept from going to sleep.
+        /// Whether every core is kept awake.
         awake: bool,
     },
     /// How many messages arrive in a second.
@@ -42,26 +42,26 @@ impl fmt::Display for Experiment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoundTrip { size, awake: false } => {
-                write!(f, "Round trip of {}, idle machine", octets(*size))
+                write!(f, "Round trip of {}, idle machine", bytes(*size))
             }
             Self::RoundTrip { size, awake: true } => {
-                write!(f, "Round trip of {}, cores kept awake", octets(*size))
+                write!(f, "Round trip of {}, cores kept awake", bytes(*size))
             }
-            Self::OneWay { size } => write!(f, "{} one way", octets(*size)),
-            Self::Shout { size } => write!(f, "Shout of {} to 8 members", octets(*size)),
+            Self::OneWay { size } => write!(f, "{} one way", bytes(*size)),
+            Self::Shout { size } => write!(f, "Shout of {} to 8 members", bytes(*size)),
             Self::IdlePeer => f.write_str("Memory of an idle peer"),
             Self::Crowd => f.write_str("90 nodes in one process"),
-            Self::Allocations { size } => write!(f, "Allocations, {} one way", octets(*size)),
+            Self::Allocations { size } => write!(f, "Allocations, {} one way", bytes(*size)),
         }
     }
 }
 
-/// A size as people write it.
-pub fn octets(size: usize) -> String {
+/// A size with its unit.
+pub fn bytes(size: usize) -> String {
     match size {
         mib if mib >= 1 << 20 && mib.is_multiple_of(1 << 20) => format!("{} MiB", mib >> 20),
         kib if kib >= 1 << 10 && kib.is_multiple_of(1 << 10) => format!("{} KiB", kib >> 10),
-        octets => format!("{octets} B"),
+        bytes => format!("{bytes} B"),
     }
 }
 
@@ -70,7 +70,7 @@ pub fn mib(size: usize) -> f64 {
     count(size) / f64::from(1 << 20)
 }
 
-/// A number of things as a figure.
+/// A count as a figure.
 #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^53 here")]
 pub fn count(number: usize) -> f64 {
     number as f64
@@ -90,23 +90,23 @@ impl Results {
         rounds.push(figures);
     }
 
-    /// Notes that a round could not be measured.
+    /// Notes that a round failed.
     pub fn add_failure(&mut self, experiment: Experiment, system: System, why: String) {
         self.failures.push((experiment, system, why));
     }
 
-    /// What could not be measured, and why.
+    /// The measurements that failed, and why.
     pub fn failures(&self) -> &[(Experiment, System, String)] {
         &self.failures
     }
 
-    /// What was measured of whom, with the figures of each round.
+    /// The experiments and systems, with the figures of each round.
     pub fn rounds(&self) -> impl Iterator<Item = (Experiment, System, &[Figures])> {
         let rounds = self.rounds.iter();
         rounds.map(|((experiment, system), figures)| (*experiment, *system, &figures[..]))
     }
 
-    /// The experiments that there are figures of.
+    /// The experiments that have figures.
     pub fn experiments(&self) -> Vec<Experiment> {
         let mut experiments: Vec<_> = self
             .rounds
@@ -117,7 +117,7 @@ impl Results {
         experiments
     }
 
-    /// The systems that there are figures of.
+    /// The systems that have figures.
     pub fn systems(&self) -> Vec<System> {
         let is_there = |system: &System| self.rounds.keys().any(|(_, other)| other == system);
         System::ALL.into_iter().filter(is_there).collect()

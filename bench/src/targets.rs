@@ -1,4 +1,4 @@
-//! What the nodes shall reach, and whether they do.
+//! The targets of the nodes, and whether they are met.
 
 use serde::Serialize;
 
@@ -7,12 +7,12 @@ use crate::{
     results::{Experiment, Results},
 };
 
-/// A figure of a system, and how far it may go.
+/// A figure of a system, and its bound.
 #[derive(Debug)]
 pub struct Target {
-    /// What the figure is.
+    /// Which figure.
     pub name: &'static str,
-    /// How far it may go.
+    /// Its bound.
     pub bound: Bound,
     /// What it is counted in.
     pub unit: &'static str,
@@ -23,16 +23,16 @@ pub struct Target {
     scale: f64,
 }
 
-/// How far a figure may go.
+/// The bound of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
-    /// Not over this.
+    /// At most this.
     AtMost(f64),
-    /// Not under this.
+    /// At least this.
     AtLeast(f64),
 }
 
-/// How a system stands to a target.
+/// Whether a system meets a target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Standing {
     /// What was measured.
@@ -42,7 +42,7 @@ pub struct Standing {
 }
 
 impl Bound {
-    /// Counts two digits behind the point, as they are shown: 1.004 is not over 1.
+    /// Compares two digits after the point, as they are shown: 1.004 is not more than 1.
     fn holds(self, figure: f64) -> bool {
         let figure = (figure * 100.0).round() / 100.0;
         match self {
@@ -53,7 +53,7 @@ impl Bound {
 }
 
 impl Target {
-    /// How a system stands; `None` if it was not measured.
+    /// Whether a system meets this target; `None` if it was not measured.
     pub fn standing(&self, results: &Results, system: System) -> Option<Standing> {
         let figure = match self.rival {
             Some(rival) => results.ratio(self.experiment, system, rival, self.figure)?,
@@ -142,7 +142,7 @@ pub fn all() -> Vec<Target> {
                 "memory of an idle peer",
                 AtMost(16.0),
                 "KiB",
-                (IdlePeer, "octets"),
+                (IdlePeer, "bytes"),
                 None,
             )
         },

@@ -1,4 +1,4 @@
-//! Pieces of the codecs' and the core's work, without any I/O: what the benches time and count.
+//! The work of the codecs and the core that the benches time and count, without any I/O.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -97,7 +97,7 @@ fn group() -> GroupName {
     GroupName::try_from(GROUP).expect("it is short")
 }
 
-/// A message as it comes: its first frame and its content.
+/// A message as it arrives: its first frame and its content.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     header: Bytes,
@@ -105,7 +105,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// What goes on the wire for a message.
+    /// Encodes a message.
     pub fn new(message: &Message) -> Self {
         Self {
             header: message.header(),
@@ -113,11 +113,11 @@ impl Encoded {
         }
     }
 
-    /// The message again.
+    /// Decodes it.
     ///
     /// # Errors
     ///
-    /// When it is none.
+    /// If it is not a message.
     pub fn decode(self) -> Result<Message, MessageError> {
         Message::decode(&self.header, self.content, &MessageLimits::default())
     }
@@ -138,12 +138,12 @@ pub fn beacon() -> Bytes {
 pub struct Couple {
     alice: Engine,
     bob: Engine,
-    /// Alice's connection to Bob, as both call it.
+    /// The id of the connection from Alice to Bob, at Alice and at Bob.
     link: [LinkId; 2],
 }
 
 impl Couple {
-    /// Begins after all greetings.
+    /// Makes two engines that have completed all greetings.
     pub fn new() -> Self {
         let (mut alice, mut bob) = (engine(1), engine(2));
         let mut meeting = Meeting::default();
@@ -156,8 +156,7 @@ impl Couple {
         Self { alice, bob, link }
     }
 
-    /// Whispers from Alice to Bob, as far as the bytes, and says how many wait to be
-    /// [written](Couple::written).
+    /// Whispers from Alice to Bob. Returns how many bytes wait to be [written](Couple::written).
     pub fn whisper(&mut self, messages: usize, content: &Content) -> usize {
         let bob = self.bob.node().id();
         for _ in 0..messages {
@@ -167,8 +166,7 @@ impl Couple {
         self.waiting()
     }
 
-    /// Shouts from Alice, as far as the bytes, and says how many wait to be
-    /// [written](Couple::written).
+    /// Shouts from Alice. Returns how many bytes wait to be [written](Couple::written).
     pub fn shout(&mut self, messages: usize, content: &Content) -> usize {
         let group = group();
         for _ in 0..messages {
@@ -178,24 +176,24 @@ impl Couple {
         self.waiting()
     }
 
-    /// Writes what Alice has for Bob.
+    /// Takes the bytes that Alice has for Bob.
     pub fn written(&mut self) -> Bytes {
         let [link, _] = self.link;
         write(&mut self.alice, link)
     }
 
-    /// Lets Bob read, as far as the events, and says how many.
-    pub fn read(&mut self, octets: &[u8]) -> usize {
+    /// Lets Bob read bytes. Returns how many events that led to.
+    pub fn read(&mut self, bytes: &[u8]) -> usize {
         let [_, link] = self.link;
-        feed(&mut self.bob, link, octets);
+        feed(&mut self.bob, link, bytes);
         drain(&mut self.bob)
     }
 
     fn waiting(&mut self) -> usize {
         while self.alice.poll_output().is_some() {}
         let [link, _] = self.link;
-        let outbox = self.alice.write_buffer(link).expect("it is connected");
-        outbox.chunks().map(<[u8]>::len).sum()
+        let buffer = self.alice.write_buffer(link).expect("it is connected");
+        buffer.chunks().map(<[u8]>::len).sum()
     }
 }
 
@@ -213,7 +211,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins when all have entered and have been heard since.
+    /// Makes an engine whose peers have all entered and have been heard since.
     pub fn new(peers: u16) -> Self {
         let mut watcher = engine(0);
         let mut beacons = Vec::new();
@@ -242,7 +240,7 @@ impl Watcher {
         watcher
     }
 
-    /// Hears the next beacon of every peer.
+    /// Handles the next beacon of every peer.
     pub fn hear_all(&mut self) {
         for (from, beacon) in &self.beacons {
             self.engine.handle_datagram(*from, beacon, NOW);
@@ -271,7 +269,7 @@ fn address(number: u16) -> SocketAddr {
     (Ipv4Addr::new(10, 0, high, low), 49152).into()
 }
 
-/// Two engines on their way to know each other.
+/// Two engines that are getting to know each other.
 #[derive(Debug, Default)]
 struct Meeting {
     wires: Vec<Wire>,
@@ -280,7 +278,7 @@ struct Meeting {
 #[derive(Debug)]
 struct Wire {
     by_first: bool,
-    /// The first engine's end and the second's.
+    /// The first engine's end of each connection, and the second's.
     links: [LinkId; 2],
 }
 
@@ -322,45 +320,46 @@ impl Meeting {
                 true => (first, second),
                 false => (second, first),
             };
-            let octets = write(from, here);
-            any |= !octets.is_empty();
-            feed(to, there, &octets);
+            let bytes = write(from, here);
+            any |= !bytes.is_empty();
+            feed(to, there, &bytes);
         }
         any
     }
 }
 
-/// Takes what is to be written.
+/// Takes the bytes that wait to be written.
 fn write(engine: &mut Engine, link: LinkId) -> Bytes {
-    let Some(outbox) = engine.write_buffer(link) else {
+    let Some(buffer) = engine.write_buffer(link) else {
         return Bytes::new();
     };
-    let octets = outbox.copy_to_bytes(outbox.remaining());
+    let bytes = buffer.copy_to_bytes(buffer.remaining());
     engine.handle_written(NOW);
-    octets
+    bytes
 }
 
-/// Larger pieces are copied by an instruction that valgrind counts once for each byte.
+/// Reads in small pieces: larger ones are copied by an instruction that valgrind counts once per
+/// byte.
 const PIECE: usize = 1 << 10;
 
-fn feed(engine: &mut Engine, link: LinkId, mut octets: &[u8]) {
-    while !octets.is_empty() {
+fn feed(engine: &mut Engine, link: LinkId, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
         let Some(mut reader) = engine.reader(link) else {
             return;
         };
         let room = reader.buffer();
-        let (read, rest) = octets.split_at(room.len().min(octets.len()));
+        let (read, rest) = bytes.split_at(room.len().min(bytes.len()));
         for (room, read) in room.chunks_mut(PIECE).zip(read.chunks(PIECE)) {
             if let Some(room) = room.get_mut(..read.len()) {
                 room.copy_from_slice(read);
             }
         }
         reader.commit(read.len(), NOW);
-        octets = rest;
+        bytes = rest;
     }
 }
 
-/// Takes all events and outputs, and says how many messages there were.
+/// Takes all events and outputs. Returns how many messages there were.
 fn drain(engine: &mut Engine) -> usize {
     let mut messages = 0;
     while let Some(event) = engine.poll_event() {
@@ -389,9 +388,9 @@ mod tests {
         for _ in 0..3 {
             for send in [Couple::whisper, Couple::shout] {
                 let waiting = send(&mut couple, 64, &content);
-                let octets = couple.written();
-                assert_eq!(octets.len(), waiting);
-                assert_eq!(couple.read(&octets), 64);
+                let bytes = couple.written();
+                assert_eq!(bytes.len(), waiting);
+                assert_eq!(couple.read(&bytes), 64);
             }
         }
     }

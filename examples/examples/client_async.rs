@@ -1,9 +1,9 @@
-//! Takes requests from a dealer, on tasks: one source for tokio, smol and a bare executor (`--runtime`).
+//! Answers requests from a dealer, with async: on tokio, smol or another executor (`--runtime`).
 //!
-//! `zre_tokio::Node` and `zre_smol::Node` have the same methods; `async_node` puts a trait over them.
-//! A program for one runtime names that crate's `Node` and needs no trait.
+//! `zre_tokio::Node` and `zre_smol::Node` have the same methods. The trait in `async_node` lets one
+//! source use either. A program for one runtime uses that crate's `Node` and needs no trait.
 //!
-//! See `dealer_async`. Any mix of the two dealers and the two clients works.
+//! See `dealer_async`. Any combination of the two dealers and the two clients works.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use async_node::AsyncNode;
 use zre_core::{Event, proto::Headers};
 use zre_examples::{Arguments, GROUP, ROLE, Request};
 
-/// The same settings for either runtime.
+/// The settings, which are the same for each runtime.
 macro_rules! builder {
     ($adapter:ident, $arguments:ident) => {
         $adapter::Node::builder($arguments.name("client"))
@@ -25,7 +25,7 @@ macro_rules! builder {
     };
 }
 
-const TOO_LATE: &str = "no dealer came and went in time";
+const TIMED_OUT: &str = "no dealer came and left in time";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&["runtime", "die-after"])?;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments, die_after),
         "smol" => on_smol(&arguments, die_after),
-        "executor" => on_an_executor(&arguments, die_after),
+        "executor" => on_executor(&arguments, die_after),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
@@ -43,7 +43,7 @@ fn on_tokio(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>>
     tokio::runtime::Runtime::new()?.block_on(async {
         let node = builder.start().await?;
         let served = tokio::time::timeout(time, serve(node, die_after)).await;
-        served.map_err(|_| TOO_LATE.into())
+        served.map_err(|_| TIMED_OUT.into())
     })
 }
 
@@ -53,8 +53,8 @@ fn on_smol(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> 
     smol::block_on(served_in_time(node, die_after, time))
 }
 
-/// The driver is a future like others: it runs wherever the program spawns it.
-fn on_an_executor(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
+/// The driver is an ordinary future: it runs wherever the program spawns it.
+fn on_executor(arguments: &Arguments, die_after: u32) -> Result<(), Box<dyn Error>> {
     let (time, builder) = (arguments.time()?, builder!(zre_smol, arguments));
     let (node, driver) = builder.start()?;
     let executor = smol::LocalExecutor::new();
@@ -71,16 +71,16 @@ async fn served_in_time(
         serve(node, die_after).await;
         Ok(())
     };
-    let too_late = async {
+    let timeout = async {
         smol::Timer::after(time).await;
-        Err(TOO_LATE.into())
+        Err(TIMED_OUT.into())
     };
-    smol::future::or(served, too_late).await
+    smol::future::or(served, timeout).await
 }
 
-/// Ends when the dealer goes.
+/// Answers requests until the dealer leaves.
 async fn serve(node: impl AsyncNode, die_after: u32) {
-    println!("{} waits for a dealer", node.shown_name());
+    println!("{} waits for a dealer", node.name_text());
     let mut answered = 0;
     let mut dealer = None;
     while let Some(event) = node.recv().await {
@@ -102,7 +102,7 @@ async fn serve(node: impl AsyncNode, die_after: u32) {
                     die();
                 }
                 answered += 1;
-                // If the dealer is gone, its exit is the next event.
+                // It fails if the dealer is gone. Then its exit is among the next events.
                 let _ = node.whisper(peer, request.answer().to_content()).await;
             }
             Event::Exit {
@@ -120,12 +120,10 @@ async fn serve(node: impl AsyncNode, die_after: u32) {
 
 fn is_dealer(headers: &Headers) -> bool {
     let (name, role) = ROLE;
-    headers
-        .get(name)
-        .is_some_and(|value| value.as_bytes() == role.as_bytes())
+    headers.get(name).is_some_and(|value| value == role)
 }
 
-/// As a crash: no goodbye, and a request that is never answered.
+/// Ends like a crash: without a goodbye, and with a request that is never answered.
 fn die() -> ! {
     println!("dies");
     process::exit(3)

@@ -1,6 +1,6 @@
-//! Takes requests from a dealer, with `zre-blocking`: an ordinary program without async.
+//! Answers requests from a dealer, with `zre-blocking`: an ordinary program without async.
 //!
-//! See `dealer_blocking`. Any mix of the two dealers and the two clients works: what they share is on the wire.
+//! See `dealer_blocking`. Any combination of the two dealers and the two clients works.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ends when the dealer goes, or when the time is over.
+/// Answers requests until the dealer leaves, or until the time is over.
 fn serve(node: &Node, end: Instant, die_after: u32) -> Result<(), Box<dyn Error>> {
     let mut answered = 0;
     let mut dealer = None;
@@ -49,7 +49,7 @@ fn serve(node: &Node, end: Instant, die_after: u32) -> Result<(), Box<dyn Error>
                     die();
                 }
                 answered += 1;
-                // If the dealer is gone, its exit is the next event.
+                // It fails if the dealer is gone. Then its exit is among the next events.
                 let _ = node.whisper(peer, request.answer().to_content());
             }
             Ok(Event::Exit {
@@ -67,12 +67,10 @@ fn serve(node: &Node, end: Instant, die_after: u32) -> Result<(), Box<dyn Error>
 
 fn is_dealer(headers: &zre_blocking::Headers) -> bool {
     let (name, role) = ROLE;
-    headers
-        .get(name)
-        .is_some_and(|value| value.as_bytes() == role.as_bytes())
+    headers.get(name).is_some_and(|value| value == role)
 }
 
-/// As a crash: no goodbye, and a request that is never answered.
+/// Ends like a crash: without a goodbye, and with a request that is never answered.
 fn die() -> ! {
     println!("dies");
     process::exit(3)

@@ -1,8 +1,10 @@
-//! Hands requests round-robin to the clients in a group and collects their answers, on tasks: one source for tokio,
-//! smol and a bare executor (`--runtime`).
+//! Hands out requests to the clients in a group and collects their answers, with async: on tokio,
+//! smol or another executor (`--runtime`).
 //!
-//! A client that dies is noticed within a fraction of a second, and one that does not answer in time is not waited for: what
-//! it had goes to the others. In two terminals: `cargo run --example client_async` and `cargo run --example dealer_async`.
+//! Each client gets the next request in turn. If a client dies, the dealer notices within a
+//! fraction of a second. Requests that are not answered in time go to other clients.
+//!
+//! In two terminals: `cargo run --example client_async` and `cargo run --example dealer_async`.
 
 #![forbid(unsafe_code)]
 
@@ -16,9 +18,9 @@ use std::{
 use async_node::AsyncNode;
 use smol::future;
 use zre_core::{Event, proto::GroupName};
-use zre_examples::{Answer, Arguments, Dealing, GROUP, ROLE};
+use zre_examples::{Answer, Arguments, Assignment, GROUP, ROLE, WorkQueue};
 
-/// The same settings for either runtime.
+/// The settings, which are the same for each runtime.
 macro_rules! builder {
     ($adapter:ident, $arguments:ident) => {
         $adapter::Node::builder($arguments.name("dealer"))
@@ -33,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.value("runtime", "tokio".to_owned())?.as_str() {
         "tokio" => on_tokio(&arguments),
         "smol" => on_smol(&arguments),
-        "executor" => on_an_executor(&arguments),
+        "executor" => on_executor(&arguments),
         other => Err(format!("there is no runtime {other}").into()),
     }
 }
@@ -52,8 +54,8 @@ fn on_smol(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     smol::block_on(dealer.run(sleep))
 }
 
-/// The driver is a future like others: it runs wherever the program spawns it.
-fn on_an_executor(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+/// The driver is an ordinary future: it runs wherever the program spawns it.
+fn on_executor(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (node, driver) = builder!(zre_smol, arguments).start()?;
     let executor = smol::LocalExecutor::new();
     executor.spawn(driver).detach();
@@ -67,10 +69,11 @@ async fn sleep(time: Duration) {
 
 struct Dealer<N> {
     node: N,
-    dealing: Dealing,
+    work: WorkQueue,
     group: GroupName,
-    /// How many clients are waited for before it begins.
-    least: usize,
+    /// How many clients must be there before the first request goes out.
+    min_clients: usize,
+    has_begun: bool,
     end: Instant,
 }
 
@@ -79,65 +82,64 @@ impl<N: AsyncNode> Dealer<N> {
         let patience = Duration::from_millis(arguments.value("patience-ms", 1000)?);
         Ok(Self {
             end: Instant::now() + arguments.time()?,
-            least: arguments.value("clients", 1)?,
-            dealing: Dealing::new(arguments.value("requests", 12)?, patience),
+            min_clients: arguments.value("clients", 1)?,
+            has_begun: false,
+            work: WorkQueue::new(arguments.value("requests", 12)?, patience),
             group: GROUP.try_into()?,
             node,
         })
     }
 
-    /// Deals, prints the answers and stops the node. `sleep` is the runtime's.
+    /// Hands out the requests, prints the answers and stops the node. `sleep` is the runtime's.
     async fn run<F>(&mut self, sleep: impl Fn(Duration) -> F) -> Result<(), Box<dyn Error>>
     where
         F: Future<Output = ()>,
     {
-        self.deal_until_answered(sleep).await?;
-        for answer in self.dealing.answers() {
+        self.run_until_answered(sleep).await?;
+        for answer in self.work.answers() {
             println!("answer {}: {}", answer.id, answer.sum);
         }
         self.node.stop().await;
-        match self.dealing.unanswered() {
+        match self.work.unanswered() {
             0 => Ok(()),
             unanswered => Err(format!("{unanswered} requests have no answer").into()),
         }
     }
 
-    /// Ends when all requests are answered, or when the time is over.
-    async fn deal_until_answered<F>(
+    /// Runs until all requests are answered, or until the time is over.
+    async fn run_until_answered<F>(
         &mut self,
         sleep: impl Fn(Duration) -> F,
     ) -> Result<(), zre_core::Error>
     where
         F: Future<Output = ()>,
     {
-        while self.dealing.unanswered() > 0 && Instant::now() < self.end {
+        while self.work.unanswered() > 0 && Instant::now() < self.end {
             let event = async { Some(self.node.recv().await) };
             let time_is_over = async {
                 sleep(self.time_to_wait()).await;
                 None
             };
-            // No event is lost when the time is over first: `recv` takes one only when it gives it.
+            // If the time is over first, no event is lost: `recv` is cancel safe.
             match future::or(event, time_is_over).await {
                 Some(Some(event)) => self.handle(event),
                 Some(None) => return Ok(()),
-                None => {
-                    self.take_back_overdue();
-                }
+                None => self.take_back_overdue(),
             }
-            self.deal().await?;
+            self.hand_out().await?;
         }
         Ok(())
     }
 
     fn take_back_overdue(&mut self) {
-        match self.dealing.handle_timeout(Instant::now()) {
+        match self.work.handle_timeout(Instant::now()) {
             0 => {}
             count => println!("{count} requests were not answered in time"),
         }
     }
 
     fn time_to_wait(&self) -> Duration {
-        let next = self.dealing.next_timeout().unwrap_or(self.end);
+        let next = self.work.next_timeout().unwrap_or(self.end);
         next.min(self.end).saturating_duration_since(Instant::now())
     }
 
@@ -145,39 +147,34 @@ impl<N: AsyncNode> Dealer<N> {
         match event {
             Event::Join { peer, name, group } if group == self.group => {
                 println!("{name} has come");
-                self.dealing.client_came(peer);
+                self.work.add_client(peer);
             }
             Event::Leave { peer, name, group } if group == self.group => {
                 println!("{name} has left");
-                self.dealing.client_left(peer);
+                self.work.remove_client(peer);
             }
             Event::Exit { peer, name, reason } => {
-                if let Some(count) = self.dealing.client_left(peer) {
+                if let Some(count) = self.work.remove_client(peer) {
                     println!("{name} is gone: {reason}; {count} requests go to others");
                 }
             }
             Event::Whisper { content, .. } => {
                 if let Some(answer) = Answer::from_content(&content) {
-                    self.dealing.answered(answer);
+                    self.work.answered(answer);
                 }
             }
             _ => {}
         }
     }
 
-    async fn deal(&mut self) -> Result<(), zre_core::Error> {
-        if self.dealing.clients() >= self.least {
-            self.least = 0;
-        }
-        while self.least == 0
-            && let Some(hand) = self.dealing.next_hand(Instant::now())
+    /// Sends the requests that wait, once enough clients are there.
+    async fn hand_out(&mut self) -> Result<(), zre_core::Error> {
+        self.has_begun |= self.work.clients() >= self.min_clients;
+        while self.has_begun
+            && let Some(Assignment { client, request }) = self.work.next_assignment(Instant::now())
         {
-            match self
-                .node
-                .whisper(hand.client, hand.request.to_content())
-                .await
-            {
-                // Its exit is among the next events, and then the request goes to another client.
+            match self.node.whisper(client, request.to_content()).await {
+                // The client is gone. When its exit is handled, the request goes to another one.
                 Ok(()) | Err(zre_core::Error::UnknownPeer(_)) => {}
                 Err(error) => return Err(error),
             }

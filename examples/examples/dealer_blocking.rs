@@ -1,7 +1,10 @@
-//! Hands requests round-robin to the clients in a group and collects their answers, with `zre-blocking`.
+//! Hands out requests to the clients in a group and collects their answers, with `zre-blocking`.
 //!
-//! A client that dies is noticed within a fraction of a second, and one that does not answer in time is not waited for: what
-//! it had goes to the others. In two terminals: `cargo run --example client_blocking` and `cargo run --example dealer_blocking`.
+//! Each client gets the next request in turn. If a client dies, the dealer notices within a
+//! fraction of a second. Requests that are not answered in time go to other clients.
+//!
+//! In two terminals: `cargo run --example client_blocking` and
+//! `cargo run --example dealer_blocking`.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +14,7 @@ use std::{
 };
 
 use zre_blocking::{Event, GroupName, Node, RecvTimeoutError};
-use zre_examples::{Answer, Arguments, Dealing, GROUP, ROLE};
+use zre_examples::{Answer, Arguments, Assignment, GROUP, ROLE, WorkQueue};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&["clients", "requests", "patience-ms"])?;
@@ -24,17 +27,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .start()?;
     let mut dealer = Dealer {
         end: Instant::now() + arguments.time()?,
-        least: arguments.value("clients", 1)?,
-        dealing: Dealing::new(arguments.value("requests", 12)?, patience),
+        min_clients: arguments.value("clients", 1)?,
+        has_begun: false,
+        work: WorkQueue::new(arguments.value("requests", 12)?, patience),
         group: GROUP.try_into()?,
         node,
     };
     dealer.run()?;
-    for answer in dealer.dealing.answers() {
+    for answer in dealer.work.answers() {
         println!("answer {}: {}", answer.id, answer.sum);
     }
     dealer.node.stop();
-    match dealer.dealing.unanswered() {
+    match dealer.work.unanswered() {
         0 => Ok(()),
         unanswered => Err(format!("{unanswered} requests have no answer").into()),
     }
@@ -42,38 +46,37 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 struct Dealer {
     node: Node,
-    dealing: Dealing,
+    work: WorkQueue,
     group: GroupName,
-    /// How many clients are waited for before it begins.
-    least: usize,
+    /// How many clients must be there before the first request goes out.
+    min_clients: usize,
+    has_begun: bool,
     end: Instant,
 }
 
 impl Dealer {
-    /// Ends when all requests are answered, or when the time is over.
+    /// Runs until all requests are answered, or until the time is over.
     fn run(&mut self) -> Result<(), zre_blocking::Error> {
-        while self.dealing.unanswered() > 0 && Instant::now() < self.end {
+        while self.work.unanswered() > 0 && Instant::now() < self.end {
             match self.node.recv_timeout(self.time_to_wait()) {
                 Ok(event) => self.handle(event),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.take_back_overdue();
-                }
+                Err(RecvTimeoutError::Timeout) => self.take_back_overdue(),
                 Err(_) => return Ok(()),
             }
-            self.deal()?;
+            self.hand_out()?;
         }
         Ok(())
     }
 
     fn take_back_overdue(&mut self) {
-        match self.dealing.handle_timeout(Instant::now()) {
+        match self.work.handle_timeout(Instant::now()) {
             0 => {}
             count => println!("{count} requests were not answered in time"),
         }
     }
 
     fn time_to_wait(&self) -> Duration {
-        let next = self.dealing.next_timeout().unwrap_or(self.end);
+        let next = self.work.next_timeout().unwrap_or(self.end);
         next.min(self.end).saturating_duration_since(Instant::now())
     }
 
@@ -81,35 +84,34 @@ impl Dealer {
         match event {
             Event::Join { peer, name, group } if group == self.group => {
                 println!("{name} has come");
-                self.dealing.client_came(peer);
+                self.work.add_client(peer);
             }
             Event::Leave { peer, name, group } if group == self.group => {
                 println!("{name} has left");
-                self.dealing.client_left(peer);
+                self.work.remove_client(peer);
             }
             Event::Exit { peer, name, reason } => {
-                if let Some(count) = self.dealing.client_left(peer) {
+                if let Some(count) = self.work.remove_client(peer) {
                     println!("{name} is gone: {reason}; {count} requests go to others");
                 }
             }
             Event::Whisper { content, .. } => {
                 if let Some(answer) = Answer::from_content(&content) {
-                    self.dealing.answered(answer);
+                    self.work.answered(answer);
                 }
             }
             _ => {}
         }
     }
 
-    fn deal(&mut self) -> Result<(), zre_blocking::Error> {
-        if self.dealing.clients() >= self.least {
-            self.least = 0;
-        }
-        while self.least == 0
-            && let Some(hand) = self.dealing.next_hand(Instant::now())
+    /// Sends the requests that wait, once enough clients are there.
+    fn hand_out(&mut self) -> Result<(), zre_blocking::Error> {
+        self.has_begun |= self.work.clients() >= self.min_clients;
+        while self.has_begun
+            && let Some(Assignment { client, request }) = self.work.next_assignment(Instant::now())
         {
-            match self.node.whisper(hand.client, hand.request.to_content()) {
-                // Its exit is among the next events, and then the request goes to another client.
+            match self.node.whisper(client, request.to_content()) {
+                // The client is gone. When its exit is handled, the request goes to another one.
                 Ok(()) | Err(zre_blocking::Error::UnknownPeer(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -1,10 +1,11 @@
-//! The core without its own ZMTP: `Node` over the sockets of libzmq, for a program that has libzmq already.
+//! The core over the sockets of libzmq, for a program that uses libzmq already.
 //!
-//! A [`Node`] takes and gives whole messages. It knows no connections, so libzmq makes them: one ROUTER socket
-//! receives from everybody, and one DEALER socket for each peer sends to it. The beacons need two UDP sockets.
+//! A [`Node`] takes and gives whole messages and knows no connections. libzmq makes these: one
+//! ROUTER socket receives from all peers, and one DEALER socket for each peer sends to it. The
+//! beacons need two UDP sockets.
 //!
-//! The program starts an ordinary node of `zre-tokio` on a thread of its own and talks to it:
-//! `cargo run --example libzmq_node`.
+//! The program also starts an ordinary node of `zre-tokio` on another thread and talks to it. Run
+//! it with `cargo run --example libzmq_node`.
 
 #![forbid(unsafe_code)]
 
@@ -24,15 +25,16 @@ use zre_core::{
 };
 use zre_examples::Arguments;
 
-/// This example stays on the machine. On a network these are the interface's address and its broadcast address.
+/// The addresses of the loopback interface. On a network, use the address of the interface and its
+/// broadcast address.
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 
-/// As many messages may wait for one peer. libzmq counts messages, not octets.
-const MOST_WAITING: i32 = 10_000;
+/// How many messages may wait for one peer. libzmq counts messages, not bytes.
+const MAX_WAITING: i32 = 10_000;
 
-/// libzmq gives frames of any length unless told otherwise.
-const LARGEST_FRAME: i64 = 256 << 20;
+/// libzmq accepts frames of any length unless told otherwise.
+const MAX_FRAME: i64 = 256 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&[])?;
@@ -56,7 +58,7 @@ struct OverLibzmq {
     sender: UdpSocket,
     port: u16,
     group: GroupName,
-    /// Asked of a peer behind the last message to it.
+    /// The PING that follows the last message to a peer.
     last_ping: Option<(PeerId, u64)>,
 }
 
@@ -64,9 +66,10 @@ impl OverLibzmq {
     fn new(port: u16) -> Result<Self, Box<dyn Error>> {
         let context = zmq::Context::new();
         let router = context.socket(zmq::ROUTER)?;
-        // A peer that connects anew takes over its identity at once, even while the old connection seems to be there.
+        // A peer that connects again takes over its identity at once, even if the old connection
+        // still seems to be open.
         router.set_router_handover(true)?;
-        router.set_maxmsgsize(LARGEST_FRAME)?;
+        router.set_maxmsgsize(MAX_FRAME)?;
         router.set_linger(0)?;
         router.bind(&format!("tcp://{ADDRESS}:*"))?;
         let endpoint = router.get_last_endpoint()?.map_err(|_| "not text")?;
@@ -115,7 +118,8 @@ impl OverLibzmq {
         let own = end.saturating_duration_since(Instant::now());
         let deadline = self.node.poll_timeout().map(|at| at.since(self.now()));
         let left = deadline.map_or(own, |left| left.min(own));
-        // zmq_poll counts whole milliseconds; rounded up, or it would come back too early again and again.
+        // zmq_poll counts whole milliseconds. Rounded down, it would return too early again and
+        // again.
         let millis = i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
         let mut items = [
             zmq::PollItem::from_fd(descriptor(&self.receiver), zmq::POLLIN),
@@ -131,14 +135,16 @@ impl OverLibzmq {
         // Longer than any beacon, so that a longer datagram shows as one.
         let mut datagram = [0; 64];
         while let Ok((length, from)) = self.receiver.recv_from(&mut datagram) {
-            // Beacons give a port, and their source gives the address. Other interfaces are none of our business.
+            // A beacon holds the port of its node; the datagram's source is the address. Datagrams
+            // from other interfaces are dropped.
             if let (true, Some(datagram)) = (from.ip().is_loopback(), datagram.get(..length)) {
                 self.node.handle_beacon(from, datagram, self.now());
             }
         }
     }
 
-    /// The ROUTER puts the sender's identity in front of each message. After a good number of them it is the timers' turn.
+    /// The ROUTER puts the sender's identity in front of each message. The number of messages is
+    /// limited, so that timers get their turn.
     fn receive_messages(&mut self) -> Result<(), Box<dyn Error>> {
         for _ in 0..1000 {
             let frames = match self.router.recv_multipart(zmq::DONTWAIT) {
@@ -149,13 +155,14 @@ impl OverLibzmq {
             let (Some(identity), Some(first)) = (frames.next(), frames.next()) else {
                 continue;
             };
-            // Anything can connect to a ROUTER. A ZRE node calls itself 01 and its UUID.
+            // Any program can connect to a ROUTER. The identity of a ZRE node is 01 and its UUID.
             let Some(from) = RoutingId::from_bytes(&identity) else {
                 continue;
             };
             let content: Content = frames.collect();
             match Message::decode(&first, content, &MessageLimits::default()) {
-                // The verdict is for those who can close the connection. libzmq cannot close a single one.
+                // The verdict helps callers that can close a connection. libzmq cannot close one of
+                // many.
                 Ok(message) => {
                     let _verdict = self.node.handle_message(&from, message, self.now());
                 }
@@ -164,8 +171,9 @@ impl OverLibzmq {
                     self.node.handle_fault(from.peer(), fault, self.now());
                 }
             }
-            // Takes events after each message, so that they cannot become many. A program that hands them to
-            // another thread stops reading while `is_congested`: then the ROUTER's queue fills, and TCP pushes back.
+            // Takes events after each message, so that only a few can wait. A program that hands
+            // them to another thread stops reading while `is_congested` is true. Then the ROUTER's
+            // queue fills, and TCP slows the senders down.
             self.settle()?;
         }
         Ok(())
@@ -186,17 +194,18 @@ impl OverLibzmq {
     fn carry_out(&mut self, output: NodeOutput) -> Result<(), Box<dyn Error>> {
         match output {
             NodeOutput::Beacon(beacon) => {
-                // One that is lost is no harm, the next goes in a second.
+                // A lost beacon does no harm: the next one goes out in a second.
                 let _ = self
                     .sender
                     .send_to(&beacon.encode(), (BROADCAST, self.port));
             }
             NodeOutput::Connect { peer, endpoint } => {
-                // The older one goes with what it has not sent: that was for an older session.
+                // Drops an older DEALER with its unsent messages: they belong to an older session.
                 self.dealers.remove(&peer);
                 match self.dealer(&endpoint) {
                     Ok(dealer) => drop(self.dealers.insert(peer, dealer)),
-                    // A peer can give any endpoint as its own, such as one of IPv6, which is off here.
+                    // A peer can name any endpoint as its own, such as one with an IPv6 address,
+                    // which this socket does not support.
                     Err(error) => {
                         println!("libzmq: cannot connect to {endpoint}: {error}");
                         self.node.handle_disconnect(peer, self.now());
@@ -211,14 +220,14 @@ impl OverLibzmq {
         Ok(())
     }
 
-    /// A DEALER for one peer. libzmq connects in the background and tries again by itself.
+    /// Makes a DEALER for one peer. libzmq connects in the background and retries by itself.
     fn dealer(&self, endpoint: &Endpoint) -> Result<zmq::Socket, zmq::Error> {
         let dealer = self.context.socket(zmq::DEALER)?;
-        // By this the peer knows whose messages come.
+        // The peer learns from this whose messages these are.
         dealer.set_identity(RoutingId::from(self.node.id()).as_bytes())?;
         // Closing must not wait for a peer that is gone.
         dealer.set_linger(0)?;
-        dealer.set_sndhwm(MOST_WAITING)?;
+        dealer.set_sndhwm(MAX_WAITING)?;
         dealer.connect(&endpoint.to_string())?;
         Ok(dealer)
     }
@@ -233,16 +242,18 @@ impl OverLibzmq {
             .chain(content)
             .map(|frame| &frame[..]);
         match dealer.send_multipart(frames, zmq::DONTWAIT) {
-            // As many messages wait as may, so the peer does not read. A session with a gap is worth nothing: it ends.
+            // The queue is full because the peer does not read. The message is lost, and a session
+            // cannot go on with a gap.
             Err(zmq::Error::EAGAIN) => self.node.handle_disconnect(peer, self.now()),
             sent => sent?,
         }
-        // libzmq does not tell that a connection has ended, short of a monitor socket for each DEALER. Without that,
-        // a peer that died is found out by its silence: after `evasive_after` it is asked, after `expired_after` it is gone.
+        // libzmq reports the end of a connection only through a monitor socket for each DEALER.
+        // Without that, the node notices a dead peer by its silence: after `evasive_after` it sends
+        // a PING, after `expired_after` it removes the peer.
         Ok(())
     }
 
-    /// What this program is for: greets who joins, and goes when the greeting has been answered.
+    /// The application: greets peers that join, and stops when the greeting has been answered.
     fn handle(&mut self, event: Event) {
         let now = self.now();
         let sent = match event {
@@ -259,7 +270,7 @@ impl OverLibzmq {
                 name,
                 content,
             } => {
-                println!("libzmq: {name} whispers: {}", content.to_string_lossy());
+                println!("libzmq: {name} whispers: {content}");
                 self.thank(peer)
             }
             _ => Ok(()),
@@ -276,22 +287,22 @@ impl OverLibzmq {
         Ok(())
     }
 
-    /// A `Node` cannot see when libzmq has written a message. An answer to a PING tells more: the peer has handled all
-    /// that was sent to it before.
+    /// A `Node` cannot see when libzmq has written a message. The answer to a PING says more: the
+    /// peer has handled everything that was sent to it before.
     fn is_done(&self) -> bool {
-        // `None` would say that the answer will not come: the peer is gone.
+        // `None` means that no answer will come, because the peer is gone.
         self.last_ping
             .is_some_and(|(peer, ping)| self.node.is_answered(peer, ping) != Some(false))
     }
 
-    /// The node says goodbye by a beacon and asks to disconnect everybody.
+    /// The node sends a goodbye beacon and asks to close the connections to all peers.
     fn stop(&mut self) -> Result<(), Box<dyn Error>> {
         self.node.stop(self.now());
         self.settle()
     }
 }
 
-/// Any number of programs share the port, and each gets every beacon.
+/// Any number of programs can share the port. Each of them gets every beacon.
 fn beacon_receiver(port: u16) -> std::io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
@@ -302,7 +313,8 @@ fn beacon_receiver(port: u16) -> std::io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Bound to the node's address: peers take the beacon's source for the address to connect to.
+/// It is bound to the node's address, because peers connect to the address that a beacon comes
+/// from.
 fn beacon_sender() -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind((ADDRESS, 0))?;
     socket.set_broadcast(true)?;
@@ -319,7 +331,7 @@ fn descriptor(socket: &UdpSocket) -> std::os::windows::io::RawSocket {
     std::os::windows::io::AsRawSocket::as_raw_socket(socket)
 }
 
-/// The other side: a node as most programs have it. It answers the first shout, and goes when that is acknowledged.
+/// The other side: an ordinary node. It answers the first shout, and stops when its peer leaves.
 fn ordinary_node(port: u16, end: Instant) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -333,13 +345,13 @@ fn ordinary_node(port: u16, end: Instant) -> Result<(), Box<dyn Error>> {
             .join("CHAT")
             .start()
             .await?;
-        tokio::time::timeout(time, converse(&node)).await??;
+        tokio::time::timeout(time, converse(&node)).await?;
         node.stop().await;
         Ok(())
     })
 }
 
-async fn converse(node: &zre_tokio::Node) -> Result<(), zre_tokio::Error> {
+async fn converse(node: &zre_tokio::Node) {
     while let Some(event) = node.recv().await {
         match event {
             Event::Enter { name, .. } => println!("tokio: {name} is here"),
@@ -355,17 +367,18 @@ async fn converse(node: &zre_tokio::Node) -> Result<(), zre_tokio::Error> {
                     .map(|frame| String::from_utf8_lossy(frame))
                     .collect();
                 println!("tokio: {name} shouts {frames:?}");
-                node.whisper(peer, "welcome").await?;
+                if let Err(error) = node.whisper(peer, "welcome").await {
+                    println!("tokio: {name} got no answer: {error}");
+                }
             }
             Event::Whisper { name, content, .. } => {
-                println!("tokio: {name} whispers: {}", content.to_string_lossy());
+                println!("tokio: {name} whispers: {content}");
             }
             Event::Exit { name, reason, .. } => {
                 println!("tokio: {name} is gone: {reason}");
-                return Ok(());
+                return;
             }
             _ => {}
         }
     }
-    Ok(())
 }

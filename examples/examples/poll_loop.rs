@@ -1,8 +1,9 @@
-//! A node in a `poll(2)` loop, together with the standard input: each line typed is shouted, each event printed.
+//! A node and standard input in one `poll(2)` loop: shouts each line typed, prints each event.
 //!
-//! `zre-blocking` runs the node on a thread of its own. [`Node::readiness`] gives a descriptor that is readable
-//! while events wait, so that any event loop that can watch a descriptor (`poll`, `epoll`, GLib, Qt, ..) can hold a node,
-//! and the program never blocks anywhere but in its own loop. End it with Ctrl-D.
+//! `zre-blocking` runs the node on a thread of its own. [`Node::readiness`] returns a descriptor
+//! that is readable while events wait. Any event loop that can watch a descriptor (`poll`, `epoll`,
+//! GLib, Qt) can work with a node this way, and the program blocks only in its own loop. End it with
+//! Ctrl-D.
 
 #![forbid(unsafe_code)]
 
@@ -38,7 +39,7 @@ mod unix {
         Ok(())
     }
 
-    /// Ends with the input, or when the time is over.
+    /// Runs until the input ends, or until the time is over.
     fn run(node: &Node, end: Instant) -> Result<(), Box<dyn Error>> {
         let events = node.readiness()?;
         let stdin = io::stdin();
@@ -80,9 +81,7 @@ mod unix {
             match event {
                 Event::Enter { name, .. } => println!("{name} is here"),
                 Event::Join { name, group, .. } => println!("{name} joins {group}"),
-                Event::Shout { name, content, .. } => {
-                    println!("{name} says: {}", content.to_string_lossy());
-                }
+                Event::Shout { name, content, .. } => println!("{name} says: {content}"),
                 Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
                 Event::Stop => println!("stopped"),
                 _ => {}
@@ -90,8 +89,8 @@ mod unix {
         }
     }
 
-    /// `try_shout` never waits. It is refused when much waits for a member already; an event loop tries again later or,
-    /// as here, says so.
+    /// Shouts without waiting. `try_shout` is refused while too much waits for a member. A program
+    /// can try again later; this one tells the user.
     fn shout(node: &Node, line: &str) -> Result<(), zre_blocking::Error> {
         match node.try_shout(GROUP, line) {
             Ok(members) => println!("sent to {members}"),
@@ -101,7 +100,8 @@ mod unix {
         Ok(())
     }
 
-    /// What was read from the standard input. `BufRead` would hide lines that it has already read from `poll`.
+    /// What was read from standard input. `BufRead` is no use here: `poll` does not see the lines
+    /// that it holds in its buffer.
     #[derive(Default)]
     struct Lines(Vec<u8>);
 
@@ -121,7 +121,7 @@ mod unix {
         }
 
         fn take_whole(&mut self) -> Vec<String> {
-            let end = self.0.iter().rposition(|octet| *octet == b'\n');
+            let end = self.0.iter().rposition(|byte| *byte == b'\n');
             let whole: Vec<u8> = self.0.drain(..end.map_or(0, |end| end + 1)).collect();
             let text = String::from_utf8_lossy(&whole);
             text.lines().map(str::to_owned).collect()
@@ -136,5 +136,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(not(unix))]
 fn main() {
-    println!("poll(2) is of Unix; on Windows, watch the same socket with WSAPoll");
+    println!("this program needs poll(2); on Windows, watch the node's socket with WSAPoll");
 }

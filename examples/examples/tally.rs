@@ -1,6 +1,8 @@
-//! A counter that all nodes share: each line typed is a press, and the total is printed when it changes. End it with Ctrl-D.
+//! A counter that all nodes share. Each line typed adds one; the total is printed when it changes.
+//! End it with Ctrl-D.
 //!
-//! The logic is [`Tally`], which `docs/SIMULATING.md` tests in a simulated network. This is all that a real node adds.
+//! The logic is [`Tally`], which `docs/SIMULATING.md` tests in a simulated network. This program
+//! connects it to a real node.
 
 #![forbid(unsafe_code)]
 
@@ -15,17 +17,17 @@ use std::{
 use zre_blocking::{Content, GroupName, Node, PeerId, RecvTimeoutError};
 use zre_examples::{Arguments, COUNTERS, Network, Tally};
 
-/// A real node, as the tally uses it.
+/// Lets the tally use a real node.
 struct Real<'a>(&'a Node);
 
 impl Network for Real<'_> {
     fn shout(&mut self, group: &GroupName, content: Content) {
-        // Fails only when the node has stopped.
+        // It fails only if the node has stopped.
         let _ = self.0.shout(group, content);
     }
 
     fn whisper(&mut self, peer: PeerId, content: Content) {
-        // If the peer is gone, its exit is among the next events.
+        // It fails if the peer is gone. Then its exit is among the next events.
         let _ = self.0.whisper(peer, content);
     }
 }
@@ -46,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ends with the input, or when the time is over.
+/// Runs until the input ends, or until the time is over.
 fn count(node: &Node, tally: &mut Tally, presses: &Receiver<()>, end: Instant) {
     let mut shown = 0;
     while Instant::now() < end {
@@ -67,7 +69,7 @@ fn count(node: &Node, tally: &mut Tally, presses: &Receiver<()>, end: Instant) {
     }
 }
 
-/// One for each line of the standard input.
+/// Gives one item for each line of standard input.
 fn presses() -> Receiver<()> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

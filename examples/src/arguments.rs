@@ -7,11 +7,12 @@ use std::{collections::BTreeMap, env, str::FromStr, time::Duration};
 pub struct Arguments(BTreeMap<String, String>);
 
 impl Arguments {
-    /// Reads the program's arguments. Every program takes `--port`, `--interface`, `--name` and `--seconds`; `others` are its own.
+    /// Reads the program's arguments. Every program takes `--port`, `--interface`, `--name` and
+    /// `--seconds`; `others` lists those that only this program takes.
     ///
     /// # Errors
     ///
-    /// The text says which argument the program does not take, or which has no value.
+    /// The text names the argument that the program does not take, or that has no value.
     pub fn read(others: &[&str]) -> Result<Self, String> {
         let mut values = BTreeMap::new();
         let mut words = env::args().skip(1);
@@ -33,7 +34,7 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// The text says which value is wrong.
+    /// The text names the wrong value.
     pub fn value<T: FromStr>(&self, name: &str, default: T) -> Result<T, String> {
         match self.0.get(name) {
             Some(text) => text
@@ -51,13 +52,13 @@ impl Arguments {
             .to_owned()
     }
 
-    /// The network interface, by name or address; loopback unless told otherwise, so that an example
-    /// that is only tried out speaks with nobody else's network.
+    /// The network interface, by name or address. It is loopback unless told otherwise, so that an
+    /// example does not meet the nodes of others.
     pub fn interface(&self) -> &str {
         self.0.get("interface").map_or("127.0.0.1", String::as_str)
     }
 
-    /// The UDP port of the beacons; ZRE's own unless told otherwise.
+    /// The UDP port of the beacons; ZRE's own port, 5670, unless told otherwise.
     ///
     /// # Errors
     ///

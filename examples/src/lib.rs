@@ -1,7 +1,8 @@
-//! What the example programs share: their arguments, the work that a dealer hands out, and a counter that nodes share.
+//! What the example programs share: their arguments, the requests that a dealer hands out, and a
+//! counter for several nodes.
 //!
-//! The programs themselves are in `examples/examples`; `cargo run --example engine_loop` runs one.
-//! All of them stay on this machine unless told otherwise, and end by themselves.
+//! The programs are in `examples/examples`; `cargo run --example engine_loop` runs one. They use
+//! the loopback interface unless told otherwise. All but `hello` end by themselves.
 
 #![forbid(unsafe_code)]
 
@@ -11,24 +12,25 @@ mod work;
 
 pub use arguments::Arguments;
 pub use tally::{COUNTERS, Network, Tally};
-pub use work::{Answer, Dealing, GROUP, Hand, ROLE, Request};
+pub use work::{Answer, Assignment, GROUP, ROLE, Request, WorkQueue};
 
-/// The page that helps to choose a crate, so that its programs are compiled.
+/// The page on choosing a crate. Its programs are compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/CHOOSING.md")]
 pub struct Choosing;
 
-/// The page that teaches the core, so that its programs are compiled and run.
+/// The page on embedding the core. Its programs are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 pub struct Embedding;
 
-/// The page that teaches to test an application in a simulated network, so that its programs are compiled and run.
+/// The page on simulated networks. Its programs are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/SIMULATING.md")]
 pub struct Simulating;
 
-/// The pages of the crates, so that their programs are compiled and run.
+/// The pages of the crates. Their programs are compiled, and run where the page does not say
+/// otherwise.
 #[cfg(doctest)]
 mod crate_pages {
     #[doc = include_str!("../../zre-proto/README.md")]

@@ -1,6 +1,6 @@
-//! A counter that nodes share: an application to try in a simulated network before it runs on a real one.
+//! A counter that nodes share: an application to test in a simulated network first.
 //!
-//! `docs/SIMULATING.md` explains it, and holds everything below this line.
+//! `docs/SIMULATING.md` explains it and contains all the code of this file.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,20 @@ use zre_core::{
     proto::{Content, GroupName, PeerId},
 };
 
-/// The group of those who count together.
+/// The group of the nodes that count together.
 pub const COUNTERS: &str = "COUNTERS";
 
 /// What the logic needs from a node.
 pub trait Network {
-    /// Sends to everybody in the group.
+    /// Sends a message to all members of a group.
     fn shout(&mut self, group: &GroupName, content: Content);
 
-    /// Sends to one peer.
+    /// Sends a message to one peer.
     fn whisper(&mut self, peer: PeerId, content: Content);
 }
 
-/// How often each node was pressed, as far as this one knows. All that have heard of each other show the same total.
+/// How often each node was pressed, as far as this one knows. Nodes that have heard of the same
+/// presses show the same total.
 #[derive(Debug, Clone)]
 pub struct Tally {
     id: PeerId,
@@ -46,7 +47,7 @@ impl Tally {
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// This node is pressed, and the others are told.
+    /// Counts a press of this node and tells the others.
     pub fn press(&mut self, network: &mut impl Network) {
         let count = self.counts.entry(self.id).or_default();
         *count = count.saturating_add(1);
@@ -54,10 +55,11 @@ impl Tally {
         network.shout(&self.group, news.into());
     }
 
-    /// Something happened on the network.
+    /// Handles an event of the node.
     pub fn handle_event(&mut self, event: &Event, network: &mut impl Network) {
         match event {
-            // Somebody is new, or back: tell all that they may have missed, also of those who are gone.
+            // A peer is new or has come back. Tell it everything that it may have missed, also the
+            // presses of nodes that are gone.
             Event::Join { peer, group, .. } if *group == self.group => {
                 network.whisper(*peer, self.to_content());
             }
@@ -72,8 +74,8 @@ impl Tally {
         lines.join("\n").into()
     }
 
-    /// Counts only grow, so the larger is the newer, in whatever order they come. Anybody can send anything: what is no
-    /// count is ignored.
+    /// Takes over the counts that are larger than those known. A count only grows, so the order in
+    /// which they arrive does not matter. Any peer can send anything: other text is ignored.
     fn merge(&mut self, content: &Content) {
         for line in content.to_string_lossy().lines() {
             let read = line.split_once(' ').and_then(|(id, count)| {

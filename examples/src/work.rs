@@ -1,7 +1,8 @@
-//! The work of the dealer programs: requests, answers, and who has which request.
+//! The work of the dealer programs: requests, answers, and which client has which request.
 //!
-//! This is a small state machine in the manner of the core: it is told what happened and what time it is,
-//! and says what to send. So the dealer on threads and the dealer on tasks share it, and it is tested with neither.
+//! [`WorkQueue`] is a small state machine in the style of the core. The caller tells it what
+//! happened and what time it is, and it says what to send. So the blocking and the async dealer
+//! share it, and its tests need no network.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,37 +12,37 @@ use std::{
 use serde::{Deserialize, Serialize};
 use zre_core::proto::{Content, PeerId};
 
-/// The group whose members take requests.
+/// The group of the clients.
 pub const GROUP: &str = "ADDERS";
 
-/// The header by which clients know a dealer.
+/// The header by which clients recognise a dealer.
 pub const ROLE: (&str, &str) = ("X-ROLE", "dealer");
 
-/// Numbers to add, as a dealer sends them.
+/// Numbers to add. A dealer sends it to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Comes back in the answer.
+    /// The answer has the same id.
     pub id: u64,
-    /// What to add.
+    /// The numbers to add.
     pub numbers: Vec<i64>,
 }
 
-/// Their sum, as a client sends it.
+/// The sum. A client sends it to the dealer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The request's.
+    /// The id of the request.
     pub id: u64,
     /// The sum of its numbers.
     pub sum: i64,
 }
 
 impl Request {
-    /// What to whisper to a client: one frame of JSON.
+    /// The message to a client: one frame of JSON.
     pub fn to_content(&self) -> Content {
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
-    /// Reads a whisper; `None` if it is no request. Anybody on the network can send anything.
+    /// Reads a whisper; `None` if it is not a request. Any peer can send anything.
     pub fn from_content(content: &Content) -> Option<Self> {
         serde_json::from_slice(content.frame(0)?).ok()
     }
@@ -57,12 +58,12 @@ impl Request {
 }
 
 impl Answer {
-    /// What to whisper to the dealer: one frame of JSON.
+    /// The message to the dealer: one frame of JSON.
     pub fn to_content(&self) -> Content {
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
-    /// Reads a whisper; `None` if it is no answer.
+    /// Reads a whisper; `None` if it is not an answer.
     pub fn from_content(content: &Content) -> Option<Self> {
         serde_json::from_slice(content.frame(0)?).ok()
     }
@@ -70,33 +71,34 @@ impl Answer {
 
 /// A request that is to be sent to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hand {
+pub struct Assignment {
     /// The client whose turn it is.
     pub client: PeerId,
-    /// What it gets.
+    /// The request.
     pub request: Request,
 }
 
-/// Hands requests to clients in turn, and again to others when one dies or does not answer in time.
+/// Assigns requests to clients in turn, and to others when a client dies or does not answer in
+/// time.
 #[derive(Debug)]
-pub struct Dealing {
+pub struct WorkQueue {
     patience: Duration,
-    /// Begins with the client whose turn it is.
+    /// The client whose turn it is comes first.
     clients: VecDeque<PeerId>,
     waiting: VecDeque<Request>,
-    handed: BTreeMap<u64, Handed>,
+    assigned: BTreeMap<u64, Assigned>,
     answers: BTreeMap<u64, Answer>,
 }
 
 #[derive(Debug)]
-struct Handed {
+struct Assigned {
     to: PeerId,
     until: Instant,
     request: Request,
 }
 
-impl Dealing {
-    /// So many requests, for each of which a client has so much time.
+impl WorkQueue {
+    /// Makes this many requests. A client has `patience` to answer one.
     pub fn new(count: u64, patience: Duration) -> Self {
         let request = |id: u64| Request {
             id,
@@ -106,58 +108,58 @@ impl Dealing {
             patience,
             clients: VecDeque::new(),
             waiting: (1..=count).map(request).collect(),
-            handed: BTreeMap::new(),
+            assigned: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
     }
 
-    /// A client has joined the group. It gets requests from now on.
-    pub fn client_came(&mut self, client: PeerId) {
+    /// Adds a client that has joined the group.
+    pub fn add_client(&mut self, client: PeerId) {
         if !self.clients.contains(&client) {
             self.clients.push_back(client);
         }
     }
 
-    /// A peer has left the group, or is gone. What it had not answered is for others.
+    /// Removes a peer that has left the group or is gone. Its unanswered requests go to others.
     ///
-    /// Says how many requests that were; `None` if it was no client.
-    pub fn client_left(&mut self, peer: PeerId) -> Option<usize> {
+    /// Returns how many requests these are; `None` if the peer was not a client.
+    pub fn remove_client(&mut self, peer: PeerId) -> Option<usize> {
         let place = self.clients.iter().position(|client| *client == peer)?;
         self.clients.remove(place);
-        Some(self.take_back(|handed| handed.to == peer))
+        Some(self.take_back(|assigned| assigned.to == peer))
     }
 
-    /// Takes back the requests whose time has passed, for others; says how many they are.
+    /// Takes back the requests whose time is over, for other clients. Returns how many these are.
     pub fn handle_timeout(&mut self, now: Instant) -> usize {
-        self.take_back(|handed| handed.until <= now)
+        self.take_back(|assigned| assigned.until <= now)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.handed.values().map(|handed| handed.until).min()
+        self.assigned.values().map(|assigned| assigned.until).min()
     }
 
-    /// Takes the next request to send, as long as there are requests and clients.
-    pub fn next_hand(&mut self, now: Instant) -> Option<Hand> {
+    /// Assigns the next request; `None` if no request waits or there is no client.
+    pub fn next_assignment(&mut self, now: Instant) -> Option<Assignment> {
         let client = *self.clients.front()?;
         let request = self.waiting.pop_front()?;
         self.clients.rotate_left(1);
-        let handed = Handed {
+        let assigned = Assigned {
             to: client,
             until: now + self.patience,
             request: request.clone(),
         };
-        self.handed.insert(request.id, handed);
-        Some(Hand { client, request })
+        self.assigned.insert(request.id, assigned);
+        Some(Assignment { client, request })
     }
 
-    /// An answer came. The first counts; `false` for one that nobody waits for any more.
+    /// Takes an answer. Only the first answer to a request counts; returns `false` for any other.
     pub fn answered(&mut self, answer: Answer) -> bool {
         let id = answer.id;
-        // One whose time was over may still be answered while it waits for another client.
+        // A request that was taken back can still be answered while it waits for another client.
         let was_waiting = self.waiting.iter().position(|request| request.id == id);
         let waited = was_waiting.and_then(|place| self.waiting.remove(place));
-        let is_wanted = self.handed.remove(&id).is_some() || waited.is_some();
+        let is_wanted = self.assigned.remove(&id).is_some() || waited.is_some();
         if is_wanted {
             self.answers.insert(id, answer);
         }
@@ -176,17 +178,17 @@ impl Dealing {
 
     /// How many requests have no answer yet.
     pub fn unanswered(&self) -> usize {
-        self.waiting.len() + self.handed.len()
+        self.waiting.len() + self.assigned.len()
     }
 
-    fn take_back(&mut self, is_taken: impl Fn(&Handed) -> bool) -> usize {
-        let (taken, kept): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.handed)
+    fn take_back(&mut self, is_taken: impl Fn(&Assigned) -> bool) -> usize {
+        let (taken, kept): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.assigned)
             .into_iter()
-            .partition(|(_, handed)| is_taken(handed));
-        self.handed = kept;
+            .partition(|(_, assigned)| is_taken(assigned));
+        self.assigned = kept;
         let count = taken.len();
-        for handed in taken.into_values().rev() {
-            self.waiting.push_front(handed.request);
+        for assigned in taken.into_values().rev() {
+            self.waiting.push_front(assigned.request);
         }
         count
     }
@@ -202,52 +204,52 @@ mod tests {
         [number; 16].into()
     }
 
-    fn hands(dealing: &mut Dealing, now: Instant) -> Vec<(PeerId, u64)> {
-        std::iter::from_fn(|| dealing.next_hand(now))
-            .map(|hand| (hand.client, hand.request.id))
+    fn assignments(work: &mut WorkQueue, now: Instant) -> Vec<(PeerId, u64)> {
+        std::iter::from_fn(|| work.next_assignment(now))
+            .map(|assignment| (assignment.client, assignment.request.id))
             .collect()
     }
 
     #[test]
     fn clients_take_turns() {
-        let mut dealing = Dealing::new(3, PATIENCE);
+        let mut work = WorkQueue::new(3, PATIENCE);
         let now = Instant::now();
-        assert_eq!(hands(&mut dealing, now), []);
-        dealing.client_came(client(1));
-        dealing.client_came(client(2));
+        assert_eq!(assignments(&mut work, now), []);
+        work.add_client(client(1));
+        work.add_client(client(2));
         let expected = [(client(1), 1), (client(2), 2), (client(1), 3)];
-        assert_eq!(hands(&mut dealing, now), expected);
+        assert_eq!(assignments(&mut work, now), expected);
     }
 
     #[test]
-    fn what_a_dead_client_had_goes_to_the_others() {
-        let mut dealing = Dealing::new(4, PATIENCE);
+    fn the_requests_of_a_dead_client_go_to_the_others() {
+        let mut work = WorkQueue::new(4, PATIENCE);
         let now = Instant::now();
-        dealing.client_came(client(1));
-        dealing.client_came(client(2));
-        hands(&mut dealing, now);
-        assert!(dealing.answered(Answer { id: 1, sum: 1 }));
-        assert_eq!(dealing.client_left(client(1)), Some(1));
-        assert_eq!(dealing.client_left(client(1)), None);
-        assert_eq!(hands(&mut dealing, now), [(client(2), 3)]);
-        assert_eq!(dealing.unanswered(), 3);
+        work.add_client(client(1));
+        work.add_client(client(2));
+        assignments(&mut work, now);
+        assert!(work.answered(Answer { id: 1, sum: 1 }));
+        assert_eq!(work.remove_client(client(1)), Some(1));
+        assert_eq!(work.remove_client(client(1)), None);
+        assert_eq!(assignments(&mut work, now), [(client(2), 3)]);
+        assert_eq!(work.unanswered(), 3);
     }
 
     #[test]
     fn a_late_answer_counts_once() {
-        let mut dealing = Dealing::new(1, PATIENCE);
+        let mut work = WorkQueue::new(1, PATIENCE);
         let now = Instant::now();
-        dealing.client_came(client(1));
-        hands(&mut dealing, now);
-        assert_eq!(dealing.next_timeout(), Some(now + PATIENCE));
-        assert_eq!(dealing.handle_timeout(now + PATIENCE), 1);
-        assert!(dealing.answered(Answer { id: 1, sum: 1 }));
-        assert!(!dealing.answered(Answer { id: 1, sum: 1 }));
-        assert_eq!(dealing.unanswered(), 0);
+        work.add_client(client(1));
+        assignments(&mut work, now);
+        assert_eq!(work.next_timeout(), Some(now + PATIENCE));
+        assert_eq!(work.handle_timeout(now + PATIENCE), 1);
+        assert!(work.answered(Answer { id: 1, sum: 1 }));
+        assert!(!work.answered(Answer { id: 1, sum: 1 }));
+        assert_eq!(work.unanswered(), 0);
     }
 
     #[test]
-    fn requests_cross_as_json() {
+    fn requests_are_sent_as_json() {
         let request = Request {
             id: 7,
             numbers: vec![1, -2],

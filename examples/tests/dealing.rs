@@ -1,11 +1,11 @@
-//! What dealers and clients print, in every mix.
+//! What dealers and clients print, in several combinations.
 
 mod support;
 
 use support::{Program, free_port};
 use zre_blocking::{Event, Node};
 
-/// An example, and the runtime that it is to use.
+/// An example, and the arguments that choose its runtime.
 type Example = (&'static str, &'static [&'static str]);
 
 const BLOCKING_DEALER: Example = ("dealer_blocking", &[]);
@@ -27,12 +27,13 @@ fn answers(lines: &[String]) -> Vec<&str> {
     answers.map(String::as_str).collect()
 }
 
-/// One client dies at its second request of three; the other has to do that, and the third.
+/// One client dies at the second of its three requests. The other client gets that one and the
+/// third.
 fn survives_a_death(dealer: Example, lives: Example, dies: Example) {
     let port = free_port();
     let mortal = start(dies, port, &["--name", "mortal", "--die-after", "1"]);
     let client = start(lives, port, &["--name", "survivor"]);
-    // Nobody waits for the patience to end: the death itself is noticed.
+    // The time limit is far away, so the dealer must notice the death itself.
     let patience = [
         "--requests",
         "6",
@@ -87,8 +88,8 @@ fn a_dealer_on_a_bare_executor_survives_a_client_that_dies() {
     survives_a_death(EXECUTOR_DEALER, EXECUTOR_CLIENT, BLOCKING_CLIENT);
 }
 
-/// Whoever is in the group and does not answer only costs time.
-fn does_not_wait_for_ever(dealer: Example, client: Example) {
+/// A member of the group that never answers delays the dealer, but does not stop it.
+fn does_not_wait_forever(dealer: Example, client: Example) {
     let port = free_port();
     let mute = Node::builder("mute")
         .interface("127.0.0.1")
@@ -112,19 +113,19 @@ fn does_not_wait_for_ever(dealer: Example, client: Example) {
 }
 
 #[test]
-fn a_blocking_dealer_does_not_wait_for_ever() {
-    does_not_wait_for_ever(BLOCKING_DEALER, TOKIO_CLIENT);
+fn a_blocking_dealer_does_not_wait_forever() {
+    does_not_wait_forever(BLOCKING_DEALER, TOKIO_CLIENT);
 }
 
 #[test]
-fn an_async_dealer_does_not_wait_for_ever() {
-    does_not_wait_for_ever(TOKIO_DEALER, BLOCKING_CLIENT);
+fn an_async_dealer_does_not_wait_forever() {
+    does_not_wait_forever(TOKIO_DEALER, BLOCKING_CLIENT);
 }
 
 #[test]
-fn whoever_is_alone_ends_in_time_and_fails() {
+fn a_program_without_a_partner_ends_in_time_and_fails() {
     let (port, other_port) = (free_port(), free_port());
-    // Dealers among themselves are alone, and so are clients.
+    // Dealers do not work with dealers, nor clients with clients.
     let dealers = [BLOCKING_DEALER, TOKIO_DEALER, SMOL_DEALER, EXECUTOR_DEALER];
     let clients = [BLOCKING_CLIENT, TOKIO_CLIENT, SMOL_CLIENT, EXECUTOR_CLIENT];
     let dealers = dealers.map(|dealer| start(dealer, port, &["--seconds", "1"]));

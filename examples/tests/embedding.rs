@@ -1,4 +1,4 @@
-//! What the programs that embed a node print.
+//! What the programs that embed the core print.
 
 mod support;
 
@@ -22,10 +22,8 @@ fn next(node: &Node) -> Event {
 fn next_message(node: &Node) -> String {
     loop {
         match next(node) {
-            Event::Shout { content, .. } => return format!("shout: {}", content.to_string_lossy()),
-            Event::Whisper { content, .. } => {
-                return format!("whisper: {}", content.to_string_lossy());
-            }
+            Event::Shout { content, .. } => return format!("shout: {content}"),
+            Event::Whisper { content, .. } => return format!("whisper: {content}"),
             _ => {}
         }
     }
@@ -46,9 +44,9 @@ fn two_engine_loops_greet_each_other() {
     let (alice, bob) = (start("alice"), start("bob"));
     for (program, other) in [(alice, "bob"), (bob, "alice")] {
         let mut lines = without_endpoint(program.succeed());
-        // The one that leaves first need not be seen leaving.
+        // Only the node that leaves last sees the other one leave.
         lines.retain(|line| *line != format!("{other} is gone: said goodbye"));
-        // They cross.
+        // The order depends on which of the two is faster.
         lines.sort();
         let expected = [
             format!("{other} is here"),
@@ -112,7 +110,7 @@ fn an_engine_loop_that_is_flooded_loses_nothing() {
 }
 
 #[test]
-fn an_engine_loop_without_anybody_ends_in_time() {
+fn an_engine_loop_without_a_peer_ends_in_time() {
     let program = Program::start("engine_loop", free_port(), &["--seconds", "1"]);
     assert_eq!(without_endpoint(program.succeed()), ["stopped"]);
 }
@@ -120,7 +118,7 @@ fn an_engine_loop_without_anybody_ends_in_time() {
 #[test]
 fn a_node_over_libzmq_talks_to_one_of_tokio() {
     let lines = Program::start("libzmq_node", free_port(), &[]).succeed();
-    // The two sides print at the same time, each in its order.
+    // The two sides print at the same time, each in its own order.
     let side = |name: &str| -> Vec<_> {
         let prefix = format!("{name}: ");
         lines

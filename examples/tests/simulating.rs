@@ -1,4 +1,4 @@
-//! The tally in simulated networks, and on real nodes.
+//! The tally in simulated networks and on real nodes.
 
 mod support;
 
@@ -24,7 +24,7 @@ impl Network for Simulated<'_, '_> {
     }
 }
 
-/// The tally is made at the first chance to learn the node's identity, and again after a restart.
+/// The tally needs the node's identity, so it is made when that is known first.
 #[derive(Default)]
 struct TallyApp(Option<Tally>);
 
@@ -85,7 +85,7 @@ fn both_sides_of_a_partition_count_and_agree_later_whatever_the_seed() {
         for name in NAMES {
             press(&mut sim, name);
         }
-        // Longer than the other side is believed to be there.
+        // Long enough for each side to notice that the other is gone.
         sim.run_for(Duration::from_secs(60));
         assert!(all_show(&mut sim, &["a", "b"], 3), "seed {seed}");
         assert!(!all_show(&mut sim, &NAMES, 6), "seed {seed}");
@@ -97,8 +97,8 @@ fn both_sides_of_a_partition_count_and_agree_later_whatever_the_seed() {
 }
 
 #[test]
-fn who_comes_later_learns_of_those_who_are_gone() {
-    let mut sim = counters(1, Level::Octets);
+fn a_late_node_learns_of_the_presses_of_nodes_that_are_gone() {
+    let mut sim = counters(1, Level::Bytes);
     press(&mut sim, "a");
     press(&mut sim, "b");
     sim.run_for(Duration::from_secs(2));
@@ -112,7 +112,7 @@ fn who_comes_later_learns_of_those_who_are_gone() {
 }
 
 #[test]
-fn anything_can_come_from_the_network() {
+fn text_that_is_no_count_is_ignored() {
     struct Nothing;
     impl Network for Nothing {
         fn shout(&mut self, _: &GroupName, _: Content) {}
@@ -157,7 +157,7 @@ fn real_nodes_count_together() {
 }
 
 #[test]
-fn the_guide_shows_the_code_as_it_is() {
+fn the_guide_shows_the_code_of_the_tally() {
     let page = include_str!("../../docs/SIMULATING.md");
     let (_, code) = include_str!("../src/tally.rs")
         .split_once("\n\n")

@@ -1,4 +1,6 @@
-//! A node of any adapter as JSON lines on standard input and output, as `zre pipe` has them: what
+//! A node of any adapter as JSON lines on standard input and output, in the format of `zre pipe`.
+//! With it, the rig tests each adapter with real zyre and pyre nodes. Usage: `pipe_node FLAVOUR
+//! --name=NAME ..`
 //! the rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR
 //! --name=NAME ..`
 

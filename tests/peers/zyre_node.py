@@ -210,13 +210,13 @@ def listening_endpoint():
         local, state, inode = fields[1], fields[3], fields[9]
         if state == "0A" and f"socket:[{inode}]" in own_sockets:
             address, port = local.split(":")
-            octets = int(address, 16).to_bytes(4, sys.byteorder)
-            return f"tcp://{socket.inet_ntoa(octets)}:{int(port, 16)}"
+            data = int(address, 16).to_bytes(4, sys.byteorder)
+            return f"tcp://{socket.inet_ntoa(data)}:{int(port, 16)}"
     return None
 
 
-def text(octets):
-    return octets.decode(errors="replace")
+def text(data):
+    return data.decode(errors="replace")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
-//! Reads the recorded conversations in `tests/captures`: datagrams, and TCP connections put
-//! together again.
+//! Reads the recorded conversations in `tests/captures`: datagrams, and reassembled TCP
+//! connections.
+//!
+//! It reads only what those files contain: classic pcap with microseconds, Ethernet, and IPv4
+//! without fragments. That takes less code than the use of a crate for all captures. together
+//! again.
 //!
 //! It knows what those files hold and no more: classic pcap, microseconds, Ethernet, IPv4 without
 //! fragments. That is less than the interface of a crate for all captures, so it needs none.

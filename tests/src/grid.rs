@@ -1,4 +1,4 @@
-//! A table of tests: so many rows and columns, several cells at once.
+//! A table of tests with rows and columns. Several cells run at once.
 
 use std::{
     sync::{

@@ -1,6 +1,6 @@
-//! What the tests of the workspace share: networks of their own, and real peers in them.
+//! What the tests of the workspace share: network namespaces, and real peers in them.
 //!
-//! A test with real peers starts so, and is skipped where there can be none:
+//! A test with real peers starts like this. It is skipped where real peers cannot run:
 //!
 //! ```no_run
 //! use zre_tests::{Peer, PeerOptions, RealPeers};

@@ -1,4 +1,7 @@
-//! Networks of a test's own, so that no packet reaches the machine's network.
+//! Network namespaces for tests, so that no packet reaches the machine's network.
+//!
+//! A namespace lives as long as the process that holds it, and that process ends when its standard
+//! input is closed. So nothing is left behind, even if a test is killed.
 //!
 //! A namespace lives as long as the process that holds it, and that process ends
 //! when its standard input does. So nothing is left behind, even by a killed test.

@@ -1,4 +1,7 @@
-//! A peer without manners: raw bytes over TCP and UDP, to see what a node makes of them.
+//! A peer that can send anything: raw bytes over TCP and UDP, to test how a node reacts.
+//!
+//! All calls block, and have a deadline. Valid messages are built with `zre-proto`; the rest is
+//! bytes.
 //!
 //! Everything here blocks, and has a deadline. What a well-behaved peer would send is built with
 //! `zre-proto`; the rest is bytes.

@@ -1,4 +1,7 @@
-//! Every byte of the recorded conversations, read and written again by `zre-proto`.
+//! Decodes and encodes every byte of the recorded conversations with `zre-proto`.
+//!
+//! `captures/README.md` describes the conversations. The recordings stop a little early: pyre's
+//! goodbye beacon is in them, but not zyre's, nor the GOODBYE of the one with gossip.
 //!
 //! The conversations are told in `captures/README.md`. The recordings stop a little early: only
 //! pyre's leaving beacon is in them, zyre's is not, and neither is the GOODBYE of the one with

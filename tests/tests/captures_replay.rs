@@ -1,4 +1,10 @@
-//! The recorded conversations, with an engine in the place of one of the nodes.
+//! Replays the recorded conversations, with an engine in place of one of the nodes.
+//!
+//! The bytes of one side go into an [`Engine`] that has the other side's identity and endpoint, at
+//! the times of the recording. Its events must be those that `captures/README.md` describes. A
+//! beacon is a sign of life to us but not to zyre, so here no peer falls silent; with gossip there
+//! are no beacons. Of the nodes' ends, the recordings contain only pyre's last beacon and the end
+//! of its connections.
 //!
 //! One side's bytes go into an [`Engine`] that has the other side's identity and endpoint, at the
 //! times of the recording. What its application hears is what `captures/README.md` tells. A beacon

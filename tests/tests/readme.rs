@@ -1,4 +1,4 @@
-//! The first program of README.md, as a user would run it: twice, beside peers of every kind.
+//! The first program of README.md, as a user would run it: twice, next to all kinds of peers.
 
 use std::{
     env,

@@ -1,4 +1,4 @@
-//! The rig itself: two implementations that are not ours see each other through it.
+//! The rig itself: two implementations that are not ours meet in it.
 
 use std::time::Duration;
 

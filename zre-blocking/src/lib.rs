@@ -1,4 +1,4 @@
-//! A ZRE node for threads and event loops, without async: programs on a network find each other,
+//! A ZRE node for threads and event loops, without async. Programs on a network find each other,
 //! form groups and exchange messages, with no server.
 //!
 //! ```no_run
@@ -6,22 +6,33 @@
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = Node::builder("alice").join("CHAT").start()?;
-//! node.shout("CHAT", "hello")?;
 //! for event in node.events() {
-//!     if let Event::Shout { name, content, .. } = event {
-//!         println!("{name}: {}", content.to_string_lossy());
+//!     match event {
+//!         Event::Join { group, .. } => _ = node.shout(group, "hello")?,
+//!         Event::Shout { name, content, .. } => println!("{name}: {content}"),
+//!         _ => {}
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Each node has one thread for its sockets, whatever the number of its peers. While a thread of
-//! the program waits in a method of [`Node`], it reads and writes the sockets itself, so that what
-//! it waits for comes without a detour. What the node logs meanwhile is logged on that thread;
-//! whatever writes the log must not wait for the node.
+//! * [`Node`] is a handle: clones are cheap, and any thread can use them.
+//! * [`Builder`] sets the name, headers, groups, network interface, timeouts and limits.
+//! * [`Event`] is what happens on the network. Take events with [`Node::recv`] or
+//!   [`Node::recv_timeout`], or as copies with [`Node::subscribe`].
+//! * [`Readiness`] is a descriptor for a program with an event loop. With it, and with methods such
+//!   as [`Node::try_recv`] and [`Node::try_whisper`], the program never blocks in a node.
+//! * [`Sender`] sends from a second thread. Use it to send a lot, so that events are still taken.
 //!
-//! A program with an event loop of its own watches [`Node::readiness`] in it and never blocks.
+//! Each node has one thread for its sockets, however many peers it has. While a thread of the
+//! program waits in a method of [`Node`], that thread reads and writes the sockets itself, so that
+//! no other thread has to wake it. The node's log is then written on that thread, too. Whatever
+//! handles the log must not wait for the node.
+//!
+//! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
+//! told otherwise, it uses the first network interface that can broadcast, or loopback if there is
+//! none. It writes its log with `tracing`; [`Node::notices`] gives the same as values.
 
 #![forbid(unsafe_code)]
 

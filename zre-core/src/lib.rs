@@ -1,13 +1,20 @@
-//! The ZRE protocol (RFC 36/ZRE) as pure state machines: no clock, no socket, no thread.
+//! The ZRE protocol (RFC 36/ZRE) as pure state machines: no clock, no sockets, no threads.
 //!
-//! A caller tells the core what happened (`handle_*`), carries out what it wants done
-//! (`poll_output`), hands on what the application shall hear (`poll_event`), and calls
-//! `handle_timeout` when `poll_timeout` says so. Time and randomness come from outside; the same
-//! seed and the same inputs give the same outputs.
+//! Most programs use an adapter, such as `zre-tokio`. This crate is for programs that have sockets,
+//! an event loop or a clock of their own. The page
+//! [EMBEDDING.md](https://github.com/zre-rs/zre/blob/main/docs/EMBEDDING.md) shows how to use it.
 //!
-//! * [`Node`]: one node, messages in and messages out. It knows no octets and no connections.
-//! * [`Link`]: one ZMTP connection, octets in and frames out. It knows no ZRE.
-//! * [`Engine`]: a `Node` and its `Link`s, octets in and octets out. This is what adapters drive.
+//! * [`Engine`]: a node with its connections. It takes and gives bytes. This is what the adapters
+//!   drive.
+//! * [`Engine<MessageLink>`](MessageLink): the same with connections that carry whole messages, for
+//!   simulations and for ZeroMQ libraries.
+//! * [`Node`]: a node without connections. It takes and gives whole messages.
+//! * [`Link`]: one ZMTP connection. It takes and gives bytes, and knows nothing of ZRE.
+//!
+//! All of them are used in the same way. The caller reports what happened (`handle_*`), carries out
+//! what the machine wants (`poll_output`), passes events on to the application (`poll_event`), and
+//! calls `handle_timeout` when `poll_timeout` says so. Time and a seed for random numbers are
+//! arguments: the same seed and the same inputs give the same outputs.
 //!
 //! ```
 //! use zre_core::{Config, Event, Instant, Node, NodeOutput};
@@ -17,7 +24,7 @@
 //! let mut alice = Node::new(config(1), [1; 32], now);
 //! let mut bob = Node::new(config(2), [2; 32], now);
 //!
-//! // Carries everything from one node to the other; says whether there was anything.
+//! // Carries everything from one node to the other. Returns whether there was anything.
 //! let carry = |from: &mut Node, to: &mut Node| {
 //!     let mut any = false;
 //!     while let Some(output) = from.poll_output() {
@@ -47,7 +54,7 @@
 //! # Features
 //!
 //! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`] and
-//!   [`Limits`], `Serialize` for [`Notice`], and what `zre-proto` has of both.
+//!   [`Limits`], `Serialize` for [`Notice`], and the feature `serde` of `zre-proto`.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,10 +1,13 @@
-//! What every ZRE adapter shares: the [`Hub`] between sockets, engine and application, the
-//! [`Driver`] that runs it, settings, and the methods of nodes with their documentation.
+//! What the ZRE adapters share: settings, the loop that runs a node, and the methods of nodes with
+//! their documentation.
 //!
-//! Programs use an adapter, such as `zre-tokio`. This crate is for those who write one, and changes
-//! when the adapters do. An adapter implements [`Runtime`] by its runtime's own parts,
-//! [binds](Settings::bind) the sockets, gives them to the runtime, and runs a [`Driver`] on it; its
-//! types come from the macros [`builder!`], [`at_once_methods!`] and [`async_node!`].
+//! Programs use an adapter, such as `zre-tokio`. This crate is for those who write an adapter, and
+//! it changes when the adapters do.
+//!
+//! An adapter implements [`Runtime`] with the sockets, the clock and the tasks of its runtime. To
+//! start a node, it [binds](Settings::bind) the sockets, makes a [`Hub`], and runs a [`Driver`].
+//! The hub connects sockets, engine and application. The macros [`builder!`], [`at_once_methods!`]
+//! and [`async_node!`] define the adapter's public types.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,12 @@
-//! The system side of a ZRE node: network interfaces, sockets with the options that ZRE needs, and
-//! look-ups of host names.
+//! What a ZRE node needs from the operating system: network interfaces, sockets with the right
+//! options, and look-ups of host names.
 //!
-//! It knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it through
-//! `zre-driver`; a program that drives the engine with an event loop of its own can use it
+//! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
+//! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
+//! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
+//!
+//! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
+//! through `zre-driver`. A program that drives the engine in an event loop of its own can use it
 //! directly.
 
 #![forbid(unsafe_code)]

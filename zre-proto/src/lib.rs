@@ -1,22 +1,17 @@
-//! Wire formats of the ZRE protocol (RFC 36/ZRE) and of the part of ZMTP 3.x (RFC 37/ZMTP) that it
-//! uses.
+//! The wire formats of the ZRE protocol (RFC 36/ZRE), and of the part of ZMTP 3.x (RFC 37/ZMTP)
+//! that it uses.
 //!
-//! This crate turns bytes into values and values into bytes. It has no clock, no socket and no
+//! This crate turns bytes into values and values into bytes. It has no clock, no sockets and no
 //! state, and it needs only `alloc`.
 //!
-//! * [`Beacon`]: the UDP datagram that announces a node.
+//! * [`Beacon`]: the UDP datagram by which a node announces itself.
 //! * [`Message`]: one ZRE message, with its sequence number and its [`Content`].
 //! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
-//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values
-//!   inside.
+//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values in
+//!   them.
 //!
 //! Decoders never panic, never loop without consuming input, and never reserve memory for bytes
-//! that have not arrived. Each way in which an input can be wrong has an error that names it.
-//!
-//! # Features
-//!
-//! * `serde`: `Serialize` and `Deserialize` for [`PeerId`], [`Endpoint`], [`Text`], [`ShortText`],
-//!   [`GroupName`], [`Headers`] and [`Content`]. The page of each type says what it looks like.
+//! that have not arrived. Each way in which an input can be wrong has an error of its own.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -28,6 +23,12 @@
 //! assert_eq!(Message::decode(&frame, Content::default(), &MessageLimits::default())?, ping);
 //! # Ok::<(), zre_proto::MessageError>(())
 //! ```
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`PeerId`], [`Endpoint`], [`Text`], [`ShortText`],
+//!   [`GroupName`], [`Headers`] and [`Content`]. The documentation of each type says what it looks
+//!   like.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,9 +1,8 @@
-//! A ZRE node for smol and any other executor: programs on a network find each other,
-//! form groups and exchange messages, with no server.
+//! A ZRE node for smol and any other executor. Programs on a network find each other, form groups
+//! and exchange messages, with no server.
 //!
-//! A node needs its [`Driver`] to run: a future that the program spawns wherever it spawns its own.
-//! Nothing else runs behind the program's back but the one thread by which async-io watches
-//! sockets.
+//! Starting a node also returns its [`Driver`]: a future that runs the node and that the program
+//! spawns on its executor. Apart from it, only async-io's thread runs, which watches the sockets.
 //!
 //! ```no_run
 //! use zre_smol::{Event, Node};
@@ -12,16 +11,31 @@
 //! let (node, driver) = Node::builder("alice").join("CHAT").start()?;
 //! smol::spawn(driver).detach(); // or on any other executor
 //! smol::block_on(async {
-//!     node.shout("CHAT", "hello").await?;
 //!     while let Some(event) = node.recv().await {
-//!         if let Event::Shout { name, content, .. } = event {
-//!             println!("{name}: {}", content.to_string_lossy());
+//!         match event {
+//!             Event::Join { group, .. } => _ = node.shout(group, "hello").await?,
+//!             Event::Shout { name, content, .. } => println!("{name}: {content}"),
+//!             _ => {}
 //!         }
 //!     }
 //!     Ok(())
 //! })
 //! # }
 //! ```
+//!
+//! * [`Node`] is a handle: clones are cheap, and any task or thread can use them.
+//! * [`Builder`] sets the name, headers, groups, network interface, timeouts and limits.
+//! * [`Event`] is what happens on the network. Take events with [`Node::recv`], as a stream with
+//!   [`Node::events`], or as copies with [`Node::subscribe`].
+//! * [`Sender`] sends from a second task. Use it to send a lot, so that events are still taken.
+//!
+//! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
+//! told otherwise, it uses the first network interface that can broadcast, or loopback if there is
+//! none. It writes its log with `tracing`; [`Node::notices`] gives the same as values.
+//!
+//! # Features
+//!
+//! * `smol`: `spawn`, which starts a node and runs its driver on smol's global executor.
 
 #![forbid(unsafe_code)]
 

@@ -1,16 +1,16 @@
-//! A ZRE node for tokio: programs on a network find each other, form groups and exchange
-//! messages, with no server.
+//! A ZRE node for tokio. Programs on a network find each other, form groups and exchange messages,
+//! with no server.
 //!
 //! ```no_run
 //! use zre_tokio::{Event, Node};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = Node::builder("alice").header("X-ROLE", "chat").join("CHAT").start().await?;
-//! node.shout("CHAT", "hello").await?;
 //! while let Some(event) = node.recv().await {
 //!     match event {
-//!         Event::Enter { peer, name, .. } => println!("{name} is here, as {peer}"),
-//!         Event::Shout { name, content, .. } => println!("{name}: {}", content.to_string_lossy()),
+//!         Event::Enter { name, .. } => println!("{name} is here"),
+//!         Event::Join { group, .. } => _ = node.shout(group, "hello").await?,
+//!         Event::Shout { name, content, .. } => println!("{name}: {content}"),
 //!         Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
 //!         _ => {}
 //!     }
@@ -19,9 +19,15 @@
 //! # }
 //! ```
 //!
-//! A node speaks with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless told
-//! otherwise it uses the first network interface that can broadcast, and on a machine without one
-//! the loopback interface. With a `tracing` subscriber it logs what it does.
+//! * [`Node`] is a handle: clones are cheap, and any task or thread can use them.
+//! * [`Builder`] sets the name, headers, groups, network interface, timeouts and limits.
+//! * [`Event`] is what happens on the network. Take events with [`Node::recv`], as a stream with
+//!   [`Node::events`], or as copies with [`Node::subscribe`].
+//! * [`Sender`] sends from a second task. Use it to send a lot, so that events are still taken.
+//!
+//! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
+//! told otherwise, it uses the first network interface that can broadcast, or loopback if there is
+//! none. It writes its log with `tracing`; [`Node::notices`] gives the same as values.
 
 #![forbid(unsafe_code)]
 

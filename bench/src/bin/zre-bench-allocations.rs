@@ -1,5 +1,5 @@
-//! The ends of a measurement once more, in a program that counts every allocation. Counting takes
-//! time, so the program that takes the times does not.
+//! The ends of a measurement, in a program that counts every allocation. Counting takes time, so
+//! the program that measures times does not count.
 
 #![forbid(unsafe_code)]
 

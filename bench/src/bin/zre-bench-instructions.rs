@@ -12,14 +12,16 @@ mod guard {
         instructions::{Baseline, missing},
     };
 
-    /// Count instructions, and compare with the baseline.
+    const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
+
+    /// Count instructions and compare them with the baseline.
     ///
-    /// Where valgrind or gungraun-runner is missing, says so and ends well, unless
+    /// If valgrind or gungraun-runner is missing, this says so and succeeds, unless
     /// ZRE_REQUIRE_VALGRIND is set.
     #[derive(Debug, Parser)]
     #[command(name = "zre-bench-instructions")]
     struct Cli {
-        /// Make what is counted the new baseline
+        /// Save the counts as the new baseline
         #[arg(long)]
         save: bool,
 
@@ -27,8 +29,8 @@ mod guard {
         #[arg(long, value_name = "PERCENT", default_value_t = 3.0)]
         tolerance: f64,
 
-        /// The baseline
-        #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json"))]
+        /// The file of the baseline
+        #[arg(long, value_name = "FILE", default_value = BASELINE)]
         baseline: PathBuf,
     }
 

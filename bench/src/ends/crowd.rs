@@ -1,4 +1,4 @@
-//! Many nodes in one process, all of which know each other.
+//! Many nodes in one process that all know each other.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use crate::{
     results::count,
 };
 
-/// Starts the nodes, waits until each sees all others, and looks what that takes.
+/// Starts the nodes, waits until each knows all others, and measures what that takes.
 pub(super) async fn measure<T: Talker>(job: &Job, nodes: usize) -> Result<Figures, Failure> {
     let connections = nodes * (nodes - 1);
     allow_descriptors(2 * connections + 4 * nodes + 100)?;
-    // Whatever the runtime opens once for all nodes is open then.
+    // Descriptors that the runtime opens only once are open afterwards.
     T::sleep(Duration::from_millis(1)).await;
     let (open, memory) = (descriptors()?, resident()?);
     let begun = Instant::now();
@@ -30,7 +30,7 @@ pub(super) async fn measure<T: Talker>(job: &Job, nodes: usize) -> Result<Figure
         enter(node, nodes - 1).await?;
     }
     let settled = begun.elapsed();
-    // Connections that lost against another of the same two nodes are closed by then.
+    // By then, surplus connections between the same two nodes are closed.
     T::sleep(Duration::from_secs(1)).await;
     let opened = descriptors()? - open;
     let grown = resident()? - memory;
@@ -46,7 +46,7 @@ pub(super) async fn measure<T: Talker>(job: &Job, nodes: usize) -> Result<Figure
             (count(opened) - count(2 * connections)) / count(nodes),
         ),
         ("idle_cpu_percent".to_owned(), share * 100.0),
-        ("octets_per_peer".to_owned(), grown / count(connections)),
+        ("bytes_per_peer".to_owned(), grown / count(connections)),
     ]))
 }
 

@@ -1,4 +1,4 @@
-//! What a connected peer that does nothing takes of the memory.
+//! The memory that a connected peer takes while it does nothing.
 
 use std::time::Duration;
 
@@ -12,25 +12,26 @@ use crate::{
     results::count,
 };
 
-/// Peers that come before the first look: what a program needs once is there then.
+/// Peers that enter before memory is measured first. Memory that is allocated only once is there
+/// afterwards.
 const FIRST: usize = 32;
 
-/// Looks how much the process grows while peers come.
+/// Measures how much the process grows while peers enter.
 pub(super) async fn measure<T: Talker>(job: &Job, peers: usize) -> Result<Figures, Failure> {
     let node = T::start(&Start::new("server", job.port)).await?;
     Line::Ready(String::new()).print()?;
     enter(&node, FIRST).await?;
     let before = resident()?;
     enter(&node, peers).await?;
-    // What is needed for entering alone is given back by then.
+    // By then, memory that is needed only for entering is given back.
     T::sleep(Duration::from_secs(1)).await;
     let growth = resident()? - before;
     node.stop().await;
     let each = growth / count(peers);
-    Ok(Figures::from([("octets".to_owned(), each)]))
+    Ok(Figures::from([("bytes".to_owned(), each)]))
 }
 
-/// Waits until so many more have entered.
+/// Waits until this many more have entered.
 pub(super) async fn enter<T: Talker>(node: &T, peers: usize) -> Result<(), Failure> {
     let mut entered = 0;
     while entered < peers {
@@ -43,7 +44,7 @@ pub(super) async fn enter<T: Talker>(node: &T, peers: usize) -> Result<(), Failu
     Ok(())
 }
 
-/// Is the peers, which know nobody but the other process's node, and stays until that goes.
+/// Runs the peers, which know only the node of the other process, until that node leaves.
 pub(super) async fn be<T: Talker>(job: &Job, peers: usize) -> Result<Figures, Failure> {
     let mut nodes = Vec::new();
     for number in 0..FIRST + peers {

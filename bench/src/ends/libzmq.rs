@@ -1,5 +1,4 @@
-//! What libzmq does with the same messages: a DEALER to a ROUTER in each direction, as ZRE has
-//! them.
+//! The same messages over libzmq: a DEALER to a ROUTER in each direction, as in ZRE.
 
 use smol::future::block_on;
 use zmq::{Context, Message, Socket};
@@ -33,13 +32,12 @@ struct Sockets {
     dealer: Socket,
     identity: Message,
     message: Message,
-    /// Outlives the sockets: with it, libzmq's thread ends.
+    /// It must outlive the sockets: dropping it ends libzmq's thread.
     _context: Context,
 }
 
 impl Sockets {
-    /// As many messages may wait as hold 64 MiB together: enough that nobody waits for the other
-    /// for long.
+    /// Messages of 64 MiB together may wait, so that neither side waits for the other for long.
     fn new(size: usize) -> Result<(Self, String), Failure> {
         let context = Context::new();
         let router = context.socket(zmq::ROUTER)?;

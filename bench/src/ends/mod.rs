@@ -21,14 +21,14 @@ use crate::{
 };
 use talker::{Blocking, Smol, SmolThreads, Talker, Tokio, TokioThreads};
 
-/// Says how many allocations this process has made so far, in a program that counts them.
+/// Returns how many allocations this process has made so far, in a program that counts them.
 pub type Allocations = fn() -> usize;
 
-/// Does a job that is given as JSON, and prints what came out.
+/// Does a job that is given as JSON, and prints the result.
 ///
 /// # Errors
 ///
-/// When the job is not one, or cannot be done.
+/// If this is not a job, or it cannot be done.
 pub fn run(job: &str, allocations: Option<Allocations>) -> Result<(), Failure> {
     let job: Job = serde_json::from_str(job)?;
     let figures = figures(&job, allocations)?;

@@ -13,7 +13,7 @@ use crate::{
     job::{Figures, Job, Line},
 };
 
-/// Sends each message back until the last.
+/// Sends each message back, up to the last.
 pub(super) async fn echo<T: Talker>(job: &Job) -> Result<Figures, Failure> {
     let node = server::<T>(job).await?;
     loop {
@@ -27,7 +27,7 @@ pub(super) async fn echo<T: Talker>(job: &Job) -> Result<Figures, Failure> {
     Ok(Figures::new())
 }
 
-/// Takes the times of round trips.
+/// Measures round-trip times.
 pub(super) async fn ask<T: Talker>(job: &Job) -> Result<Figures, Failure> {
     let mut client = Client::<T>::meet(job).await?;
     let figures = timing::ask(&mut client, job).await?;
@@ -69,14 +69,14 @@ pub(super) async fn send<T: Talker>(
     Ok(figures)
 }
 
-/// Starts the node that is there first.
+/// Starts the server's node.
 async fn server<T: Talker>(job: &Job) -> Result<T, Failure> {
     let node = T::start(&Start::new("server", job.port)).await?;
     Line::Ready(String::new()).print()?;
     Ok(node)
 }
 
-/// The node that begins.
+/// The client's node.
 struct Client<T> {
     node: T,
     server: PeerId,

@@ -1,4 +1,4 @@
-//! What a message to many costs the sender, by shouts and by whispers.
+//! What a message to many peers costs the sender, with shouts and with whispers.
 
 use bytes::Bytes;
 use zre_tokio::{Content, Event, PeerId};
@@ -17,7 +17,7 @@ use crate::{
 
 const GROUP: &str = "MEMBERS";
 
-/// Is all members of the group: takes what comes, and answers the last of each batch.
+/// Runs all members of the group. They receive messages and answer the last of each batch.
 pub(super) async fn listen<T: Talker>(job: &Job, members: usize) -> Result<Figures, Failure> {
     let mut nodes = Vec::new();
     for number in 0..members {
@@ -38,7 +38,7 @@ pub(super) async fn listen<T: Talker>(job: &Job, members: usize) -> Result<Figur
     }
 }
 
-/// Waits for the end of a batch, and says who sent it; `None` if the sender is done.
+/// Waits for the end of a batch. Returns who sent it; `None` if the sender is done.
 async fn last_of_batch<T: Talker>(node: &T) -> Result<Option<PeerId>, Failure> {
     loop {
         match node.recv().await.ok_or("the node has stopped")? {
@@ -65,7 +65,7 @@ pub(super) async fn send<T: Talker>(job: &Job, members: usize) -> Result<Figures
         node: &node,
         peers: &peers,
         content: Bytes::from(Kind::Data.message(job.size)).into(),
-        // As much as may wait for a peer, so that both ways meet the same pressure.
+        // As much as may wait for a peer, so that both meet the same backpressure.
         messages: ((8 << 20) / job.size.max(1)).clamp(1, 1000),
     };
     sender.whispers().await?;
@@ -115,7 +115,7 @@ impl<T: Talker> Sender<'_, T> {
         Ok(self.each(cpu_time() - before))
     }
 
-    /// Waits until all have got everything.
+    /// Waits until all members have received everything.
     async fn finish(&self) -> Result<(), Failure> {
         for peer in self.peers {
             self.node.whisper(*peer, content(Kind::End, 1)).await?;

@@ -1,4 +1,4 @@
-//! Keeps its core awake without taking time from anybody who wants it.
+//! Keeps its core awake without taking time from other programs.
 
 use std::{
     io::{self, Read},
@@ -14,7 +14,7 @@ use crate::{Failure, job::Figures, job::Line};
 pub(super) fn run(most: Duration) -> Result<Figures, Failure> {
     nice(19)?;
     thread::spawn(|| {
-        // Nothing comes; it ends with whoever holds the other end.
+        // Nothing is ever sent. The read ends when the other end is closed.
         let _ = io::stdin().read(&mut [0]);
         process::exit(0);
     });

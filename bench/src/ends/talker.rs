@@ -1,6 +1,7 @@
 //! The nodes of all adapters under one interface, and the runtimes that they run on.
 //!
-//! The methods are asynchronous. Those of zre-blocking return when it is done, so they never wait.
+//! The methods are async. Those of zre-blocking block until they are done, so their futures are
+//! ready at once.
 
 use std::{net::Ipv4Addr, thread, time::Duration};
 
@@ -20,7 +21,7 @@ pub(super) struct Start {
     /// The discovery port.
     pub(super) port: u16,
     pub(super) group: Option<&'static str>,
-    /// Knows one peer, and announces itself once.
+    /// A node that knows one peer, and announces itself only once.
     pub(super) loner: bool,
 }
 
@@ -51,7 +52,7 @@ impl Start {
     }
 }
 
-/// A node, with what is measured of it.
+/// A node, with the methods that are measured.
 pub(super) trait Talker: Sized {
     /// Runs a program on the adapter's runtime.
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T;
@@ -78,7 +79,7 @@ pub(super) type Smol = Asynchronous<SmolAlone>;
 /// zre-smol with its driver on the global executor.
 pub(super) type SmolThreads = Asynchronous<SmolGlobal>;
 
-/// Where an asynchronous node runs.
+/// Where an async node runs.
 pub(super) trait Place {
     type Node: AsyncNode;
 
@@ -89,7 +90,7 @@ pub(super) trait Place {
     async fn sleep(time: Duration);
 }
 
-/// What is measured of an asynchronous node.
+/// The methods of an async node that are measured.
 pub(super) trait AsyncNode {
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
 
@@ -204,7 +205,7 @@ fn tokio_block_on<T>(mut builder: runtime::Builder, program: impl Future<Output 
 }
 
 thread_local! {
-    /// Runs on the thread of the program alone.
+    /// Runs on the program's thread only.
     static ALONE: LocalExecutor<'static> = const { LocalExecutor::new() };
 }
 
@@ -214,8 +215,8 @@ impl Place for SmolAlone {
     type Node = zre_smol::Node;
 
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
-        // As a task beside the driver: when a future that is awaited here is woken by what it has polled itself,
-        // async-io asks the system for news first, with five calls.
+        // As a task beside the driver: if a future that is awaited here wakes itself, async-io
+        // first asks the system for news, with five calls.
         ALONE.with(|alone| smol::block_on(alone.run(alone.spawn(program))))
     }
 

@@ -1,4 +1,4 @@
-//! What TCP can do by itself: blocking calls on a connection without delay.
+//! Bare TCP: blocking calls on a connection with `TCP_NODELAY`.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -42,7 +42,7 @@ fn echo(mut stream: TcpStream, size: usize) -> Result<Figures, Failure> {
     }
 }
 
-/// Reads whatever is there, and finds the messages in it.
+/// Reads what has come, and finds the messages in it.
 fn count(mut stream: TcpStream, size: usize) -> Result<Figures, Failure> {
     let mut buffer = vec![0; 256 << 10];
     let (mut cost, mut messages) = (None, 0_usize);
@@ -88,7 +88,8 @@ impl Client {
     fn connect(job: &Job) -> Result<Self, Failure> {
         let stream = TcpStream::connect(&job.address)?;
         stream.set_nodelay(true)?;
-        // Round trips bring messages back as they were, and a flow one byte in the end.
+        // In a round trip the whole message comes back. A flow of messages is answered with one
+        // byte at its end.
         let size = match job.task {
             Task::RoundTrip => job.size,
             _ => 1,

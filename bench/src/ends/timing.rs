@@ -1,4 +1,4 @@
-//! Counting messages and taking their times.
+//! Counts messages and measures their times.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
 
 /// One end of a conversation, so that the same loops measure every system.
 ///
-/// The methods are asynchronous. Those of a blocking system return when it is done.
+/// The methods are async. Those of a blocking system block until they are done.
 pub(super) trait Exchange {
     type Message;
 
@@ -20,11 +20,11 @@ pub(super) trait Exchange {
 
     async fn send(&mut self, message: &Self::Message) -> Result<(), Failure>;
 
-    /// Waits for the next message, which is not looked at.
+    /// Waits for the next message and drops it.
     async fn receive(&mut self) -> Result<(), Failure>;
 }
 
-/// Takes the times of round trips.
+/// Measures round-trip times.
 pub(super) async fn ask<E: Exchange>(end: &mut E, job: &Job) -> Result<Figures, Failure> {
     let message = E::message(Kind::Data, job.size);
     let mut times = Times::new(job.count);
@@ -46,7 +46,7 @@ pub(super) async fn ask<E: Exchange>(end: &mut E, job: &Job) -> Result<Figures, 
     Ok(times.figures())
 }
 
-/// Sends as fast as it can, until the other end says that everything has come.
+/// Sends as fast as it can, until the other end says that everything has arrived.
 pub(super) async fn send<E: Exchange>(
     end: &mut E,
     job: &Job,
@@ -73,7 +73,7 @@ pub(super) async fn send<E: Exchange>(
     Ok(cost.figures(sent))
 }
 
-/// When enough has been sent: after so many messages or so much time.
+/// Says when enough has been sent: after a number of messages or after some time.
 struct Enough {
     count: usize,
     end: Instant,
@@ -81,14 +81,14 @@ struct Enough {
 }
 
 impl Enough {
-    /// The clock is looked at for each large message, and for some of the small ones.
+    /// The clock is read for each large message, but only for some of the small ones.
     fn new(count: usize, time: Duration, size: usize) -> Self {
         let stride = if size < 4096 { 64 } else { 1 };
         let end = Instant::now() + time;
         Self { count, end, stride }
     }
 
-    /// Whether to stop after so many.
+    /// Whether to stop after this many messages.
     fn is_reached(&self, sent: usize) -> bool {
         sent >= self.count || (sent.is_multiple_of(self.stride) && Instant::now() >= self.end)
     }
@@ -142,7 +142,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// From now on.
+    /// Starts to measure.
     pub(super) fn begin(allocations: Option<Allocations>) -> Self {
         Self {
             allocations,
@@ -152,7 +152,7 @@ impl Cost {
         }
     }
 
-    /// Until now, for so many messages.
+    /// Stops after this many messages.
     pub(super) fn figures(&self, messages: usize) -> Figures {
         let seconds = self.begun.elapsed().as_secs_f64();
         let cpu = (cpu_time() - self.cpu).as_secs_f64();
@@ -177,7 +177,7 @@ pub(super) enum Kind {
     WarmUp = 0,
     /// Measured.
     Data = 1,
-    /// None follows.
+    /// The last one.
     End = 2,
 }
 

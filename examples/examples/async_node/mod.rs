@@ -1,17 +1,16 @@
-//! The nodes of zre-tokio and zre-smol as one type, for programs that run on either.
+//! One trait over the nodes of zre-tokio and zre-smol, for programs that run on either.
 //!
-//! Both have the same methods. A program for one runtime names that crate's `Node` and needs none of
-//! this.
+//! Both nodes have the same methods. A program for one runtime uses that crate's `Node` directly.
 
 use zre_core::{
     Error, Event,
     proto::{Content, PeerId},
 };
 
-/// What the programs here do with a node.
+/// The methods of a node that the example programs use.
 pub(crate) trait AsyncNode {
-    #[allow(dead_code, reason = "not every program asks for it")]
-    fn shown_name(&self) -> String;
+    #[allow(dead_code, reason = "not every program uses it")]
+    fn name_text(&self) -> String;
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
 
@@ -23,7 +22,7 @@ pub(crate) trait AsyncNode {
 macro_rules! async_nodes {
     ($($node:ty),+) => {$(
         impl AsyncNode for $node {
-            fn shown_name(&self) -> String {
+            fn name_text(&self) -> String {
                 self.name().to_string()
             }
 

@@ -1,16 +1,18 @@
-//! The core in a loop of your own: [`Engine`], non-blocking sockets, and mio to wait for them.
+//! The core in a loop of your own: an [`Engine`] and non-blocking sockets, with mio to wait for
+//! them.
 //!
-//! Run it in two terminals, `cargo run --example engine_loop -- --name alice` and `--name bob`: each says hello to
-//! the other, hears that it was heard, and says goodbye.
+//! Run it in two terminals, with `cargo run --example engine_loop -- --name alice` and `--name
+//! bob`. Each node says hello to the other, waits for the answer and says goodbye.
 //!
-//! An engine is a ZRE node that does nothing by itself: it has no sockets, no clock and no thread. The loop has them, and
+//! An engine does nothing by itself: it has no sockets, no clock and no thread. The loop has them.
+//! It
 //!
-//! 1. does what the engine wants done (`poll_output`) and takes what the application shall hear (`poll_event`), until
-//!    there is neither;
-//! 2. sleeps until a socket has something, or until the engine's next deadline (`poll_timeout`);
-//! 3. tells the engine what happened meanwhile (`handle_*`).
+//! 1. carries out what the engine wants (`poll_output`) and takes its events (`poll_event`), until
+//!    there is nothing left of either;
+//! 2. sleeps until a socket is ready, or until the engine's next deadline (`poll_timeout`);
+//! 3. tells the engine what happened (`handle_*`).
 //!
-//! All of that is on this page. What the operating system wants for sockets is in `sockets.rs`.
+//! All of that is in this file. `sockets.rs` opens the sockets and reads and writes them.
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +31,7 @@ use zre_examples::Arguments;
 
 use sockets::{Connection, Sockets};
 
-/// After so many reads it is the other connections' turn.
+/// How many times one connection is read before the others have their turn.
 const READS: u32 = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,11 +52,12 @@ struct Embedded {
     started: Instant,
     sockets: Sockets,
     connections: BTreeMap<LinkId, Connection>,
-    /// Whether a connection may have more to read, which nobody will wake us for.
+    /// Whether a connection may have more to read. mio does not report it again.
     has_unread: bool,
-    /// What the application wants before it goes: somebody's hello, and that somebody heard its own.
+    /// Whether a peer's hello has come. The program ends when this and `was_answered` are true.
     has_heard: bool,
-    was_heard: bool,
+    /// Whether a peer has answered our hello.
+    was_answered: bool,
 }
 
 impl Embedded {
@@ -63,7 +66,7 @@ impl Embedded {
         let mut config = Config::new(sockets.endpoint()?);
         config.name = Some(arguments.name("engine").try_into()?);
         config.groups.insert("CHAT".try_into()?);
-        // All that is random in the engine comes from the seed, the node's identity too.
+        // Everything random in the engine comes from the seed, also the node's identity.
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         Ok(Self {
@@ -73,11 +76,11 @@ impl Embedded {
             connections: BTreeMap::new(),
             has_unread: false,
             has_heard: false,
-            was_heard: false,
+            was_answered: false,
         })
     }
 
-    /// Time is what the caller counts: here, since the start.
+    /// The engine's time counts from a moment that the caller chooses: here, the program's start.
     fn now(&self) -> zre_core::Instant {
         zre_core::Instant::default() + self.started.elapsed()
     }
@@ -97,11 +100,12 @@ impl Embedded {
                 let link = self.engine.handle_accepted(remote, self.now());
                 self.connections.insert(link, connection);
             }
-            // With a handful of peers, whoever woke us, we look at everybody. With hundreds, give each its own mio token.
+            // With a few peers it is simplest to look at all connections. With hundreds, give each
+            // its own mio token.
             for link in self.connections.keys().copied().collect::<Vec<_>>() {
-                self.go_on(link);
+                self.serve(link);
             }
-            // Too early is harmless, so nobody needs to look whether it is time.
+            // Calling it early does no harm, so there is no need to check the time.
             self.engine.handle_timeout(self.now());
             if end <= Instant::now() {
                 self.engine.stop(self.now());
@@ -116,18 +120,19 @@ impl Embedded {
         self.engine.poll_timeout().map(|at| at.since(self.now()))
     }
 
-    /// Doing what the engine wants can bring events, and what the application does with them outputs.
+    /// Carrying out outputs can lead to events, and handling events to outputs, so this goes on
+    /// until there are none of either.
     fn settle(&mut self) {
         loop {
             while let Some(output) = self.engine.poll_output() {
                 self.carry_out(output);
             }
-            // For whoever looks for a mistake; a real program gives them to its log.
+            // They help to find mistakes. A real program writes them to its log.
             while let Some(notice) = self.engine.poll_notice() {
                 eprintln!("{notice}");
             }
             match self.engine.poll_event() {
-                Some(event) => self.hear(event),
+                Some(event) => self.handle_event(event),
                 None => return,
             }
         }
@@ -138,16 +143,16 @@ impl Embedded {
             Output::Datagram(beacon) => self.sockets.broadcast(&beacon),
             Output::Open { link, endpoint } => match self.sockets.open(&endpoint) {
                 Ok(connection) => drop(self.connections.insert(link, connection)),
-                Err(error) => self.ended(link, &error),
+                Err(error) => self.close(link, &error),
             },
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
-            // The application has caught up: what was left in the sockets can be read.
+            // The application has caught up, so what was left in the sockets can be read.
             Output::Resume => self.has_unread = true,
         }
     }
 
-    fn go_on(&mut self, link: LinkId) {
+    fn serve(&mut self, link: LinkId) {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
@@ -155,15 +160,15 @@ impl Embedded {
             match connection.finish_connecting() {
                 Ok(()) if connection.is_open => self.engine.handle_connected(link, self.now()),
                 Ok(()) => return,
-                Err(error) => return self.ended(link, &error),
+                Err(error) => return self.close(link, &error),
             }
         }
         self.write(link);
         self.read(link);
     }
 
-    /// Reads straight into the engine, unless the application is behind with its events: then the octets stay in the
-    /// socket, TCP holds the sender back, and nothing is lost.
+    /// Reads into the engine's own memory. While the application is behind with its events, the
+    /// bytes stay in the socket: TCP slows the sender down, and nothing is lost.
     fn read(&mut self, link: LinkId) {
         for _ in 0..READS {
             let Some(connection) = self.connections.get_mut(&link) else {
@@ -186,35 +191,38 @@ impl Embedded {
                 Err(error) => error,
             };
             drop(reader);
-            self.ended(link, &ended);
+            self.close(link, &ended);
         }
         self.has_unread = true;
     }
 
-    /// Writes until the outbox is empty or the socket takes no more; in that case mio wakes us when it does.
+    /// Writes until the buffer is empty or the socket takes no more. In that case mio wakes us when
+    /// it does.
     fn write(&mut self, link: LinkId) {
         while let Some(connection) = self.connections.get_mut(&link)
-            && let Some(outbox) = self.engine.write_buffer(link).filter(Buf::has_remaining)
+            && let Some(buffer) = self.engine.write_buffer(link).filter(Buf::has_remaining)
         {
-            match connection.write(outbox.chunks()) {
-                Ok(count) => outbox.advance(count),
+            match connection.write(buffer.chunks()) {
+                Ok(count) => buffer.advance(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => self.ended(link, &error),
+                Err(error) => self.close(link, &error),
             }
         }
-        // A node that stops waits for this.
+        // An engine that is stopping waits for this.
         self.engine.handle_written(self.now());
     }
 
-    /// A connection has ended, or could not be had. The engine knows what that means.
-    fn ended(&mut self, link: LinkId, error: &io::Error) {
+    /// Tells the engine that a connection has ended or could not be opened. The engine decides what
+    /// follows from that.
+    fn close(&mut self, link: LinkId, error: &io::Error) {
         self.connections.remove(&link);
         self.engine
             .handle_closed(link, &error.to_string(), self.now());
     }
 
-    /// The application: greets who joins, answers who greets, and goes when both have been done.
-    fn hear(&mut self, event: Event) {
+    /// The application: greets peers that join, answers their greetings, and stops when its own
+    /// greeting has been answered and it has answered one.
+    fn handle_event(&mut self, event: Event) {
         let now = self.now();
         let sent = match event {
             Event::Join { group, .. } => {
@@ -227,13 +235,13 @@ impl Embedded {
                 content,
                 ..
             } => {
-                println!("{name} says: {}", content.to_string_lossy());
+                println!("{name} says: {content}");
                 self.has_heard = true;
                 self.engine.whisper(peer, "I heard you".into(), now)
             }
             Event::Whisper { name, content, .. } => {
-                println!("{name} whispers: {}", content.to_string_lossy());
-                self.was_heard = true;
+                println!("{name} whispers: {content}");
+                self.was_answered = true;
                 Ok(())
             }
             Event::Enter { name, .. } => {
@@ -246,12 +254,13 @@ impl Embedded {
             }
             _ => Ok(()),
         };
-        // For the caller's own reasons only: the peer is gone, or more waits for it than the limit.
+        // Commands fail only for reasons on this side: the peer is gone, or the limit of what may
+        // wait for it is reached.
         if let Err(error) = sent {
             println!("could not answer: {error}");
         }
-        if self.has_heard && self.was_heard {
-            // The engine waits until what was sent is written, then says goodbye.
+        if self.has_heard && self.was_answered {
+            // The engine waits until everything is written, then says goodbye.
             self.engine.stop(now);
         }
     }

@@ -1,4 +1,5 @@
-//! The sockets of a ZRE node. zre-net makes them, non-blocking and with the right options; mio waits for them.
+//! The sockets of a ZRE node. zre-net opens them, non-blocking and with the right options, and mio
+//! waits for them.
 
 use std::{
     error::Error,
@@ -11,7 +12,7 @@ use mio::{Events, Interest, Poll, Token, event::Source, net};
 use zre_core::proto::Endpoint;
 use zre_net::{Interface, socket};
 
-/// A node needs three sockets: one receives beacons, one sends them, and one accepts connections.
+/// The three sockets of a node: one receives beacons, one sends them, and one accepts connections.
 pub(crate) struct Sockets {
     poll: Poll,
     ready: Events,
@@ -22,7 +23,7 @@ pub(crate) struct Sockets {
     listener: net::TcpListener,
 }
 
-/// A connection, there or on its way.
+/// A connection that is open or being opened.
 pub(crate) struct Connection {
     stream: net::TcpStream,
     pub(crate) is_open: bool,
@@ -47,13 +48,13 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Where peers shall connect to.
+    /// Where peers connect to.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Box<dyn Error>> {
         let address = self.listener.local_addr()?;
-        Ok(Endpoint::from_socket_addr(address).ok_or("nobody can connect there")?)
+        Ok(Endpoint::from_socket_addr(address).ok_or("peers cannot connect to this address")?)
     }
 
-    /// Sleeps until a socket has something, or the time is over.
+    /// Sleeps until a socket is ready, or until the time is over.
     pub(crate) fn wait(&mut self, time: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.ready, time) {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
@@ -62,7 +63,7 @@ impl Sockets {
     }
 
     pub(crate) fn broadcast(&self, beacon: &[u8]) {
-        // One that is lost is no harm: the next goes in a second.
+        // A lost beacon does no harm: the next one goes out in a second.
         let _ = self
             .sender
             .send_to(beacon, (self.interface.broadcast, self.port));
@@ -73,7 +74,7 @@ impl Sockets {
             let mut datagram = vec![0; socket::DATAGRAM_SIZE];
             let (length, from) = self.receiver.recv_from(&mut datagram).ok()?;
             datagram.truncate(length);
-            // The socket may also hear other networks than the node's.
+            // The socket may also receive datagrams from other networks.
             match from {
                 SocketAddr::V4(v4) if self.interface.contains(*v4.ip()) => {
                     return Some((from, datagram));
@@ -86,14 +87,14 @@ impl Sockets {
     pub(crate) fn accept(&self) -> Option<(Connection, SocketAddr)> {
         loop {
             let (stream, remote) = self.listener.accept().ok()?;
-            // One that is closed already is not worth a word.
+            // This fails only if the connection is closed already. Then there is nothing to report.
             if let Ok(connection) = self.connection(stream, true) {
                 return Some((connection, remote));
             }
         }
     }
 
-    /// Begins to connect.
+    /// Starts to connect.
     pub(crate) fn open(&self, endpoint: &Endpoint) -> io::Result<Connection> {
         let remote = endpoint.to_socket_addr();
         let remote = remote.ok_or_else(|| io::Error::other("host names are not looked up here"))?;
@@ -109,7 +110,7 @@ impl Sockets {
 }
 
 impl Connection {
-    /// Sees whether the connection is there by now, in the way that mio recommends.
+    /// Checks whether the connection is open by now, in the way that mio recommends.
     pub(crate) fn finish_connecting(&mut self) -> io::Result<()> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
@@ -118,14 +119,14 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
             address => address?,
         };
-        // TCP can connect a port to itself.
+        // TCP can connect a socket to itself.
         socket::refuse_self(&self.stream)?;
         socket::tune(&self.stream)?;
         self.is_open = true;
         Ok(())
     }
 
-    /// Reads what is there; 0 at the end.
+    /// Reads what has come; returns 0 at the end of the stream.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.read(buffer)
     }
@@ -138,7 +139,7 @@ impl Connection {
         if !self.is_open {
             return Err(ErrorKind::WouldBlock.into());
         }
-        // More pieces at once than most systems take are no use.
+        // Systems limit how many slices one call takes.
         let slices: Vec<_> = chunks.take(64).map(IoSlice::new).collect();
         self.stream.write_vectored(&slices)
     }

@@ -3,7 +3,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test includes it for itself, and uses a part"
+    reason = "each test includes this module and uses a part of it"
 )]
 
 use std::{
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Far longer than anything here takes.
+/// Much longer than any step takes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running example. It is killed when this is dropped.
@@ -56,7 +56,7 @@ impl Program {
         let mut stderr = child.stderr.take().expect("it is piped");
         let errors = thread::spawn(move || {
             let mut text = String::new();
-            // What is not text ends it; the examples print nothing else.
+            // It fails only for text that is not UTF-8, which the examples do not print.
             let _ = stderr.read_to_string(&mut text);
             text
         });
@@ -78,18 +78,18 @@ impl Program {
         }
     }
 
-    /// Types a line.
+    /// Writes a line to the program's input.
     pub fn send(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is open");
         writeln!(input, "{line}").expect("it reads its input");
     }
 
-    /// Ends the input.
+    /// Ends the program's input.
     pub fn close_input(&mut self) {
         self.input = None;
     }
 
-    /// Waits until a line contains this text, among those that it has printed too.
+    /// Waits until a line contains this text. Lines that it has printed already count.
     pub fn wait_for(&mut self, part: &str) {
         while !self.lines.iter().any(|line| line.contains(part)) {
             if !self.next_line() {
@@ -98,7 +98,7 @@ impl Program {
         }
     }
 
-    /// Waits for the end.
+    /// Waits until the program ends.
     pub fn finish(mut self) -> End {
         while self.next_line() {}
         let status = self.child.wait().expect("it is our child");
@@ -110,7 +110,7 @@ impl Program {
         }
     }
 
-    /// Waits for a successful end; gives all lines.
+    /// Waits until the program ends successfully; returns all lines.
     pub fn succeed(self) -> Vec<String> {
         let name = self.name.clone();
         let end = self.finish();
@@ -124,7 +124,7 @@ impl Program {
         end.lines
     }
 
-    /// `false` at the end of the output.
+    /// Reads a line; returns `false` at the end of the output.
     fn next_line(&mut self) -> bool {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match self.output.recv_timeout(left) {
@@ -140,20 +140,20 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Fails only if it has ended already.
+        // It fails only if the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A discovery port for one test, so that tests and whole test runs do not hear each other.
+/// A discovery port for one test, so that tests that run at the same time do not meet.
 pub fn free_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     socket.local_addr().expect("it is bound").port()
 }
 
-/// `cargo test` builds the examples, too, beside the directory of the tests' own programs. With `--test NAME` it builds none:
-/// add `--examples`.
+/// The path of an example. `cargo test` builds the examples as well, but `cargo test --test NAME`
+/// does not: add `--examples`.
 fn path(example: &str) -> PathBuf {
     let test = env::current_exe().expect("a test is a program");
     let built = test

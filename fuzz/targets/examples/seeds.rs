@@ -1,4 +1,8 @@
-//! Writes first inputs for the fuzz targets, made of the recorded conversations in
+//! Writes first inputs for the fuzz targets, from the recorded conversations in `tests/captures`
+//! and from values one beyond a limit.
+//!
+//! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target
+//! there. The inputs are named after their content, so running it again changes nothing.
 //! `tests/captures`, and of values that are one too large.
 //!
 //! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target

@@ -1,4 +1,7 @@
-//! What the heap of this process holds.
+//! How many bytes the heap of this process holds.
+//!
+//! Other threads that allocate at the same time disturb a measurement, so tests that measure take
+//! turns.
 //!
 //! Only what runs at the same time as a measurement disturbs it, so tests that measure take turns.
 

@@ -1,5 +1,10 @@
 //! What each fuzz target does with its bytes.
 //!
+//! The programs in `fuzz/fuzz_targets` only pass libFuzzer's bytes on to these functions. The test
+//! of this crate passes the committed corpora, with a stable compiler and without libFuzzer.
+//!
+//! A function returns if all its checks hold, and panics otherwise.
+//!
 //! The programs in `fuzz/fuzz_targets` only hand libFuzzer's bytes to these functions. The test of
 //! this crate hands them the committed corpora, with a stable compiler and without libFuzzer.
 //!

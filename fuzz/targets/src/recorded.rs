@@ -1,4 +1,4 @@
-//! Scripts made of what a recorded node did: the first inputs of the targets that read scripts.
+//! Turns what a recorded node did into scripts: the first inputs of the targets that read scripts.
 
 use bytes::Bytes;
 

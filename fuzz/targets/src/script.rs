@@ -1,4 +1,4 @@
-//! Scripts: the bytes of a target that tells a story, read as steps.
+//! Scripts: the bytes of a target, read as steps.
 
 use std::{env, fmt};
 

@@ -1,4 +1,4 @@
-//! Bytes as they stand on a connection.
+//! Bytes as they are sent over a connection.
 
 use bytes::{Buf, Bytes};
 use zre_core::{Link, LinkEvent, Multipart, Role};

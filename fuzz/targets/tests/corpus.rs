@@ -1,4 +1,4 @@
-//! Every committed input of every target, without a fuzzer.
+//! Replays every committed input of every target, without a fuzzer.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "what serves tests may fail as tests do")]

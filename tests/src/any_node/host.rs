@@ -1,4 +1,4 @@
-//! The runtimes under nodes.
+//! The runtimes that nodes run on.
 
 use std::{
     fmt,

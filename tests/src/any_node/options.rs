@@ -1,4 +1,4 @@
-//! How a node is started.
+//! The settings of a node.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a node hands out: subscriptions, notices and senders of any adapter.
+//! Subscriptions, notices and senders of any adapter.
 
 use std::{sync::Arc, time::Duration};
 

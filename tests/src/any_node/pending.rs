@@ -1,4 +1,4 @@
-//! What is under way on a runtime or on a thread.
+//! Operations that are under way on a runtime or on a thread.
 
 use std::{
     sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError},

@@ -1,4 +1,4 @@
-//! What a program can ask its node, and wait for without taking events.
+//! What a program can ask its node, and wait for, without taking events.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},

@@ -1,4 +1,4 @@
-//! Who is in which group.
+//! Which nodes are in which group.
 
 use zre_core::proto::GroupName;
 

@@ -1,4 +1,11 @@
-//! What every adapter promises, written once and shown on all of them and between all of them.
+//! What every adapter promises, written once, and tested on all of them and between all of them.
+//!
+//! Each behaviour runs for each column of the table, on a discovery port of its own. It records a
+//! trace: what each node saw, in order, and what calls returned. A cell passes if all assertions of
+//! the behaviour hold, and if its trace equals those of the other columns, line by line.
+//!
+//! `cargo test -p zre-tests --test conformance` prints the tables. `ZRE_BEHAVIOUR=goodbye` in the
+//! environment runs only the behaviours with that in their name.
 //!
 //! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a
 //! trace: what each node saw, in its order, and what calls came to. A cell passes when nothing that

@@ -1,4 +1,4 @@
-//! Messages arrive whole, in order, and at those they are for.
+//! Messages arrive complete, in order, and only at those that they are for.
 
 use bytes::Bytes;
 use zre_core::proto::Content;

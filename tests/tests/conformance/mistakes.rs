@@ -1,4 +1,4 @@
-//! What a program does wrong is said clearly.
+//! Mistakes of a program lead to clear errors.
 
 use std::{net::TcpListener, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What does not take its events makes senders wait; nothing is lost and nobody else is held up.
+//! A program that does not take its events makes senders wait. Nothing is lost, and no other peer
+//! is held up.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Each event is received once, by whoever asks.
+//! Each event is received once, by one of the callers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! More than one receiver of the same events.
+//! Several receivers of the same events.
 
 use zre_core::{Event, Limits};
 use zre_tests::any_node::AnySubscription;

@@ -1,4 +1,4 @@
-//! Datagrams: floods of them, broken ones, and what others should have said.
+//! Datagrams: floods, broken ones, and ones that claim to come from others.
 
 use zre_tests::raw_peer::{RawBeacon, random_id};
 

@@ -1,4 +1,4 @@
-//! Connections that never become peers: too many, half-open, or with no descriptor left for them.
+//! Connections that never become peers: too many, half-open, or without a free descriptor.
 
 use std::{fs::File, time::Duration};
 

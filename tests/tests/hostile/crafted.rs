@@ -1,4 +1,4 @@
-//! Bytes, messages and endpoints that attacks are made of.
+//! Bytes, messages and endpoints for attacks.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! Good messages, but too many of them, or as large as they may be.
+//! Valid messages, but too many of them, or as large as possible.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What is no ZMTP handshake, or none that ends.
+//! Invalid ZMTP handshakes, and handshakes that never end.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! What the honest nodes saw, and their talk.
+//! What the honest nodes saw, and their conversation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,19 @@
-//! What hostile and broken peers do, and that a node goes on serving its other peers meanwhile.
+//! Attacks by hostile and broken peers. The node must go on serving its other peers.
+//!
+//! Each attack runs over raw sockets on loopback, against a victim on each adapter. Next to it, two
+//! honest nodes talk with the victim and with each other. All attacks end with the same
+//! [verdict](scene::Scene::finish): the honest nodes saw nothing but their conversation, every
+//! whisper arrived in order and in time, the process held no more memory than the attack may cost,
+//! and the victim still accepts a new peer.
+//!
+//! Where an attack belongs: [`connections`] and [`handshakes`] are about connections that never
+//! become peers, [`frames`] about incomplete messages, [`messages`] about wrong messages,
+//! [`floods`] about too many valid ones, [`unread`] about data that nobody reads, [`identities`]
+//! about false identities, [`beacons`] about datagrams.
+//!
+//! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment runs
+//! only the attacks with that in their name. Every attack runs in a process of its own, because
+//! memory, descriptors and warnings are measured per process.
 //!
 //! Each attack goes, over raw sockets on loopback, against a victim on each adapter, beside which
 //! two honest nodes talk with it and with each other. It ends with the same

@@ -1,4 +1,4 @@
-//! What an attack costs the process, and what the nodes in it warn of.
+//! What an attack costs the process, and what the nodes in it warn about.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! Messages that are none, or wrong ones.
+//! Invalid and wrong messages.
 
 use zre_core::{ExitReason, Fault};
 use zre_proto::{Body, Content};

@@ -1,4 +1,4 @@
-//! A victim, two honest nodes that talk, and those who come to disturb them.
+//! A victim, two honest nodes that talk, and the attackers.
 
 use std::{
     fmt::Display,

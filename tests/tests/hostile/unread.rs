@@ -1,5 +1,5 @@
-//! What nobody takes: answers that the attacker does not read, events that the application does not
-//! want yet.
+//! Data that nobody reads: answers that the attacker ignores, and events that the application does
+//! not take yet. want yet.
 
 use std::{
     sync::Arc,

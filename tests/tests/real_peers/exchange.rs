@@ -1,4 +1,5 @@
-//! The exchange that any nodes can have with each other: they meet, join a group, talk, leave the
+//! The conversation that any two nodes can have: they meet, join a group, talk, leave the group and
+//! stop.
 //! group and go.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The nodes that meet.
+//! The kinds of nodes that meet.
 
 use std::{path::PathBuf, sync::OnceLock};
 

@@ -1,4 +1,4 @@
-//! All see the same of each other, whoever they are and in whatever order they start.
+//! All nodes see the same of each other, whatever their kinds and the order of their starts.
 
 use zre_tests::{Peer, RealPeers, any_node::Flavour};
 

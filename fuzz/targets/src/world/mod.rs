@@ -1,4 +1,5 @@
-//! Engines under test, without sockets: the clock, the network, the carrying out of what they want,
+//! Engines under test, without sockets: the clock, the network, a driver that carries out their
+//! outputs, and what must hold for every engine whatever happens to it.
 //! and what must hold for every engine whatever happens to it.
 
 mod actions;
