@@ -345,3 +345,29 @@ fn messages_go_where_the_beacon_came_from_and_enter_tells_the_advertised_endpoin
     assert_eq!(outputs.len(), 2);
     assert_eq!(scene.node.peer(bob.id).unwrap().endpoint, *bob.endpoint());
 }
+
+#[test]
+fn a_claimant_is_not_connected_while_the_peer_at_its_endpoint_may_answer() {
+    for hellos in 1..=5 {
+        let (mut test, mut bob) = Scene::with_bob();
+        let mut claimant = Puppet::new("mallory", 2);
+        for _ in 0..hellos {
+            let hello = claimant.says_hello();
+            assert_eq!(test.gets(&claimant, hello), Verdict::Accepted);
+        }
+        test.wait(Duration::from_millis(999));
+        let connects = |output: &NodeOutput| matches!(output, NodeOutput::Connect { .. });
+        assert!(!test.outputs().iter().any(connects), "{hellos} HELLOs");
+
+        let answer = bob.says(Body::PingOk);
+        assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
+        assert!(!test.node.is_ready(claimant.id));
+        // The endpoint is still bob's: whoever claims it makes us ask bob again.
+        let mut other = Puppet::new("trudy", 2);
+        let hello = other.says_hello();
+        assert_eq!(test.gets(&other, hello), Verdict::Accepted);
+        assert!(test.node.awaits_endpoint(other.id));
+        assert_eq!(test.sent_kinds(), [("PING", 3)], "{hellos} HELLOs");
+        assert!(test.node.is_ready(bob.id));
+    }
+}
