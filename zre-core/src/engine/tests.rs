@@ -1,15 +1,19 @@
-//! Scenarios of whole nodes, octet by octet, in virtual time.
+//! Scenarios of whole nodes in virtual time, over connections of bytes and of messages.
 //!
-//! [`net`] joins engines with each other; [`solo`] faces one engine with peers that a test plays itself.
+//! [`network`] joins nodes with each other; [`single_engine`] faces one engine with peers that a
+//! test plays itself.
 
+mod backpressure;
 mod connecting;
 mod conversation;
-mod doubts;
 mod handover;
 mod intruders;
+mod level;
 mod limits;
-mod net;
-mod pressure;
+mod meeting;
+mod network;
 mod restarts;
-mod solo;
+mod settling;
+mod single_engine;
 mod stopping;
+mod suspicion;

@@ -1,21 +1,18 @@
 //! What applications and peers see of a node.
 //!
-//! `Scene` is one node with peers that the test plays by hand; `Network` is several nodes, ours and
-//! models of zyre, in virtual time.
+//! `NodeTest` is one node with peers that the test plays. Several nodes, with connections between
+//! them, are in `engine/tests`.
 
 mod admission;
 mod commands;
 mod discovery;
-mod event_text;
+pub(crate) mod event_text;
 mod limits;
-mod network;
 mod presence;
 mod scene;
 mod session;
-mod settling;
 mod timing;
 mod traffic;
-mod zyre;
 
 use std::{format, vec::Vec};
 
@@ -61,23 +58,23 @@ fn two_nodes_joined_by_hand() {
 }
 
 /// The defaults for a node of that name at 10.0.0.`host`.
-fn config(name: &str, host: usize) -> Config {
+pub(crate) fn config(name: &str, host: usize) -> Config {
     let (high, low) = (host / 250, host % 250);
     let mut config = Config::new(endpoint(&format!("10.0.{high}.{low}:49152")));
     config.name = Some(name.try_into().unwrap());
     config
 }
 
-fn endpoint(address: &str) -> Endpoint {
+pub(crate) fn endpoint(address: &str) -> Endpoint {
     format!("tcp://{address}").parse().unwrap()
 }
 
-fn group(name: &str) -> GroupName {
+pub(crate) fn group(name: &str) -> GroupName {
     name.try_into().unwrap()
 }
 
 /// An identity that depends on the name alone.
-fn id_of(name: &str) -> PeerId {
+pub(crate) fn id_of(name: &str) -> PeerId {
     let mut bytes = [0xA5; 16];
     for (byte, from) in bytes.iter_mut().zip(name.bytes()) {
         *byte = from;
@@ -85,7 +82,7 @@ fn id_of(name: &str) -> PeerId {
     bytes.into()
 }
 
-fn beacon(peer: PeerId, endpoint: &Endpoint) -> Bytes {
+pub(crate) fn beacon(peer: PeerId, endpoint: &Endpoint) -> Bytes {
     let port = Some(endpoint.port());
     let public_key = None;
     Beacon {

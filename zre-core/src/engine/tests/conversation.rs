@@ -5,12 +5,22 @@ use alloc::{vec, vec::Vec};
 use bytes::Bytes;
 use zre_proto::Content;
 
-use super::net::{Net, group, millis, secs};
+use super::level::{Level, at_both_levels};
+use super::network::{Network, group, millis, secs};
+use crate::link::Link;
 
-#[test]
-fn two_nodes_discover_each_other_talk_and_part() {
+at_both_levels! {
+    two_nodes_discover_each_other_talk_and_part,
+    the_same_seeds_and_inputs_give_the_same_trace,
+    groups_and_headers_from_before_the_start_are_there_on_entering,
+    nodes_meet_in_whatever_order_they_start_and_hear,
+    ten_nodes_meet_and_stay_quiet,
+    content_without_a_frame_arrives_as_one_empty_frame,
+}
+
+fn two_nodes_discover_each_other_talk_and_part<C: Level>() {
     for piece in [1, 2, 63, 1400, usize::MAX] {
-        let mut net = Net::new();
+        let mut net = Network::<C>::new();
         net.piece = piece;
         let (alice, bob) = (net.add("alice"), net.add("bob"));
         net.settle();
@@ -35,45 +45,43 @@ fn two_nodes_discover_each_other_talk_and_part() {
         net.run(millis(200));
 
         let alice_heard = [
-            "enter bob",
-            "join bob CHAT",
-            "shout bob CHAT hi",
-            "leave bob CHAT",
-            "whisper bob last words",
-            "exit bob: said goodbye",
+            "bob enters",
+            "bob joins CHAT",
+            "bob shouts hi to CHAT",
+            "bob leaves CHAT",
+            "bob whispers last words",
+            "bob exits: said goodbye",
         ];
-        assert_eq!(net.told(alice), alice_heard, "{piece} octets at a time");
+        assert_eq!(net.told(alice), alice_heard, "{piece} bytes at a time");
         let bob_heard = [
-            "enter alice",
-            "join alice CHAT",
-            "whisper alice hello||\0\0|300 octets",
+            "alice enters",
+            "alice joins CHAT",
+            "alice whispers hello||\0\0|300 bytes",
             "stop",
         ];
-        assert_eq!(net.told(bob), bob_heard, "{piece} octets at a time");
+        assert_eq!(net.told(bob), bob_heard, "{piece} bytes at a time");
         assert_eq!(net.open_wires(), 0);
         net.run(secs(60));
         assert_eq!(net.told(alice), Vec::<&str>::new());
     }
 }
 
-#[test]
-fn groups_and_headers_from_before_the_start_are_there_on_entering() {
-    let mut net = Net::new();
+fn groups_and_headers_from_before_the_start_are_there_on_entering<C: Level>() {
+    let mut net = Network::<C>::new();
     net.add("alice");
     let mut config = net.config("bob");
     config.groups.insert(group("EARLY"));
     config.headers.set("X-ROLE", "listener").unwrap();
     let bob = net.add_with(config);
     net.settle();
-    assert_eq!(net.told(0), ["enter bob", "join bob EARLY"]);
+    assert_eq!(net.told(0), ["bob enters", "bob joins EARLY"]);
     let bob = net.id(bob);
     let info = net.engine(0).node().peer(bob).unwrap();
     assert_eq!(info.headers.get("X-ROLE").unwrap(), "listener");
     assert!(info.groups.contains(&group("EARLY")));
 }
 
-#[test]
-fn nodes_meet_in_whatever_order_they_start_and_hear() {
+fn nodes_meet_in_whatever_order_they_start_and_hear<C: Level>() {
     for (bob_starts_after, bob_hears, alice_hears) in [
         (0, true, true),
         (400, true, true),
@@ -82,32 +90,31 @@ fn nodes_meet_in_whatever_order_they_start_and_hear() {
         (5000, false, true),
         (5000, true, false),
     ] {
-        let mut net = Net::new();
+        let mut net = Network::<C>::new();
         net.add("alice");
         net.hosts[0].hears = alice_hears;
         net.run(millis(bob_starts_after));
         net.add("bob");
         net.hosts[1].hears = bob_hears;
         net.run(secs(2));
-        assert_eq!(net.told(0), ["enter bob"]);
-        assert_eq!(net.told(1), ["enter alice"]);
+        assert_eq!(net.told(0), ["bob enters"]);
+        assert_eq!(net.told(1), ["alice enters"]);
         net.whisper(0, 1, "hello");
         net.whisper(1, 0, "hello");
         net.run(secs(60));
-        assert_eq!(net.told(0).first().unwrap(), "whisper bob hello");
-        assert_eq!(net.told(1).first().unwrap(), "whisper alice hello");
+        assert_eq!(net.told(0).first().unwrap(), "bob whispers hello");
+        assert_eq!(net.told(1).first().unwrap(), "alice whispers hello");
     }
 }
 
-#[test]
-fn ten_nodes_meet_and_stay_quiet() {
-    let mut net = Net::new();
+fn ten_nodes_meet_and_stay_quiet<C: Level>() {
+    let mut net = Network::<C>::new();
     for _ in 0..10 {
         net.add("node");
     }
     net.run(secs(60));
     for host in 0..10 {
-        assert_eq!(net.told(host), ["enter node"; 9]);
+        assert_eq!(net.told(host), ["node enters"; 9]);
         // A beacon each second, a look at each peer every few seconds, and little else.
         let timeouts = net.hosts[host].timeouts;
         assert!((60..300).contains(&timeouts), "{timeouts} timeouts");
@@ -115,9 +122,8 @@ fn ten_nodes_meet_and_stay_quiet() {
     assert_eq!(net.open_wires(), 90);
 }
 
-#[test]
-fn content_without_a_frame_arrives_as_one_empty_frame() {
-    let mut net = Net::of_two();
+fn content_without_a_frame_arrives_as_one_empty_frame<C: Level>() {
+    let mut net = Network::<C>::of_two();
     let (bob, now) = (net.id(1), net.now);
     let nothing = Content::default();
     net.engine(0).whisper(bob, nothing, now).unwrap();
@@ -128,10 +134,9 @@ fn content_without_a_frame_arrives_as_one_empty_frame() {
     assert_eq!(content.frames(), [Bytes::new()]);
 }
 
-#[test]
-fn the_same_seeds_and_inputs_give_the_same_trace() {
+fn the_same_seeds_and_inputs_give_the_same_trace<C: Level>() {
     let trace = || {
-        let mut net = Net::new();
+        let mut net = Network::<C>::new();
         net.piece = 100;
         net.add("alice");
         net.add("bob");
@@ -157,7 +162,7 @@ fn the_same_seeds_and_inputs_give_the_same_trace() {
 
 #[test]
 fn a_large_whisper_leaves_from_where_it_is() {
-    let mut net = Net::of_two();
+    let mut net = Network::<Link>::of_two();
     let large = Bytes::from(vec![7; 1 << 20]);
     let (bob, now) = (net.id(1), net.now);
     net.engine(0)
@@ -168,12 +173,12 @@ fn a_large_whisper_leaves_from_where_it_is() {
     let shared = outbox.chunks().find(|chunk| chunk.len() == large.len());
     assert_eq!(shared.map(<[u8]>::as_ptr), Some(large.as_ptr()));
     let beside: usize = outbox.chunks().map(<[u8]>::len).sum::<usize>() - large.len();
-    assert!(beside < 64, "{beside} octets beside it");
+    assert!(beside < 64, "{beside} bytes beside it");
 }
 
 #[test]
 fn a_shout_to_many_holds_one_copy() {
-    let mut net = Net::new();
+    let mut net = Network::<Link>::new();
     for _ in 0..6 {
         net.add("node");
     }

@@ -5,15 +5,26 @@ use alloc::vec::Vec;
 use zre_proto::{Body, PeerId, zmtp::Command};
 
 use super::{
-    net::{millis, secs},
-    solo::{Far, Puppet, Solo, hello, whisper},
+    level::{Level, at_both_levels},
+    network::{millis, secs},
+    single_engine::{RemoteEnd, SingleEngine, hello, whisper},
 };
 use crate::{
     error::{Fault, LinkError},
+    link::Link,
     notice::Notice,
 };
 
 const NOTHING: [&str; 0] = [];
+
+at_both_levels! {
+    hello_with_our_own_endpoint_under_a_peers_identity_does_not_disturb_it,
+    hello_out_of_sequence_under_a_peers_identity_does_not_disturb_it,
+    messages_out_of_sequence_under_a_peers_identity_do_not_disturb_it,
+    messages_before_hello_from_somebody_unknown_are_passed_over,
+    nobody_connects_under_our_own_identity,
+    a_hello_with_another_number_than_1_from_somebody_unknown_is_refused,
+}
 
 #[test]
 fn malformed_messages_under_a_peers_identity_do_not_disturb_it() {
@@ -25,115 +36,109 @@ fn malformed_messages_under_a_peers_identity_do_not_disturb_it() {
         b"\xAA\xA1\x01\x02\0\x01\x03udp",
         b"\xAA\xA1\x04\x02\0\x02\x09CHAT",
     ] {
-        intrude(|stranger, solo| stranger.send_raw(solo, malformed));
+        intrude::<Link>(|stranger, test| stranger.send_raw(test, malformed));
     }
 }
 
-#[test]
-fn messages_out_of_sequence_under_a_peers_identity_do_not_disturb_it() {
+fn messages_out_of_sequence_under_a_peers_identity_do_not_disturb_it<C: Level>() {
     for sequence in [0, 1, 3, 700, 65_535] {
-        intrude(|stranger, solo| stranger.send(solo, sequence, whisper("I am puppet1")));
-        intrude(|stranger, solo| stranger.send(solo, sequence, Body::Goodbye));
+        intrude::<C>(|stranger, test| stranger.send(test, sequence, whisper("I am peer1")));
+        intrude::<C>(|stranger, test| stranger.send(test, sequence, Body::Goodbye));
     }
 }
 
-#[test]
-fn hello_out_of_sequence_under_a_peers_identity_does_not_disturb_it() {
+fn hello_out_of_sequence_under_a_peers_identity_does_not_disturb_it<C: Level>() {
     for sequence in [0, 2, 65_535] {
-        intrude(|stranger, solo| stranger.send(solo, sequence, hello(1)));
+        intrude::<C>(|stranger, test| stranger.send(test, sequence, hello(1)));
     }
 }
 
-#[test]
-fn hello_with_our_own_endpoint_under_a_peers_identity_does_not_disturb_it() {
-    intrude(|stranger, solo| {
+fn hello_with_our_own_endpoint_under_a_peers_identity_does_not_disturb_it<C: Level>() {
+    intrude::<C>(|stranger, test| {
         let Body::Hello(mut hello) = hello(1) else {
             unreachable!("it is a HELLO")
         };
-        hello.endpoint = solo.engine.node().endpoint().clone();
-        stranger.send(solo, 1, Body::Hello(hello));
+        hello.endpoint = test.engine.node().endpoint().clone();
+        stranger.send(test, 1, Body::Hello(hello));
     });
 }
 
 #[test]
 fn a_stranger_that_breaks_the_connection_or_lets_it_time_out_does_not_disturb_the_peer() {
-    intrude(|stranger, solo| solo.read(stranger.at, &[0xFF; 50]));
-    intrude(|stranger, solo| solo.engine.handle_closed(stranger.at, "reset", solo.now));
-    intrude(|stranger, solo| {
+    intrude::<Link>(|stranger, test| test.read(stranger.at, &[0xFF; 50]));
+    intrude::<Link>(|stranger, test| test.engine.handle_closed(stranger.at, "reset", test.now));
+    intrude::<Link>(|stranger, test| {
         for _ in 0..11 {
-            solo.run(secs(1));
-            let endpoint = super::solo::endpoint(1);
-            solo.beacon(PeerId::from([1; 16]), &endpoint);
+            test.run(secs(1));
+            let endpoint = super::single_engine::endpoint(1);
+            test.beacon(PeerId::from([1; 16]), &endpoint);
         }
-        assert!(stranger.is_closed(solo));
+        assert!(stranger.is_closed(test));
     });
 }
 
 #[test]
 fn an_error_command_from_a_stranger_does_not_disturb_the_peer() {
-    intrude(|stranger, solo| {
+    intrude::<Link>(|stranger, test| {
         let reason = "no".try_into().unwrap();
         let error = Command::Error { reason }.encode();
         let head = [4, u8::try_from(error.len()).unwrap()];
-        solo.read(stranger.at, &[&head[..], &error].concat());
-        assert!(stranger.is_closed(solo));
+        test.read(stranger.at, &[&head[..], &error].concat());
+        assert!(stranger.is_closed(test));
     });
 }
 
-#[test]
-fn messages_before_hello_from_somebody_unknown_are_passed_over() {
-    let mut solo = Solo::new();
-    let mut stranger = solo.connect(PeerId::from([5; 16]));
-    stranger.send(&mut solo, 1, whisper("hello?"));
-    stranger.send(&mut solo, 2, Body::Ping);
-    assert_eq!(solo.told(), NOTHING);
+fn messages_before_hello_from_somebody_unknown_are_passed_over<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut stranger = test.connect(PeerId::from([5; 16]));
+    stranger.send(&mut test, 1, whisper("hello?"));
+    stranger.send(&mut test, 2, Body::Ping);
+    assert_eq!(test.told(), NOTHING);
     assert!(matches!(
-        solo.notices[..],
+        test.notices[..],
         [Notice::Stray { .. }, Notice::Stray { .. }]
     ));
-    assert!(solo.wanted.is_empty());
+    assert!(test.wanted.is_empty());
 }
 
-#[test]
-fn nobody_connects_under_our_own_identity() {
-    let mut solo = Solo::new();
-    let stranger = solo.connect(solo.engine.node().id());
-    assert!(stranger.is_closed(&solo));
-    assert!(solo.notices.iter().any(|notice| matches!(
+fn nobody_connects_under_our_own_identity<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let stranger = test.connect(test.engine.node().id());
+    assert!(stranger.is_closed(&test));
+    assert!(test.notices.iter().any(|notice| matches!(
         notice,
         Notice::LinkClosed {
             error: LinkError::OwnIdentity,
             ..
         }
     )));
-    assert_eq!(solo.told(), NOTHING);
-    assert!(solo.wanted.is_empty());
+    assert_eq!(test.told(), NOTHING);
+    assert!(test.wanted.is_empty());
 }
 
 #[test]
 fn junk_on_an_accepted_connection_closes_it_with_a_notice() {
-    let mut solo = Solo::new();
-    let link = solo.accept();
-    solo.read(link, b"GET / HTTP/1.1\r\n\r\n");
-    assert_eq!(solo.closed, [link]);
-    assert!(solo.engine.write_buffer(link).is_none());
+    let mut test = SingleEngine::<Link>::new();
+    let link = test.accept();
+    test.read(link, b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(test.closed, [link]);
+    assert!(test.engine.write_buffer(link).is_none());
     assert!(matches!(
-        solo.notices[..],
+        test.notices[..],
         [Notice::LinkClosed {
             error: LinkError::Greeting(_),
             ..
         }]
     ));
-    assert_eq!(solo.run(millis(900)), 0, "no timer is left behind");
+    assert_eq!(test.run(millis(900)), 0, "no timer is left behind");
 }
 
-#[test]
-fn a_hello_with_another_number_than_1_from_somebody_unknown_is_refused() {
-    let mut solo = Solo::new();
-    let mut stranger = solo.connect(PeerId::from([5; 16]));
-    stranger.send(&mut solo, 2, hello(5));
-    assert!(stranger.is_closed(&solo));
-    let refused = solo.notices.iter().any(|notice| {
+fn a_hello_with_another_number_than_1_from_somebody_unknown_is_refused<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut stranger = test.connect(PeerId::from([5; 16]));
+    stranger.send(&mut test, 2, hello(5));
+    assert!(stranger.is_closed(&test));
+    let refused = test.notices.iter().any(|notice| {
         let fault = Fault::Sequence {
             expected: 1,
             received: 2,
@@ -141,14 +146,14 @@ fn a_hello_with_another_number_than_1_from_somebody_unknown_is_refused() {
         matches!(notice, Notice::Refused { fault: told, .. } if *told == fault)
     });
     assert!(refused);
-    assert_eq!(solo.told(), Vec::<&str>::new());
+    assert_eq!(test.told(), Vec::<&str>::new());
 }
 
 /// A stranger connects under the identity of a peer and does something; the peer must not notice.
-fn intrude(deed: impl FnOnce(&mut Far, &mut Solo)) {
-    let mut solo = Solo::new();
-    let mut puppet: Puppet = solo.puppet(1);
-    let mut stranger = solo.connect(puppet.id);
-    deed(&mut stranger, &mut solo);
-    puppet.is_undisturbed(&mut solo);
+fn intrude<C: Level>(deed: impl FnOnce(&mut RemoteEnd<C>, &mut SingleEngine<C>)) {
+    let mut test = SingleEngine::new();
+    let mut peer = test.add_peer(1);
+    let mut stranger = test.connect(peer.id);
+    deed(&mut stranger, &mut test);
+    peer.is_undisturbed(&mut test);
 }

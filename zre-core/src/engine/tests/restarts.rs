@@ -2,41 +2,46 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use super::net::{Net, millis, secs};
+use super::level::{Level, at_both_levels};
+use super::network::{Network, millis, secs};
 
-#[test]
-fn a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_for_each_life() {
+at_both_levels! {
+    a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_for_each_life,
+    a_node_that_dies_and_returns_ten_times_elsewhere_enters_once_for_each_life,
+    a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_for_each_life,
+    a_node_whose_machine_restarts_ten_times_elsewhere_enters_once_for_each_life,
+    a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end,
+    another_node_at_the_endpoint_of_a_peer_replaces_it,
+}
+
+fn a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_for_each_life<C: Level>() {
     for pause in [0, 1, 50, 700, 3000] {
-        each_life_enters_once(pause, |net| net.hosts[1].address.port(), Net::kill);
+        each_life_enters_once::<C>(pause, same_port, Network::kill);
     }
 }
 
-#[test]
-fn a_node_that_dies_and_returns_ten_times_elsewhere_enters_once_for_each_life() {
+fn a_node_that_dies_and_returns_ten_times_elsewhere_enters_once_for_each_life<C: Level>() {
     for pause in [0, 1, 50, 700, 3000] {
-        each_life_enters_once(pause, elsewhere, Net::kill);
+        each_life_enters_once::<C>(pause, elsewhere, Network::kill);
     }
 }
 
-#[test]
-fn a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_for_each_life() {
+fn a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_for_each_life<C: Level>() {
     for pause in [5000, 8000, 40_000] {
-        each_life_enters_once(pause, |net| net.hosts[1].address.port(), Net::unplug);
+        each_life_enters_once::<C>(pause, same_port, Network::unplug);
     }
 }
 
-#[test]
-fn a_node_whose_machine_restarts_ten_times_elsewhere_enters_once_for_each_life() {
+fn a_node_whose_machine_restarts_ten_times_elsewhere_enters_once_for_each_life<C: Level>() {
     for pause in [0, 700, 3000, 8000] {
-        each_life_enters_once(pause, elsewhere, Net::unplug);
+        each_life_enters_once::<C>(pause, elsewhere, Network::unplug);
     }
 }
 
 /// The second life's HELLO looks like an answer to ours; that must not last.
-#[test]
-fn a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end() {
+fn a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end<C: Level>() {
     for pause in [0, 700, 1500] {
-        let mut net = Net::new();
+        let mut net = Network::<C>::new();
         net.add("alice");
         let mut config = net.config("bob");
         config.id = Some([0xB0; 16].into());
@@ -49,44 +54,51 @@ fn a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end() {
         }
         net.run(secs(60));
         net.told(0);
-        assert_eq!(net.told(bob).last().unwrap(), "enter alice", "{pause} ms");
+        assert_eq!(net.told(bob).last().unwrap(), "alice enters", "{pause} ms");
         net.whisper(0, bob, "hello");
         net.whisper(bob, 0, "hello");
         net.settle();
-        assert_eq!(net.told(0), ["whisper bob hello"], "{pause} ms");
-        assert_eq!(net.told(bob), ["whisper alice hello"], "{pause} ms");
+        assert_eq!(net.told(0), ["bob whispers hello"], "{pause} ms");
+        assert_eq!(net.told(bob), ["alice whispers hello"], "{pause} ms");
     }
 }
 
-#[test]
-fn another_node_at_the_endpoint_of_a_peer_replaces_it() {
-    let mut net = Net::of_two();
+fn another_node_at_the_endpoint_of_a_peer_replaces_it<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.unplug(1);
     let mut config = net.config("carol");
     config.endpoint = net.engine(1).node().endpoint().clone();
     net.add_with(config);
     net.run(secs(2));
     let expected = [
-        "exit bob: replaced by another node at its endpoint",
-        "enter carol",
+        "bob exits: replaced by another node at its endpoint",
+        "carol enters",
     ];
     assert_eq!(net.told(0), expected);
     net.run(secs(60));
     assert_eq!(net.told(0), Vec::<String>::new());
 }
 
-fn elsewhere(net: &Net) -> u16 {
+fn same_port<C: Level>(net: &Network<C>) -> u16 {
+    net.hosts[1].address.port()
+}
+
+fn elsewhere<C: Level>(net: &Network<C>) -> u16 {
     49_152 + u16::try_from(net.hosts.len()).unwrap()
 }
 
-fn each_life_enters_once(pause: u64, port: fn(&Net) -> u16, end: fn(&mut Net, usize)) {
-    let mut net = Net::new();
+fn each_life_enters_once<C: Level>(
+    pause: u64,
+    port: fn(&Network<C>) -> u16,
+    end: fn(&mut Network<C>, usize),
+) {
+    let mut net = Network::<C>::new();
     net.add("alice");
     let mut config = net.config("bob");
     config.id = Some([0xB0; 16].into());
     let mut bob = net.add_with(config.clone());
     net.run(millis(2500));
-    assert_eq!(net.told(0), ["enter bob"]);
+    assert_eq!(net.told(0), ["bob enters"]);
     for life in 0..10 {
         end(&mut net, bob);
         net.run(millis(pause));
@@ -99,20 +111,20 @@ fn each_life_enters_once(pause: u64, port: fn(&Net) -> u16, end: fn(&mut Net, us
         let case = format!("{pause} ms before life {life}: {told:?}");
         let enters = told
             .iter()
-            .filter(|event| event.starts_with("enter"))
+            .filter(|event| event.ends_with(" enters"))
             .count();
         let exits = told
             .iter()
-            .filter(|event| event.starts_with("exit"))
+            .filter(|event| event.contains(" exits: "))
             .count();
         assert_eq!((enters, exits), (1, 1), "{case}");
-        assert!(told.last().unwrap().starts_with("enter"), "{case}");
-        assert_eq!(net.told(bob), ["enter alice"], "{case}");
+        assert!(told.last().unwrap().ends_with(" enters"), "{case}");
+        assert_eq!(net.told(bob), ["alice enters"], "{case}");
         net.whisper(0, bob, "hello");
         net.whisper(bob, 0, "hello");
         net.settle();
-        assert_eq!(net.told(0), ["whisper bob hello"], "{case}");
-        assert_eq!(net.told(bob), ["whisper alice hello"], "{case}");
+        assert_eq!(net.told(0), ["bob whispers hello"], "{case}");
+        assert_eq!(net.told(bob), ["alice whispers hello"], "{case}");
     }
     let before = net.trace.len();
     net.run(secs(60));

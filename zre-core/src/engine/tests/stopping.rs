@@ -5,16 +5,27 @@ use alloc::vec;
 use bytes::{Buf as _, Bytes};
 
 use super::{
-    net::{Net, group, millis, secs},
-    solo::{Solo, endpoint, hello, whisper},
+    level::{Level, at_both_levels},
+    network::{Network, group, millis, secs},
+    single_engine::{SingleEngine, endpoint, hello, whisper},
 };
 use crate::{error::Error, event::Event};
 
 const NOTHING: [&str; 0] = [];
 
-#[test]
-fn stopping_waits_until_peers_have_taken_what_was_sent() {
-    let mut net = Net::of_two();
+at_both_levels! {
+    a_connection_that_is_not_there_yet_is_closed_with_the_others,
+    stopping_waits_until_peers_have_taken_what_was_sent,
+    stopping_lingers_no_longer_than_it_should_for_a_peer_that_does_not_read,
+    stopping_does_not_wait_for_a_peer_that_never_presented_itself,
+    a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait,
+    a_node_that_stops_refuses_commands_and_says_so_once,
+    what_happens_after_the_end_changes_nothing_and_leaves_nothing_open,
+    the_last_beacon_goes_out_before_the_connections_close,
+}
+
+fn stopping_waits_until_peers_have_taken_what_was_sent<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.capacity = 1000;
     net.wire(0, 1).ends[1].stalled = true;
     let (bob, now) = (net.id(1), net.now);
@@ -32,16 +43,15 @@ fn stopping_waits_until_peers_have_taken_what_was_sent() {
     assert_eq!(net.told(0), ["stop"]);
     net.run(millis(200));
     let expected = [
-        "whisper alice 100000 octets",
-        "whisper alice last words",
-        "exit alice: said goodbye",
+        "alice whispers 100000 bytes",
+        "alice whispers last words",
+        "alice exits: said goodbye",
     ];
     assert_eq!(net.told(1), expected);
 }
 
-#[test]
-fn stopping_lingers_no_longer_than_it_should_for_a_peer_that_does_not_read() {
-    let mut net = Net::of_two();
+fn stopping_lingers_no_longer_than_it_should_for_a_peer_that_does_not_read<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.capacity = 1000;
     net.wire(0, 1).ends[1].stalled = true;
     let (bob, now) = (net.id(1), net.now);
@@ -56,23 +66,21 @@ fn stopping_lingers_no_longer_than_it_should_for_a_peer_that_does_not_read() {
     assert_eq!(net.engine(0).poll_timeout(), None);
     net.wire(0, 1).ends[1].stalled = false;
     net.run(millis(600));
-    assert_eq!(net.told(1), ["exit alice: said goodbye"]);
+    assert_eq!(net.told(1), ["alice exits: said goodbye"]);
     assert_eq!(net.open_wires(), 0);
 }
 
-#[test]
-fn stopping_does_not_wait_for_a_peer_that_never_presented_itself() {
-    let mut solo = Solo::new();
-    solo.beacon([1; 16].into(), &endpoint(1));
-    let (link, _) = solo.wanted.pop_front().unwrap();
-    solo.engine.stop(solo.now);
-    assert_eq!(solo.told(), ["stop"]);
-    assert_eq!(solo.closed, [link]);
+fn stopping_does_not_wait_for_a_peer_that_never_presented_itself<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    test.beacon([1; 16].into(), &endpoint(1));
+    let (link, _) = test.wanted.pop_front().unwrap();
+    test.engine.stop(test.now);
+    assert_eq!(test.told(), ["stop"]);
+    assert_eq!(test.closed, [link]);
 }
 
-#[test]
-fn a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait() {
-    let mut net = Net::of_two();
+fn a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.wire(0, 1).ends[1].stalled = true;
     net.capacity = 10;
     net.whisper(0, 1, "never read");
@@ -85,9 +93,8 @@ fn a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait() {
     assert_eq!(net.told(0).last().unwrap(), "stop");
 }
 
-#[test]
-fn a_node_that_stops_refuses_commands_and_says_so_once() {
-    let mut net = Net::of_two();
+fn a_node_that_stops_refuses_commands_and_says_so_once<C: Level>() {
+    let mut net = Network::<C>::of_two();
     let (bob, now) = (net.id(1), net.now);
     let chat = group("CHAT");
     let engine = net.engine(0);
@@ -102,44 +109,41 @@ fn a_node_that_stops_refuses_commands_and_says_so_once() {
     net.stop(0);
     net.run(secs(1));
     assert_eq!(net.told(0), ["stop"]);
-    assert_eq!(net.told(1), ["exit alice: said goodbye"]);
+    assert_eq!(net.told(1), ["alice exits: said goodbye"]);
 }
 
-#[test]
-fn what_happens_after_the_end_changes_nothing_and_leaves_nothing_open() {
-    let mut solo = Solo::new();
-    let mut puppet = solo.puppet(1);
-    solo.engine.stop(solo.now);
-    assert_eq!(solo.told(), ["stop"]);
-    assert!(puppet.to.is_closed(&solo) && puppet.from.is_closed(&solo));
+fn what_happens_after_the_end_changes_nothing_and_leaves_nothing_open<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut peer = test.add_peer(1);
+    test.engine.stop(test.now);
+    assert_eq!(test.told(), ["stop"]);
+    assert!(peer.to.is_closed(&test) && peer.from.is_closed(&test));
 
-    puppet.to.send(&mut solo, 2, whisper("too late"));
-    solo.engine.handle_closed(puppet.from.at, "", solo.now);
-    solo.beacon([2; 16].into(), &endpoint(2));
-    let mut late = solo.connect([3; 16].into());
-    late.send(&mut solo, 1, hello(3));
-    assert!(late.is_closed(&solo));
-    assert_eq!(solo.told(), NOTHING);
-    assert!(solo.wanted.is_empty());
-    assert_eq!(solo.engine.poll_timeout(), None);
+    peer.to.send(&mut test, 2, whisper("too late"));
+    test.engine.handle_closed(peer.from.at, "", test.now);
+    test.beacon([2; 16].into(), &endpoint(2));
+    let mut late = test.connect([3; 16].into());
+    late.send(&mut test, 1, hello(3));
+    assert!(late.is_closed(&test));
+    assert_eq!(test.told(), NOTHING);
+    assert!(test.wanted.is_empty());
+    assert_eq!(test.engine.poll_timeout(), None);
 }
 
-#[test]
-fn a_connection_that_is_not_there_yet_is_closed_with_the_others() {
-    let mut solo = Solo::new();
-    let accepted = solo.accept();
-    solo.beacon([1; 16].into(), &endpoint(1));
-    let (opening, _) = solo.wanted.pop_front().unwrap();
-    solo.engine.stop(solo.now);
-    solo.drain();
-    solo.closed.sort();
-    assert_eq!(solo.closed, [accepted, opening]);
-    assert!(solo.engine.write_buffer(accepted).is_none());
+fn a_connection_that_is_not_there_yet_is_closed_with_the_others<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let accepted = test.accept();
+    test.beacon([1; 16].into(), &endpoint(1));
+    let (opening, _) = test.wanted.pop_front().unwrap();
+    test.engine.stop(test.now);
+    test.drain();
+    test.closed.sort();
+    assert_eq!(test.closed, [accepted, opening]);
+    assert!(test.unwritten(accepted).is_none());
 }
 
-#[test]
-fn the_last_beacon_goes_out_before_the_connections_close() {
-    let mut net = Net::of_two();
+fn the_last_beacon_goes_out_before_the_connections_close<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.stop(0);
     let mut outputs = alloc::vec::Vec::new();
     while let Some(output) = net.engine(0).poll_output() {

@@ -67,7 +67,8 @@ pub(super) enum Effect {
         endpoint: Endpoint,
         sequence: Sequence,
     },
-    /// Connect again and say HELLO once more, and set the timer anew.
+    /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits its
+    /// endpoint.
     Reconnect,
     /// The peer is there, so whoever waits for its endpoint has no right to it.
     RejectClaimant(PeerId),

@@ -207,7 +207,9 @@ impl Peer {
         let Session::Ready(ready) = &mut self.session else {
             return Effect::Enter(hello);
         };
+        // A peer that awaits its endpoint has no HELLO of ours to reply to, and cannot be asked.
         if let HelloReply::MayCome { until, wait } = ready.reply
+            && !self.channel.awaits_endpoint
             && context.now <= until
             && ready.endpoint == hello.endpoint
         {

@@ -5,7 +5,6 @@ use zre_proto::{Body, Content};
 
 use super::{
     config, group, id_of,
-    network::Network,
     scene::{Puppet, Scene},
 };
 use crate::{Error, Event, Instant, NodeOutput, Verdict};
@@ -157,19 +156,6 @@ fn a_message_over_the_limits_is_refused_before_anything_is_sent() {
         })
     ));
     assert_eq!(scene.outputs(), []);
-}
-
-#[test]
-fn one_may_shout_to_a_group_without_being_in_it() {
-    let mut network = Network::new();
-    let (alice, bob) = (network.start("alice"), network.start("bob"));
-    network.node(bob, |node, now| node.join(&group("G"), now).unwrap());
-    network.settle();
-    network.events(bob);
-    let reached = network.node(alice, |node, now| node.shout(&group("G"), "hi".into(), now));
-    assert_eq!(reached, Ok(1));
-    network.settle();
-    assert_eq!(network.story(bob), ["alice shouts hi to G"]);
 }
 
 #[test]

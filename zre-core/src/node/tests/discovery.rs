@@ -1,10 +1,12 @@
 //! How nodes find each other, and what an application then knows.
 
+use core::time::Duration;
 use std::{vec, vec::Vec};
+
+use zre_proto::Body;
 
 use super::{
     config, endpoint, group, id_of,
-    network::Network,
     scene::{Puppet, Scene},
 };
 use crate::{Event, Fault, NodeOutput, Notice, Verdict};
@@ -19,47 +21,6 @@ fn the_first_output_is_a_beacon_with_the_nodes_port() {
     assert_eq!(beacon.peer, scene.node.id());
     assert_eq!(beacon.port, Some(scene.node.endpoint().port()));
     assert_eq!(scene.node.poll_output(), None);
-}
-
-#[test]
-fn who_starts_later_and_who_started_before_find_each_other() {
-    let mut network = Network::new();
-    let alice = network.start("alice");
-    network.settle();
-    let bob = network.start("bob");
-    network.settle();
-    assert_eq!(network.story(alice), ["bob enters"]);
-    assert_eq!(network.story(bob), ["alice enters"]);
-    assert_eq!(network.hellos(), 2);
-}
-
-#[test]
-fn two_that_start_at_once_say_hello_once_each() {
-    let mut network = Network::new();
-    let alice = network.start("alice");
-    let bob = network.start("bob");
-    network.settle();
-    assert_eq!(network.story(alice), ["bob enters"]);
-    assert_eq!(network.story(bob), ["alice enters"]);
-    assert_eq!(network.hellos(), 2);
-}
-
-#[test]
-fn a_node_and_zyre_find_each_other_whoever_starts_first() {
-    for node_first in [true, false] {
-        let mut network = Network::new();
-        let start = |network: &mut Network, node: bool| match node {
-            true => network.start("node"),
-            false => network.start_zyre("zyre"),
-        };
-        let first = start(&mut network, node_first);
-        network.settle();
-        let second = start(&mut network, !node_first);
-        network.settle();
-        assert_eq!(network.story(first).len(), 1);
-        assert_eq!(network.story(second).len(), 1);
-        assert_eq!(network.hellos(), 2);
-    }
 }
 
 #[test]
@@ -158,7 +119,7 @@ fn our_hello_tells_name_endpoint_headers_groups_and_status() {
         panic!("{sent:?}")
     };
     assert_eq!(hello.sequence, 1);
-    let zre_proto::Body::Hello(hello) = &hello.body else {
+    let Body::Hello(hello) = &hello.body else {
         panic!("{hello:?}")
     };
     assert_eq!(hello.endpoint, config.endpoint);
@@ -229,7 +190,7 @@ fn a_new_identity_at_a_known_endpoint_replaces_the_old_peer() {
     let mut anew = Puppet::new("bobby", 2);
     scene.hears(&anew);
     assert_eq!(scene.sent_kinds(), [("PING", 2)], "is bob still there?");
-    scene.wait(core::time::Duration::from_secs(1));
+    scene.wait(Duration::from_secs(1));
     assert_eq!(
         scene.story(),
         ["bob exits: replaced by another node at its endpoint"]
@@ -251,9 +212,9 @@ fn a_peer_that_answers_is_not_replaced_and_who_claims_its_endpoint_goes() {
     let now = scene.now;
     let whisper = scene.node.whisper(mallory.id, "hello".into(), now);
     assert_eq!(whisper, Err(crate::Error::Full(mallory.id)));
-    let answer = bob.says(zre_proto::Body::PingOk);
+    let answer = bob.says(Body::PingOk);
     assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
-    scene.wait(core::time::Duration::from_secs(2));
+    scene.wait(Duration::from_secs(2));
     let refused = std::format!(
         "mallory exits: broke the protocol: its endpoint is that of {}",
         bob.id
@@ -275,7 +236,7 @@ fn of_two_that_claim_one_endpoint_the_later_waits_for_it_and_the_earlier_goes() 
     let exits: Vec<_> = story.iter().filter(|line| line.contains("exits")).collect();
     let replaced = "carol exits: replaced by another node at its endpoint";
     assert_eq!(exits, [replaced, "dave exits: restarted"]);
-    scene.wait(core::time::Duration::from_secs(1));
+    scene.wait(Duration::from_secs(1));
     assert!(!scene.node.awaits_endpoint(id_of("dave")));
     assert!(scene.node.is_ready(id_of("dave")));
 }
@@ -293,10 +254,10 @@ fn a_claimant_that_came_again_from_an_endpoint_of_its_own_is_left_alone() {
         assert_eq!(scene.gets(&carol, hello), Verdict::Accepted);
         scene.drain();
         if bob_answers {
-            let answer = bob.says(zre_proto::Body::PingOk);
+            let answer = bob.says(Body::PingOk);
             assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
         } else {
-            scene.wait(core::time::Duration::from_secs(1));
+            scene.wait(Duration::from_secs(1));
             assert_eq!(scene.story().len(), 1, "bob exits");
         }
         assert!(!scene.sent_kinds().contains(&("HELLO", 1)));
@@ -311,7 +272,7 @@ fn a_hello_from_a_stranger_at_a_known_endpoint_replaces_the_old_peer() {
     let hello = anew.says_hello();
     assert_eq!(scene.gets(&anew, hello), Verdict::Accepted);
     assert_eq!(scene.sent_kinds(), [("PING", 2)], "is bob still there?");
-    scene.wait(core::time::Duration::from_secs(1));
+    scene.wait(Duration::from_secs(1));
     assert_eq!(
         scene.story(),
         [
@@ -383,4 +344,30 @@ fn messages_go_where_the_beacon_came_from_and_enter_tells_the_advertised_endpoin
     assert_eq!(outputs.first(), Some(&connect));
     assert_eq!(outputs.len(), 2);
     assert_eq!(scene.node.peer(bob.id).unwrap().endpoint, *bob.endpoint());
+}
+
+#[test]
+fn a_claimant_is_not_connected_while_the_peer_at_its_endpoint_may_answer() {
+    for hellos in 1..=5 {
+        let (mut test, mut bob) = Scene::with_bob();
+        let mut claimant = Puppet::new("mallory", 2);
+        for _ in 0..hellos {
+            let hello = claimant.says_hello();
+            assert_eq!(test.gets(&claimant, hello), Verdict::Accepted);
+        }
+        test.wait(Duration::from_millis(999));
+        let connects = |output: &NodeOutput| matches!(output, NodeOutput::Connect { .. });
+        assert!(!test.outputs().iter().any(connects), "{hellos} HELLOs");
+
+        let answer = bob.says(Body::PingOk);
+        assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
+        assert!(!test.node.is_ready(claimant.id));
+        // The endpoint is still bob's: whoever claims it makes us ask bob again.
+        let mut other = Puppet::new("trudy", 2);
+        let hello = other.says_hello();
+        assert_eq!(test.gets(&other, hello), Verdict::Accepted);
+        assert!(test.node.awaits_endpoint(other.id));
+        assert_eq!(test.sent_kinds(), [("PING", 3)], "{hellos} HELLOs");
+        assert!(test.node.is_ready(bob.id));
+    }
 }

@@ -6,7 +6,6 @@ use zre_proto::Body;
 
 use super::{
     config, endpoint,
-    network::Network,
     scene::{Puppet, Scene},
 };
 use crate::{NodeOutput, Verdict};
@@ -274,17 +273,6 @@ fn a_leaving_beacon_of_a_peer_that_never_entered_is_no_event() {
     scene.hears_leaving(&bob);
     scene.wait(SECOND);
     assert_eq!(scene.story(), NOTHING);
-}
-
-#[test]
-fn a_node_that_stops_is_gone_for_the_others_within_its_grace() {
-    let mut network = Network::new();
-    let (alice, bob) = (network.start("alice"), network.start("bob"));
-    network.settle();
-    network.events(alice);
-    network.node(bob, super::Node::stop);
-    network.run(SECOND);
-    assert_eq!(network.story(alice), ["bob exits: said goodbye"]);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use zre_proto::Body;
 
 use super::{
     config, endpoint, group,
-    network::Network,
     scene::{Puppet, Scene},
 };
 use crate::{Event, Instant, Node, NodeOutput, Verdict};
@@ -200,22 +199,6 @@ fn a_driver_that_sleeps_until_each_deadline_never_spins() {
         deadlines += scene.wait(SECOND);
     }
     assert!(deadlines <= 60 + 20, "{deadlines} deadlines in 60 s");
-}
-
-#[test]
-fn a_network_of_fifty_is_quiet_for_a_minute() {
-    let mut network = Network::new();
-    let stations: Vec<_> = (0..50)
-        .map(|number| network.start(&std::format!("n{number}")))
-        .collect();
-    network.run(SECOND * 60);
-    assert_eq!(network.hellos(), 50 * 49);
-    for station in stations {
-        assert_eq!(network.peers(station).len(), 49);
-        let story = network.story(station);
-        assert_eq!(story.len(), 49);
-        assert!(story.iter().all(|line| line.ends_with(" enters")));
-    }
 }
 
 #[test]

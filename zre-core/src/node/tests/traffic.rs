@@ -1,37 +1,11 @@
 //! The messages inside a session: sequence, groups, status, and those that are not known.
 
-use core::time::Duration;
 use std::{vec, vec::Vec};
 
-use zre_proto::{Body, Message, PeerId};
+use zre_proto::{Body, Message};
 
-use super::{group, network::Network, scene::Scene};
+use super::{group, scene::Scene};
 use crate::{Notice, Verdict};
-
-#[test]
-fn seventy_thousand_messages_each_way_wrap_without_an_exit() {
-    let mut network = Network::new();
-    let (alice, bob) = (network.start("alice"), network.start("bob"));
-    network.settle();
-    let (alice_id, bob_id) = (network.id(alice), network.id(bob));
-    network.events(alice);
-    network.events(bob);
-    for _ in 0..70_000 {
-        network.node(alice, |node, now| {
-            node.whisper(bob_id, "a".into(), now).unwrap();
-        });
-        network.node(bob, |node, now| {
-            node.whisper(alice_id, "b".into(), now).unwrap();
-        });
-        network.settle();
-    }
-    for (station, line) in [(alice, "bob whispers b"), (bob, "alice whispers a")] {
-        let story = network.story(station);
-        assert_eq!(story.len(), 70_000);
-        assert!(story.iter().all(|told| told == line));
-    }
-    assert_eq!(network.hellos(), 2);
-}
 
 #[test]
 fn a_peer_that_wraps_early_is_recognised_and_spoken_to_likewise() {
@@ -237,24 +211,4 @@ fn a_status_that_wraps_is_right() {
         assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
     }
     assert_eq!(scene.notices(), []);
-}
-
-#[test]
-fn groups_hold_on_all_nodes_whoever_joins_when() {
-    let mut network = Network::new();
-    let (alice, bob) = (network.start("alice"), network.start("bob"));
-    network.node(alice, |node, now| node.join(&group("A"), now).unwrap());
-    network.settle();
-    network.node(bob, |node, now| node.join(&group("A"), now).unwrap());
-    network.settle();
-    let members = |network: &mut Network, station| {
-        network.node(station, |node, _| {
-            node.peers_by_group(&group("A")).collect::<Vec<PeerId>>()
-        })
-    };
-    assert_eq!(members(&mut network, alice), [network.id(bob)]);
-    assert_eq!(members(&mut network, bob), [network.id(alice)]);
-    network.run(Duration::from_secs(60));
-    assert_eq!(network.story(alice), ["bob enters", "bob joins A"]);
-    assert_eq!(network.hellos(), 2);
 }

@@ -2,20 +2,33 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use zre_proto::{Body, PeerId};
 
 use super::{
-    net::{Net, group, millis, secs},
-    solo::{Solo, endpoint, whisper},
+    level::{Level, at_both_levels},
+    network::{Network, group, millis, secs},
+    single_engine::{SingleEngine, endpoint, whisper},
 };
-use crate::error::Error;
+use crate::{error::Error, link::Link};
 
 const NOTHING: [&str; 0] = [];
 
-#[test]
-fn a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read() {
-    let mut net = Net::new();
+at_both_levels! {
+    a_peer_that_asks_again_and_again_without_reading_the_answers_is_gone,
+    a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read,
+    a_shout_names_the_members_that_are_full_and_reaches_the_others,
+    a_peer_that_does_not_read_is_gone_after_the_expired_timeout,
+    a_peer_to_whom_nothing_waits_is_not_stalled,
+    a_slow_peer_does_not_stop_messages_to_others,
+    reading_stops_when_the_application_does_not_listen_and_nothing_is_lost,
+    few_events_with_much_content_stop_reading_too,
+    the_last_words_of_a_peer_that_died_during_a_congestion_are_heard,
+    handshakes_are_given_time_while_the_application_does_not_listen,
+}
+
+fn a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read<C: Level>() {
+    let mut net = Network::<C>::new();
     net.capacity = 100;
     let mut config = net.config("alice");
     config.limits.outbound = 10_000;
@@ -43,12 +56,11 @@ fn a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read() {
     net.settle();
     let told = net.told(1);
     assert_eq!(told.len(), 11);
-    assert_eq!(told.last().unwrap(), "whisper alice room again");
+    assert_eq!(told.last().unwrap(), "alice whispers room again");
 }
 
-#[test]
-fn a_shout_names_the_members_that_are_full_and_reaches_the_others() {
-    let mut net = Net::new();
+fn a_shout_names_the_members_that_are_full_and_reaches_the_others<C: Level>() {
+    let mut net = Network::<C>::new();
     net.capacity = 100;
     let mut config = net.config("alice");
     config.limits.outbound = 1000;
@@ -75,8 +87,8 @@ fn a_shout_names_the_members_that_are_full_and_reaches_the_others() {
     let shouted = net.engine(0).shout(&chat, "hi".into(), now).unwrap();
     assert_eq!((shouted.reached, &shouted.full[..]), (2, &[carol][..]));
     net.settle();
-    assert_eq!(net.told(1), ["shout alice CHAT hi"]);
-    assert_eq!(net.told(3), ["shout alice CHAT hi"]);
+    assert_eq!(net.told(1), ["alice shouts hi to CHAT"]);
+    assert_eq!(net.told(3), ["alice shouts hi to CHAT"]);
 
     net.wire(0, 2).ends[1].stalled = false;
     net.settle();
@@ -87,14 +99,13 @@ fn a_shout_names_the_members_that_are_full_and_reaches_the_others() {
     net.settle();
     assert_eq!(
         net.told(2),
-        ["whisper alice 2000 octets", "shout alice CHAT hi"]
+        ["alice whispers 2000 bytes", "alice shouts hi to CHAT"]
     );
     assert_eq!(net.engine(0).full_member(&chat), None);
 }
 
-#[test]
-fn a_peer_that_does_not_read_is_gone_after_the_expired_timeout() {
-    let mut net = Net::of_two();
+fn a_peer_that_does_not_read_is_gone_after_the_expired_timeout<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.capacity = 100;
     net.wire(0, 1).ends[1].stalled = true;
     let (bob, now) = (net.id(1), net.now);
@@ -104,12 +115,12 @@ fn a_peer_that_does_not_read_is_gone_after_the_expired_timeout() {
     assert_eq!(net.told(0), NOTHING);
     net.run(secs(7));
     let told = net.told(0);
-    assert_eq!(told[0], "exit bob: did not read what was sent to it");
+    assert_eq!(told[0], "bob exits: did not read what was sent to it");
 }
 
 #[test]
 fn a_peer_that_reads_a_little_now_and_then_stays() {
-    let mut net = Net::of_two();
+    let mut net = Network::<Link>::of_two();
     net.capacity = 100;
     let (bob, now) = (net.id(1), net.now);
     let large = Bytes::from(vec![1; 2000]);
@@ -124,49 +135,38 @@ fn a_peer_that_reads_a_little_now_and_then_stays() {
     assert_eq!(net.told(0), NOTHING, "100 s after it began");
     net.wire(0, 1).ends[1].stalled = false;
     net.run(secs(100));
-    assert_eq!(net.told(1), ["whisper alice 2000 octets"]);
+    assert_eq!(net.told(1), ["alice whispers 2000 bytes"]);
     assert_eq!(net.told(0), NOTHING);
 }
 
-#[test]
-fn a_peer_to_whom_nothing_waits_is_not_stalled() {
-    let mut net = Net::of_two();
+fn a_peer_to_whom_nothing_waits_is_not_stalled<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.wire(0, 1).ends[1].stalled = true;
     net.run(secs(100));
     assert_eq!(net.told(0), NOTHING);
 }
 
-#[test]
-fn a_peer_that_asks_again_and_again_without_reading_the_answers_is_gone() {
-    let mut solo = Solo::with_limits(|limits| limits.outbound = 10_000);
-    let mut puppet = solo.puppet(1);
-    puppet.from.reads = false;
+fn a_peer_that_asks_again_and_again_without_reading_the_answers_is_gone<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(|limits| limits.outbound = 10_000);
+    let mut peer = test.add_peer(1);
+    peer.from.reads = false;
     let mut most = 0;
-    while !puppet.to.is_closed(&solo) {
+    while !peer.to.is_closed(&test) {
         for _ in 0..1000 {
-            puppet.sequence = puppet.sequence.wrapping_add(1);
-            let message = zre_proto::Message {
-                sequence: puppet.sequence,
-                body: Body::Ping,
-            };
-            puppet.to.link.send(&message.header(), &Default::default());
+            peer.sequence = peer.sequence.wrapping_add(1);
+            peer.to.queue(peer.sequence, Body::Ping);
         }
-        puppet.to.exchange(&mut solo);
-        most = most.max(
-            solo.engine
-                .write_buffer(puppet.from.at)
-                .map_or(0, |outbox| outbox.remaining()),
-        );
-        assert!(most < 2 << 20, "{most} octets wait");
+        peer.to.exchange(&mut test);
+        most = most.max(test.unwritten(peer.from.at).unwrap_or_default());
+        assert!(most < 2 << 20, "{most} bytes wait");
     }
-    assert!(puppet.from.is_closed(&solo));
-    let expected = "exit puppet1: did not read the answers it asked for";
-    assert_eq!(solo.told(), [expected]);
+    assert!(peer.from.is_closed(&test));
+    let expected = "peer1 exits: did not read the answers it asked for";
+    assert_eq!(test.told(), [expected]);
 }
 
-#[test]
-fn a_slow_peer_does_not_stop_messages_to_others() {
-    let mut net = Net::of_two();
+fn a_slow_peer_does_not_stop_messages_to_others<C: Level>() {
+    let mut net = Network::<C>::of_two();
     net.add("carol");
     net.run(secs(1));
     net.told(2);
@@ -180,12 +180,11 @@ fn a_slow_peer_does_not_stop_messages_to_others() {
         net.whisper(0, 2, "hello");
         net.settle();
     }
-    assert_eq!(net.told(2), ["whisper alice hello"; 10]);
+    assert_eq!(net.told(2), ["alice whispers hello"; 10]);
 }
 
-#[test]
-fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost() {
-    let mut net = Net::new();
+fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost<C: Level>() {
+    let mut net = Network::<C>::new();
     net.capacity = 4096;
     let mut config = net.config("alice");
     config.limits.events = 100;
@@ -211,90 +210,86 @@ fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost() {
         net.settle();
         let mut waiting = 0;
         while let Some(event) = net.engine(0).poll_event() {
-            heard.push(super::net::in_short(&event));
+            heard.push(crate::node::tests::event_text::tell(&event));
             waiting += 1;
         }
         assert!(waiting > 0, "{} of 10,000 came", heard.len());
         most = most.max(waiting);
     }
     assert!(most < 1000, "{most} events waited, the limit is 100");
-    let expected: Vec<String> = (0..10_000).map(|n| format!("whisper bob {n}")).collect();
+    let expected: Vec<String> = (0..10_000).map(|n| format!("bob whispers {n}")).collect();
     assert!(heard == expected);
     net.settle();
     assert!(net.hosts[0].resumed > 5);
     assert!(!net.engine(0).is_congested());
 }
 
-#[test]
-fn few_events_with_much_content_stop_reading_too() {
-    let mut solo = Solo::with_limits(|limits| limits.event_bytes = 100_000);
-    let mut puppet = solo.puppet(1);
-    solo.takes_events = false;
+fn few_events_with_much_content_stop_reading_too<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(|limits| limits.event_bytes = 100_000);
+    let mut peer = test.add_peer(1);
+    test.takes_events = false;
     let large = Bytes::from(vec![1; 5001]);
     let body = Body::Whisper {
         content: large.into(),
     };
-    puppet.say(&mut solo, body.clone());
-    assert!(!solo.engine.is_congested());
-    puppet.say(&mut solo, body);
-    assert!(solo.engine.is_congested());
-    assert!(solo.engine.poll_event().is_some());
-    solo.drain();
-    assert_eq!((solo.resumed, solo.engine.is_congested()), (0, true));
-    assert!(solo.engine.poll_event().is_some());
-    solo.drain();
-    assert_eq!((solo.resumed, solo.engine.is_congested()), (1, false));
+    peer.say(&mut test, body.clone());
+    assert!(!test.engine.is_congested());
+    peer.say(&mut test, body);
+    assert!(test.engine.is_congested());
+    assert!(test.engine.poll_event().is_some());
+    test.drain();
+    assert_eq!((test.resumed, test.engine.is_congested()), (0, true));
+    assert!(test.engine.poll_event().is_some());
+    test.drain();
+    assert_eq!((test.resumed, test.engine.is_congested()), (1, false));
 }
 
 /// Reading can only go on after the application has listened; a peer's last words need that time.
-#[test]
-fn the_last_words_of_a_peer_that_died_during_a_congestion_are_heard() {
-    let mut solo = Solo::with_limits(|limits| limits.events = 2);
-    let mut puppet = solo.puppet(1);
-    solo.takes_events = false;
-    puppet.say(&mut solo, whisper("one"));
-    puppet.say(&mut solo, whisper("two"));
-    assert!(solo.engine.is_congested());
+fn the_last_words_of_a_peer_that_died_during_a_congestion_are_heard<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(|limits| limits.events = 2);
+    let mut peer = test.add_peer(1);
+    test.takes_events = false;
+    peer.say(&mut test, whisper("one"));
+    peer.say(&mut test, whisper("two"));
+    assert!(test.engine.is_congested());
     // Its process dies; what it said last waits in the system, for nobody reads.
-    solo.engine.handle_closed(puppet.from.at, "reset", solo.now);
-    solo.run(millis(400));
-    solo.takes_events = true;
-    solo.drain();
-    assert_eq!(solo.resumed, 1);
-    // The timer comes before the octets.
-    solo.run(millis(101));
-    puppet.sequence += 1;
-    puppet
-        .to
-        .send(&mut solo, puppet.sequence, whisper("last words"));
-    let told = solo.told();
+    test.engine.handle_closed(peer.from.at, "reset", test.now);
+    test.run(millis(400));
+    test.takes_events = true;
+    test.drain();
+    assert_eq!(test.resumed, 1);
+    // The timer comes before the bytes.
+    test.run(millis(101));
+    peer.sequence += 1;
+    peer.to
+        .send(&mut test, peer.sequence, whisper("last words"));
+    let told = test.told();
     assert!(
-        told.contains(&String::from("whisper puppet1 last words")),
+        told.contains(&String::from("peer1 whispers last words")),
         "{told:?}"
     );
 }
 
 /// What would end a handshake lies unread as well.
-#[test]
-fn handshakes_are_given_time_while_the_application_does_not_listen() {
-    let mut solo = Solo::with_limits(|limits| limits.events = 2);
-    let mut puppet = solo.puppet(1);
+fn handshakes_are_given_time_while_the_application_does_not_listen<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(|limits| limits.events = 2);
+    let mut peer = test.add_peer(1);
     let newcomer = PeerId::from([2; 16]);
-    solo.takes_events = false;
-    puppet.say(&mut solo, whisper("one"));
-    puppet.say(&mut solo, whisper("two"));
-    assert!(solo.engine.is_congested());
-    let accepted = solo.accept();
-    solo.beacon(newcomer, &endpoint(2));
-    let (opened, _) = solo.wanted.pop_front().unwrap();
-    solo.run(secs(20));
-    assert_eq!(solo.closed, []);
-    solo.takes_events = true;
-    solo.drain();
-    assert!(!solo.engine.is_congested());
-    // The timer comes before the octets, if any come.
-    solo.run(secs(1));
-    assert_eq!(solo.closed, []);
-    solo.run(secs(10));
-    assert!(solo.closed.contains(&accepted) && solo.closed.contains(&opened));
+    test.takes_events = false;
+    peer.say(&mut test, whisper("one"));
+    peer.say(&mut test, whisper("two"));
+    assert!(test.engine.is_congested());
+    let accepted = test.accept();
+    test.beacon(newcomer, &endpoint(2));
+    let (opened, _) = test.wanted.pop_front().unwrap();
+    test.run(secs(20));
+    assert_eq!(test.closed, []);
+    test.takes_events = true;
+    test.drain();
+    assert!(!test.engine.is_congested());
+    // The timer comes before the bytes, if any come.
+    test.run(secs(1));
+    assert_eq!(test.closed, []);
+    test.run(secs(10));
+    assert!(test.closed.contains(&accepted) && test.closed.contains(&opened));
 }

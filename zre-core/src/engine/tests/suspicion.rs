@@ -3,21 +3,24 @@
 use alloc::{format, string::String, vec, vec::Vec};
 use core::time::Duration;
 
-use bytes::{Buf as _, Bytes};
-use zre_proto::{Beacon, Body, Message, PeerId, RoutingId};
+use bytes::Bytes;
+use zre_proto::{Beacon, Body, Message, PeerId};
 
 use super::{
-    net::{Net, millis, secs},
-    solo::{Solo, hello, whisper},
+    level::{Level, at_both_levels, exchange},
+    network::{Network, millis, secs},
+    single_engine::{SingleEngine, hello, whisper},
 };
-use crate::{
-    config::Limits,
-    link::{Link, Role, tests::feed},
-};
+use crate::link::{Link, Role};
 
 const NOTHING: [&str; 0] = [];
 const ALICE: usize = 0;
 const BOB: usize = 1;
+at_both_levels! {
+    a_peer_that_takes_bytes_for_ever_and_does_not_answer_is_gone,
+    a_peer_for_which_nothing_waits_has_a_second_to_answer,
+}
+
 /// How much a slow connection carries in a tenth of a second.
 const PIECE: usize = 1000;
 /// How much the system buffers for a slow connection: what it carries in a second.
@@ -57,19 +60,19 @@ fn who_claims_the_endpoint_of_a_slow_peer_goes_when_the_peer_answers() {
         let mut net = slow_way(from, to, 20);
         claim_endpoint(&mut net);
         net.settle();
-        assert_eq!(net.told(ALICE), ["enter puppet7"]);
+        assert_eq!(net.told(ALICE), ["peer7 enters"]);
         pass_slowly(&mut net, from, to, secs(15));
         assert_eq!(exits(net.told(ALICE)), NOTHING);
         pass_slowly(&mut net, from, to, secs(10));
         let exits = exits(net.told(ALICE));
         assert_eq!(exits.len(), 1, "{exits:?}");
-        assert!(exits[0].starts_with("exit puppet7: broke the protocol"));
+        assert!(exits[0].starts_with("peer7 exits: broke the protocol"));
     }
 }
 
 #[test]
 fn a_peer_that_was_slow_may_be_slow_as_long_again_with_what_the_system_buffers() {
-    let mut net = Net::of_two();
+    let mut net = Network::<Link>::of_two();
     net.piece = PIECE;
     net.capacity = 15 * BUFFERED;
     send(&mut net, ALICE, BOB, 30 * BUFFERED);
@@ -104,35 +107,35 @@ fn a_peer_that_really_leaves_is_gone_at_once_however_much_waits_for_it() {
         net.stop(BOB);
         net.settle();
         net.run(millis(100));
-        assert_eq!(net.told(ALICE), ["exit bob: said goodbye"]);
+        assert_eq!(net.told(ALICE), ["bob exits: said goodbye"]);
     }
 }
 
 #[test]
 fn all_that_a_leaving_peer_sent_before_comes_before_its_exit_also_over_a_slow_connection() {
     let mut net = slow_way(BOB, ALICE, 3);
-    // It stops when the system has taken the last octet; that buffers a second's worth.
+    // It stops when the system has taken the last byte; that buffers a second's worth.
     net.stop(BOB);
     pass_slowly(&mut net, BOB, ALICE, secs(4));
     let told = net.told(ALICE);
     let expected = [
-        "whisper bob 10000 octets",
-        "whisper bob 10000 octets",
-        "whisper bob 10000 octets",
-        "exit bob: said goodbye",
+        "bob whispers 10000 bytes",
+        "bob whispers 10000 bytes",
+        "bob whispers 10000 bytes",
+        "bob exits: said goodbye",
     ];
     assert_eq!(told, expected);
 }
 
 #[test]
 fn a_leaving_peer_whose_connections_end_without_a_word_is_gone_after_half_a_second() {
-    let mut net = Net::of_two();
+    let mut net = Network::<Link>::of_two();
     forge_goodbye(&mut net);
     net.unplug(BOB);
     net.run(millis(499));
     assert_eq!(net.told(ALICE), NOTHING);
     net.run(millis(1));
-    assert_eq!(net.told(ALICE), ["exit bob: said goodbye"]);
+    assert_eq!(net.told(ALICE), ["bob exits: said goodbye"]);
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_leaving_peer_whose_slow_connections_end_without_a_word_is_gone_after_the_ev
         net.run(secs(4));
         assert_eq!(exits(net.told(ALICE)), NOTHING);
         net.run(secs(3));
-        assert_eq!(exits(net.told(ALICE)), ["exit bob: said goodbye"]);
+        assert_eq!(exits(net.told(ALICE)), ["bob exits: said goodbye"]);
     }
 }
 
@@ -159,53 +162,51 @@ fn a_doubted_peer_whose_cable_is_cut_on_its_slow_way_is_gone_within_the_expired_
         assert_eq!(net.told(ALICE), NOTHING);
         // It is looked at once a second.
         net.run(secs(seconds.clamp(5, 30)) + secs(2));
-        assert_eq!(exits(net.told(ALICE)), ["exit bob: connection lost"]);
+        assert_eq!(exits(net.told(ALICE)), ["bob exits: connection lost"]);
     }
 }
 
-/// Its session is broken, though its process reads: what it takes behind the PING makes up for nothing.
-#[test]
-fn a_peer_that_takes_octets_for_ever_and_does_not_answer_is_gone() {
-    let mut solo = Solo::new();
-    let mut puppet = solo.puppet(1);
-    puppet.from.reads = false;
+/// Its session is broken, though its process reads: what it takes after the PING does not count.
+fn a_peer_that_takes_bytes_for_ever_and_does_not_answer_is_gone<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut peer = test.add_peer(1);
+    peer.from.reads = false;
     let large = Bytes::from(vec![1; BUFFERED]);
-    let say = |solo: &mut Solo| {
+    let say = |test: &mut SingleEngine<C>| {
         let content = large.clone().into();
-        solo.engine.whisper(puppet.id, content, solo.now).is_ok()
+        test.engine.whisper(peer.id, content, test.now).is_ok()
     };
-    assert!(say(&mut solo));
-    let mut second = solo.connect(puppet.id);
-    second.send(&mut solo, 700, whisper("some were lost"));
-    puppet.from.reads = true;
+    assert!(say(&mut test));
+    let mut second = test.connect(peer.id);
+    second.send(&mut test, 700, whisper("some were lost"));
+    peer.from.reads = true;
     let mut passed = Duration::ZERO;
-    while say(&mut solo) && passed < secs(60) {
+    while say(&mut test) && passed < secs(60) {
         // Other questions, which others may ask, stand behind that one.
-        solo.engine.ping(puppet.id, solo.now).unwrap();
-        take(&mut solo, puppet.from.at);
-        solo.run(millis(100));
+        test.engine.ping(peer.id, test.now).unwrap();
+        test.write_all(peer.from.at);
+        test.run(millis(100));
         passed += millis(100);
     }
     assert!(passed >= secs(5) && passed <= secs(8), "{passed:?}");
-    assert_eq!(exits(solo.told()), ["exit puppet1: connection lost"]);
+    assert_eq!(exits(test.told()), ["peer1 exits: connection lost"]);
 }
 
-#[test]
-fn a_peer_for_which_nothing_waits_has_a_second_to_answer() {
-    let mut solo = Solo::new();
-    let puppet = solo.puppet(1);
-    let mut second = solo.connect(puppet.id);
-    second.send(&mut solo, 700, whisper("some were lost"));
-    take(&mut solo, puppet.from.at);
-    solo.run(millis(999));
-    assert_eq!(solo.told(), NOTHING);
-    solo.run(millis(1));
-    assert_eq!(solo.told(), ["exit puppet1: connection lost"]);
+fn a_peer_for_which_nothing_waits_has_a_second_to_answer<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let peer = test.add_peer(1);
+    let mut second = test.connect(peer.id);
+    second.send(&mut test, 700, whisper("some were lost"));
+    test.write_all(peer.from.at);
+    test.run(millis(999));
+    assert_eq!(test.told(), NOTHING);
+    test.run(millis(1));
+    assert_eq!(test.told(), ["peer1 exits: connection lost"]);
 }
 
 /// A node with so many seconds' worth of messages on its slow way to another.
-fn slow_way(from: usize, to: usize, seconds: usize) -> Net {
-    let mut net = Net::of_two();
+fn slow_way(from: usize, to: usize, seconds: usize) -> Network<Link> {
+    let mut net = Network::<Link>::of_two();
     net.piece = PIECE;
     net.capacity = BUFFERED;
     send(&mut net, from, to, seconds * BUFFERED);
@@ -213,10 +214,10 @@ fn slow_way(from: usize, to: usize, seconds: usize) -> Net {
 }
 
 /// In messages of a second's worth each.
-fn send(net: &mut Net, from: usize, to: usize, octets: usize) {
+fn send(net: &mut Network<Link>, from: usize, to: usize, bytes: usize) {
     net.wire(from, to).ends[1].stalled = true;
     let (to, now) = (net.id(to), net.now);
-    for _ in 0..octets / BUFFERED {
+    for _ in 0..bytes / BUFFERED {
         let content = Bytes::from(vec![1; BUFFERED]).into();
         net.engine(from).whisper(to, content, now).unwrap();
     }
@@ -224,7 +225,7 @@ fn send(net: &mut Net, from: usize, to: usize, octets: usize) {
 }
 
 /// A piece of the messages arrives every tenth of a second.
-fn pass_slowly(net: &mut Net, from: usize, to: usize, duration: Duration) {
+fn pass_slowly(net: &mut Network<Link>, from: usize, to: usize, duration: Duration) {
     let end = net.now + duration;
     while net.now < end {
         net.read_once(from, to);
@@ -232,11 +233,16 @@ fn pass_slowly(net: &mut Net, from: usize, to: usize, duration: Duration) {
     }
 }
 
-/// Something is claimed of bob, once and again, while messages are on their slow way; nobody must notice.
-fn undisturbed_on_its_slow_way(from: usize, to: usize, seconds: usize, claim: fn(&mut Net)) {
+/// Something is claimed of bob, twice, while messages are on a slow connection. Nobody must notice.
+fn undisturbed_on_its_slow_way(
+    from: usize,
+    to: usize,
+    seconds: usize,
+    claim: fn(&mut Network<Link>),
+) {
     let mut net = slow_way(from, to, 0);
     let name = ["alice", "bob"][from];
-    let whispers = vec![format!("whisper {name} {BUFFERED} octets"); seconds];
+    let whispers = vec![format!("{name} whispers {BUFFERED} bytes"); seconds];
     for _ in 0..2 {
         send(&mut net, from, to, seconds * BUFFERED);
         claim(&mut net);
@@ -250,12 +256,12 @@ fn undisturbed_on_its_slow_way(from: usize, to: usize, seconds: usize, claim: fn
 }
 
 fn exits(mut told: Vec<String>) -> Vec<String> {
-    told.retain(|event| event.starts_with("exit"));
+    told.retain(|event| event.contains(" exits: "));
     told
 }
 
 /// A beacon says to alice that bob leaves.
-fn forge_goodbye(net: &mut Net) {
+fn forge_goodbye(net: &mut Network<Link>) {
     let (now, from, peer) = (net.now, net.hosts[BOB].address, net.id(BOB));
     let beacon = Beacon {
         peer,
@@ -267,13 +273,13 @@ fn forge_goodbye(net: &mut Net) {
 }
 
 /// Somebody says something to alice under bob's identity that does not fit its session.
-fn stray_message(net: &mut Net) {
+fn stray_message(net: &mut Network<Link>) {
     let id = net.id(BOB);
     say_to_alice(net, id, 700, whisper("I am bob"));
 }
 
 /// Somebody says HELLO to alice from bob's endpoint.
-fn claim_endpoint(net: &mut Net) {
+fn claim_endpoint(net: &mut Network<Link>) {
     let Body::Hello(mut hello) = hello(7) else {
         unreachable!("it is a HELLO")
     };
@@ -281,35 +287,11 @@ fn claim_endpoint(net: &mut Net) {
     say_to_alice(net, [7; 16].into(), 1, Body::Hello(hello));
 }
 
-fn say_to_alice(net: &mut Net, id: PeerId, sequence: u16, body: Body) {
+fn say_to_alice(net: &mut Network<Link>, id: PeerId, sequence: u16, body: Body) {
     let now = net.now;
     let engine = net.engine(ALICE);
-    let at = engine.handle_accepted("10.0.0.66:6666".parse().unwrap(), now);
-    let mut far = Link::new(Role::Connecting(RoutingId::from(id)), &Limits::default());
-    let message = Message { sequence, body };
-    far.send(&message.header(), &Default::default());
-    loop {
-        let outbox = far.write_buffer();
-        let ours = outbox.copy_to_bytes(outbox.remaining());
-        for octet in &ours {
-            let mut reader = engine.reader(at).unwrap();
-            reader.buffer()[0] = *octet;
-            reader.commit(1, now);
-        }
-        let outbox = engine.write_buffer(at).unwrap();
-        let theirs = outbox.copy_to_bytes(outbox.remaining());
-        feed(&mut far, &theirs).unwrap();
-        if ours.is_empty() && theirs.is_empty() {
-            return;
-        }
-    }
-}
-
-/// The system takes all that waits for a connection.
-fn take(solo: &mut Solo, link: crate::engine::LinkId) {
-    if let Some(outbox) = solo.engine.write_buffer(link) {
-        outbox.advance(outbox.remaining());
-    }
-    solo.engine.handle_written(solo.now);
-    solo.drain();
+    let link = engine.handle_accepted("10.0.0.66:6666".parse().unwrap(), now);
+    let mut remote = Link::remote(Role::Connecting(id.into()));
+    Link::queue(&mut remote, &Message { sequence, body });
+    exchange(engine, link, &mut remote, true, now);
 }

@@ -1,26 +1,25 @@
-//! One engine, and peers that a test plays octet by octet or message by message.
+//! One engine, and peers that a test plays: message by message, or byte by byte.
 
 use alloc::{collections::VecDeque, format, string::String, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use bytes::{Buf as _, Bytes};
-use zre_proto::{
-    Body, Content, Endpoint, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
-};
+use bytes::Bytes;
+use zre_proto::{Body, Content, Endpoint, Headers, Hello, Message, PeerId, RoutingId};
 
-use super::net::in_short;
+use super::level::{Level, exchange};
 use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId, Output},
-    link::{Link, LinkEvent, Role},
+    link::{Link, Role},
+    node::tests::event_text::tell,
     notice::Notice,
     time::Instant,
 };
 
 /// One engine, whose outputs and events pile up to be looked at.
-pub(super) struct Solo {
+pub(super) struct SingleEngine<C: Level> {
     pub(super) now: Instant,
-    pub(super) engine: Engine,
+    pub(super) engine: Engine<C>,
     /// What the engine has asked to open and no test has answered.
     pub(super) wanted: VecDeque<(LinkId, Endpoint)>,
     pub(super) closed: Vec<LinkId>,
@@ -30,39 +29,33 @@ pub(super) struct Solo {
     pub(super) notices: Vec<Notice>,
 }
 
-/// The far end of one of the engine's connections.
-pub(super) struct Far {
+/// The other end of one of the engine's connections.
+pub(super) struct RemoteEnd<C: Level> {
     pub(super) at: LinkId,
-    pub(super) link: Link,
+    pub(super) link: C::RemoteLink,
     pub(super) received: Vec<Message>,
     /// Whether it reads what the engine writes.
     pub(super) reads: bool,
 }
 
 /// A peer that says what a test wants it to say.
-pub(super) struct Puppet {
+pub(super) struct FakePeer<C: Level> {
     pub(super) id: PeerId,
     pub(super) endpoint: Endpoint,
     pub(super) sequence: u16,
     /// The connection that it opened to the engine.
-    pub(super) to: Far,
+    pub(super) to: RemoteEnd<C>,
     /// The connection that the engine opened to it.
-    pub(super) from: Far,
+    pub(super) from: RemoteEnd<C>,
 }
 
-impl Solo {
+impl<C: Level> SingleEngine<C> {
     pub(super) fn new() -> Self {
-        Self::with(Self::config())
-    }
-
-    pub(super) fn config() -> Config {
-        let mut config = Config::new("tcp://10.0.0.1:49152".parse().unwrap());
-        config.id = Some([0xEE; 16].into());
-        config
+        Self::with(config())
     }
 
     pub(super) fn with_limits(set: impl FnOnce(&mut Limits)) -> Self {
-        let mut config = Self::config();
+        let mut config = config();
         set(&mut config.limits);
         Self::with(config)
     }
@@ -71,7 +64,7 @@ impl Solo {
         let now = Instant::from_micros(1_000_000);
         Self {
             now,
-            engine: Engine::new(config, [9; 32], now),
+            engine: C::start(config, [9; 32], now),
             wanted: VecDeque::new(),
             closed: Vec::new(),
             resumed: 0,
@@ -86,7 +79,7 @@ impl Solo {
         while self.takes_events
             && let Some(event) = self.engine.poll_event()
         {
-            self.events.push(in_short(&event));
+            self.events.push(tell(&event));
         }
         while let Some(notice) = self.engine.poll_notice() {
             self.notices.push(notice);
@@ -126,155 +119,153 @@ impl Solo {
 
     pub(super) fn beacon(&mut self, id: PeerId, endpoint: &Endpoint) {
         let address = endpoint.to_socket_addr().unwrap();
-        let beacon = zre_proto::Beacon {
-            peer: id,
-            port: Some(endpoint.port()),
-            public_key: None,
-        };
         let from = SocketAddr::new(address.ip(), 5670);
-        self.engine
-            .handle_datagram(from, &beacon.encode(), self.now);
+        let beacon = crate::node::tests::beacon(id, endpoint);
+        self.engine.handle_datagram(from, &beacon, self.now);
         self.drain();
     }
 
-    /// Octets come in on a connection, whether or not the engine knows it.
-    pub(super) fn read(&mut self, link: LinkId, mut octets: &[u8]) {
-        while !octets.is_empty()
-            && let Some(mut reader) = self.engine.reader(link)
-        {
-            let buffer = reader.buffer();
-            let (now, later) = octets.split_at(buffer.len().min(octets.len()));
-            buffer[..now.len()].copy_from_slice(now);
-            octets = later;
-            reader.commit(now.len(), self.now);
-        }
-        self.drain();
-    }
-
+    /// A connection comes in, over which nothing comes.
     pub(super) fn accept(&mut self) -> LinkId {
+        self.accept_from(PeerId::from([0; 16]))
+    }
+
+    fn accept_from(&mut self, id: PeerId) -> LinkId {
         let remote = "10.0.0.66:6666".parse().unwrap();
-        let link = self.engine.handle_accepted(remote, self.now);
+        let link = C::accept(&mut self.engine, remote, id, self.now);
         self.drain();
         link
     }
 
     /// Somebody connects and greets under this identity.
-    pub(super) fn connect(&mut self, id: PeerId) -> Far {
-        let at = self.accept();
+    pub(super) fn connect(&mut self, id: PeerId) -> RemoteEnd<C> {
+        let at = self.accept_from(id);
         let role = Role::Connecting(RoutingId::from(id));
-        let mut far = Far::new(at, role);
-        far.exchange(self);
-        far
+        let mut remote = RemoteEnd::new(at, role);
+        remote.exchange(self);
+        remote
     }
 
     /// Answers the engine's oldest wish to open a connection.
-    pub(super) fn answer_open(&mut self) -> Far {
+    pub(super) fn answer_open(&mut self) -> RemoteEnd<C> {
         let (at, _) = self.wanted.pop_front().unwrap();
-        let mut far = Far::new(at, Role::Accepting);
+        let mut remote = RemoteEnd::new(at, Role::Accepting);
         self.engine.handle_connected(at, self.now);
-        far.exchange(self);
-        far
+        remote.exchange(self);
+        remote
     }
 
     /// A peer with a session that is complete on both sides; what was told of it is taken.
-    pub(super) fn puppet(&mut self, number: u8) -> Puppet {
-        let puppet = self.silent_puppet(number);
-        assert_eq!(puppet.from.received.len(), 1, "HELLO");
-        assert_eq!(self.told(), [format!("enter puppet{number}")]);
-        puppet
-    }
-
-    /// A peer that has said HELLO, whatever became of it.
-    pub(super) fn silent_puppet(&mut self, number: u8) -> Puppet {
+    pub(super) fn add_peer(&mut self, number: u8) -> FakePeer<C> {
         let id = PeerId::from([number; 16]);
         let endpoint = endpoint(number);
         self.beacon(id, &endpoint);
         let from = self.answer_open();
         let to = self.connect(id);
-        let mut puppet = Puppet {
+        let mut peer = FakePeer {
             id,
             endpoint,
             sequence: 0,
             to,
             from,
         };
-        puppet.say(self, hello(number));
-        puppet
+        peer.say(self, hello(number));
+        assert_eq!(peer.from.received.len(), 1, "HELLO");
+        assert_eq!(self.told(), [format!("peer{number} enters")]);
+        peer
+    }
+
+    /// How many bytes wait to be written; `None` for a connection that the engine does not know.
+    pub(super) fn unwritten(&mut self, link: LinkId) -> Option<usize> {
+        C::unwritten(&mut self.engine, link)
+    }
+
+    /// The system takes all that waits for a connection.
+    pub(super) fn write_all(&mut self, link: LinkId) {
+        while C::write(&mut self.engine, link, usize::MAX).is_some() {}
+        self.engine.handle_written(self.now);
+        self.drain();
     }
 }
 
-impl Far {
+impl SingleEngine<Link> {
+    /// Bytes come in on a connection, whether or not the engine knows it.
+    pub(super) fn read(&mut self, link: LinkId, bytes: &[u8]) {
+        let mut rest = Some(Bytes::copy_from_slice(bytes)).filter(|bytes| !bytes.is_empty());
+        while let Some(piece) = rest {
+            rest = Link::read(&mut self.engine, link, piece, usize::MAX, self.now);
+        }
+        self.drain();
+    }
+}
+
+impl<C: Level> RemoteEnd<C> {
     fn new(at: LinkId, role: Role) -> Self {
         Self {
             at,
-            link: Link::new(role, &Limits::default()),
+            link: C::remote(role),
             received: Vec::new(),
             reads: true,
         }
     }
 
     /// Carries everything both ways, as far as this end reads.
-    pub(super) fn exchange(&mut self, solo: &mut Solo) {
-        loop {
-            let ours = take(self.link.write_buffer());
-            solo.read(self.at, &ours);
-            let theirs = match solo.engine.write_buffer(self.at) {
-                Some(outbox) if self.reads => take(outbox),
-                _ => Bytes::new(),
-            };
-            solo.engine.handle_written(solo.now);
-            solo.drain();
-            for event in crate::link::tests::feed(&mut self.link, &theirs).unwrap() {
-                if let LinkEvent::Message(message) = event {
-                    let limits = MessageLimits::default();
-                    let message = Message::decode(&message.first, message.rest, &limits);
-                    self.received.push(message.unwrap());
-                }
-            }
-            if ours.is_empty() && theirs.is_empty() {
-                return;
-            }
-        }
+    pub(super) fn exchange(&mut self, test: &mut SingleEngine<C>) {
+        let (engine, link) = (&mut test.engine, &mut self.link);
+        let received = exchange(engine, self.at, link, self.reads, test.now);
+        self.received.extend(received);
+        test.drain();
     }
 
-    pub(super) fn send(&mut self, solo: &mut Solo, sequence: u16, body: Body) {
-        let message = Message { sequence, body };
-        let content = message.body.content().cloned().unwrap_or_default();
-        self.link.send(&message.header(), &content);
-        self.exchange(solo);
+    pub(super) fn send(&mut self, test: &mut SingleEngine<C>, sequence: u16, body: Body) {
+        self.queue(sequence, body);
+        self.exchange(test);
     }
 
-    pub(super) fn send_raw(&mut self, solo: &mut Solo, first: &[u8]) {
-        self.link.send(first, &Content::default());
-        self.exchange(solo);
+    /// Sends it with the next exchange.
+    pub(super) fn queue(&mut self, sequence: u16, body: Body) {
+        C::queue(&mut self.link, &Message { sequence, body });
     }
 
-    pub(super) fn is_closed(&self, solo: &Solo) -> bool {
-        solo.closed.contains(&self.at)
+    pub(super) fn is_closed(&self, test: &SingleEngine<C>) -> bool {
+        test.closed.contains(&self.at)
     }
 }
 
-impl Puppet {
+impl RemoteEnd<Link> {
+    pub(super) fn send_raw(&mut self, test: &mut SingleEngine<Link>, first: &[u8]) {
+        self.link.send(first, &Content::default());
+        self.exchange(test);
+    }
+}
+
+impl<C: Level> FakePeer<C> {
     /// Says the next message of its session.
-    pub(super) fn say(&mut self, solo: &mut Solo, body: Body) {
+    pub(super) fn say(&mut self, test: &mut SingleEngine<C>, body: Body) {
         self.sequence = self.sequence.wrapping_add(1);
-        self.to.send(solo, self.sequence, body);
-        self.from.exchange(solo);
+        self.to.send(test, self.sequence, body);
+        self.from.exchange(test);
     }
 
-    pub(super) fn is_undisturbed(&mut self, solo: &mut Solo) {
-        assert_eq!(solo.told(), Vec::<String>::new());
-        self.say(solo, whisper("still here"));
-        let name = format!("whisper puppet{} still here", self.id.to_bytes()[0]);
-        assert_eq!(solo.told(), [name]);
+    pub(super) fn is_undisturbed(&mut self, test: &mut SingleEngine<C>) {
+        assert_eq!(test.told(), Vec::<String>::new());
+        self.say(test, whisper("still here"));
+        let name = format!("peer{} whispers still here", self.id.to_bytes()[0]);
+        assert_eq!(test.told(), [name]);
         let before = self.from.received.len();
-        solo.engine
-            .whisper(self.id, "and you".into(), solo.now)
+        test.engine
+            .whisper(self.id, "and you".into(), test.now)
             .unwrap();
-        self.from.exchange(solo);
+        self.from.exchange(test);
         assert_eq!(self.from.received.len(), before + 1);
-        assert!(!self.to.is_closed(solo) && !self.from.is_closed(solo));
+        assert!(!self.to.is_closed(test) && !self.from.is_closed(test));
     }
+}
+
+pub(super) fn config() -> Config {
+    let mut config = Config::new("tcp://10.0.0.1:49152".parse().unwrap());
+    config.id = Some([0xEE; 16].into());
+    config
 }
 
 pub(super) fn endpoint(number: u8) -> Endpoint {
@@ -286,7 +277,7 @@ pub(super) fn hello(number: u8) -> Body {
         endpoint: endpoint(number),
         groups: Default::default(),
         status: 0,
-        name: format!("puppet{number}").try_into().unwrap(),
+        name: format!("peer{number}").try_into().unwrap(),
         headers: Headers::default(),
     })
 }
@@ -294,8 +285,4 @@ pub(super) fn hello(number: u8) -> Body {
 pub(super) fn whisper(text: &'static str) -> Body {
     let content = text.into();
     Body::Whisper { content }
-}
-
-fn take(outbox: &mut crate::link::WriteBuffer) -> Bytes {
-    outbox.copy_to_bytes(outbox.remaining())
 }

@@ -1,0 +1,145 @@
+//! What runs on the hosts of a network: an engine, or a model of another implementation.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use zre_proto::PeerId;
+
+use crate::{
+    engine::{Engine, LinkId, Output, tests::level::Level},
+    event::Event,
+    notice::Notice,
+    time::Instant,
+};
+
+/// A node as the network sees it. The methods mean what those of [`Engine`] mean.
+pub(crate) trait Machine<C: Level> {
+    fn id(&self) -> PeerId;
+
+    /// The peers that it takes to be there.
+    fn peers(&self) -> Vec<PeerId>;
+
+    fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant);
+
+    fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
+
+    fn read(
+        &mut self,
+        link: LinkId,
+        piece: C::Piece,
+        most: usize,
+        now: Instant,
+    ) -> Option<C::Piece>;
+
+    fn write(&mut self, link: LinkId, most: usize, now: Instant) -> Option<C::Piece>;
+
+    /// How many bytes wait to be written.
+    fn unwritten(&mut self, link: LinkId) -> usize;
+
+    fn handle_timeout(&mut self, now: Instant);
+
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    fn poll_output(&mut self) -> Option<Output>;
+
+    fn poll_event(&mut self) -> Option<Event>;
+
+    /// Gives up a peer, and closes the connections with it, without any reason.
+    fn forget(&mut self, peer: PeerId, now: Instant);
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        None
+    }
+
+    fn is_congested(&self) -> bool {
+        false
+    }
+
+    fn handle_connected(&mut self, _link: LinkId, _now: Instant) {}
+
+    fn handle_closed(&mut self, _link: LinkId, _error: &str, _now: Instant) {}
+
+    fn engine(&mut self) -> &mut Engine<C> {
+        panic!("a model is no engine")
+    }
+}
+
+impl<C: Level> Machine<C> for Engine<C> {
+    fn id(&self) -> PeerId {
+        self.node().id()
+    }
+
+    fn peers(&self) -> Vec<PeerId> {
+        self.node().peers().collect()
+    }
+
+    fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
+        self.handle_datagram(from, datagram, now);
+    }
+
+    fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId {
+        C::accept(self, remote, from, now)
+    }
+
+    fn read(
+        &mut self,
+        link: LinkId,
+        piece: C::Piece,
+        most: usize,
+        now: Instant,
+    ) -> Option<C::Piece> {
+        C::read(self, link, piece, most, now)
+    }
+
+    fn write(&mut self, link: LinkId, most: usize, now: Instant) -> Option<C::Piece> {
+        let piece = C::write(self, link, most)?;
+        self.handle_written(now);
+        Some(piece)
+    }
+
+    fn unwritten(&mut self, link: LinkId) -> usize {
+        C::unwritten(self, link).unwrap_or_default()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.poll_event()
+    }
+
+    fn forget(&mut self, peer: PeerId, now: Instant) {
+        self.advance(now);
+        self.node.handle_disconnect(peer, now);
+        self.settle();
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        self.poll_notice()
+    }
+
+    fn is_congested(&self) -> bool {
+        self.is_congested()
+    }
+
+    fn handle_connected(&mut self, link: LinkId, now: Instant) {
+        self.handle_connected(link, now);
+    }
+
+    fn handle_closed(&mut self, link: LinkId, error: &str, now: Instant) {
+        self.handle_closed(link, error, now);
+    }
+
+    fn engine(&mut self) -> &mut Self {
+        self
+    }
+}

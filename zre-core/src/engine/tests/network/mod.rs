@@ -1,0 +1,601 @@
+//! Hosts on one network, with wires between them and a clock that steps to the next deadline.
+//!
+//! `C` is what connections carry. A network of messages may have models of other implementations
+//! among its hosts.
+
+mod machine;
+mod wire;
+mod zyre;
+
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
+use core::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore as _, SeedableRng as _},
+};
+use zre_proto::{Endpoint, GroupName, PeerId};
+
+use super::level::Level;
+use crate::{
+    config::Config,
+    engine::{Engine, LinkId, Output},
+    event::Event,
+    link::{Link, MessageLink},
+    node::tests as node_tests,
+    notice::Notice,
+    time::Instant,
+};
+use machine::Machine;
+use wire::Wire;
+use zyre::Zyre;
+
+/// Hosts, joined by wires.
+pub(crate) struct Network<C: Level> {
+    pub(crate) now: Instant,
+    pub(crate) hosts: Vec<Host<C>>,
+    pub(crate) wires: Vec<Wire<C::Piece>>,
+    /// How many bytes are carried at once.
+    pub(crate) piece: usize,
+    /// How many bytes are on their way in one direction of a wire at most.
+    pub(crate) capacity: usize,
+    /// Every output, and everything written.
+    pub(crate) trace: Vec<String>,
+    /// How long everything is on its way.
+    latency: Duration,
+    /// How much longer it may be, each its own time.
+    jitter: Option<(Duration, ChaCha8Rng)>,
+    /// When the last of what is under way between two hosts arrives.
+    latest: BTreeMap<(usize, usize), Instant>,
+    /// Whether a host is told when the other end of a connection is closed.
+    ends_are_told: bool,
+    datagrams: BTreeMap<(Instant, usize), (SocketAddr, Bytes)>,
+    datagrams_sent: usize,
+    /// How much of the trace has been searched for HELLOs.
+    hellos_counted_to: usize,
+}
+
+/// A machine with what the world does to it.
+pub(crate) struct Host<C: Level> {
+    machine: Box<dyn Machine<C>>,
+    pub(crate) address: SocketAddr,
+    /// Where it is reached, too.
+    other_address: Option<SocketAddr>,
+    alive: bool,
+    /// Whether its port takes connections.
+    pub(crate) listens: bool,
+    /// Whether beacons reach it.
+    pub(crate) hears: bool,
+    /// Whether its application takes events.
+    pub(crate) takes_events: bool,
+    pub(crate) events: Vec<Event>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) timeouts: usize,
+    pub(crate) resumed: usize,
+}
+
+/// Making a network.
+impl<C: Level> Network<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: Instant::from_micros(1_000_000),
+            hosts: Vec::new(),
+            wires: Vec::new(),
+            piece: usize::MAX,
+            capacity: 64 << 10,
+            trace: Vec::new(),
+            latency: Duration::ZERO,
+            jitter: None,
+            latest: BTreeMap::new(),
+            ends_are_told: true,
+            datagrams: BTreeMap::new(),
+            datagrams_sent: 0,
+            hellos_counted_to: 0,
+        }
+    }
+
+    /// Everything is under way for so long.
+    pub(crate) fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Everything is under way for up to this much longer, each its own time. On the way from one
+    /// host to another nothing but beacons overtakes.
+    pub(crate) fn with_jitter(mut self, most: Duration, seed: u64) -> Self {
+        self.jitter = Some((most, ChaCha8Rng::seed_from_u64(seed)));
+        self
+    }
+
+    /// A host that closes a connection, or dies, tells nobody.
+    pub(crate) fn with_ends_untold(mut self) -> Self {
+        self.ends_are_told = false;
+        self
+    }
+
+    /// Two nodes that have entered each other's view; what they were told of it is taken.
+    pub(crate) fn of_two() -> Self {
+        let mut net = Self::new();
+        net.add("alice");
+        net.add("bob");
+        net.settle();
+        assert_eq!(net.told(0), ["bob enters"]);
+        assert_eq!(net.told(1), ["alice enters"]);
+        net
+    }
+
+    pub(crate) fn add(&mut self, name: &str) -> usize {
+        let config = self.config(name);
+        self.add_with(config)
+    }
+
+    /// A configuration for the host that comes next, at an endpoint of its own.
+    pub(crate) fn config(&self, name: &str) -> Config {
+        node_tests::config(name, self.hosts.len() + 1)
+    }
+
+    /// A host at the endpoint that its configuration names.
+    pub(crate) fn add_with(&mut self, config: Config) -> usize {
+        let endpoint = config.endpoint.clone();
+        let seed = [self.hosts.len().to_le_bytes()[0] + 1; 32];
+        let engine = C::start(config, seed, self.now);
+        self.add_machine(&endpoint, Box::new(engine))
+    }
+
+    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+        self.hosts.push(Host {
+            machine,
+            address: endpoint.to_socket_addr().unwrap(),
+            other_address: None,
+            alive: true,
+            listens: true,
+            hears: true,
+            takes_events: true,
+            events: Vec::new(),
+            notices: Vec::new(),
+            timeouts: 0,
+            resumed: 0,
+        });
+        self.hosts.len() - 1
+    }
+}
+
+/// Models of other implementations.
+impl Network<MessageLink> {
+    pub(crate) fn add_zyre(&mut self, name: &str) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), endpoint.clone(), self.now);
+        self.add_machine(&endpoint, Box::new(zyre))
+    }
+
+    /// A zyre that is reached, and says so in its HELLO, at another endpoint too.
+    pub(crate) fn add_zyre_advertising(&mut self, name: &str, advertised: &Endpoint) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), advertised.clone(), self.now);
+        let host = self.add_machine(&endpoint, Box::new(zyre));
+        self.hosts[host].other_address = advertised.to_socket_addr();
+        host
+    }
+
+    /// How many HELLOs anybody has sent since it was last asked.
+    pub(crate) fn hellos(&mut self) -> usize {
+        let new = &self.trace[self.hellos_counted_to..];
+        let hellos = new.iter().filter(|line| line.ends_with("writes HELLO"));
+        let count = hellos.count();
+        self.hellos_counted_to = self.trace.len();
+        count
+    }
+}
+
+/// What applications do and hear.
+impl<C: Level> Network<C> {
+    pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
+        self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn id(&self, host: usize) -> PeerId {
+        self.hosts[host].machine.id()
+    }
+
+    pub(crate) fn endpoint(&self, host: usize) -> Endpoint {
+        self.hosts[host].address.try_into().unwrap()
+    }
+
+    /// The peers that a host takes to be there.
+    pub(crate) fn peers(&self, host: usize) -> Vec<PeerId> {
+        self.hosts[host].machine.peers()
+    }
+
+    pub(crate) fn whisper(&mut self, from: usize, to: usize, text: &'static str) {
+        let (to, now) = (self.id(to), self.now);
+        self.engine(from).whisper(to, text.into(), now).unwrap();
+    }
+
+    pub(crate) fn join(&mut self, host: usize, name: &str) {
+        let now = self.now;
+        self.engine(host).join(&group(name), now).unwrap();
+    }
+
+    pub(crate) fn stop(&mut self, host: usize) {
+        let now = self.now;
+        self.engine(host).stop(now);
+    }
+
+    /// What the host's application has heard since it was last asked, in words.
+    pub(crate) fn told(&mut self, host: usize) -> Vec<String> {
+        let events = core::mem::take(&mut self.hosts[host].events);
+        events.iter().map(node_tests::event_text::tell).collect()
+    }
+}
+
+/// What happens to hosts and wires.
+impl<C: Level> Network<C> {
+    /// The process is gone: the system closes what it had open, and refuses its port.
+    pub(crate) fn kill(&mut self, host: usize) {
+        self.hosts[host].alive = false;
+        for wire in 0..self.wires.len() {
+            for end in 0..2 {
+                if self.wires[wire].ends[end].host == host {
+                    self.close_end(wire, end);
+                }
+            }
+        }
+    }
+
+    /// The machine is gone: nothing crosses any more, and nobody is told.
+    pub(crate) fn unplug(&mut self, host: usize) {
+        self.hosts[host].alive = false;
+        for wire in &mut self.wires {
+            wire.is_cut |= wire.ends.iter().any(|end| end.host == host);
+        }
+    }
+
+    /// A host gives up a peer without any reason.
+    pub(crate) fn forget(&mut self, host: usize, peer: usize) {
+        let (peer, now) = (self.id(peer), self.now);
+        self.hosts[host].machine.forget(peer, now);
+        self.carry();
+    }
+
+    /// A host hears another's beacon at once, as if it came from `endpoint`.
+    pub(crate) fn hear(&mut self, host: usize, other: usize, endpoint: &Endpoint) {
+        let beacon = node_tests::beacon(self.id(other), endpoint);
+        let (from, now) = (endpoint.to_socket_addr().unwrap(), self.now);
+        let machine = &mut self.hosts[host].machine;
+        machine.handle_datagram(from, &beacon, now);
+        self.carry();
+    }
+
+    /// The newest connection that `from` opened to `to`.
+    pub(crate) fn wire(&mut self, from: usize, to: usize) -> &mut Wire<C::Piece> {
+        let newest_first = self.wires.iter_mut().rev();
+        let mut found = newest_first.filter(|wire| wire.joins(from, to));
+        found.next().unwrap()
+    }
+
+    /// Ends the connection that `from` opened to `to`, in the middle, for both sides.
+    pub(crate) fn break_wire(&mut self, from: usize, to: usize) {
+        let now = self.now;
+        for end in &mut self.wire(from, to).ends {
+            end.ends_at = Some(now);
+        }
+    }
+
+    /// Reads one piece from the stalled connection that `from` opened to `to`, if it is there yet.
+    pub(crate) fn read_once(&mut self, from: usize, to: usize) {
+        let newest = self.wires.iter().rposition(|wire| wire.joins(from, to));
+        let Some(wire) = newest else {
+            return;
+        };
+        self.wires[wire].ends[1].stalled = false;
+        self.read(wire, 1);
+        self.wires[wire].ends[1].stalled = true;
+    }
+
+    /// How many connections are open at either end.
+    pub(crate) fn open_wires(&self) -> usize {
+        self.wires.iter().filter(|wire| wire.is_open()).count()
+    }
+}
+
+/// Time.
+impl<C: Level> Network<C> {
+    /// Carries everything that is on its way, and what is sent on that account. No timer fires.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            if self.carry_some() {
+                continue;
+            }
+            match self.next_arrival() {
+                Some(at) => self.now = self.now.max(at),
+                None => return,
+            }
+        }
+        panic!("the network does not settle");
+    }
+
+    /// Lets time pass, in steps from one deadline to the next.
+    pub(crate) fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.carry();
+        while let Some(next) = self.next_step().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            // What comes at the same moment comes before the timers.
+            self.carry();
+            for host in 0..self.hosts.len() {
+                self.time_out(host);
+            }
+            self.carry();
+        }
+        self.now = end;
+    }
+
+    /// Carries everything that arrives now.
+    fn carry(&mut self) {
+        for _ in 0..100_000 {
+            if !self.carry_some() {
+                return;
+            }
+        }
+        panic!("the network does not settle");
+    }
+
+    fn next_step(&self) -> Option<Instant> {
+        let living = self.hosts.iter().filter(|host| host.alive);
+        let timeouts = living.filter_map(|host| host.machine.poll_timeout());
+        timeouts.chain(self.next_arrival()).min()
+    }
+
+    fn next_arrival(&self) -> Option<Instant> {
+        let datagram = self.datagrams.keys().next().map(|(at, _)| *at);
+        let wires = self.wires.iter();
+        let at_ends = wires.flat_map(|wire| [0, 1].map(|end| self.next_at(wire, end)));
+        at_ends.chain([datagram]).flatten().min()
+    }
+
+    /// When a host has something to read at the end of a wire.
+    fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
+        let host = &self.hosts[wire.ends[end].host];
+        wire.next_at(end).filter(|_| !host.machine.is_congested())
+    }
+
+    fn time_out(&mut self, host: usize) {
+        let now = self.now;
+        let host = &mut self.hosts[host];
+        let machine = &mut host.machine;
+        if !host.alive || machine.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        host.timeouts += 1;
+        machine.handle_timeout(now);
+        let next = machine.poll_timeout();
+        assert!(next.is_none_or(|at| at > now), "a timer spins");
+    }
+}
+
+/// Carrying.
+impl<C: Level> Network<C> {
+    /// `false` if there is nothing to do now.
+    fn carry_some(&mut self) -> bool {
+        let mut any = false;
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].alive {
+                any |= self.take_outputs(host);
+                self.hosts[host].take_events();
+            }
+        }
+        any |= self.deliver_datagrams();
+        for wire in 0..self.wires.len() {
+            for end in 0..2 {
+                any |= self.write(wire, end) | self.read(wire, end);
+            }
+        }
+        self.wires.retain(Wire::is_open);
+        any
+    }
+
+    fn take_outputs(&mut self, host: usize) -> bool {
+        let mut any = false;
+        while let Some(output) = self.hosts[host].machine.poll_output() {
+            any = true;
+            self.trace.push(format!("{host} {output:?}"));
+            match output {
+                Output::Datagram(datagram) => self.send_datagram(host, datagram),
+                Output::Open { link, endpoint } => {
+                    self.open(host, link, endpoint.to_socket_addr().unwrap());
+                }
+                Output::Writable(link) => {
+                    if let Some((wire, end)) = self.find(host, link) {
+                        self.wires[wire].ends[end].writable = true;
+                    }
+                }
+                Output::Close(link) => {
+                    if let Some((wire, end)) = self.find(host, link) {
+                        self.close_end(wire, end);
+                    }
+                }
+                Output::Resume => self.hosts[host].resumed += 1,
+            }
+        }
+        any
+    }
+
+    fn send_datagram(&mut self, from: usize, datagram: Bytes) {
+        let mut address = self.hosts[from].address;
+        address.set_port(5670);
+        let at = self.now + self.delay();
+        self.datagrams_sent += 1;
+        let key = (at, self.datagrams_sent);
+        self.datagrams.insert(key, (address, datagram));
+    }
+
+    /// Datagrams reach everybody.
+    fn deliver_datagrams(&mut self) -> bool {
+        let mut any = false;
+        while let Some(next) = self.datagrams.first_entry()
+            && next.key().0 <= self.now
+        {
+            any = true;
+            let (from, datagram) = next.remove();
+            let listening = self
+                .hosts
+                .iter_mut()
+                .filter(|host| host.alive && host.hears);
+            for host in listening {
+                host.machine.handle_datagram(from, &datagram, self.now);
+            }
+        }
+        any
+    }
+
+    fn open(&mut self, client: usize, link: LinkId, to: SocketAddr) {
+        let now = self.now;
+        let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
+            let machine = &mut self.hosts[client].machine;
+            return machine.handle_closed(link, "connection refused", now);
+        };
+        let mut remote = self.hosts[client].address;
+        remote.set_port(40_000);
+        let from = self.id(client);
+        let accepted = self.hosts[server].machine.accept(remote, from, now);
+        self.wires
+            .push(Wire::new((client, link), (server, accepted)));
+        self.hosts[client].machine.handle_connected(link, now);
+    }
+
+    fn find(&self, host: usize, link: LinkId) -> Option<(usize, usize)> {
+        let end_of = |wire: &Wire<_>| {
+            let mut ends = wire.ends.iter();
+            ends.position(|end| (end.host, end.link) == (host, link))
+        };
+        let mut wires = self.wires.iter().enumerate();
+        wires.find_map(|(number, wire)| Some((number, end_of(wire)?)))
+    }
+
+    fn close_end(&mut self, wire: usize, end: usize) {
+        self.wires[wire].ends[end].closed = true;
+        if self.ends_are_told {
+            let at = self.arrival(wire, end);
+            self.wires[wire].ends[1 - end].ends_at = Some(at);
+        }
+    }
+
+    /// When that arrives at the other end which is sent now at this one.
+    fn arrival(&mut self, wire: usize, end: usize) -> Instant {
+        let at = self.now + self.delay();
+        let ends = &self.wires[wire].ends;
+        let route = (ends[end].host, ends[1 - end].host);
+        let latest = self.latest.entry(route).or_default();
+        *latest = at.max(*latest);
+        *latest
+    }
+
+    fn delay(&mut self) -> Duration {
+        let extra = self.jitter.as_mut().map_or(Duration::ZERO, |(most, dice)| {
+            most.mul_f64(f64::from(dice.next_u32()) / f64::from(u32::MAX))
+        });
+        self.latency + extra
+    }
+
+    fn write(&mut self, wire: usize, end: usize) -> bool {
+        let (now, is_cut) = (self.now, self.wires[wire].is_cut);
+        let [here, there] = [end, 1 - end].map(|end| &self.wires[wire].ends[end]);
+        if here.closed || !here.writable || is_cut {
+            return false;
+        }
+        let under_way: usize = there.arriving.iter().map(|(_, it)| C::size(it)).sum();
+        let room = self.capacity.saturating_sub(under_way).min(self.piece);
+        if room == 0 {
+            return false;
+        }
+        let (host, link, is_open) = (here.host, here.link, !there.closed);
+        let machine = &mut self.hosts[host].machine;
+        // What cannot be cut and does not fit waits until the other side reads.
+        if !C::CAN_BE_CUT && there.stalled && machine.unwritten(link) > room {
+            return false;
+        }
+        let piece = machine.write(link, room, now);
+        let has_more = machine.unwritten(link) > 0;
+        self.wires[wire].ends[end].writable = has_more;
+        let Some(piece) = piece else {
+            return false;
+        };
+        let described = C::describe(&piece);
+        self.trace
+            .push(format!("{host} {link:?} writes {described}"));
+        if is_open {
+            let at = self.arrival(wire, end);
+            let there = &mut self.wires[wire].ends[1 - end];
+            there.arriving.push_back((at, piece));
+        }
+        true
+    }
+
+    fn read(&mut self, wire: usize, end: usize) -> bool {
+        let next_at = self.next_at(&self.wires[wire], end);
+        if next_at.is_none_or(|at| at > self.now) {
+            return false;
+        }
+        let end = &mut self.wires[wire].ends[end];
+        let machine = &mut self.hosts[end.host].machine;
+        match end.arriving.pop_front() {
+            Some((at, piece)) => {
+                let rest = machine.read(end.link, piece, self.piece, self.now);
+                if let Some(rest) = rest {
+                    end.arriving.push_front((at, rest));
+                }
+            }
+            None => {
+                end.closed = true;
+                machine.handle_closed(end.link, "connection reset", self.now);
+            }
+        }
+        true
+    }
+}
+
+impl<C: Level> Host<C> {
+    fn is_reached_at(&self, address: SocketAddr) -> bool {
+        let addresses = [Some(self.address), self.other_address];
+        self.alive && self.listens && addresses.contains(&Some(address))
+    }
+
+    fn take_events(&mut self) {
+        let machine = &mut self.machine;
+        self.notices
+            .extend(core::iter::from_fn(|| machine.poll_notice()));
+        while self.takes_events
+            && let Some(event) = machine.poll_event()
+        {
+            self.events.push(event);
+        }
+    }
+}
+
+pub(crate) fn group(name: &str) -> GroupName {
+    node_tests::group(name)
+}
+
+pub(crate) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_wire_carries_no_more_than_its_capacity() {
+    let mut net = Network::<Link>::of_two();
+    net.wire(0, 1).ends[1].stalled = true;
+    let (bob, now) = (net.id(1), net.now);
+    let large = Bytes::from(alloc::vec![1; 1 << 20]);
+    net.engine(0).whisper(bob, large.into(), now).unwrap();
+    net.settle();
+    let arriving = net.wire(0, 1).ends[1].arriving.iter();
+    assert_eq!(
+        arriving.map(|(_, piece)| piece.len()).sum::<usize>(),
+        64 << 10
+    );
+}
