@@ -5,6 +5,10 @@
 //! when the adapters do. An adapter implements [`Runtime`] by its runtime's own parts,
 //! [binds](Settings::bind) the sockets, gives them to the runtime, and runs a [`Driver`] on it; its
 //! types come from the macros [`builder!`], [`at_once_methods!`] and [`async_node!`].
+//!
+//! # Features
+//!
+//! * `serde`: that of `zre-core`, which says what can be serialized.
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +20,8 @@ mod settings;
 
 pub use driver::{Connector, Driver, Runtime};
 pub use hub::{
-    Command, EventReceiver, GroupWait, Handle, Hub, NoticeReceiver, PeerWait, Ping, Shout, Signal,
-    Stream, Whisper,
+    EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
+    Signal, Stopped, Stream, Whisper,
 };
 pub use settings::{Bound, Settings};
 pub use zre_core;
@@ -27,4 +31,6 @@ pub use zre_net;
 #[doc(hidden)]
 pub mod private {
     pub use futures_core;
+
+    pub use crate::hub::only_named;
 }
