@@ -328,3 +328,132 @@ impl WakerSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn peer(number: u8) -> PeerId {
+        [number; 16].into()
+    }
+
+    fn capacity(peers: &[u8]) -> WaitsFor {
+        WaitsFor::any_of(peers.iter().map(|number| Awaited::Capacity(peer(*number))))
+    }
+
+    /// Waits, and does at once what is left to do.
+    fn wait_for(waiters: &mut Waiters, ticket: &mut Ticket, what: WaitsFor, count: &Arc<Count>) {
+        let (waker, mut aftermath) = (Waker::from(Arc::clone(count)), Aftermath::default());
+        waiters.wait(ticket, what, &Context::from_waker(&waker), &mut aftermath);
+        aftermath.carry_out();
+    }
+
+    /// Who waits for any of these peers, and how often it has been woken.
+    fn wait(waiters: &mut Waiters, peers: &[u8]) -> (Ticket, Arc<Count>) {
+        let (mut ticket, count) = (Ticket::default(), Arc::<Count>::default());
+        wait_for(waiters, &mut ticket, capacity(peers), &count);
+        (ticket, count)
+    }
+
+    fn has_capacity(waiters: &mut Waiters, number: u8) {
+        let mut aftermath = Aftermath::default();
+        waiters.wake_met(
+            |awaited| *awaited == Awaited::Capacity(peer(number)),
+            &mut aftermath,
+        );
+        aftermath.carry_out();
+    }
+
+    #[test]
+    fn only_those_who_wait_for_a_peer_are_woken_for_it() {
+        let mut waiters = Waiters::default();
+        let waits = [&[2][..], &[1], &[2, 3], &[1, 2]];
+        let counts = waits.map(|peers| wait(&mut waiters, peers).1);
+        let mut woken = |number| {
+            has_capacity(&mut waiters, number);
+            counts
+                .each_ref()
+                .map(|count| count.0.swap(0, Ordering::Relaxed))
+        };
+        assert_eq!(woken(4), [0, 0, 0, 0]);
+        assert_eq!(woken(2), [1, 0, 1, 1]);
+        assert_eq!(woken(2), [0, 0, 0, 0], "each is woken once");
+        assert_eq!(woken(1), [0, 1, 0, 1]);
+        assert_eq!(woken(3), [0, 0, 1, 0]);
+        assert!(!waiters.has_operations());
+    }
+
+    #[test]
+    fn who_waits_for_something_else_waits_no_longer_for_what_it_did() {
+        let mut waiters = Waiters::default();
+        let (mut ticket, count) = wait(&mut waiters, &[1, 2]);
+        wait_for(&mut waiters, &mut ticket, capacity(&[3]), &count);
+        for number in [1, 2] {
+            has_capacity(&mut waiters, number);
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        drop(waiters.forget(&mut ticket));
+        assert!(!waiters.has_operations());
+        has_capacity(&mut waiters, 3);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_peer_that_moves_costs_no_look_at_what_others_are_awaited_for() {
+        let mut waiters = Waiters::default();
+        let (mut tickets, count) = (Vec::new(), Arc::<Count>::default());
+        for number in 0..=u8::MAX {
+            let mut ticket = Ticket::default();
+            let answers = (0..4).map(|answer| Awaited::Answer(peer(number), answer));
+            let all = answers.chain([Awaited::Capacity(peer(number))]);
+            wait_for(&mut waiters, &mut ticket, WaitsFor::any_of(all), &count);
+            tickets.push(ticket);
+        }
+        let (looks, mut aftermath) = (Cell::new(0), Aftermath::default());
+        let is_met = |awaited: &Awaited| {
+            looks.set(looks.get() + 1);
+            matches!(awaited, Awaited::Answer(_, 0 | 1))
+        };
+        waiters.wake_met_by(peer(7), is_met, &mut aftermath);
+        aftermath.carry_out();
+        // The capacity, the two answers that are there, and the first that is not.
+        assert_eq!(looks.get(), 4);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_does_not_concern_what_is_awaited_costs_no_look() {
+        let mut changes = Changes::default();
+        let (capacity, name) = (Awaited::Capacity(peer(1)), Awaited::Peer(peer(1)));
+        assert!(!changes.concern(&capacity) && !changes.concern(&name));
+        changes.note_connections();
+        assert!(changes.concern(&capacity) && !changes.concern(&name));
+        changes.clear();
+        changes.note_event(&Event::Stop);
+        assert!(!changes.are_general());
+        changes.note_event(&Event::Exit {
+            peer: peer(1),
+            name: "bob".try_into().expect("short"),
+            reason: zre_core::ExitReason::Goodbye,
+        });
+        assert!(changes.concern(&capacity) && changes.concern(&name));
+    }
+}
