@@ -159,7 +159,8 @@ impl Node {
     /// An application that does not take its events makes its peers wait with theirs: nothing is
     /// dropped.
     pub fn recv(&self) -> Option<Event> {
-        self.wait(None, |cx| self.hub().poll_recv(cx)).flatten()
+        let mut recv = self.hub().recv();
+        self.wait(None, |cx| recv.poll(cx)).flatten()
     }
 
     /// Waits for the next event, no longer than this.
@@ -168,7 +169,8 @@ impl Node {
     ///
     /// [`RecvTimeoutError`] says whether the time is over or the node has stopped.
     pub fn recv_timeout(&self, time: Duration) -> Result<Event, RecvTimeoutError> {
-        or_timeout(self.wait(after(time), |cx| self.hub().poll_recv(cx)))
+        let mut recv = self.hub().recv();
+        or_timeout(self.wait(after(time), |cx| recv.poll(cx)))
     }
 
     /// The events, one after the other, until the node has stopped. It holds the node like a clone.
@@ -297,7 +299,8 @@ impl Node {
     /// have not been taken can still be; the last is [`Event::Stop`].
     pub fn stop(&self) {
         self.hub().stop();
-        self.wait(None, |cx| self.hub().poll_stopped(cx));
+        let mut stopped = self.hub().stopped();
+        self.wait(None, |cx| stopped.poll(cx));
         let io_thread = &self.0.io_thread;
         // Whoever else stops the node waits here for the same.
         let mut io_thread = io_thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -427,7 +430,7 @@ impl Subscription {
         self.receiver.try_recv()
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Option<Option<Result<Event, Lagged>>> {
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Option<Result<Event, Lagged>>> {
         self.leadership
             .wait(deadline, |cx| self.receiver.poll_recv(cx))
     }
@@ -471,7 +474,7 @@ impl Notices {
         self.receiver.try_recv()
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Option<Option<Notice>> {
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Option<Notice>> {
         self.leadership
             .wait(deadline, |cx| self.receiver.poll_recv(cx))
     }

@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     io,
     net::{IpAddr, SocketAddr, TcpStream},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
@@ -14,7 +15,7 @@ use tracing::warn;
 use zre_core::{LinkId, Notice, proto::Endpoint};
 use zre_net::{Lookup, socket};
 
-use crate::hub::{Command, Hub, Stream};
+use crate::hub::{Command, DriverHandle, Hub, LinkTask, Stream};
 
 /// A runtime's own parts: its sockets, its clock and its tasks.
 pub trait Runtime: Send + Sized + 'static {
@@ -74,18 +75,9 @@ pub struct Driver<R: Runtime> {
     accept_again_at: Option<Instant>,
     /// Whether datagrams have their turn before connections.
     datagrams_first: bool,
-    // Dropped last, when all sockets are closed.
-    hub: Finisher<R::Stream>,
-}
-
-/// A hub that is [finished](Hub::finish) when this is dropped: also when a runtime ends before the
-/// node does.
-struct Finisher<S: Stream>(Arc<Hub<S>>);
-
-impl<S: Stream> Drop for Finisher<S> {
-    fn drop(&mut self) {
-        self.0.finish();
-    }
+    // Dropped last, when all sockets are closed: that ends the node, also when a runtime ends before
+    // the node does.
+    hub: DriverHandle<R::Stream>,
 }
 
 /// Something that the driver waits for.
@@ -107,7 +99,7 @@ impl<R: Runtime> Driver<R> {
             runtime,
             accept_again_at: None,
             datagrams_first: true,
-            hub: Finisher(hub),
+            hub: DriverHandle::new(hub),
         }
     }
 
@@ -130,13 +122,14 @@ impl<R: Runtime> Driver<R> {
             let deadline = self.next_deadline();
             match ready!(self.poll_next(cx, &mut datagram, deadline)) {
                 DriverEvent::Command(Command::Open { link, endpoint }) => self.open(link, endpoint),
+                DriverEvent::Command(Command::TaskPanicked(link)) => self.hub.task_panicked(link),
                 DriverEvent::Command(Command::Reschedule) => {}
                 DriverEvent::Command(Command::Finish) => return Poll::Ready(()),
                 DriverEvent::Datagram(received) => self.receive(received, &datagram),
                 DriverEvent::Accepted(accepted) => self.accept(accepted),
                 DriverEvent::Deadline => {
                     self.accept_again_at.take_if(|at| *at <= Instant::now());
-                    self.hub.0.timeout();
+                    self.hub.timeout();
                 }
             }
         }
@@ -150,7 +143,7 @@ impl<R: Runtime> Driver<R> {
         datagram: &mut [u8],
         deadline: Option<Instant>,
     ) -> Poll<DriverEvent<R::Stream>> {
-        if let Poll::Ready(command) = self.hub.0.poll_command(cx) {
+        if let Poll::Ready(command) = self.hub.poll_command(cx) {
             return Poll::Ready(DriverEvent::Command(command));
         }
         // Whoever floods the port must not hold up the clock.
@@ -177,7 +170,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let wanted = self.hub.0.deadline();
+        let wanted = self.hub.deadline();
         wanted.into_iter().chain(self.accept_again_at).min()
     }
 
@@ -185,11 +178,11 @@ impl<R: Runtime> Driver<R> {
         match received {
             Ok((length, from)) => {
                 let datagram = datagram.get(..length).unwrap_or_default();
-                self.hub.0.datagram(from, datagram);
+                self.hub.datagram(from, datagram);
             }
             Err(error) => {
                 let error = error.to_string();
-                self.hub.0.report(Notice::BeaconNotReceived { error });
+                self.hub.report(Notice::BeaconNotReceived { error });
             }
         }
     }
@@ -200,7 +193,7 @@ impl<R: Runtime> Driver<R> {
             Err(error) if socket::is_per_connection(&error) => {}
             Err(error) => {
                 let error = error.to_string();
-                self.hub.0.report(Notice::NotAccepted { error });
+                self.hub.report(Notice::NotAccepted { error });
                 self.accept_again_at = Some(Instant::now() + socket::ACCEPT_PAUSE);
             }
         }
@@ -210,25 +203,24 @@ impl<R: Runtime> Driver<R> {
         if let Err(error) = socket::tune(&stream) {
             warn!(%error, %remote, "could not set the options of a connection");
         }
-        let hub = Arc::clone(&self.hub.0);
         let stream = Arc::new(stream);
-        let link = hub.accepted(Arc::clone(&stream), remote);
-        let task = carry(hub, link, Arc::clone(&stream));
-        self.runtime.spawn(&stream, task);
+        let link = self.hub.accepted(Arc::clone(&stream), remote);
+        self.runtime
+            .spawn(&stream, carry(link, Arc::clone(&stream)));
     }
 
     fn open(&mut self, link: LinkId, endpoint: Endpoint) {
-        let (hub, local) = (Arc::clone(&self.hub.0), self.local);
+        let (link, local) = (self.hub.connecting(link), self.local);
         self.runtime.spawn_connecting(move |connector| async move {
             // Boxed, as it is larger than what carries the connection, and soon over.
             let connecting = Box::pin(connect(connector, endpoint, local));
-            match while_wanted(connecting, &hub, link).await {
+            match while_wanted(connecting, &link).await {
                 Some(Ok(stream)) => {
                     let stream = Arc::new(stream);
-                    hub.opened(link, Arc::clone(&stream));
-                    carry(hub, link, stream).await;
+                    link.connected(Arc::clone(&stream));
+                    carry(link, stream).await;
                 }
-                Some(Err(error)) => hub.open_failed(link, &error),
+                Some(Err(error)) => link.ended(&error.to_string()),
                 None => {}
             }
         });
@@ -237,24 +229,22 @@ impl<R: Runtime> Driver<R> {
 
 impl<R: Runtime> fmt::Debug for Driver<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hub = &self.hub.0;
         f.debug_struct("Driver")
-            .field("hub", hub)
+            .field("local", &self.local)
             .finish_non_exhaustive()
     }
 }
 
-async fn carry<S: Stream>(hub: Arc<Hub<S>>, link: LinkId, stream: Arc<S>) {
-    poll_fn(|cx| hub.poll_link(link, &stream, cx)).await;
+async fn carry<S: Stream>(link: LinkTask<S>, stream: Arc<S>) {
+    poll_fn(|cx| link.poll(&stream, cx)).await;
 }
 
 /// Goes on with connecting; `None` if the connection is not wanted any more.
 async fn while_wanted<S: Stream, T>(
-    mut connecting: std::pin::Pin<Box<impl Future<Output = T>>>,
-    hub: &Hub<S>,
-    link: LinkId,
+    mut connecting: Pin<Box<impl Future<Output = T>>>,
+    link: &LinkTask<S>,
 ) -> Option<T> {
-    poll_fn(|cx| match hub.poll_closed(link, cx) {
+    poll_fn(|cx| match link.poll_closed(cx) {
         Poll::Ready(()) => Poll::Ready(None),
         Poll::Pending => connecting.as_mut().poll(cx).map(Some),
     })

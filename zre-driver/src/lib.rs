@@ -8,6 +8,10 @@
 //! start a node, it [binds](Settings::bind) the sockets, makes a [`Hub`], and runs a [`Driver`].
 //! The hub connects sockets, engine and application. The macros [`builder!`], [`at_once_methods!`]
 //! and [`async_node!`] define the adapter's public types.
+//!
+//! # Features
+//!
+//! * `serde`: that of `zre-core`, which says what can be serialized.
 
 #![forbid(unsafe_code)]
 
@@ -19,8 +23,8 @@ mod settings;
 
 pub use driver::{Connector, Driver, Runtime};
 pub use hub::{
-    Command, EventReceiver, GroupWait, Handle, Hub, NoticeReceiver, PeerWait, Ping, Shout, Signal,
-    Stream, Whisper,
+    EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
+    Signal, Stopped, Stream, Whisper,
 };
 pub use settings::{Bound, Settings};
 pub use zre_core;
@@ -30,4 +34,6 @@ pub use zre_net;
 #[doc(hidden)]
 pub mod private {
     pub use futures_core;
+
+    pub use crate::hub::only_named;
 }

@@ -283,12 +283,13 @@ fn who_panics_while_it_leads_gives_the_driver_back() {
     let is_armed = AtomicBool::new(false);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
+            let mut recv = alice.hub().recv();
             alice.leadership().wait(None, |cx| {
                 if is_armed.load(Ordering::Acquire) {
                     // Not through the hook, which would write a backtrace.
                     resume_unwind(Box::new("on purpose"));
                 }
-                alice.hub().poll_recv(cx)
+                recv.poll(cx)
             })
         });
         until_the_application_leads(&alice);

@@ -367,6 +367,15 @@ impl<C: Connection> Engine<C> {
         members.find(|peer| self.is_full(*peer))
     }
 
+    /// The peer that a connection is to or from; `None` for one that nobody has claimed, or that
+    /// the engine does not know.
+    pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
+        match self.cx.owner(link)? {
+            Owner::Unclaimed => None,
+            Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
+        }
+    }
+
     /// The node: who it is, and what it knows of its peers and their groups.
     pub fn node(&self) -> &Node {
         &self.node

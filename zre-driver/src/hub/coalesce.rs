@@ -70,34 +70,6 @@ impl Deferred {
     }
 }
 
-/// The time of messages. Reading the system's clock takes a sixth of all that is done to send a
-/// small message, so messages that are not written one by one share a reading.
-#[derive(Debug, Default)]
-pub(super) struct SharedClock {
-    read: Instant,
-    /// How many more messages may have that time.
-    left: u32,
-}
-
-impl SharedClock {
-    /// How many messages share a reading.
-    const SHARED_BY: u32 = 8;
-
-    pub(super) fn message_time(&mut self, now: impl FnOnce() -> Instant) -> Instant {
-        if self.left == 0 {
-            self.read = now();
-            self.left = Self::SHARED_BY;
-        }
-        self.left -= 1;
-        self.read
-    }
-
-    /// Something has been written now, so the next message is not to share its time.
-    pub(super) fn note_written(&mut self) {
-        self.left = 0;
-    }
-}
-
 /// Decides for one connection whether a message is written at once or with those that follow.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
@@ -210,17 +182,6 @@ mod tests {
         assert!(!coalescer.is_due(at(since + 199)));
         assert!(coalescer.is_due(at(since + 200)));
         assert_eq!(coalescer.decide(26, at(since + 200)), Decision::Write);
-    }
-
-    #[test]
-    fn the_clock_is_read_for_every_eighth_message_and_behind_each_write() {
-        let mut clock = SharedClock::default();
-        let mut time = |number| clock.message_time(|| at(number));
-        let times: Vec<_> = (0..16).map(&mut time).collect();
-        assert_eq!(times, [[at(0); 8], [at(8); 8]].concat());
-        assert_eq!(time(16), at(16));
-        clock.note_written();
-        assert_eq!(clock.message_time(|| at(17)), at(17));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     error::Error,
     fmt,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use super::waiters::WakerSet;
+use super::aftermath::{Aftermath, replace_waker};
 
 /// A receiver was too slow, and this many items went past it.
 ///
@@ -38,6 +38,8 @@ pub(super) struct Feeds<T> {
     weigh: fn(&T) -> usize,
     feeds: BTreeMap<u64, Feed<T>>,
     last_id: u64,
+    /// Nothing will come any more.
+    is_over: bool,
 }
 
 /// What waits for one receiver.
@@ -46,7 +48,8 @@ pub(super) struct Feed<T> {
     queue: VecDeque<T>,
     weight: usize,
     missed: u64,
-    waiters: WakerSet,
+    /// Who waits for more: one at most, as a receiver is not shared.
+    waiter: Option<Waker>,
 }
 
 impl<T: Clone> Feeds<T> {
@@ -56,11 +59,8 @@ impl<T: Clone> Feeds<T> {
             weigh,
             feeds: BTreeMap::new(),
             last_id: 0,
+            is_over: false,
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.feeds.is_empty()
     }
 
     /// Adds a receiver of all that is pushed from now on.
@@ -70,7 +70,7 @@ impl<T: Clone> Feeds<T> {
             queue: VecDeque::new(),
             weight: 0,
             missed: 0,
-            waiters: WakerSet::default(),
+            waiter: None,
         };
         self.feeds.insert(self.last_id, feed);
         self.last_id
@@ -82,7 +82,7 @@ impl<T: Clone> Feeds<T> {
     }
 
     /// Gives an item to each receiver.
-    pub(super) fn push(&mut self, item: &T, woken: &mut WakerSet) {
+    pub(super) fn push(&mut self, item: &T, aftermath: &mut Aftermath) {
         for feed in self.feeds.values_mut() {
             feed.weight += (self.weigh)(item);
             feed.queue.push_back(item.clone());
@@ -93,7 +93,7 @@ impl<T: Clone> Feeds<T> {
                 }
                 feed.missed += u64::from(feed.pop(self.weigh).is_some());
             }
-            feed.waiters.move_to(woken);
+            feed.wake(aftermath);
         }
     }
 
@@ -110,25 +110,28 @@ impl<T: Clone> Feeds<T> {
     pub(super) fn poll(
         &mut self,
         id: u64,
-        is_over: bool,
         cx: &Context<'_>,
-        woken: &mut WakerSet,
+        aftermath: &mut Aftermath,
     ) -> Poll<Option<Result<T, Lagged>>> {
         if let Some(item) = self.pop(id) {
             return Poll::Ready(Some(item));
         }
         match self.feeds.get_mut(&id) {
-            Some(feed) if !is_over => {
-                feed.waiters.register(cx, woken);
+            Some(feed) if !self.is_over => {
+                if let Some(old) = replace_waker(&mut feed.waiter, cx.waker()) {
+                    aftermath.retire(old);
+                }
                 Poll::Pending
             }
             _ => Poll::Ready(None),
         }
     }
 
-    pub(super) fn wake_all(&mut self, woken: &mut WakerSet) {
+    /// Nothing will come any more.
+    pub(super) fn end(&mut self, aftermath: &mut Aftermath) {
+        self.is_over = true;
         let feeds = self.feeds.values_mut();
-        feeds.for_each(|feed| feed.waiters.move_to(woken));
+        feeds.for_each(|feed| feed.wake(aftermath));
     }
 }
 
@@ -137,6 +140,12 @@ impl<T> Feed<T> {
         let item = self.queue.pop_front()?;
         self.weight -= weigh(&item);
         Some(item)
+    }
+
+    fn wake(&mut self, aftermath: &mut Aftermath) {
+        if let Some(waiter) = self.waiter.take() {
+            aftermath.wake(waiter);
+        }
     }
 }
 
@@ -155,7 +164,7 @@ mod tests {
         let (mut feeds, id) = feeds(2, 1000);
         let other = feeds.add();
         for item in 1..=5 {
-            feeds.push(&item, &mut WakerSet::default());
+            feeds.push(&item, &mut Aftermath::default());
             assert_eq!(feeds.pop(other), Some(Ok(item)));
         }
         let taken = [(); 4].map(|()| feeds.pop(id));
@@ -170,7 +179,7 @@ mod tests {
     fn what_waits_for_a_receiver_is_bounded_by_its_weight_too() {
         let (mut feeds, id) = feeds(100, 10);
         for item in [4, 4, 4, 99] {
-            feeds.push(&item, &mut WakerSet::default());
+            feeds.push(&item, &mut Aftermath::default());
         }
         assert_eq!(feeds.pop(id), Some(Err(Lagged(3))));
         assert_eq!(feeds.pop(id), Some(Ok(99)));

@@ -1,27 +1,35 @@
 //! Where sockets, engine and application meet, without a runtime.
 
+mod aftermath;
 mod application;
+mod beacons;
+mod clock;
 mod coalesce;
 mod connection;
+mod connections;
 mod driving;
 mod feed;
+mod link_task;
 mod log;
 mod operations;
+mod peer_ref;
 mod receiver;
 mod report;
+mod signals;
 mod state;
+#[cfg(test)]
+mod tests;
 mod waiters;
+mod watch;
 
 use std::{
     fmt, io,
-    net::SocketAddrV4,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use tracing::debug;
 use zre_core::{
-    Engine,
+    Engine, Instant,
     proto::{Endpoint, PeerId, ShortText},
 };
 use zre_net::Interface;
@@ -29,31 +37,42 @@ use zre_net::Interface;
 use crate::settings::Bound;
 use state::State;
 
+pub use application::only_named;
 pub use connection::Stream;
-pub use driving::Command;
 pub use feed::Lagged;
-pub use operations::{GroupWait, PeerRef, PeerWait, Ping, Shout, Whisper};
+pub use operations::{GroupWait, PeerWait, Ping, Recv, Shout, Stopped, Whisper};
+pub use peer_ref::PeerRef;
 pub use receiver::{EventReceiver, NoticeReceiver};
 pub use report::{Network, Stats};
-pub use state::Signal;
+pub use signals::Signal;
+
+pub(crate) use driving::{Command, DriverHandle};
+pub(crate) use link_task::LinkTask;
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///
 /// Whoever calls holds a lock for a moment: to put a message into the engine and to write it to the
 /// socket if that takes it. So a message needs no other task on its way out.
 ///
-/// A [`Driver`](crate::Driver) runs, on the adapter's runtime: a loop over
-/// [`poll_command`](Hub::poll_command), received [datagrams](Hub::datagram),
-/// [accepted](Hub::accepted) connections and [`timeout`](Hub::timeout)s; and
-/// [`poll_link`](Hub::poll_link) for each connection.
+/// A [`Driver`](crate::Driver) runs on the adapter's runtime: it tells the hub what the network
+/// does, and does what the engine wants done. Each connection has a task of its own there.
 pub struct Hub<S> {
     state: Mutex<State<S>>,
-    epoch: Instant,
-    id: PeerId,
-    name: ShortText,
-    endpoint: Endpoint,
-    interface: Interface,
-    broadcast: SocketAddrV4,
+    local: Local,
+}
+
+/// Who a node is, and where; it stays so.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Local {
+    /// The identity of the node.
+    pub id: PeerId,
+    /// The name of the node.
+    pub name: ShortText,
+    /// Where the node accepts connections.
+    pub endpoint: Endpoint,
+    /// The network interface that the node is on.
+    pub interface: Interface,
 }
 
 impl<S: Stream> Hub<S> {
@@ -64,47 +83,30 @@ impl<S: Stream> Hub<S> {
     ///
     /// When the system has no descriptors left.
     pub fn new(bound: &Bound) -> io::Result<Self> {
-        let now = zre_core::Instant::default();
-        let engine = Engine::new(bound.config.clone(), bound.seed, now);
-        let (epoch, broadcast) = (Instant::now(), bound.broadcast());
-        let hub = Self {
-            epoch,
+        let engine = Engine::new(bound.config.clone(), bound.seed, Instant::default());
+        let local = Local {
             id: engine.node().id(),
             name: engine.node().name().clone(),
             endpoint: engine.node().endpoint().clone(),
             interface: bound.interface.clone(),
-            broadcast,
-            state: Mutex::new(State::new(
-                epoch,
-                engine,
-                bound.sender.try_clone()?,
-                broadcast,
-            )),
         };
-        let (id, name, endpoint) = (hub.id, &hub.name, &hub.endpoint);
-        let (interface, port) = (&hub.interface, broadcast.port());
-        debug!(%id, %name, %endpoint, %interface, port, "started");
-        Ok(hub)
+        let Local {
+            id,
+            name,
+            endpoint,
+            interface,
+        } = &local;
+        debug!(%id, %name, %endpoint, %interface, port = bound.port, "started");
+        let state = State::new(engine, bound, bound.sender.try_clone()?);
+        Ok(Self {
+            state: Mutex::new(state),
+            local,
+        })
     }
 
-    /// The identity of the node.
-    pub fn id(&self) -> PeerId {
-        self.id
-    }
-
-    /// The name of the node.
-    pub fn name(&self) -> &ShortText {
-        &self.name
-    }
-
-    /// Where the node accepts connections.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// The network interface that the node is on.
-    pub fn interface(&self) -> &Interface {
-        &self.interface
+    /// Who the node is, and where.
+    pub fn local(&self) -> &Local {
+        &self.local
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
@@ -113,28 +115,29 @@ impl<S: Stream> Hub<S> {
     }
 
     /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.
-    fn with<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
-        self.with_time(|state| state.now(), act)
+    fn with<R>(&self, act: impl FnOnce(&mut State<S>, Instant) -> R) -> R {
+        self.with_time(|state| state.clock.now(), act)
     }
 
     /// The same to send a message, for which the time need not be exact.
-    fn with_message<R>(&self, act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R) -> R {
-        self.with_time(State::message_time, act)
+    fn with_message<R>(&self, act: impl FnOnce(&mut State<S>, Instant) -> R) -> R {
+        self.with_time(|state| state.clock.message_time(), act)
     }
 
     fn with_time<R>(
         &self,
-        time: impl FnOnce(&mut State<S>) -> zre_core::Instant,
-        act: impl FnOnce(&mut State<S>, zre_core::Instant) -> R,
+        time: impl FnOnce(&mut State<S>) -> Instant,
+        act: impl FnOnce(&mut State<S>, Instant) -> R,
     ) -> R {
         let mut state = self.lock();
         let now = time(&mut state);
         let result = act(&mut state, now);
         state.settle(now);
-        let (woken, unwritten) = state.take_aftermath();
+        let aftermath = std::mem::take(&mut state.aftermath);
+        let unwritten = state.watch.take_log();
         // Who is woken, or reads the log, may call the hub at once.
         drop(state);
-        woken.wake();
+        aftermath.carry_out();
         unwritten.iter().for_each(log::Entry::write);
         result
     }
@@ -143,9 +146,7 @@ impl<S: Stream> Hub<S> {
 impl<S> fmt::Debug for Hub<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
-            .field("id", &self.id)
-            .field("name", &self.name)
-            .field("endpoint", &self.endpoint)
+            .field("local", &self.local)
             .finish_non_exhaustive()
     }
 }

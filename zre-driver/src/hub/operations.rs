@@ -1,20 +1,30 @@
-//! What an application can wait for, besides events.
+//! What an application can wait for.
 
-use std::task::{Context, Poll};
+use std::{
+    ops::Deref,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use zre_core::{
-    Error, Node,
-    proto::{Content, GroupName, PeerId, ShortText, Text, TooLong},
+    Error, Event, Node,
+    proto::{Content, GroupName, PeerId, ShortText},
 };
 
 use super::{
-    Hub, Stream,
+    Hub, PeerRef, Stream,
     application::only_named,
-    state::{Phase, State},
-    waiters::{Awaited, OperationId},
+    waiters::{Awaited, Ticket, WaitsFor},
 };
 
+/// Everything that waits is an object, which is polled until it is done. Dropped, it waits no
+/// longer.
 impl<S: Stream> Hub<S> {
+    /// Takes the next event when there is one.
+    pub fn recv(&self) -> Recv<&Self, S> {
+        Recv(Place::new(self))
+    }
+
     /// Whispers when there is room.
     pub fn whisper(&self, peer: PeerId, content: Content) -> Whisper<'_, S> {
         Whisper {
@@ -41,7 +51,7 @@ impl<S: Stream> Hub<S> {
     ///
     /// As [`Engine::ping`](zre_core::Engine::ping).
     pub fn ping(&self, peer: PeerId) -> Result<Ping<'_, S>, Error> {
-        let number = self.with(|state, now| state.engine.ping(peer, now))?;
+        let number = self.command(|engine, now| engine.ping(peer, now))?;
         Ok(Ping {
             place: Place::new(self),
             peer,
@@ -58,7 +68,10 @@ impl<S: Stream> Hub<S> {
         let place = Place::new(self);
         let awaited = match peer {
             PeerRef::Id(peer) => Awaited::Peer(peer),
-            PeerRef::Name(name) => Awaited::Name(short(name)?),
+            PeerRef::Name(name) => {
+                let name = ShortText::try_from(name);
+                Awaited::Name(name.map_err(|error| error.named("peer name"))?)
+            }
         };
         Ok(PeerWait { place, awaited })
     }
@@ -71,95 +84,89 @@ impl<S: Stream> Hub<S> {
             count,
         }
     }
-}
 
-fn short(name: Text) -> Result<ShortText, TooLong> {
-    ShortText::try_from(name).map_err(|error| error.named("peer name"))
-}
-
-/// A peer, by its identity or by its name.
-///
-/// It is made from a [`PeerId`] or from text. A name means a peer only while exactly one peer has
-/// it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PeerRef {
-    /// The peer with this identity.
-    Id(PeerId),
-    /// The only peer with this name.
-    Name(Text),
-}
-
-impl From<PeerId> for PeerRef {
-    fn from(peer: PeerId) -> Self {
-        Self::Id(peer)
+    /// Waits until the node has stopped and its sockets are closed.
+    pub fn stopped(&self) -> Stopped<'_, S> {
+        Stopped(Place::new(self))
     }
 }
 
-impl From<&str> for PeerRef {
-    fn from(name: &str) -> Self {
-        Self::Name(name.into())
-    }
-}
-
-impl From<String> for PeerRef {
-    fn from(name: String) -> Self {
-        Self::Name(name.into())
-    }
-}
-
-impl From<&String> for PeerRef {
-    fn from(name: &String) -> Self {
-        Self::Name(name.as_str().into())
-    }
-}
-
-impl From<Text> for PeerRef {
-    fn from(name: Text) -> Self {
-        Self::Name(name)
-    }
-}
-
-impl From<ShortText> for PeerRef {
-    fn from(name: ShortText) -> Self {
-        Self::Name(Text::clone(&name))
-    }
-}
-
-impl From<&ShortText> for PeerRef {
-    fn from(name: &ShortText) -> Self {
-        Self::Name(Text::clone(name))
-    }
-}
-
-/// An operation's place among those who wait. Dropped, it waits no longer.
+/// An operation's place among those who wait.
 #[derive(Debug)]
-struct Place<'h, S: Stream> {
-    hub: &'h Hub<S>,
-    /// `None` as long as it has not had to wait.
-    id: OperationId,
+struct Place<H: Deref<Target = Hub<S>>, S: Stream> {
+    hub: H,
+    ticket: Ticket,
 }
 
-impl<'h, S: Stream> Place<'h, S> {
-    fn new(hub: &'h Hub<S>) -> Self {
-        Self { hub, id: None }
+impl<H: Deref<Target = Hub<S>>, S: Stream> Place<H, S> {
+    fn new(hub: H) -> Self {
+        let ticket = Ticket::default();
+        Self { hub, ticket }
     }
 }
 
-impl<S: Stream> Drop for Place<'_, S> {
+impl<H: Deref<Target = Hub<S>>, S: Stream> Drop for Place<H, S> {
     fn drop(&mut self) {
-        if self.id.is_some() {
-            let forgotten = self.hub.lock().waiters.forget(self.id);
-            // A waker is the runtime's, so it is dropped when the lock is free again.
+        if self.ticket.is_waiting() {
+            let forgotten = self.hub.lock().waiters.forget(&mut self.ticket);
+            // Its waker is the runtime's, so it is dropped when the lock is free again.
             drop(forgotten);
         }
+    }
+}
+
+/// Waiting for the next event; see [`Hub::recv`].
+#[derive(Debug)]
+pub struct Recv<H: Deref<Target = Hub<S>>, S: Stream>(Place<H, S>);
+
+impl<S: Stream> Recv<Arc<Hub<S>>, S> {
+    /// As [`Hub::recv`], without borrowing the hub.
+    pub fn owned(hub: Arc<Hub<S>>) -> Self {
+        Self(Place::new(hub))
+    }
+}
+
+impl<H: Deref<Target = Hub<S>>, S: Stream> Recv<H, S> {
+    /// Takes the next event; `None` behind [`Event::Stop`], or when nobody drives the node any
+    /// more. It may be polled again for the one after it.
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Event>> {
+        let Place { hub, ticket } = &mut self.0;
+        if let Some(event) = hub.take_event(ticket) {
+            return Poll::Ready(Some(event));
+        }
+        hub.with(|state, now| match state.next_event() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if state.is_finished() => Poll::Ready(None),
+            None => {
+                state.wait(ticket, WaitsFor::Event, cx, now);
+                Poll::Pending
+            }
+        })
+    }
+}
+
+/// Waiting for the end of the node; see [`Hub::stopped`].
+#[derive(Debug)]
+pub struct Stopped<'h, S: Stream>(Place<&'h Hub<S>, S>);
+
+impl<S: Stream> Stopped<'_, S> {
+    /// Waits until the node is over.
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Place { hub, ticket } = &mut self.0;
+        hub.with(|state, now| {
+            if state.is_finished() {
+                return Poll::Ready(());
+            }
+            state.wait(ticket, WaitsFor::End, cx, now);
+            Poll::Pending
+        })
     }
 }
 
 /// A whisper under way; see [`Hub::whisper`].
 #[derive(Debug)]
 pub struct Whisper<'h, S: Stream> {
-    place: Place<'h, S>,
+    place: Place<&'h Hub<S>, S>,
     peer: PeerId,
     content: Content,
 }
@@ -177,13 +184,14 @@ impl<S: Stream> Whisper<'_, S> {
     /// As [`Engine::whisper`](zre_core::Engine::whisper), but for [`Error::Full`].
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let Self {
-            place: Place { hub, id },
+            place: Place { hub, ticket },
             peer,
             content,
         } = self;
         hub.with_message(|state, now| match state.whisper(*peer, content, now) {
             Err(Error::Full(_)) => {
-                state.wait(id, [Awaited::Capacity(*peer)], cx, now);
+                let capacity = WaitsFor::any_of([Awaited::Capacity(*peer)]);
+                state.wait(ticket, capacity, cx, now);
                 Poll::Pending
             }
             whispered => Poll::Ready(whispered),
@@ -191,24 +199,10 @@ impl<S: Stream> Whisper<'_, S> {
     }
 }
 
-impl<S> State<S> {
-    /// Whispers if there is room, which takes the content.
-    pub(super) fn whisper(
-        &mut self,
-        peer: PeerId,
-        content: &mut Content,
-        now: zre_core::Instant,
-    ) -> Result<(), Error> {
-        self.engine.whisper_from(peer, content, now)?;
-        self.counters.note_sent(1);
-        Ok(())
-    }
-}
-
 /// A shout under way; see [`Hub::shout`].
 #[derive(Debug)]
 pub struct Shout<'h, S: Stream> {
-    place: Place<'h, S>,
+    place: Place<&'h Hub<S>, S>,
     group: GroupName,
     content: Content,
     /// The members that had no room; `None` before the first attempt.
@@ -230,7 +224,7 @@ impl<S: Stream> Shout<'_, S> {
     /// As [`Engine::shout`](zre_core::Engine::shout).
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
         let Self {
-            place: Place { hub, id },
+            place: Place { hub, ticket },
             group,
             content,
             waiting,
@@ -242,13 +236,14 @@ impl<S: Stream> Shout<'_, S> {
                 None => state.engine.shout(group, content, now)?,
                 Some(peers) => state.engine.shout_to(peers, group, content, now)?,
             };
-            state.counters.note_sent(shouted.reached);
+            state.watch.note_sent(shouted.reached);
             *reached += shouted.reached;
             if shouted.full.is_empty() {
                 return Poll::Ready(Ok(*reached));
             }
             let full = waiting.insert(shouted.full);
-            state.wait(id, full.iter().copied().map(Awaited::Capacity), cx, now);
+            let capacity = full.iter().copied().map(Awaited::Capacity);
+            state.wait(ticket, WaitsFor::any_of(capacity), cx, now);
             Poll::Pending
         })
     }
@@ -257,7 +252,7 @@ impl<S: Stream> Shout<'_, S> {
 /// A PING under way; see [`Hub::ping`].
 #[derive(Debug)]
 pub struct Ping<'h, S: Stream> {
-    place: Place<'h, S>,
+    place: Place<&'h Hub<S>, S>,
     peer: PeerId,
     number: u64,
 }
@@ -271,7 +266,7 @@ impl<S: Stream> Ping<'_, S> {
     /// [`Error::Stopped`].
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let Self {
-            place: Place { hub, id },
+            place: Place { hub, ticket },
             peer,
             number,
         } = self;
@@ -281,7 +276,8 @@ impl<S: Stream> Ping<'_, S> {
                 None => Poll::Ready(Err(Error::UnknownPeer(*peer))),
                 Some(true) => Poll::Ready(Ok(())),
                 Some(false) => {
-                    state.wait(id, [Awaited::Answer(*peer, *number)], cx, now);
+                    let answer = WaitsFor::any_of([Awaited::Answer(*peer, *number)]);
+                    state.wait(ticket, answer, cx, now);
                     Poll::Pending
                 }
             },
@@ -292,7 +288,7 @@ impl<S: Stream> Ping<'_, S> {
 /// Waiting for a peer; see [`Hub::wait_for_peer`].
 #[derive(Debug)]
 pub struct PeerWait<'h, S: Stream> {
-    place: Place<'h, S>,
+    place: Place<&'h Hub<S>, S>,
     awaited: Awaited,
 }
 
@@ -316,7 +312,7 @@ impl<S: Stream> PeerWait<'_, S> {
 /// Waiting for members of a group; see [`Hub::wait_for_group`].
 #[derive(Debug)]
 pub struct GroupWait<'h, S: Stream> {
-    place: Place<'h, S>,
+    place: Place<&'h Hub<S>, S>,
     group: GroupName,
     count: usize,
 }
@@ -338,7 +334,7 @@ impl<S: Stream> GroupWait<'_, S> {
     }
 }
 
-impl<S: Stream> Place<'_, S> {
+impl<S: Stream> Place<&Hub<S>, S> {
     /// Waits until something is found among what the node knows.
     fn poll_until<T>(
         &mut self,
@@ -346,15 +342,16 @@ impl<S: Stream> Place<'_, S> {
         find: impl FnOnce(&Node) -> Option<T>,
         cx: &Context<'_>,
     ) -> Poll<Result<T, Error>> {
-        let Self { hub, id } = self;
+        let Self { hub, ticket } = self;
         hub.with(|state, now| {
-            if state.phase != Phase::Running {
+            if state.is_stopping() {
                 return Poll::Ready(Err(Error::Stopped));
             }
             match find(state.engine.node()) {
                 Some(found) => Poll::Ready(Ok(found)),
                 None => {
-                    state.wait(id, [awaited.clone()], cx, now);
+                    let awaited = WaitsFor::any_of([awaited.clone()]);
+                    state.wait(ticket, awaited, cx, now);
                     Poll::Pending
                 }
             }

@@ -11,19 +11,18 @@ use zre_core::{Event, Notice};
 use super::{
     Hub, Stream,
     feed::{Feeds, Lagged},
-    state::State,
-    waiters::WakerSet,
+    watch::Watch,
 };
 
 impl<S: Stream> Hub<S> {
     /// A further receiver of all events from now on.
     pub fn subscribe(self: &Arc<Self>) -> EventReceiver<S> {
-        EventReceiver(Receiver::new(self, |state| &mut state.events))
+        EventReceiver(Receiver::new(self, |watch| &mut watch.events))
     }
 
     /// A receiver of all notices from now on.
     pub fn notices(self: &Arc<Self>) -> NoticeReceiver<S> {
-        NoticeReceiver(Receiver::new(self, |state| &mut state.notices))
+        NoticeReceiver(Receiver::new(self, |watch| &mut watch.notices))
     }
 }
 
@@ -33,12 +32,12 @@ pub struct EventReceiver<S: Stream>(Receiver<S, Event>);
 
 impl<S: Stream> EventReceiver<S> {
     /// Takes the next event; `None` when the node is over.
-    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Result<Event, Lagged>>> {
+    pub fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Event, Lagged>>> {
         self.0.poll_recv(cx)
     }
 
     /// Takes the next event if there is one.
-    pub fn try_recv(&self) -> Option<Result<Event, Lagged>> {
+    pub fn try_recv(&mut self) -> Option<Result<Event, Lagged>> {
         self.0.try_recv()
     }
 }
@@ -49,12 +48,12 @@ pub struct NoticeReceiver<S: Stream>(Receiver<S, Notice>);
 
 impl<S: Stream> NoticeReceiver<S> {
     /// Takes the next notice; `None` when the node is over.
-    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Notice>> {
+    pub fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Option<Notice>> {
         self.0.poll_recv(cx).map(|notice| notice.map(or_dropped))
     }
 
     /// Takes the next notice if there is one.
-    pub fn try_recv(&self) -> Option<Notice> {
+    pub fn try_recv(&mut self) -> Option<Notice> {
         self.0.try_recv().map(or_dropped)
     }
 }
@@ -67,22 +66,21 @@ fn or_dropped(notice: Result<Notice, Lagged>) -> Notice {
 /// It does not hold the node: when all handles are gone, the node stops.
 struct Receiver<S: Stream, T: Clone> {
     hub: Arc<Hub<S>>,
-    feeds: fn(&mut State<S>) -> &mut Feeds<T>,
+    feeds: fn(&mut Watch) -> &mut Feeds<T>,
     id: u64,
 }
 
 impl<S: Stream, T: Clone> Receiver<S, T> {
-    fn new(hub: &Arc<Hub<S>>, feeds: fn(&mut State<S>) -> &mut Feeds<T>) -> Self {
-        let id = feeds(&mut hub.lock()).add();
+    fn new(hub: &Arc<Hub<S>>, feeds: fn(&mut Watch) -> &mut Feeds<T>) -> Self {
+        let id = feeds(&mut hub.lock().watch).add();
         let hub = Arc::clone(hub);
         Self { hub, feeds, id }
     }
 
-    fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Result<T, Lagged>>> {
+    fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Option<Result<T, Lagged>>> {
         self.hub.with(|state, now| {
-            let (is_over, mut woken) = (state.is_finished(), WakerSet::default());
-            let item = (self.feeds)(state).poll(self.id, is_over, cx, &mut woken);
-            woken.move_to(&mut state.woken);
+            let feeds = (self.feeds)(&mut state.watch);
+            let item = feeds.poll(self.id, cx, &mut state.aftermath);
             if item.is_pending() {
                 // This thread may be the one that has written messages, and sends no more now.
                 state.write_own(now);
@@ -91,15 +89,15 @@ impl<S: Stream, T: Clone> Receiver<S, T> {
         })
     }
 
-    fn try_recv(&self) -> Option<Result<T, Lagged>> {
-        (self.feeds)(&mut self.hub.lock()).pop(self.id)
+    fn try_recv(&mut self) -> Option<Result<T, Lagged>> {
+        (self.feeds)(&mut self.hub.lock().watch).pop(self.id)
     }
 }
 
 impl<S: Stream, T: Clone> Drop for Receiver<S, T> {
     fn drop(&mut self) {
-        let removed = (self.feeds)(&mut self.hub.lock()).remove(self.id);
-        // Its wakers are the runtime's, so they are dropped when the lock is free again.
+        let removed = (self.feeds)(&mut self.hub.lock().watch).remove(self.id);
+        // Its waker is the runtime's, so it is dropped when the lock is free again.
         drop(removed);
     }
 }

@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeMap, net::SocketAddrV4};
 
-use bytes::Buf as _;
-use zre_core::{Event, proto::Endpoint};
+use zre_core::proto::Endpoint;
 use zre_net::Interface;
 
-use super::{
-    connection::{Stream, write_buffer},
-    state::State,
-};
+use super::{Hub, Local, Stream, state::State};
 
 /// Where a node is on the network, and whether others can find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,45 +48,43 @@ pub struct Stats {
     pub warnings_suppressed: u64,
 }
 
-/// What is counted as it happens.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    received: u64,
-    sent: u64,
-}
-
-impl Counters {
-    pub(super) fn note(&mut self, event: &Event) {
-        let is_message = matches!(event, Event::Whisper { .. } | Event::Shout { .. });
-        self.received += u64::from(is_message);
+impl<S: Stream> Hub<S> {
+    /// The state of the network.
+    pub fn network(&self) -> Network {
+        let Local {
+            endpoint,
+            interface,
+            ..
+        } = self.local();
+        let state = self.lock();
+        Network {
+            interface: interface.clone(),
+            endpoint: endpoint.clone(),
+            broadcast: state.beacons.broadcast(),
+            beacons_sent: state.beacons.sent(),
+            beacon_error: state.beacons.error().map(ToOwned::to_owned),
+        }
     }
 
-    pub(super) fn note_sent(&mut self, count: usize) {
-        self.sent = self.sent.saturating_add(count as u64);
-    }
-}
-
-impl<S: Stream> State<S> {
-    pub(super) fn stats(&mut self) -> Stats {
-        let Self {
+    /// What the node has done so far, and what it holds.
+    pub fn stats(&self) -> Stats {
+        let State {
             engine,
             connections,
+            watch,
+            beacons,
             ..
-        } = self;
-        let waiting = connections.links().map(|link| {
-            let buffer = write_buffer(engine, link);
-            buffer.map_or(0, |buffer| buffer.remaining())
-        });
+        } = &mut *self.lock();
         Stats {
-            bytes_waiting: waiting.sum(),
-            peers: self.engine.node().peers().count(),
-            connections: self.connections.len(),
-            events: self.engine.node().event_count(),
-            messages_in: self.counters.received,
-            messages_out: self.counters.sent,
-            beacons_sent: self.beacons.sent,
-            notices: self.log.counts().clone(),
-            warnings_suppressed: self.log.suppressed(),
+            bytes_waiting: connections.bytes_waiting(engine),
+            peers: engine.node().peers().count(),
+            connections: connections.len(),
+            events: engine.node().event_count(),
+            messages_in: watch.received(),
+            messages_out: watch.sent(),
+            beacons_sent: beacons.sent(),
+            notices: watch.notice_counts().clone(),
+            warnings_suppressed: watch.suppressed(),
         }
     }
 }

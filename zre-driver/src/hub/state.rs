@@ -1,52 +1,42 @@
 //! What the hub's lock guards, and what follows from each thing that the engine is told.
 
-use std::{
-    collections::VecDeque,
-    fmt::Debug,
-    io,
-    net::{SocketAddrV4, UdpSocket},
-    sync::{Arc, Weak},
-    task::Context,
-    thread,
-    time::Instant,
-};
+use std::{net::UdpSocket, task::Context};
 
-use zre_core::{Engine, Event, LinkId, Notice, Output};
+use zre_core::{
+    Engine, Error, Event, Instant, Notice, Output,
+    proto::{Content, PeerId},
+};
 
 use super::{
+    aftermath::Aftermath,
     application::only_named,
-    connection::{Connection, Connections, Stream, Written, is_transient, read},
-    driving::Command,
-    feed::{FeedLimit, Feeds},
-    log::{Entry, LogQueue},
-    report::Counters,
-    waiters::{Awaited, OperationId, Waiters, WakerSet},
+    beacons::Beacons,
+    clock::Clock,
+    connection::Stream,
+    connections::{Connections, Io},
+    driving::{Command, DriverQueue},
+    signals::Signals,
+    waiters::{Awaited, Changes, Ticket, Waiters, WaitsFor},
+    watch::Watch,
 };
+use crate::settings::Bound;
 
 pub(super) struct State<S> {
-    epoch: Instant,
     pub(super) engine: Engine,
-    pub(super) phase: Phase,
+    phase: Phase,
+    pub(super) clock: Clock,
     pub(super) connections: Connections<S>,
     pub(super) beacons: Beacons,
-    pub(super) commands: VecDeque<Command>,
-    /// When the driver will call [`Hub::timeout`](super::Hub::timeout).
-    pub(super) scheduled: Option<zre_core::Instant>,
+    pub(super) driver: DriverQueue,
+    pub(super) watch: Watch,
+    pub(super) signals: Signals,
     pub(super) waiters: Waiters,
-    signals: Vec<Weak<dyn Signal>>,
-    pub(super) events: Feeds<Event>,
-    pub(super) notices: Feeds<Notice>,
-    /// How many events have been looked at: given to [`events`](State::events) and counted.
-    seen_events: u64,
-    pub(super) counters: Counters,
-    /// What is to be written to the log when the lock is free again.
-    pub(super) log: LogQueue,
-    /// Who is to be woken when the lock is free again.
-    pub(super) woken: WakerSet,
+    changes: Changes,
+    pub(super) aftermath: Aftermath,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+enum Phase {
     Running,
     /// Asked to stop: the engine refuses commands.
     Stopping,
@@ -54,177 +44,149 @@ pub(super) enum Phase {
     Finished,
 }
 
-/// Shows whether events wait, to those who cannot be woken by a [`Waker`](std::task::Waker).
-///
-/// It is told while the hub is locked, so it must not call the hub.
-pub trait Signal: Debug + Send + Sync {
-    /// Events wait, or the node has stopped.
-    fn raise(&self);
-
-    /// No event waits.
-    fn lower(&self);
-}
-
-/// Sends beacons.
-pub(super) struct Beacons {
-    /// `None` when the node is over.
-    socket: Option<UdpSocket>,
-    broadcast: SocketAddrV4,
-    pub(super) sent: u64,
-    /// Why the last beacon could not be sent.
-    pub(super) error: Option<String>,
-}
-
-impl Beacons {
-    /// A beacon that cannot be sent is not worth waiting for: the next comes in a second.
-    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        let Some(socket) = &self.socket else {
-            return Ok(());
-        };
-        let sent = socket.send_to(datagram, self.broadcast);
-        self.sent += u64::from(sent.is_ok());
-        self.error = sent.as_ref().err().map(ToString::to_string);
-        sent.map(|_| ())
-    }
-}
-
 impl<S> State<S> {
-    pub(super) fn new(
-        epoch: Instant,
-        engine: Engine,
-        socket: UdpSocket,
-        broadcast: SocketAddrV4,
-    ) -> Self {
-        let limits = &engine.node().config().limits;
-        let events = FeedLimit {
-            items: limits.events,
-            weight: limits.event_bytes,
-        };
-        let notices = FeedLimit {
-            items: 256,
-            weight: usize::MAX,
-        };
+    pub(super) fn new(engine: Engine, bound: &Bound, sender: UdpSocket) -> Self {
         Self {
-            epoch,
-            engine,
             phase: Phase::Running,
+            clock: Clock::new(),
             connections: Connections::default(),
-            beacons: Beacons {
-                socket: Some(socket),
-                broadcast,
-                sent: 0,
-                error: None,
-            },
-            commands: VecDeque::new(),
-            scheduled: None,
+            beacons: Beacons::new(sender, bound.broadcast()),
+            driver: DriverQueue::default(),
+            watch: Watch::new(&engine.node().config().limits),
+            signals: Signals::default(),
             waiters: Waiters::default(),
-            signals: Vec::new(),
-            events: Feeds::new(events, Event::weight),
-            notices: Feeds::new(notices, |_| 0),
-            seen_events: 0,
-            counters: Counters::default(),
-            log: LogQueue::default(),
-            woken: WakerSet::default(),
+            changes: Changes::default(),
+            aftermath: Aftermath::default(),
+            engine,
         }
     }
 
-    pub(super) fn now(&self) -> zre_core::Instant {
-        since(self.epoch)
+    /// The connections, and what else moving bytes needs.
+    pub(super) fn io(&mut self, now: Instant) -> (&mut Connections<S>, Io<'_>) {
+        let io = Io {
+            engine: &mut self.engine,
+            clock: &mut self.clock,
+            changes: &mut self.changes,
+            aftermath: &mut self.aftermath,
+            now,
+        };
+        (&mut self.connections, io)
     }
 
-    /// The time of a message, which another just before may have shared.
-    pub(super) fn message_time(&mut self) -> zre_core::Instant {
-        let epoch = self.epoch;
-        self.connections.message_time(|| since(epoch))
+    /// Whether the node has been asked to stop, or is over.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.phase != Phase::Running
     }
 
+    /// Whether nobody drives the node any more.
     pub(super) fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
     }
 
-    /// Takes what is to be done when the lock is free again.
-    pub(super) fn take_aftermath(&mut self) -> (WakerSet, Vec<Entry>) {
-        (std::mem::take(&mut self.woken), self.log.take())
+    /// When there is something to do by the time.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let (engine, deferred) = (self.engine.poll_timeout(), self.connections.look_at());
+        // Without comparing options, which takes twice as long; this is asked for each message.
+        match (engine, deferred) {
+            (Some(engine), Some(deferred)) => Some(engine.min(deferred)),
+            (engine, deferred) => engine.or(deferred),
+        }
     }
 
     /// Takes the next event for the application.
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let event = self.engine.poll_event();
+        // When the node is over, the signals stay raised.
         if event.is_some() && !self.engine.node().has_events() && !self.is_finished() {
-            self.signals.retain(|signal| {
-                let signal = signal.upgrade();
-                signal.is_some_and(|signal| {
-                    signal.lower();
-                    true
-                })
-            });
+            self.signals.lower();
         }
         event
     }
 
-    pub(super) fn add_signal(&mut self, signal: &Arc<dyn Signal>) {
-        if self.engine.node().has_events() || self.is_finished() {
-            signal.raise();
-        }
-        self.signals.retain(|signal| signal.strong_count() > 0);
-        self.signals.push(Arc::downgrade(signal));
-    }
-
-    pub(super) fn raise_signals(&self) {
-        let signals = self.signals.iter().filter_map(Weak::upgrade);
-        signals.for_each(|signal| signal.raise());
-    }
-
-    /// When there is something to do by the time.
-    pub(super) fn next_timeout(&self) -> Option<zre_core::Instant> {
-        let (engine, deferred) = (self.engine.poll_timeout(), self.connections.look_at());
-        match deferred {
-            Some(at) => Some(engine.map_or(at, |engine| engine.min(at))),
-            None => engine,
-        }
-    }
-
-    pub(super) fn report(&mut self, notice: Notice, now: zre_core::Instant) {
-        if !self.notices.is_empty() {
-            self.notices.push(&notice, &mut self.woken);
-        }
-        self.log.add(notice, now);
-    }
-
-    /// Everything that nobody drives any more is over.
-    pub(super) fn finish(&mut self) {
-        self.phase = Phase::Finished;
-        self.beacons.socket = None;
-        self.connections.clear(&mut self.woken);
-        self.raise_signals();
-        self.waiters.wake_all(&mut self.woken);
-        self.events.wake_all(&mut self.woken);
-        self.notices.wake_all(&mut self.woken);
+    pub(super) fn report(&mut self, notice: Notice, now: Instant) {
+        self.watch.see_notice(notice, now, &mut self.aftermath);
     }
 }
 
 impl<S: Stream> State<S> {
+    /// Whispers if there is room, which takes the content.
+    pub(super) fn whisper(
+        &mut self,
+        peer: PeerId,
+        content: &mut Content,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.engine.whisper_from(peer, content, now)?;
+        self.watch.note_sent(1);
+        Ok(())
+    }
+
+    /// Lets an operation wait. This thread sends no more now, so what it deferred is written.
+    pub(super) fn wait(
+        &mut self,
+        ticket: &mut Ticket,
+        waits_for: WaitsFor,
+        cx: &Context<'_>,
+        now: Instant,
+    ) {
+        // The waiter comes first: if the write makes room, it is woken.
+        self.waiters
+            .wait(ticket, waits_for, cx, &mut self.aftermath);
+        self.write_own(now);
+    }
+
+    /// Writes what was deferred on this thread, as it sends no more now.
+    pub(super) fn write_own(&mut self, now: Instant) {
+        let (connections, mut io) = self.io(now);
+        connections.write_own(&mut io);
+    }
+
+    /// Begins to stop. What was sent is still written, and answered.
+    pub(super) fn stop(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Stopping;
+        }
+        self.engine.stop(now);
+        let (connections, mut io) = self.io(now);
+        connections.write_all(&mut io);
+    }
+
+    /// Nobody drives the node any more, so it is over.
+    pub(super) fn finish(&mut self, now: Instant) {
+        self.engine.stop_now(now);
+        // The goodbye is still sent, and the last event seen, before all is closed.
+        self.settle(now);
+        self.phase = Phase::Finished;
+        self.beacons.close();
+        self.connections.clear(&mut self.aftermath);
+        self.signals.raise();
+        self.watch.end(&mut self.aftermath);
+        self.waiters.wake_all(&mut self.aftermath);
+    }
+
     /// Carries out what the engine wants, and finds out what has come true of all that somebody
     /// waits for. It follows every call of the engine, under the same lock.
-    pub(super) fn settle(&mut self, now: zre_core::Instant) {
+    pub(super) fn settle(&mut self, now: Instant) {
         self.carry_out(now);
-        let has_new_events = self.look_at_events();
+        self.watch
+            .see_events(self.engine.node(), &mut self.changes, &mut self.aftermath);
         while let Some(notice) = self.engine.poll_notice() {
             self.report(notice, now);
         }
         if self.engine.node().has_events() {
-            self.waiters.events.move_to(&mut self.woken);
-            self.raise_signals();
+            self.waiters.wake_for_event(&mut self.aftermath);
+            self.signals.raise();
         }
-        if self.driver_is_wanted() {
-            self.waiters.driver.move_to(&mut self.woken);
-        }
+        let is_stopped = self.engine.is_stopped();
+        self.driver
+            .wake_if_wanted(self.next_timeout(), is_stopped, &mut self.aftermath);
         if self.waiters.has_operations() {
-            self.wake_operations(has_new_events);
+            self.wake_operations();
         }
+        self.changes.clear();
     }
 
-    fn carry_out(&mut self, now: zre_core::Instant) {
+    fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Datagram(datagram) => {
@@ -234,164 +196,55 @@ impl<S: Stream> State<S> {
                     }
                 }
                 Output::Open { link, endpoint } => {
-                    self.connections.add(link, None);
-                    self.commands.push_back(Command::Open { link, endpoint });
+                    self.connections.add(link);
+                    self.changes.note_connections();
+                    self.driver.push(Command::Open { link, endpoint });
                 }
-                Output::Writable(link) => self.write(link, now),
-                Output::Close(link) => self.connections.remove(link, &mut self.woken),
-                Output::Resume => self.connections.wake_all(&mut self.woken),
+                Output::Writable(link) => {
+                    let (connections, mut io) = self.io(now);
+                    connections.write(link, &mut io);
+                }
+                Output::Close(link) => {
+                    self.connections.remove(link, &mut self.aftermath);
+                    self.changes.note_connections();
+                }
+                Output::Resume => self.connections.wake_all(&mut self.aftermath),
             }
         }
     }
 
-    /// Shows new events to the subscribers and counts them; says whether there were any.
-    fn look_at_events(&mut self) -> bool {
-        let node = self.engine.node();
-        let count = node.event_count();
-        let seen = std::mem::replace(&mut self.seen_events, count);
-        if seen == count {
-            return false;
-        }
-        for event in node.events_after(seen) {
-            self.counters.note(event);
-            if !self.events.is_empty() {
-                self.events.push(event, &mut self.woken);
-            }
-        }
-        true
-    }
-
-    fn driver_is_wanted(&self) -> bool {
-        let earlier = match (self.next_timeout(), self.scheduled) {
-            (Some(wanted), Some(scheduled)) => wanted < scheduled,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        earlier || !self.commands.is_empty() || self.engine.is_stopped()
-    }
-
-    fn wake_operations(&mut self, has_new_events: bool) {
-        let (engine, phase) = (&self.engine, self.phase);
+    /// Wakes those whose wait is over.
+    fn wake_operations(&mut self) {
+        let (engine, is_stopping) = (&self.engine, self.is_stopping());
         let is_met = |awaited: &Awaited| match awaited {
             // What was sent before the stop is still answered.
             Awaited::Answer(peer, number) => {
                 engine.is_stopped() || engine.node().is_answered(*peer, *number) != Some(false)
             }
-            _ if phase != Phase::Running || engine.is_stopped() => true,
-            awaited if awaited.needs_event() && !has_new_events => false,
+            _ if is_stopping || engine.is_stopped() => true,
             Awaited::Capacity(peer) => !engine.is_full(*peer),
             Awaited::Peer(peer) => engine.node().is_ready(*peer),
             Awaited::Name(name) => only_named(engine.node(), name).is_some(),
             Awaited::Members(group, count) => engine.node().peers_by_group(group).count() >= *count,
         };
-        self.waiters.wake_met(is_met, &mut self.woken);
-    }
-
-    /// Lets an operation wait. This thread sends no more now, so what it deferred is written.
-    pub(super) fn wait(
-        &mut self,
-        id: &mut OperationId,
-        awaited: impl IntoIterator<Item = Awaited>,
-        cx: &Context<'_>,
-        now: zre_core::Instant,
-    ) {
-        self.waiters.wait(id, awaited, cx);
-        self.write_own(now);
-    }
-
-    /// There is something to write to a connection: writes it, or defers it in a burst.
-    fn write(&mut self, link: LinkId, now: zre_core::Instant) {
-        let (epoch, engine) = (self.epoch, &mut self.engine);
-        let clock = || since(epoch);
-        let written = self
-            .connections
-            .write(link, engine, now, clock, &mut self.woken);
-        self.note_written(link, written, now);
-    }
-
-    /// Writes what there is to write to a connection.
-    pub(super) fn write_now(&mut self, link: LinkId, now: zre_core::Instant) {
-        let (epoch, engine) = (self.epoch, &mut self.engine);
-        let clock = || since(epoch);
-        let written = self
-            .connections
-            .write_now(link, engine, clock, &mut self.woken);
-        self.note_written(link, written, now);
-    }
-
-    fn note_written(&mut self, link: LinkId, written: Written, now: zre_core::Instant) {
-        match written {
-            Written::Not => return,
-            Written::Done => {}
-            Written::Failed(error) => self.ended(link, &error.to_string(), now),
-        }
-        self.engine.handle_written(now);
-    }
-
-    /// Writes what was deferred on this thread, as it sends no more now.
-    pub(super) fn write_own(&mut self, now: zre_core::Instant) {
-        let thread = thread::current().id();
-        self.write_deferred(|connection| connection.is_deferred_by(thread), now);
-    }
-
-    /// Writes all that was deferred.
-    pub(super) fn write_all(&mut self, now: zre_core::Instant) {
-        self.write_deferred(|_| true, now);
-    }
-
-    /// Writes what has been deferred for long enough, if it is time to look.
-    pub(super) fn write_overdue(&mut self, now: zre_core::Instant) {
-        if self.connections.take_due(now) {
-            self.write_deferred(|connection| connection.is_overdue(now), now);
-            self.connections.looked(now);
-        }
-    }
-
-    /// Writes what was deferred on a connection, or leaves it to the driver if the burst may still
-    /// go on.
-    pub(super) fn look_at_deferred(&mut self, link: LinkId, now: zre_core::Instant) {
-        let Some(connection) = self.connections.get(link) else {
-            return;
-        };
-        let thread = thread::current().id();
-        if connection.is_deferred_by(thread) || connection.is_overdue(now) {
-            self.write_now(link, now);
-        } else {
-            self.connections.leave_to_driver(now);
-        }
-    }
-
-    fn write_deferred(
-        &mut self,
-        is_meant: impl Fn(&Connection<S>) -> bool,
-        now: zre_core::Instant,
-    ) {
-        for link in self.connections.deferred(is_meant) {
-            self.write_now(link, now);
-        }
-    }
-
-    /// Reads a connection once.
-    pub(super) fn read(&mut self, link: LinkId, stream: &S, now: zre_core::Instant) {
-        if self.connections.get(link).is_none() {
+        let (waiters, aftermath) = (&mut self.waiters, &mut self.aftermath);
+        if is_stopping || engine.is_stopped() {
+            waiters.wake_met(is_met, aftermath);
             return;
         }
-        match read(&mut self.engine, link, stream, now) {
-            Ok(0) => self.ended(link, "the other side closed it", now),
-            Ok(_) => {}
-            Err(error) if is_transient(&error) => {}
-            Err(error) => self.ended(link, &error.to_string(), now),
+        if self.changes.are_general() {
+            let changes = &self.changes;
+            waiters.wake_met(
+                |awaited| changes.concern(awaited) && is_met(awaited),
+                aftermath,
+            );
         }
+        for link in self.changes.moved() {
+            if let Some(peer) = engine.peer_of(link) {
+                waiters.wake_met_by(peer, is_met, aftermath);
+            }
+        }
+        // What else could make something come true would have to be noted among the changes.
+        debug_assert!(!waiters.any_met(is_met), "somebody has not been woken");
     }
-
-    /// A connection is gone, or could not be had.
-    pub(super) fn ended(&mut self, link: LinkId, error: &str, now: zre_core::Instant) {
-        self.connections.remove(link, &mut self.woken);
-        self.engine.handle_closed(link, error, now);
-    }
-}
-
-/// The engine's time, which counts from an epoch.
-fn since(epoch: Instant) -> zre_core::Instant {
-    zre_core::Instant::default() + epoch.elapsed()
 }

@@ -1,11 +1,16 @@
 //! Who waits for what.
-//!
-//! Nothing in the hub has to remember to wake anybody: each time that the engine has been told
-//! something, [`Waiters::wake_met`] looks what of all that is awaited has come true.
 
-use std::task::{Context, Waker};
+use std::{
+    collections::BTreeMap,
+    task::{Context, Waker},
+};
 
-use zre_core::proto::{GroupName, PeerId, ShortText};
+use zre_core::{
+    Event, LinkId,
+    proto::{GroupName, PeerId, ShortText},
+};
+
+use super::aftermath::Aftermath;
 
 /// Something that one operation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,10 +27,61 @@ pub(super) enum Awaited {
     Members(GroupName, usize),
 }
 
-impl Awaited {
-    /// Whether it can come true only by an event.
-    pub(super) fn needs_event(&self) -> bool {
-        matches!(self, Self::Peer(_) | Self::Name(_) | Self::Members(..))
+/// What has changed since the last look, of all that somebody may wait for.
+///
+/// A look at everything that is awaited takes time for each peer that somebody waits for, so it is
+/// left to what is rare. A connection that has moved concerns its peer alone.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Connections that have been read or written.
+    moved: Vec<LinkId>,
+    /// A connection has come or gone, and with it what can be sent.
+    connections: bool,
+    /// A peer has come or gone, has joined or left.
+    peers: bool,
+}
+
+impl Changes {
+    /// A connection has been read or written.
+    pub(super) fn note_moved(&mut self, link: LinkId) {
+        self.moved.push(link);
+    }
+
+    /// A connection has come or gone.
+    pub(super) fn note_connections(&mut self) {
+        self.connections = true;
+    }
+
+    pub(super) fn note_event(&mut self, event: &Event) {
+        self.peers |= matches!(
+            event,
+            Event::Enter { .. } | Event::Exit { .. } | Event::Join { .. } | Event::Leave { .. }
+        );
+    }
+
+    /// Whether this may have come true, whichever peer it is about.
+    pub(super) fn concern(&self, awaited: &Awaited) -> bool {
+        match awaited {
+            // A peer that goes takes no more, and answers no more.
+            Awaited::Capacity(_) | Awaited::Answer(..) => self.connections || self.peers,
+            Awaited::Peer(_) | Awaited::Name(_) | Awaited::Members(..) => self.peers,
+        }
+    }
+
+    /// Whether something has changed that is not one peer's.
+    pub(super) fn are_general(&self) -> bool {
+        self.connections || self.peers
+    }
+
+    /// The connections that have been read or written.
+    pub(super) fn moved(&self) -> impl Iterator<Item = LinkId> {
+        self.moved.iter().copied()
+    }
+
+    /// All has been looked at.
+    pub(super) fn clear(&mut self) {
+        self.moved.clear();
+        (self.connections, self.peers) = (false, false);
     }
 }
 
@@ -33,142 +89,242 @@ impl Awaited {
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     /// For the next event.
-    pub(super) events: WakerSet,
-    /// For something that the driver has to do.
-    pub(super) driver: WakerSet,
+    events: WakerSet,
     /// For the end of the node.
-    pub(super) stopped: WakerSet,
-    /// For all else, in the order of what they wait for, so that each is looked at once.
-    operations: Vec<Operation>,
-    last_id: u64,
+    end: WakerSet,
+    /// For all else, by what they wait for.
+    operations: BTreeMap<Awaited, WakerSet>,
+    last_id: OperationId,
 }
 
-/// An operation that waits; it has an entry for each thing that it waits for.
-#[derive(Debug)]
-pub(super) struct Operation {
-    awaited: Awaited,
-    id: u64,
-    waker: Waker,
+/// Which operation, counted from 1.
+type OperationId = u64;
+
+/// An operation's place among those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Ticket {
+    /// 0 as long as it has not had to wait.
+    id: OperationId,
+    waits_for: WaitsFor,
 }
 
-/// Which operation, from when it waits for the first time.
-pub(super) type OperationId = Option<u64>;
+#[derive(Debug, Default)]
+pub(super) enum WaitsFor {
+    #[default]
+    Nothing,
+    /// The next event.
+    Event,
+    /// The end of the node.
+    End,
+    /// Any of these, which are in order.
+    AnyOf(Vec<Awaited>),
+}
+
+impl WaitsFor {
+    pub(super) fn any_of(awaited: impl IntoIterator<Item = Awaited>) -> Self {
+        let mut awaited: Vec<_> = awaited.into_iter().collect();
+        awaited.sort_unstable();
+        Self::AnyOf(awaited)
+    }
+
+    fn includes(&self, awaited: &Awaited) -> bool {
+        matches!(self, Self::AnyOf(all) if all.binary_search(awaited).is_ok())
+    }
+}
+
+impl Ticket {
+    /// Whether it may have a waker here.
+    pub(super) fn is_waiting(&self) -> bool {
+        !matches!(self.waits_for, WaitsFor::Nothing)
+    }
+}
 
 impl Waiters {
-    /// Lets an operation wait for any of these, and for nothing that it waited for before.
+    /// Lets an operation wait for this, and for nothing that it waited for before.
     pub(super) fn wait(
         &mut self,
-        id: &mut OperationId,
-        awaited: impl IntoIterator<Item = Awaited>,
+        ticket: &mut Ticket,
+        waits_for: WaitsFor,
         cx: &Context<'_>,
+        aftermath: &mut Aftermath,
     ) {
-        if id.is_some() {
-            // Its task runs now, so dropping wakers of the task runs nothing of the runtime's.
-            drop(self.forget(*id));
-        }
-        let id = *id.get_or_insert_with(|| {
+        if ticket.id == 0 {
             self.last_id += 1;
-            self.last_id
-        });
-        let new = awaited.into_iter().map(|awaited| Operation {
-            awaited,
-            id,
-            waker: cx.waker().clone(),
-        });
-        self.operations.extend(new);
-        self.operations
-            .sort_unstable_by(|one, other| one.awaited.cmp(&other.awaited));
+            ticket.id = self.last_id;
+        }
+        self.forget_all_but(&waits_for, ticket, aftermath);
+        let mut put = |wakers: &mut WakerSet| {
+            if let Some(old) = wakers.put(ticket.id, cx.waker()) {
+                aftermath.retire(old);
+            }
+        };
+        match &waits_for {
+            WaitsFor::Nothing => {}
+            WaitsFor::Event => put(&mut self.events),
+            WaitsFor::End => put(&mut self.end),
+            WaitsFor::AnyOf(awaited) => {
+                for awaited in awaited {
+                    match self.operations.get_mut(awaited) {
+                        Some(wakers) => put(wakers),
+                        None => put(self.operations.entry(awaited.clone()).or_default()),
+                    }
+                }
+            }
+        }
+        ticket.waits_for = waits_for;
     }
 
     /// The operation waits no longer. Drop what this gives when the hub is not locked.
-    pub(super) fn forget(&mut self, id: OperationId) -> Vec<Operation> {
-        let is_its = |operation: &mut Operation| Some(operation.id) == id;
-        self.operations.extract_if(.., is_its).collect()
+    pub(super) fn forget(&mut self, ticket: &mut Ticket) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        self.forget_all_but(&WaitsFor::Nothing, ticket, &mut aftermath);
+        ticket.waits_for = WaitsFor::Nothing;
+        aftermath
     }
 
-    /// Whether an operation waits for anything.
+    fn forget_all_but(&mut self, kept: &WaitsFor, ticket: &Ticket, aftermath: &mut Aftermath) {
+        let id = ticket.id;
+        let forgotten = match (&ticket.waits_for, kept) {
+            (WaitsFor::Nothing, _)
+            | (WaitsFor::Event, WaitsFor::Event)
+            | (WaitsFor::End, WaitsFor::End) => None,
+            (WaitsFor::Event, _) => self.events.remove(id),
+            (WaitsFor::End, _) => self.end.remove(id),
+            (WaitsFor::AnyOf(awaited), kept) => {
+                for awaited in awaited {
+                    if !kept.includes(awaited)
+                        && let Some(waker) = self.forget_awaited(awaited, id)
+                    {
+                        aftermath.retire(waker);
+                    }
+                }
+                None
+            }
+        };
+        if let Some(waker) = forgotten {
+            aftermath.retire(waker);
+        }
+    }
+
+    fn forget_awaited(&mut self, awaited: &Awaited, id: OperationId) -> Option<Waker> {
+        let wakers = self.operations.get_mut(awaited)?;
+        let forgotten = wakers.remove(id);
+        if wakers.is_empty() {
+            self.operations.remove(awaited);
+        }
+        forgotten
+    }
+
+    /// Whether an operation waits for anything but events and the end.
     pub(super) fn has_operations(&self) -> bool {
         !self.operations.is_empty()
     }
 
-    /// Moves the wakers of those whose wait is over to `woken`.
+    /// Wakes all who wait for events.
+    pub(super) fn wake_for_event(&mut self, aftermath: &mut Aftermath) {
+        self.events.wake(aftermath);
+    }
+
+    /// Wakes those whose wait is over, of all.
     pub(super) fn wake_met(
         &mut self,
-        mut is_met: impl FnMut(&Awaited) -> bool,
-        woken: &mut WakerSet,
+        is_met: impl Fn(&Awaited) -> bool,
+        aftermath: &mut Aftermath,
     ) {
-        let mut begin = 0;
-        while let Some(first) = self.operations.get(begin) {
-            let is_same = |operation: &&Operation| operation.awaited == first.awaited;
-            let count = self
-                .operations
-                .iter()
-                .skip(begin)
-                .take_while(is_same)
-                .count();
-            let end = begin + count;
-            if is_met(&first.awaited) {
-                let met = self.operations.drain(begin..end);
-                met.for_each(|operation| woken.push(operation.waker));
-            } else {
-                begin = end;
+        self.operations.retain(|awaited, wakers| {
+            let is_met = is_met(awaited);
+            if is_met {
+                wakers.wake(aftermath);
             }
+            !is_met
+        });
+    }
+
+    /// Wakes those whose wait is over, of those who wait for this peer to take or answer something.
+    pub(super) fn wake_met_by(
+        &mut self,
+        peer: PeerId,
+        is_met: impl Fn(&Awaited) -> bool,
+        aftermath: &mut Aftermath,
+    ) {
+        let capacity = Awaited::Capacity(peer);
+        if self.operations.contains_key(&capacity) && is_met(&capacity) {
+            self.wake_awaited(&capacity, aftermath);
+        }
+        // PINGs are answered in the order of their numbers.
+        let answers = Awaited::Answer(peer, 0)..=Awaited::Answer(peer, u64::MAX);
+        while let Some((answer, _)) = self.operations.range(answers.clone()).next()
+            && is_met(answer)
+        {
+            let answer = answer.clone();
+            self.wake_awaited(&answer, aftermath);
         }
     }
 
-    /// Moves the wakers of all who wait to `woken`.
-    pub(super) fn wake_all(&mut self, woken: &mut WakerSet) {
-        self.events.move_to(woken);
-        self.driver.move_to(woken);
-        self.stopped.move_to(woken);
-        self.wake_met(|_| true, woken);
+    fn wake_awaited(&mut self, awaited: &Awaited, aftermath: &mut Aftermath) {
+        if let Some(mut wakers) = self.operations.remove(awaited) {
+            wakers.wake(aftermath);
+        }
+    }
+
+    /// The node is over: wakes all.
+    pub(super) fn wake_all(&mut self, aftermath: &mut Aftermath) {
+        self.events.wake(aftermath);
+        self.end.wake(aftermath);
+        self.wake_met(|_| true, aftermath);
+    }
+
+    /// Whether something is met and nobody has been woken for it.
+    pub(super) fn any_met(&self, is_met: impl Fn(&Awaited) -> bool) -> bool {
+        self.operations.keys().any(is_met)
     }
 }
 
-/// The wakers of those who wait for one thing; mostly one.
+/// The wakers of those who wait for one thing.
 #[derive(Debug, Default)]
-pub(super) struct WakerSet {
-    first: Option<Waker>,
-    others: Vec<Waker>,
+struct WakerSet {
+    // Mostly one waits, and then needs no memory of its own.
+    first: Option<(OperationId, Waker)>,
+    others: BTreeMap<OperationId, Waker>,
 }
 
 impl WakerSet {
-    /// More than a program lets wait at one time; then most of them wait in vain.
-    const MANY: usize = 256;
-
-    /// Adds a waker. Those who wait no longer do not say so: if there are too many, all are moved
-    /// to `woken`, and those who still wait come again.
-    pub(super) fn register(&mut self, cx: &Context<'_>, woken: &mut Self) {
-        let mut known = self.first.iter().chain(&self.others);
-        if known.any(|waker| waker.will_wake(cx.waker())) {
-            return;
-        }
-        if self.others.len() > Self::MANY {
-            self.move_to(woken);
-        }
-        self.push(cx.waker().clone());
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
     }
 
-    /// Moves all wakers over to `woken`.
-    pub(super) fn move_to(&mut self, woken: &mut Self) {
-        if let Some(first) = self.first.take() {
-            woken.push(first);
-            self.others.drain(..).for_each(|waker| woken.push(waker));
+    /// Adds an operation's waker; gives the one that it replaces.
+    fn put(&mut self, id: OperationId, waker: &Waker) -> Option<Waker> {
+        let known = match &mut self.first {
+            Some((first, known)) if *first == id => Some(known),
+            _ => self.others.get_mut(&id),
+        };
+        if let Some(known) = known {
+            let is_other = !known.will_wake(waker);
+            return is_other.then(|| std::mem::replace(known, waker.clone()));
         }
-    }
-
-    pub(super) fn push(&mut self, waker: Waker) {
-        if self.first.is_none() {
-            self.first = Some(waker);
+        if self.is_empty() {
+            self.first = Some((id, waker.clone()));
         } else {
-            self.others.push(waker);
+            self.others.insert(id, waker.clone());
+        }
+        None
+    }
+
+    fn remove(&mut self, id: OperationId) -> Option<Waker> {
+        match self.first.take_if(|(first, _)| *first == id) {
+            Some((_, waker)) => Some(waker),
+            None => self.others.remove(&id),
         }
     }
 
-    pub(super) fn wake(self) {
-        if let Some(first) = self.first {
-            first.wake();
-            self.others.into_iter().for_each(Waker::wake);
+    fn wake(&mut self, aftermath: &mut Aftermath) {
+        if let Some((_, waker)) = self.first.take() {
+            aftermath.wake(waker);
+        }
+        if !self.others.is_empty() {
+            let others = std::mem::take(&mut self.others);
+            others.into_values().for_each(|waker| aftermath.wake(waker));
         }
     }
 }
@@ -176,6 +332,7 @@ impl WakerSet {
 #[cfg(test)]
 mod tests {
     use std::{
+        cell::Cell,
         sync::{
             Arc,
             atomic::{AtomicUsize, Ordering},
@@ -198,22 +355,31 @@ mod tests {
         [number; 16].into()
     }
 
+    fn capacity(peers: &[u8]) -> WaitsFor {
+        WaitsFor::any_of(peers.iter().map(|number| Awaited::Capacity(peer(*number))))
+    }
+
+    /// Waits, and does at once what is left to do.
+    fn wait_for(waiters: &mut Waiters, ticket: &mut Ticket, what: WaitsFor, count: &Arc<Count>) {
+        let (waker, mut aftermath) = (Waker::from(Arc::clone(count)), Aftermath::default());
+        waiters.wait(ticket, what, &Context::from_waker(&waker), &mut aftermath);
+        aftermath.carry_out();
+    }
+
     /// Who waits for any of these peers, and how often it has been woken.
-    fn wait(waiters: &mut Waiters, peers: &[u8]) -> (OperationId, Arc<Count>) {
-        let (mut id, count) = (None, Arc::<Count>::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let awaited = peers.iter().map(|number| Awaited::Capacity(peer(*number)));
-        waiters.wait(&mut id, awaited, &Context::from_waker(&waker));
-        (id, count)
+    fn wait(waiters: &mut Waiters, peers: &[u8]) -> (Ticket, Arc<Count>) {
+        let (mut ticket, count) = (Ticket::default(), Arc::<Count>::default());
+        wait_for(waiters, &mut ticket, capacity(peers), &count);
+        (ticket, count)
     }
 
     fn has_capacity(waiters: &mut Waiters, number: u8) {
-        let mut woken = WakerSet::default();
+        let mut aftermath = Aftermath::default();
         waiters.wake_met(
             |awaited| *awaited == Awaited::Capacity(peer(number)),
-            &mut woken,
+            &mut aftermath,
         );
-        woken.wake();
+        aftermath.carry_out();
     }
 
     #[test]
@@ -238,16 +404,56 @@ mod tests {
     #[test]
     fn who_waits_for_something_else_waits_no_longer_for_what_it_did() {
         let mut waiters = Waiters::default();
-        let (mut id, count) = wait(&mut waiters, &[1, 2]);
-        let waker = Waker::from(Arc::clone(&count));
-        let awaited = [Awaited::Capacity(peer(3))];
-        waiters.wait(&mut id, awaited, &Context::from_waker(&waker));
+        let (mut ticket, count) = wait(&mut waiters, &[1, 2]);
+        wait_for(&mut waiters, &mut ticket, capacity(&[3]), &count);
         for number in [1, 2] {
             has_capacity(&mut waiters, number);
         }
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        waiters.forget(id);
+        drop(waiters.forget(&mut ticket));
+        assert!(!waiters.has_operations());
         has_capacity(&mut waiters, 3);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_peer_that_moves_costs_no_look_at_what_others_are_awaited_for() {
+        let mut waiters = Waiters::default();
+        let (mut tickets, count) = (Vec::new(), Arc::<Count>::default());
+        for number in 0..=u8::MAX {
+            let mut ticket = Ticket::default();
+            let answers = (0..4).map(|answer| Awaited::Answer(peer(number), answer));
+            let all = answers.chain([Awaited::Capacity(peer(number))]);
+            wait_for(&mut waiters, &mut ticket, WaitsFor::any_of(all), &count);
+            tickets.push(ticket);
+        }
+        let (looks, mut aftermath) = (Cell::new(0), Aftermath::default());
+        let is_met = |awaited: &Awaited| {
+            looks.set(looks.get() + 1);
+            matches!(awaited, Awaited::Answer(_, 0 | 1))
+        };
+        waiters.wake_met_by(peer(7), is_met, &mut aftermath);
+        aftermath.carry_out();
+        // The capacity, the two answers that are there, and the first that is not.
+        assert_eq!(looks.get(), 4);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_does_not_concern_what_is_awaited_costs_no_look() {
+        let mut changes = Changes::default();
+        let (capacity, name) = (Awaited::Capacity(peer(1)), Awaited::Peer(peer(1)));
+        assert!(!changes.concern(&capacity) && !changes.concern(&name));
+        changes.note_connections();
+        assert!(changes.concern(&capacity) && !changes.concern(&name));
+        changes.clear();
+        changes.note_event(&Event::Stop);
+        assert!(!changes.are_general());
+        changes.note_event(&Event::Exit {
+            peer: peer(1),
+            name: "bob".try_into().expect("short"),
+            reason: zre_core::ExitReason::Goodbye,
+        });
+        assert!(changes.concern(&capacity) && changes.concern(&name));
     }
 }

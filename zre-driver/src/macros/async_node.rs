@@ -38,13 +38,14 @@ macro_rules! async_node {
             /// An application that does not take its events makes its peers wait with theirs:
             /// nothing is dropped. Nothing is lost either when the future is dropped.
             pub async fn recv(&self) -> Option<Event> {
-                ::std::future::poll_fn(|cx| self.hub().poll_recv(cx)).await
+                let mut recv = self.hub().recv();
+                ::std::future::poll_fn(|cx| recv.poll(cx)).await
             }
 
             /// The events as a stream that ends when the node has stopped. It holds the node like a
             /// clone.
             pub fn events(&self) -> Events {
-                Events { node: self.clone() }
+                Events::of(self.clone())
             }
 
             /// A further receiver of all events from now on, independent of [`recv`](Node::recv)
@@ -127,7 +128,8 @@ macro_rules! async_node {
             /// that have not been taken can still be; the last is [`Event::Stop`].
             pub async fn stop(&self) {
                 self.hub().stop();
-                ::std::future::poll_fn(|cx| self.hub().poll_stopped(cx)).await;
+                let mut stopped = self.hub().stopped();
+                ::std::future::poll_fn(|cx| stopped.poll(cx)).await;
             }
         }
 
@@ -151,9 +153,23 @@ macro_rules! async_node {
         }
 
         /// The events of a node, as a stream; see [`Node::events`].
-        #[derive(Debug, Clone)]
+        #[derive(Debug)]
         pub struct Events {
             node: Node,
+            recv: $crate::Recv<::std::sync::Arc<$crate::Hub<$stream>>, $stream>,
+        }
+
+        impl Events {
+            fn of(node: Node) -> Self {
+                let recv = $crate::Recv::owned(::std::sync::Arc::clone(node.hub()));
+                Self { node, recv }
+            }
+        }
+
+        impl Clone for Events {
+            fn clone(&self) -> Self {
+                Self::of(self.node.clone())
+            }
         }
 
         impl $crate::private::futures_core::Stream for Events {
@@ -163,7 +179,7 @@ macro_rules! async_node {
                 self: ::std::pin::Pin<&mut Self>,
                 cx: &mut ::std::task::Context<'_>,
             ) -> ::std::task::Poll<Option<Event>> {
-                self.node.hub().poll_recv(cx)
+                self.get_mut().recv.poll(cx)
             }
         }
 
@@ -198,7 +214,7 @@ macro_rules! async_node {
                 self: ::std::pin::Pin<&mut Self>,
                 cx: &mut ::std::task::Context<'_>,
             ) -> ::std::task::Poll<Option<Self::Item>> {
-                self.receiver.poll_recv(cx)
+                self.get_mut().receiver.poll_recv(cx)
             }
         }
 
@@ -231,7 +247,7 @@ macro_rules! async_node {
                 self: ::std::pin::Pin<&mut Self>,
                 cx: &mut ::std::task::Context<'_>,
             ) -> ::std::task::Poll<Option<Notice>> {
-                self.receiver.poll_recv(cx)
+                self.get_mut().receiver.poll_recv(cx)
             }
         }
     };

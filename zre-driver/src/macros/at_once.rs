@@ -14,7 +14,8 @@ macro_rules! at_once_methods {
             G: TryInto<GroupName>,
             Error: From<G::Error>,
         {
-            self.hub().join(&group.try_into()?)
+            let group = group.try_into()?;
+            self.hub().command(|engine, now| engine.join(&group, now))
         }
 
         /// Leaves a group; does nothing if the node is not in it.
@@ -27,7 +28,8 @@ macro_rules! at_once_methods {
             G: TryInto<GroupName>,
             Error: From<G::Error>,
         {
-            self.hub().leave(&group.try_into()?)
+            let group = group.try_into()?;
+            self.hub().command(|engine, now| engine.leave(&group, now))
         }
 
         $crate::try_send_methods!();
@@ -39,45 +41,47 @@ macro_rules! at_once_methods {
 
         /// The identity of this node.
         pub fn id(&self) -> PeerId {
-            self.hub().id()
+            self.hub().local().id
         }
 
         /// The name of this node.
         pub fn name(&self) -> &ShortText {
-            self.hub().name()
+            &self.hub().local().name
         }
 
         /// Where this node accepts connections.
         pub fn endpoint(&self) -> &Endpoint {
-            self.hub().endpoint()
+            &self.hub().local().endpoint
         }
 
         /// The network interface that this node is on.
         pub fn interface(&self) -> &Interface {
-            self.hub().interface()
+            &self.hub().local().interface
         }
 
         /// The peers that have entered, in the order of their identities.
         pub fn peers(&self) -> Vec<PeerId> {
-            self.hub().peers()
+            self.hub().read(|node| node.peers().collect())
         }
 
         /// What is known of all peers that have entered, at one moment, in the order of their
         /// identities.
         pub fn peer_infos(&self) -> Vec<PeerInfo> {
-            self.hub().peer_infos()
+            self.hub().read(|node| node.peer_infos().collect())
         }
 
         /// The name, endpoint, headers and groups of a peer; `None` if it has not entered or is
         /// gone.
         pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-            self.hub().peer(peer)
+            self.hub().read(|node| node.peer(peer))
         }
 
         /// The peer with this name, if exactly one has it: names need not be unique, and nothing
         /// is guessed.
         pub fn peer_by_name(&self, name: impl AsRef<[u8]>) -> Option<PeerId> {
-            self.hub().peer_by_name(name.as_ref())
+            let name = name.as_ref();
+            self.hub()
+                .read(|node| $crate::private::only_named(node, name))
         }
 
         /// The peers in a group, in the order of their identities.
@@ -90,22 +94,26 @@ macro_rules! at_once_methods {
             G: TryInto<GroupName>,
             Error: From<G::Error>,
         {
-            Ok(self.hub().peers_by_group(&group.try_into()?))
+            let group = group.try_into()?;
+            Ok(self
+                .hub()
+                .read(|node| node.peers_by_group(&group).collect()))
         }
 
         /// The groups that this node is in, in the order of their names.
         pub fn own_groups(&self) -> Vec<GroupName> {
-            self.hub().own_groups()
+            self.hub().read(|node| node.own_groups().cloned().collect())
         }
 
         /// The groups that any peer is in, in the order of their names.
         pub fn peer_groups(&self) -> Vec<GroupName> {
-            self.hub().peer_groups()
+            self.hub()
+                .read(|node| node.peer_groups().cloned().collect())
         }
 
         /// The headers that peers see when they meet this node.
         pub fn headers(&self) -> Headers {
-            self.hub().headers()
+            self.hub().read(|node| node.headers().clone())
         }
 
         /// Sets a header while the node runs, in place of an older one of that name.
@@ -121,7 +129,10 @@ macro_rules! at_once_methods {
             N: TryInto<ShortText>,
             Error: From<N::Error>,
         {
-            self.hub().set_header(name.try_into()?, value.into())
+            let (name, value): (ShortText, Text) = (name.try_into()?, value.into());
+            let name = Text::clone(&name);
+            self.hub()
+                .command(|engine, now| engine.set_header(name, value, now))
         }
 
         /// Removes a header for peers that are met from now on, and says whether there was one.
@@ -130,7 +141,9 @@ macro_rules! at_once_methods {
         ///
         /// [`Error::Stopped`].
         pub fn remove_header(&self, name: impl AsRef<[u8]>) -> Result<bool, Error> {
-            self.hub().remove_header(name.as_ref())
+            let name = name.as_ref();
+            self.hub()
+                .command(|engine, now| engine.remove_header(name, now))
         }
 
         /// Where the node is on the network, and whether others can find it.
