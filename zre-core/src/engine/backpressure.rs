@@ -37,7 +37,7 @@ pub(super) fn overflows(queued: usize, message: &Message, config: &Config) -> bo
     !is_refusable && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
 }
 
-/// Watches that what waits for a peer moves. It takes memory only while something waits.
+/// Watches that what waits for a peer moves. Boxed, as for most peers nothing waits.
 #[derive(Debug, Default)]
 pub(super) struct Progress(Option<Box<Stuck>>);
 
@@ -48,12 +48,12 @@ struct Stuck {
     since: Instant,
 }
 
-/// What a look at a peer's progress came to.
+/// What a check of a peer's progress came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nothing waits for it.
     Idle,
-    /// Something waits, and it is to be looked at again then.
+    /// Something waits, and is checked again then.
     CheckAt(Instant),
     /// It has taken nothing for so long that it is given up.
     Stalled,
@@ -83,12 +83,13 @@ impl Progress {
         if stuck.written != written {
             **stuck = found;
         }
-        let patience = config.expired_after;
-        if now.since(stuck.since) >= patience {
+        let give_up_at = stuck.since + config.expired_after;
+        if now >= give_up_at {
             return Standing::Stalled;
         }
         // No setting makes this timer spin.
-        Standing::CheckAt(now + (patience / 6).max(Duration::from_millis(1)))
+        let interval = (config.expired_after / 6).max(Duration::from_millis(1));
+        Standing::CheckAt(give_up_at.min(now + interval))
     }
 }
 

@@ -53,8 +53,9 @@ pub(super) enum Timer {
     Handshake(LinkId),
     /// Try again to connect.
     Reconnect(PeerId),
-    /// See whether what waits for a peer has moved.
-    Progress(PeerId),
+    /// See whether what waits for peers has moved. One timer for all, or in a large network most
+    /// timers would be for peers for which nothing waits any more.
+    Progress,
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
     /// Stopping has waited for long enough.

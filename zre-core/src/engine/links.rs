@@ -1,11 +1,15 @@
 //! All connections of an engine, wherever they are held.
 
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use zre_proto::PeerId;
 
 use super::{
-    context::Owner, link_state::LinkState, output::LinkId, peer_links::PeerLinks,
+    backpressure::Standing,
+    context::{Context, Owner, Timer},
+    link_state::LinkState,
+    output::LinkId,
+    peer_links::PeerLinks,
     unclaimed::UnclaimedLinks,
 };
 use crate::{link::Connection, node::Node};
@@ -59,6 +63,19 @@ impl<C: Connection> Links<C> {
         let of_peers = self.peers.values().flat_map(|links| links.unfinished());
         let (_, owner) = of_peers.max_by_key(|(size, _)| *size)?;
         Some(owner)
+    }
+
+    /// Checks that what waits for peers moves, and says for which of them it has not for too long.
+    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut Context) -> Vec<PeerId> {
+        let mut stalled = Vec::new();
+        for (peer, links) in &mut self.peers {
+            match links.check_progress(node, cx.now) {
+                Standing::Idle => {}
+                Standing::CheckAt(at) => cx.deadlines.set_earlier(Timer::Progress, at),
+                Standing::Stalled => stalled.push(*peer),
+            }
+        }
+        stalled
     }
 
     /// Whether stopping need not wait for anybody.

@@ -25,7 +25,7 @@ use crate::{
     backlog::ReliefWatch,
     config::Config,
     error::Error,
-    event::Event,
+    event::{Event, ExitReason},
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
@@ -89,8 +89,10 @@ impl<C: Connection> Engine<C> {
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.advance(now);
-        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link) {
-            self.with_links(peer, PeerLinks::connected);
+        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
+            && let Some(links) = self.links.of_peer_mut(peer)
+        {
+            links.connected(&self.node, &mut self.cx);
         }
     }
 
@@ -426,7 +428,11 @@ impl<C: Connection> Engine<C> {
         match timer {
             Timer::Handshake(link) => self.handshake_timed_out(link),
             Timer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
-            Timer::Progress(peer) => self.with_links(peer, PeerLinks::check_progress),
+            Timer::Progress => {
+                for peer in self.links.check_progress(&self.node, &mut self.cx) {
+                    self.apply(peer, Effect::Remove(ExitReason::Stalled));
+                }
+            }
             Timer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             Timer::Linger => self.finish_stop(),
         }
@@ -499,7 +505,11 @@ impl<C: Connection> Engine<C> {
     /// Asks that a connection is written, if there is something to write.
     fn tell_writable(&mut self, link: LinkId) {
         match self.cx.owner(link) {
-            Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::tell_writable),
+            Some(Owner::Outgoing(peer)) => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    links.tell_writable(&self.node, &mut self.cx);
+                }
+            }
             Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);

@@ -182,7 +182,7 @@ impl<C: Connection> PeerLinks<C> {
         match &mut self.outgoing {
             Outgoing::Opening { link, .. } | Outgoing::Open(link) => {
                 link.connection.send(message, memory);
-                return self.tell_writable(node, cx);
+                self.tell_writable(node, cx);
             }
             Outgoing::Retrying { failed, .. } => failed.send(message, memory),
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
@@ -216,28 +216,22 @@ impl<C: Connection> PeerLinks<C> {
 
     /// Asks that the connection to the peer is written if something waits in it, and begins to
     /// watch that this moves.
-    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut Context) {
         if let Some(link) = self.outgoing_mut() {
             link.tell_writable(&mut cx.outputs);
         }
-        match self.progress.is_watched() {
-            true => Effect::Nothing,
-            false => self.check_progress(node, cx),
+        if !self.progress.is_watched()
+            && let Standing::CheckAt(at) = self.check_progress(node, cx.now)
+        {
+            cx.deadlines.set_earlier(Timer::Progress, at);
         }
     }
 
     /// A peer that reads nothing while something waits for it is given up in the end.
-    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn check_progress(&mut self, node: &Node, now: Instant) -> Standing {
         let connection = self.outgoing().map(|link| &link.connection);
         let written = connection.filter(|it| it.has_output()).map(C::written);
-        match self.progress.check(written, node.config(), cx.now) {
-            Standing::Idle => Effect::Nothing,
-            Standing::CheckAt(at) => {
-                cx.deadlines.set(Timer::Progress(self.peer), at);
-                Effect::Nothing
-            }
-            Standing::Stalled => Effect::Remove(ExitReason::Stalled),
-        }
+        self.progress.check(written, node.config(), now)
     }
 
     /// A PING is about to be queued. If a suspicion hangs on it, notes what stands before it.
@@ -284,12 +278,12 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The system has made the connection to the peer.
-    pub(super) fn connected(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn connected(&mut self, node: &Node, cx: &mut Context) {
         let link = self.outgoing_mut();
         if link.is_some_and(|link| link.connection.handle_connected()) {
             self.opened(cx);
         }
-        self.tell_writable(node, cx)
+        self.tell_writable(node, cx);
     }
 
     /// The handshake is over: the peer's process is there.
@@ -485,14 +479,8 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     fn clear_timers(&self, cx: &mut Context) {
-        let peer = self.peer;
-        for timer in [
-            Timer::Reconnect(peer),
-            Timer::Progress(peer),
-            Timer::Lost(peer),
-        ] {
-            cx.deadlines.clear(timer);
-        }
+        cx.deadlines.clear(Timer::Reconnect(self.peer));
+        cx.deadlines.clear(Timer::Lost(self.peer));
     }
 
     /// Lets go of the memory of bursts.

@@ -11,6 +11,7 @@
 //! 4. [`peer`]: one peer;
 //! 5. [`context`], [`members`], [`output`]: what all of them touch.
 
+mod by_endpoint;
 mod context;
 mod groups;
 mod members;

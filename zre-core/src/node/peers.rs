@@ -1,10 +1,11 @@
 //! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
+    by_endpoint::ByEndpoint,
     context::{Context, PING_INTERVAL, Timer},
     members::Members,
     output::NodeOutput,
@@ -25,7 +26,7 @@ pub(super) struct Peers {
     /// How many have not said HELLO.
     pending: usize,
     /// Who is connected at which endpoint.
-    by_endpoint: BTreeMap<Endpoint, PeerId>,
+    by_endpoint: ByEndpoint,
     members: Members,
 }
 
@@ -81,8 +82,8 @@ impl Peers {
     pub(super) fn endpoints(&self, id: PeerId) -> impl Iterator<Item = &Endpoint> {
         let endpoints = self.table.get(&id).into_iter().flat_map(Peer::endpoints);
         endpoints.filter(move |endpoint| {
-            let owner = self.by_endpoint.get(*endpoint);
-            owner.is_none_or(|owner| *owner == id)
+            let owner = self.by_endpoint.get(endpoint);
+            owner.is_none_or(|owner| owner == id)
         })
     }
 
@@ -119,7 +120,7 @@ impl Peers {
     pub(super) fn connect(&mut self, id: &PeerId, context: &mut Context) {
         if let Some(peer) = self.table.get_mut(id) {
             peer.connect(context);
-            self.by_endpoint.insert(peer.endpoint.clone(), *id);
+            self.by_endpoint.insert(&peer.endpoint, *id);
         }
     }
 
@@ -174,7 +175,7 @@ impl Peers {
     /// Takes a peer out of all indexes.
     fn remove(&mut self, id: &PeerId) -> Option<Peer> {
         let peer = self.table.remove(id)?;
-        if self.by_endpoint.get(&peer.endpoint) == Some(id) {
+        if self.by_endpoint.get(&peer.endpoint) == Some(*id) {
             self.by_endpoint.remove(&peer.endpoint);
         }
         match &peer.session {
@@ -199,7 +200,7 @@ impl Peers {
         claimant: PeerId,
         context: &mut Context,
     ) -> Option<PeerId> {
-        let owner = *self.by_endpoint.get(endpoint)?;
+        let owner = self.by_endpoint.get(endpoint)?;
         if owner == claimant {
             return None;
         }

@@ -190,7 +190,7 @@ impl Source {
 }
 
 /// An endpoint in little memory, as nearly all fit in.
-fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
+pub(super) fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
     match endpoint.host() {
         Host::V4(address) => Some((*address, endpoint.port())),
         _ => None,

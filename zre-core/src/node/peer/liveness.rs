@@ -26,6 +26,7 @@
 //! was before, and must not be shut out. It enters at once as the *claimant* of that endpoint, but
 //! is connected only when the old peer is gone.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use zre_proto::{PeerId, ShortText};
@@ -46,7 +47,8 @@ pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Liveness {
     presence: Presence,
-    suspicion: Option<Suspicion>,
+    /// Boxed, for hardly any peer is suspected.
+    suspicion: Option<Box<Suspicion>>,
 }
 
 /// How far a silent peer has been asked.
@@ -214,11 +216,11 @@ impl Liveness {
 /// Suspicion.
 impl Liveness {
     pub(super) fn suspicion(&self) -> Option<&Suspicion> {
-        self.suspicion.as_ref()
+        self.suspicion.as_deref()
     }
 
     pub(super) fn suspicion_mut(&mut self) -> Option<&mut Suspicion> {
-        self.suspicion.as_mut()
+        self.suspicion.as_deref_mut()
     }
 
     /// There is reason to think that the peer is gone: it has this time to answer. A peer that is
@@ -233,12 +235,12 @@ impl Liveness {
         if self.suspicion.is_some() {
             return Effect::Nothing;
         }
-        self.suspicion = Some(Suspicion {
+        self.suspicion = Some(Box::new(Suspicion {
             ping: channel.ping(context),
             patience: context.patience(time),
             reason,
             claimant: None,
-        });
+        }));
         Effect::Watch
     }
 
@@ -255,7 +257,7 @@ impl Liveness {
     /// All PINGs up to this one have been answered. If that clears the peer, whoever claimed its
     /// endpoint was wrong: gives the claimant.
     pub(super) fn take_answer(&mut self, answered: u64) -> Option<PeerId> {
-        let is_cleared = |suspicion: &mut Suspicion| suspicion.ping <= answered;
+        let is_cleared = |suspicion: &mut Box<Suspicion>| suspicion.ping <= answered;
         self.suspicion.take_if(is_cleared)?.claimant
     }
 

@@ -152,6 +152,10 @@ impl Ready {
                 .push(Notice::GroupLimit { peer, group, limit });
             return;
         }
+        if self.groups.is_empty() {
+            // Mostly it stays at one, and a list that grows by itself begins with four.
+            self.groups.reserve_exact(1);
+        }
         self.groups.insert(place, group.clone());
         members.add(group.clone(), peer);
         let name = self.name.clone();

@@ -43,8 +43,9 @@ pub(super) struct Peer {
     pub(super) session: Session,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
-    /// Another endpoint that its beacons come from, and when the last one came.
-    other_endpoint: Option<(Endpoint, Instant)>,
+    /// Another endpoint that its beacons come from, and when the last one came. Boxed, for few
+    /// peers have one.
+    other_endpoint: Option<Box<(Endpoint, Instant)>>,
 }
 
 /// What shall follow from a rule.
@@ -167,7 +168,7 @@ impl Peer {
     /// Where it may be reached: where it is connected, where its last beacon came from, where it
     /// says.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let heard_from = self.other_endpoint.as_ref().map(|(endpoint, _)| endpoint);
+        let heard_from = self.other_endpoint.as_ref().map(|other| &other.0);
         let own_words = self.ready().map(|ready| &ready.endpoint);
         let others = heard_from.into_iter().chain(own_words);
         let different = others.filter(|endpoint| **endpoint != self.endpoint);

@@ -158,7 +158,11 @@ impl Peer {
             self.heard_at = now;
             return Effect::Nothing;
         }
-        self.other_endpoint = Some((endpoint.clone(), now));
+        let other = (endpoint.clone(), now);
+        match &mut self.other_endpoint {
+            Some(known) => **known = other,
+            None => self.other_endpoint = Some(Box::new(other)),
+        }
         // The silence alone does not tell: it may be us who slept, so it must have been asked.
         let asked_since = self.ready().and_then(|ready| ready.liveness.asked_since());
         let was_asked = asked_since.is_some_and(|since| now.since(since) >= PING_INTERVAL);
@@ -319,7 +323,7 @@ impl Peer {
             return ready.reply_was_restart(wait, &mut self.channel, context);
         }
         let (heard_at, channel) = (self.heard_at, &mut self.channel);
-        let other_at = self.other_endpoint.as_ref().map(|(_, at)| *at);
+        let other_at = self.other_endpoint.as_ref().map(|other| other.1);
         let (liveness, name) = (&mut ready.liveness, &ready.name);
         liveness.check(heard_at, other_at, name, channel, context)
     }
