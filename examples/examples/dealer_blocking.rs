@@ -3,8 +3,8 @@
 //! Each client gets the next request in turn. If a client dies, the dealer notices within a
 //! fraction of a second. Requests that are not answered in time go to other clients.
 //!
-//! In two terminals: `cargo run --example client_blocking` and
-//! `cargo run --example dealer_blocking`.
+//! In two terminals: `cargo run -p zre-examples --example client_blocking` and
+//! `cargo run -p zre-examples --example dealer_blocking`.
 
 #![forbid(unsafe_code)]
 

@@ -5,7 +5,7 @@
 //! beacons need two UDP sockets.
 //!
 //! The program also starts an ordinary node of `zre-tokio` on another thread and talks to it. Run
-//! it with `cargo run --example libzmq_node`.
+//! it with `cargo run -p zre-examples --example libzmq_node`.
 
 #![forbid(unsafe_code)]
 
