@@ -162,8 +162,31 @@ impl Owners {
         }
     }
 
+    /// The place of a connection, or where it would be.
+    ///
+    /// No number comes twice, so it is at most the distance from the first number, and there
+    /// unless some between are gone: a search from there mostly ends at once.
     fn find(&self, link: LinkId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&link, |(known, _)| *known)
+        let (Some((first, _)), Some((last, _))) = (self.0.first(), self.0.last()) else {
+            return Err(0);
+        };
+        if link > *last {
+            return Err(self.0.len());
+        }
+        let distance = usize::try_from(link.0.saturating_sub(first.0)).unwrap_or(usize::MAX);
+        let mut end = distance.saturating_add(1).min(self.0.len());
+        let mut step = 1;
+        loop {
+            let start = end.saturating_sub(step);
+            let part = self.0.get(start..end).unwrap_or_default();
+            if start == 0 || part.first().is_some_and(|(known, _)| *known <= link) {
+                let place = part.binary_search_by_key(&link, |(known, _)| *known);
+                return place
+                    .map(|place| start + place)
+                    .map_err(|place| start + place);
+            }
+            (end, step) = (start, step * 2);
+        }
     }
 }
 
@@ -184,5 +207,26 @@ mod tests {
         assert_eq!(cx.owner(second), None);
         assert_eq!(cx.owner(third), Some(Owner::Incoming(peer)));
         assert!(cx.deadlines.due(end).eq([Timer::Handshake(first)]));
+    }
+
+    #[test]
+    fn connections_are_found_however_many_between_are_gone() {
+        let mut owners = Owners::default();
+        let kept = |number: u64| number % 7 == 3 || (40..60).contains(&number) || number > 180;
+        for number in 0..200 {
+            owners.insert(LinkId(number), Owner::Unclaimed);
+        }
+        for number in (0..200).filter(|number| !kept(*number)) {
+            owners.remove(LinkId(number));
+        }
+        for number in 0..210 {
+            let found = owners.get(LinkId(number)).is_some();
+            assert_eq!(found, number < 200 && kept(number), "{number}");
+            let place = owners.find(LinkId(number));
+            let expected = owners
+                .0
+                .binary_search_by_key(&LinkId(number), |(known, _)| *known);
+            assert_eq!(place, expected, "{number}");
+        }
     }
 }

@@ -343,8 +343,10 @@ impl<C: Connection> Engine<C> {
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timeouts = [self.node.poll_timeout(), self.cx.deadlines.next()];
-        timeouts.into_iter().flatten().min()
+        match (self.node.poll_timeout(), self.cx.deadlines.next()) {
+            (Some(node), Some(own)) => Some(node.min(own)),
+            (node, own) => node.or(own),
+        }
     }
 
     /// Whether so many events wait for the application that no connection should be read, until
@@ -548,7 +550,7 @@ impl<C: Connection> Engine<C> {
     fn release_memory(&mut self) {
         const INTERVAL: Duration = Duration::from_secs(1);
         C::release_shared_memory(&mut self.memory);
-        if self.cx.now.since(self.released_at) >= INTERVAL {
+        if C::KEEPS_MEMORY && self.cx.now.since(self.released_at) >= INTERVAL {
             self.released_at = self.cx.now;
             self.links.release_memory();
         }

@@ -14,6 +14,9 @@ use crate::{config::Limits, error::Fault};
 /// belongs to whom, when it is tried again, how much may wait) are the engine's and the same for
 /// both. The trait is sealed: it may grow with the engine.
 pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
+    /// Whether there is anything to [release](Connection::release_memory).
+    const KEEPS_MEMORY: bool;
+
     /// Memory that all connections of an engine use in turn.
     type Memory: fmt::Debug + Default;
 

@@ -89,6 +89,8 @@ impl MessageLink {
 }
 
 impl Connection for MessageLink {
+    const KEEPS_MEMORY: bool = false;
+
     type Memory = ();
 
     fn connecting(_: RoutingId, _: &Limits) -> Self {

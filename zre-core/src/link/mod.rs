@@ -343,6 +343,8 @@ impl Link {
 }
 
 impl Connection for Link {
+    const KEEPS_MEMORY: bool = true;
+
     type Memory = LinkMemory;
 
     fn connecting(own: RoutingId, limits: &Limits) -> Self {
