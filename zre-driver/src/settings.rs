@@ -230,8 +230,10 @@ impl Settings {
             *setting = value.unwrap_or(*setting);
         }
         if self.evasive_after.is_none() {
-            // Who sets only a short `expired_after` has not contradicted himself.
-            config.evasive_after = config.evasive_after.min(config.expired_after);
+            // A short `expired_after` alone leaves half of it for the answer; 10 ms is the least
+            // that a node works with.
+            let half = (config.expired_after / 2).max(Duration::from_millis(10));
+            config.evasive_after = config.evasive_after.min(half);
         }
         config.validate()?;
         Ok(config)

@@ -23,8 +23,8 @@ use crate::{
 /// How often a peer that may be gone is asked (PING), and how long it usually has for an answer.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// No setting makes a timer spin.
-const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// The shortest time of a timer: no setting makes one spin.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The node's own state, its clock and its queues.
 #[derive(Debug)]
@@ -106,8 +106,9 @@ impl Context {
         patience.is_over(self.now, PING_INTERVAL, &self.events)
     }
 
-    /// Tells an event that nobody misses who has not taken thousands of others.
-    pub(super) fn tell_if_heard(&mut self, event: Event) {
+    /// Queues an event, or drops it while the backlog is congested: that a peer is evasive is no
+    /// news to an application that has thousands of older events to take.
+    pub(super) fn push_unless_congested(&mut self, event: Event) {
         if !self.events.is_congested() {
             self.events.push(event);
         }

@@ -9,6 +9,7 @@ mod discovery;
 mod event_text;
 mod limits;
 mod network;
+mod patience;
 mod presence;
 mod scene;
 mod session;

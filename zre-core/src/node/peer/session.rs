@@ -37,7 +37,7 @@ use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 use super::{
     Effect, Peer,
     channel::Channel,
-    liveness::{LEAVING_GRACE, Liveness},
+    liveness::{LEAVING_GRACE, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -159,15 +159,24 @@ impl Peer {
             return Effect::Nothing;
         }
         self.other_endpoint = Some((endpoint.clone(), now));
-        // The silence alone does not tell: it may be us who slept, so it must have been asked.
-        let asked_since = self.ready().and_then(|ready| ready.liveness.asked_since());
-        let was_asked = asked_since.is_some_and(|since| now.since(since) >= PING_INTERVAL);
-        let answer_due = context.config.evasive_after + PING_INTERVAL;
-        if was_asked && now.since(self.heard_at) >= answer_due {
-            let sequence = self.channel.sequence.renewed();
-            return Effect::Move { endpoint, sequence };
+        match self.has_moved(context) {
+            true => Effect::Move {
+                endpoint,
+                sequence: self.channel.sequence.renewed(),
+            },
+            false => Effect::Nothing,
         }
-        Effect::Nothing
+    }
+
+    /// Whether a peer that is heard from another endpoint can be reached only there. Its silence
+    /// alone does not tell: it may be us who slept. So it must have been asked.
+    fn has_moved(&mut self, context: &Context) -> bool {
+        let heard_at = self.heard_at;
+        let Session::Ready(ready) = &mut self.session else {
+            return false;
+        };
+        let answer_due = evasive_after(&context.config) + PING_INTERVAL;
+        context.now.since(heard_at) >= answer_due && ready.liveness.owes_answer(heard_at, context)
     }
 
     /// A beacon says that the peer leaves. What it sent before, even its HELLO, may still be under
