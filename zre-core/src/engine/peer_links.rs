@@ -11,7 +11,7 @@ use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
     backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
-    context::{Context, Owner, Timer},
+    context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, Output},
 };
@@ -79,7 +79,7 @@ struct Attempt {
 /// What follows for the peer.
 #[derive(Debug)]
 #[must_use]
-pub(super) enum Effect {
+pub(super) enum LinksEffect {
     Nothing,
     /// It is gone for a reason that only connections know.
     Remove(ExitReason),
@@ -101,7 +101,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Opens a connection to the peer, in place of an older one.
-    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut Context) {
+    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut EngineContext) {
         // A peer whose own connection has ended is about to be removed.
         if self.is_lost() && self.incoming.is_none() {
             return;
@@ -120,7 +120,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The peer is gone.
-    pub(super) fn close(mut self, cx: &mut Context) {
+    pub(super) fn close(mut self, cx: &mut EngineContext) {
         self.clear_timers(cx);
         self.close_outgoing(cx);
         self.close_incoming(cx);
@@ -128,8 +128,8 @@ impl<C: Connection> PeerLinks<C> {
 
     /// An accepted connection turns out to carry the peer's session. An older one gives way
     /// (ROUTER_HANDOVER).
-    pub(super) fn bind(&mut self, link: LinkState<C>, cx: &mut Context) {
-        cx.claim_link(link.id, self.peer);
+    pub(super) fn bind(&mut self, link: LinkState<C>, cx: &mut EngineContext) {
+        cx.bind_link(link.id, self.peer);
         if let Some(old) = self.incoming.replace(link) {
             old.close(cx);
         }
@@ -171,10 +171,10 @@ impl<C: Connection> PeerLinks<C> {
         message: Message,
         memory: &mut C::Memory,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         if overflows(self.queued(), &message, node.config()) {
-            return Effect::Remove(ExitReason::Overflow);
+            return LinksEffect::Remove(ExitReason::Overflow);
         }
         if matches!(message.body, Body::Ping) {
             self.note_ping(node, cx.now);
@@ -187,7 +187,7 @@ impl<C: Connection> PeerLinks<C> {
             Outgoing::Retrying { failed, .. } => failed.send(message, memory),
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
         }
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 
     /// Whether the peer can be sent another message.
@@ -216,27 +216,27 @@ impl<C: Connection> PeerLinks<C> {
 
     /// Asks that the connection to the peer is written if something waits in it, and begins to
     /// watch that this moves.
-    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         if let Some(link) = self.outgoing_mut() {
             link.tell_writable(&mut cx.outputs);
         }
         match self.progress.is_watched() {
-            true => Effect::Nothing,
+            true => LinksEffect::Nothing,
             false => self.check_progress(node, cx),
         }
     }
 
     /// A peer that reads nothing while something waits for it is given up in the end.
-    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let connection = self.outgoing().map(|link| &link.connection);
         let written = connection.filter(|it| it.has_output()).map(C::written);
         match self.progress.check(written, node.config(), cx.now) {
-            Standing::Idle => Effect::Nothing,
+            Standing::Idle => LinksEffect::Nothing,
             Standing::CheckAt(at) => {
-                cx.deadlines.set(Timer::Progress(self.peer), at);
-                Effect::Nothing
+                cx.deadlines.set(EngineTimer::Progress(self.peer), at);
+                LinksEffect::Nothing
             }
-            Standing::Stalled => Effect::Remove(ExitReason::Stalled),
+            Standing::Stalled => LinksEffect::Remove(ExitReason::Stalled),
         }
     }
 
@@ -273,7 +273,13 @@ impl<C: Connection> PeerLinks<C> {
 
 /// How the connection to the peer is made.
 impl<C: Connection> PeerLinks<C> {
-    fn connect(&mut self, connection: C, mut attempt: Box<Attempt>, node: &Node, cx: &mut Context) {
+    fn connect(
+        &mut self,
+        connection: C,
+        mut attempt: Box<Attempt>,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) {
         let give_up_at = cx.now + node.config().handshake_timeout;
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
@@ -284,7 +290,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The system has made the connection to the peer.
-    pub(super) fn connected(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn connected(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let link = self.outgoing_mut();
         if link.is_some_and(|link| link.connection.handle_connected()) {
             self.opened(cx);
@@ -293,23 +299,27 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The handshake is over: the peer's process is there.
-    pub(super) fn opened(&mut self, cx: &mut Context) {
+    pub(super) fn opened(&mut self, cx: &mut EngineContext) {
         self.outgoing = match core::mem::take(&mut self.outgoing) {
             Outgoing::Opening { link, .. } => {
-                cx.deadlines.clear(Timer::Handshake(link.id));
+                cx.deadlines.clear(EngineTimer::Handshake(link.id));
                 Outgoing::Open(link)
             }
             other => other,
         };
     }
 
-    pub(super) fn handshake_timed_out(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn handshake_timed_out(
+        &mut self,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         let Outgoing::Opening { link, attempt } = &mut self.outgoing else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         let id = link.id;
         if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         }
         let effect = self.attempt_failed("it took too long", node, cx);
         cx.outputs.push(Output::Close(id));
@@ -322,10 +332,10 @@ impl<C: Connection> PeerLinks<C> {
         &mut self,
         error: impl Into<String>,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         let Outgoing::Opening { mut link, attempt } = core::mem::take(&mut self.outgoing) else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         cx.notices.push(Notice::ConnectFailed {
             peer: self.peer,
@@ -337,43 +347,48 @@ impl<C: Connection> PeerLinks<C> {
         cx.remove_link(link.id);
         let config = node.config();
         if cx.now.since(attempt.first_at) >= config.handshake_timeout {
-            return Effect::Remove(ExitReason::ConnectionLost);
+            return LinksEffect::Remove(ExitReason::ConnectionLost);
         }
         let doubled = 2_u32.saturating_pow(attempt.number - 1);
         let delay = config.reconnect_min.saturating_mul(doubled);
         let at = cx.now + cx.jitter(delay.min(config.reconnect_max));
-        cx.deadlines.set(Timer::Reconnect(self.peer), at);
+        cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
         self.outgoing = Outgoing::Retrying {
             failed: link.connection,
             attempt,
         };
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 
-    pub(super) fn retry(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn retry(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let (failed, mut attempt) = match core::mem::take(&mut self.outgoing) {
             Outgoing::Retrying { failed, attempt } => (failed, attempt),
             other => {
                 self.outgoing = other;
-                return Effect::Nothing;
+                return LinksEffect::Nothing;
             }
         };
         let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
-            return Effect::Remove(ExitReason::ConnectionLost);
+            return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
         let mut connection: C = new_connection(node);
         connection.take_unsent(failed);
         attempt.endpoint = endpoint;
         attempt.number += 1;
         self.connect(connection, attempt, node, cx);
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 }
 
 /// How connections end.
 impl<C: Connection> PeerLinks<C> {
     /// The system says that the connection to the peer cannot be had, or has ended.
-    pub(super) fn outgoing_ended(&mut self, error: &str, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn outgoing_ended(
+        &mut self,
+        error: &str,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         match &mut self.outgoing {
             Outgoing::Opening { .. } => self.attempt_failed(error, node, cx),
             Outgoing::Open(link) => {
@@ -384,26 +399,26 @@ impl<C: Connection> PeerLinks<C> {
                     None => BEACON_GRACE,
                 };
                 self.lose(grace, node.backlog(), cx);
-                Effect::Nothing
+                LinksEffect::Nothing
             }
             Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => {
-                Effect::Nothing
+                LinksEffect::Nothing
             }
         }
     }
 
     /// The connection from the peer has ended: no more messages come, so none need to go either.
-    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         if let Some(mut incoming) = self.incoming.take() {
             incoming.uncount(&mut cx.unfinished);
             cx.remove_link(incoming.id);
         }
-        cx.deadlines.clear(Timer::Reconnect(self.peer));
+        cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
         self.close_outgoing(cx);
         self.lose(BEACON_GRACE, node.backlog(), cx);
         match node.is_leaving(self.peer) {
-            true => Effect::Disconnected,
-            false => Effect::Nothing,
+            true => LinksEffect::Disconnected,
+            false => LinksEffect::Nothing,
         }
     }
 
@@ -412,8 +427,8 @@ impl<C: Connection> PeerLinks<C> {
         &mut self,
         fault: Fault,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         if let Outgoing::Opening { link, .. } = &self.outgoing {
             let id = link.id;
             let effect = self.attempt_failed(fault.to_string(), node, cx);
@@ -422,54 +437,54 @@ impl<C: Connection> PeerLinks<C> {
         }
         self.close_outgoing(cx);
         match node.is_ready(self.peer) {
-            true => Effect::Fault(fault),
-            false => Effect::Remove(ExitReason::ConnectionLost),
+            true => LinksEffect::Fault(fault),
+            false => LinksEffect::Remove(ExitReason::ConnectionLost),
         }
     }
 
     /// What came over the connection from the peer breaks the protocol.
-    pub(super) fn incoming_broken(&mut self, fault: Fault, cx: &mut Context) -> Effect {
+    pub(super) fn incoming_broken(&mut self, fault: Fault, cx: &mut EngineContext) -> LinksEffect {
         self.close_incoming(cx);
-        Effect::Fault(fault)
+        LinksEffect::Fault(fault)
     }
 
     /// The connection to the peer broke some time ago. The process may be gone, or only our way to
     /// it: what it sent before still comes over its own connection, so the end of that decides, or
     /// that nothing more comes from there.
-    pub(super) fn check_lost(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn check_lost(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let Outgoing::Lost { since, patience } = &mut self.outgoing else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         let (now, since) = (cx.now, *since);
         let Some(incoming) = &self.incoming else {
-            return Effect::Disconnected;
+            return LinksEffect::Disconnected;
         };
         let is_quiet = now.since(incoming.read_at) >= LOST_GRACE;
         let may_be_over = is_quiet || now.since(since) >= node.config().evasive_after;
         if patience.is_over(now, LOST_GRACE, node.backlog()) {
             if may_be_over {
-                return Effect::Disconnected;
+                return LinksEffect::Disconnected;
             }
             *patience = Patience::until(now + LOST_GRACE, node.backlog());
         }
         cx.deadlines
-            .set(Timer::Lost(self.peer), patience.deadline());
-        Effect::Nothing
+            .set(EngineTimer::Lost(self.peer), patience.deadline());
+        LinksEffect::Nothing
     }
 
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.outgoing, Outgoing::Lost { .. })
     }
 
-    fn lose(&mut self, grace: Duration, backlog: &Backlog, cx: &mut Context) {
+    fn lose(&mut self, grace: Duration, backlog: &Backlog, cx: &mut EngineContext) {
         let patience = Patience::until(cx.now + grace, backlog);
         cx.deadlines
-            .set(Timer::Lost(self.peer), patience.deadline());
+            .set(EngineTimer::Lost(self.peer), patience.deadline());
         let since = cx.now;
         self.outgoing = Outgoing::Lost { since, patience };
     }
 
-    fn close_outgoing(&mut self, cx: &mut Context) {
+    fn close_outgoing(&mut self, cx: &mut EngineContext) {
         if let Outgoing::Opening { link, .. } | Outgoing::Open(link) =
             core::mem::take(&mut self.outgoing)
         {
@@ -478,24 +493,24 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Closes the connection that the peer opened to us, if there is one.
-    pub(super) fn close_incoming(&mut self, cx: &mut Context) {
+    pub(super) fn close_incoming(&mut self, cx: &mut EngineContext) {
         if let Some(incoming) = self.incoming.take() {
             incoming.close(cx);
         }
     }
 
-    fn clear_timers(&self, cx: &mut Context) {
+    fn clear_timers(&self, cx: &mut EngineContext) {
         let peer = self.peer;
         for timer in [
-            Timer::Reconnect(peer),
-            Timer::Progress(peer),
-            Timer::Lost(peer),
+            EngineTimer::Reconnect(peer),
+            EngineTimer::Progress(peer),
+            EngineTimer::Lost(peer),
         ] {
             cx.deadlines.clear(timer);
         }
     }
 
-    /// Lets go of the memory of bursts.
+    /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         if let Some(outgoing) = self.outgoing_mut() {
             outgoing.connection.release_memory();

@@ -50,10 +50,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// Takes over the messages that another connection to the same peer could not send.
     fn take_unsent(&mut self, failed: Self);
 
-    /// Lets go of the memory of a burst.
+    /// Releases the memory of a burst.
     fn release_memory(&mut self);
 
-    /// Lets go of what the connections use in turn, as far as it is not worth keeping.
+    /// Releases what the connections use in turn, as far as it is not worth keeping.
     fn release_shared_memory(memory: &mut Self::Memory);
 }
 

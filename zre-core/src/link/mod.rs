@@ -35,7 +35,7 @@ pub use write_buffer::WriteBuffer;
 /// it carries messages of one or more frames. Only the NULL mechanism is offered.
 #[derive(Debug)]
 pub struct Link {
-    phase: Phase,
+    phase: LinkPhase,
     handshake: Handshake,
     limits: LinkLimits,
     input: ReadBuffer,
@@ -48,8 +48,8 @@ pub struct Link {
     incoming_size: usize,
     output: WriteBuffer,
     /// Messages that wait for the end of the handshake, and their bytes.
-    backlog: VecDeque<Multipart>,
-    backlog_size: usize,
+    unsent: VecDeque<Multipart>,
+    unsent_size: usize,
 }
 
 /// A message of one or more frames.
@@ -62,7 +62,7 @@ pub struct Multipart {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum LinkPhase {
     Greeting,
     Handshake,
     Open,
@@ -85,7 +85,7 @@ impl Link {
     /// The memory that a larger one may share.
     pub(crate) const SHARED_BUFFER: usize = ReadBuffer::READ_SIZE;
     /// What a message in the backlog takes beside its bytes.
-    const BACKLOG_COST: usize = 128;
+    const UNSENT_COST: usize = 128;
 
     /// A link at its beginning, with a greeting to be written.
     pub fn new(role: Role, limits: &Limits) -> Self {
@@ -93,7 +93,7 @@ impl Link {
         let mut output = WriteBuffer::default();
         output.put_slice(&handshake.greeting().encode());
         Self {
-            phase: Phase::Greeting,
+            phase: LinkPhase::Greeting,
             handshake,
             limits: LinkLimits {
                 first_frame: limits.header_frame,
@@ -106,8 +106,8 @@ impl Link {
             incoming: None,
             incoming_size: 0,
             output,
-            backlog: VecDeque::new(),
-            backlog_size: 0,
+            unsent: VecDeque::new(),
+            unsent_size: 0,
         }
     }
 
@@ -159,8 +159,8 @@ impl Link {
         }
         loop {
             let decoded = match self.phase {
-                Phase::Greeting => self.read_greeting()?,
-                Phase::Handshake | Phase::Open => self.read_frame()?,
+                LinkPhase::Greeting => self.read_greeting()?,
+                LinkPhase::Handshake | LinkPhase::Open => self.read_frame()?,
             };
             match decoded {
                 Decoded::NeedMore => return Ok(None),
@@ -172,7 +172,7 @@ impl Link {
 
     /// Whether the handshake is over.
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase == LinkPhase::Open
     }
 
     /// Queues a message; it goes out behind the handshake.
@@ -182,8 +182,8 @@ impl Link {
         } else {
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
-            self.backlog_size += first.len() + rest.byte_len() + Self::BACKLOG_COST;
-            self.backlog.push_back(Multipart { first, rest });
+            self.unsent_size += first.len() + rest.byte_len() + Self::UNSENT_COST;
+            self.unsent.push_back(Multipart { first, rest });
         }
     }
 
@@ -194,7 +194,7 @@ impl Link {
 
     /// How many bytes wait, before and behind the end of the handshake.
     pub fn queued(&self) -> usize {
-        self.output.remaining() + self.backlog_size
+        self.output.remaining() + self.unsent_size
     }
 
     fn read_greeting(&mut self) -> Result<Decoded, LinkError> {
@@ -206,7 +206,7 @@ impl Link {
         self.wanted = 0;
         let ready = self.handshake.greeted(&greeting)?;
         self.output.put_command(&ready);
-        self.phase = Phase::Handshake;
+        self.phase = LinkPhase::Handshake;
         Ok(Decoded::Continue)
     }
 
@@ -284,7 +284,7 @@ impl Link {
                 }),
             };
         }
-        if self.phase != Phase::Open {
+        if self.phase != LinkPhase::Open {
             return Err(LinkError::NotReady("a message".into()));
         }
         if !self.handshake.is_accepting() {
@@ -314,11 +314,11 @@ impl Link {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
             }
-            (Command::Ping { context, .. }, Phase::Open) => {
+            (Command::Ping { context, .. }, LinkPhase::Open) => {
                 self.answer_ping(context);
                 Ok(Decoded::Continue)
             }
-            (_, Phase::Open) => Ok(Decoded::Continue),
+            (_, LinkPhase::Open) => Ok(Decoded::Continue),
             (Command::Ready(metadata), _) => self.open(&metadata),
             (other, _) => Err(LinkError::NotReady(command_name(&other))),
         }
@@ -326,9 +326,9 @@ impl Link {
 
     fn open(&mut self, metadata: &Metadata) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
-        self.phase = Phase::Open;
-        self.backlog_size = 0;
-        for Multipart { first, rest } in core::mem::take(&mut self.backlog) {
+        self.phase = LinkPhase::Open;
+        self.unsent_size = 0;
+        for Multipart { first, rest } in core::mem::take(&mut self.unsent) {
             self.output.put_message(&first, &rest);
         }
         Ok(Decoded::Event(LinkEvent::Open { peer }))
@@ -393,8 +393,8 @@ impl Connection for Link {
     }
 
     fn take_unsent(&mut self, failed: Self) {
-        self.backlog = failed.backlog;
-        self.backlog_size = failed.backlog_size;
+        self.unsent = failed.unsent;
+        self.unsent_size = failed.unsent_size;
     }
 
     fn release_memory(&mut self) {

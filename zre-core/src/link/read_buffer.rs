@@ -172,7 +172,7 @@ impl ReadBuffer {
         core::mem::swap(&mut self.block, &mut spare.block);
     }
 
-    /// Lets go of the memory for frames that are handed on.
+    /// Releases the memory for frames that are handed on.
     pub(super) fn release_memory(&mut self) {
         self.recycler = Recycler::default();
         self.block = BytesMut::new();

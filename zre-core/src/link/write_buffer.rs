@@ -81,7 +81,7 @@ impl WriteBuffer {
         self.remaining += payload.len();
     }
 
-    /// Lets go of the memory of a burst, if all of it has been written.
+    /// Releases the memory of a burst, if all of it has been written.
     pub(super) fn release_memory(&mut self) {
         if self.remaining > 0 {
             return;

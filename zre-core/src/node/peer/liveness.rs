@@ -21,29 +21,29 @@
 //! * something comes under the peer's identity that does not fit its session.
 //!
 //! One such message must not drive a peer away, so the peer becomes *suspected* and is asked with a
-//! PING. Only the answer to this very PING clears it: other messages may have been sent before, by
-//! a node that has left since. Without the answer in time it is gone. The PING stands behind all
+//! PING. Only the answer to this PING clears it: other messages may have been sent earlier, by a
+//! node that has left since. Without the answer in time it is gone. The PING is queued behind all
 //! that waits for the peer, and the answer behind all that the peer sends. A node cannot see how
 //! much that is; an engine can, and extends the suspicion while the connections move.
 //!
-//! A program that is restarted with a new identity says HELLO from the endpoint of the peer that it
-//! was before, and must not be shut out. It enters at once as the *claimant* of that endpoint, but
-//! is connected only when the old peer is gone.
+//! A program that is restarted with a new identity may say HELLO from the endpoint of the peer that
+//! it was before, and must not be shut out. It enters at once as the *claimant* of that endpoint,
+//! but we connect to it only when the old peer is gone.
 
 use core::time::Duration;
 
 use zre_proto::{PeerId, ShortText};
 
-use super::{Effect, channel::Channel};
+use super::{PeerEffect, channel::Channel};
 use crate::{
     backlog::Patience,
     config::Config,
     event::{Event, ExitReason},
-    node::context::{Context, MIN_INTERVAL, PING_INTERVAL},
+    node::context::{MIN_INTERVAL, NodeContext, PING_INTERVAL},
     time::Instant,
 };
 
-/// How long a leaving peer's last messages may trail behind its beacon.
+/// How much later than a peer's goodbye beacon its last messages may come.
 pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// What is known of whether a peer that has entered is still there.
@@ -84,7 +84,7 @@ pub(crate) struct Suspicion {
     pub(crate) patience: Patience,
     /// Why it is gone then.
     reason: ExitReason,
-    /// Who waits for its endpoint. It may have gone meanwhile, and have come again from another.
+    /// The peer that waits for the endpoint. It may have gone meanwhile, or be connected elsewhere.
     pub(crate) claimant: Option<PeerId>,
 }
 
@@ -117,7 +117,7 @@ impl Default for Liveness {
 
 /// Silence.
 impl Liveness {
-    /// Whether there is nothing to wait for but its silence.
+    /// Whether nothing is awaited from the peer, so that only its silence matters.
     pub(super) fn is_quiet(&self) -> bool {
         matches!(self.presence, Presence::Present) && self.suspicion.is_none()
     }
@@ -152,34 +152,34 @@ impl Liveness {
         other_at: Option<Instant>,
         name: &ShortText,
         channel: &mut Channel,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let now = context.now;
         // A suspected peer has less time than a silent one, so this comes first.
         if let Some(suspicion) = &mut self.suspicion
             && suspicion.patience.deadline() <= now
         {
             return match context.is_over(&mut suspicion.patience) {
-                true => Effect::Exit(suspicion.reason.clone()),
-                false => Effect::Watch,
+                true => PeerEffect::Exit(suspicion.reason.clone()),
+                false => PeerEffect::Watch,
             };
         }
         let evasive_after = evasive_after(&context.config);
         if now.since(heard_at) < evasive_after {
             self.presence = Presence::Present;
-            return Effect::Watch;
+            return PeerEffect::Watch;
         }
         if self.is_expired(heard_at, context) {
-            return Effect::Exit(ExitReason::Expired);
+            return PeerEffect::Exit(ExitReason::Expired);
         }
         let is_heard_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
         let step = self.next_step(heard_at, is_heard_elsewhere, context);
         self.take(step, name, channel, context);
-        Effect::Watch
+        PeerEffect::Watch
     }
 
     /// Whether it has been asked for its silence and has had its time to answer.
-    pub(super) fn owes_answer(&mut self, heard_at: Instant, context: &Context) -> bool {
+    pub(super) fn owes_answer(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
         let (question, check_at) = match &mut self.presence {
             Presence::Present => return false,
             Presence::Asked(question) => {
@@ -198,7 +198,7 @@ impl Liveness {
     }
 
     /// Whether it has been silent for too long, and has had its chance to answer.
-    fn is_expired(&mut self, heard_at: Instant, context: &Context) -> bool {
+    fn is_expired(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
         // A peer that is only `Asked` is called evasive first, and asked once more.
         matches!(self.presence, Presence::Evasive { .. })
             && context.now.since(heard_at) >= context.config.expired_after
@@ -210,7 +210,7 @@ impl Liveness {
         &mut self,
         heard_at: Instant,
         is_heard_elsewhere: bool,
-        context: &Context,
+        context: &NodeContext,
     ) -> Step {
         match &mut self.presence {
             Presence::Present if is_heard_elsewhere => Step::AskUntold,
@@ -230,7 +230,13 @@ impl Liveness {
         }
     }
 
-    fn take(&mut self, step: Step, name: &ShortText, channel: &mut Channel, context: &mut Context) {
+    fn take(
+        &mut self,
+        step: Step,
+        name: &ShortText,
+        channel: &mut Channel,
+        context: &mut NodeContext,
+    ) {
         let (peer, name) = (channel.peer, name.clone());
         match step {
             Step::Wait => return,
@@ -253,7 +259,7 @@ impl Liveness {
     }
 
     /// An evasive peer is asked once more. Says whether it turns silent with that.
-    fn turns_silent(&mut self, context: &Context) -> bool {
+    fn turns_silent(&mut self, context: &NodeContext) -> bool {
         let Presence::Evasive {
             question,
             ping_at,
@@ -272,7 +278,7 @@ impl Liveness {
 }
 
 impl Question {
-    fn new(context: &Context) -> Self {
+    fn new(context: &NodeContext) -> Self {
         Self {
             asked_at: context.now,
             patience: context.patience(answer_time(&context.config)),
@@ -295,17 +301,17 @@ impl Liveness {
         self.suspicion.as_mut()
     }
 
-    /// There is reason to think that the peer is gone: it has this time to answer. A peer that is
-    /// suspected already is not given more time, or repeated claims would keep a dead peer alive.
+    /// There is reason to think that the peer is gone: it is asked and has this time to answer. A
+    /// peer that is suspected already gets no more time, or repeated claims would keep a dead peer.
     pub(super) fn suspect(
         &mut self,
         reason: ExitReason,
         time: Duration,
         channel: &mut Channel,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         if self.suspicion.is_some() {
-            return Effect::Nothing;
+            return PeerEffect::Nothing;
         }
         self.suspicion = Some(Suspicion {
             ping: channel.ping(context),
@@ -313,21 +319,25 @@ impl Liveness {
             reason,
             claimant: None,
         });
-        Effect::Watch
+        PeerEffect::Watch
     }
 
-    /// A beacon says that the peer leaves. A node that is leaving answers no PING any more.
-    pub(super) fn goodbye(&mut self, channel: &mut Channel, context: &mut Context) -> Effect {
+    /// A beacon says that the peer leaves. If it does, it answers no PING any more.
+    pub(super) fn goodbye(
+        &mut self,
+        channel: &mut Channel,
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let effect = self.suspect(ExitReason::Goodbye, LEAVING_GRACE, channel, context);
-        // It may have been suspected before for another reason, and this one says more.
+        // Its own word replaces the reason that a suspicion had before.
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.reason = ExitReason::Goodbye;
         }
         effect
     }
 
-    /// All PINGs up to this one have been answered. If that clears the peer, whoever claimed its
-    /// endpoint was wrong: gives the claimant.
+    /// All PINGs up to this one have been answered. If that clears the peer, gives the claimant of
+    /// its endpoint, who was wrong.
     pub(super) fn take_answer(&mut self, answered: u64) -> Option<PeerId> {
         let is_cleared = |suspicion: &mut Suspicion| suspicion.ping <= answered;
         self.suspicion.take_if(is_cleared)?.claimant
@@ -338,7 +348,7 @@ impl Liveness {
         suspicion.is_some_and(|suspicion| suspicion.reason == ExitReason::Goodbye)
     }
 
-    /// The peer is back. Other suspicions stay.
+    /// The peer has said HELLO after its goodbye. A suspicion for another reason stays.
     pub(super) fn forget_goodbye(&mut self) {
         self.suspicion
             .take_if(|suspicion| suspicion.reason == ExitReason::Goodbye);
