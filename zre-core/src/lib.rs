@@ -1,13 +1,13 @@
 //! The ZRE protocol (RFC 36/ZRE) as pure state machines: no clock, no socket, no thread.
 //!
-//! A caller tells the core what happened (`handle_*`), carries out what it wants done
-//! (`poll_output`), hands on what the application shall hear (`poll_event`), and calls
-//! `handle_timeout` when `poll_timeout` says so. Time and randomness come from outside; the same
-//! seed and the same inputs give the same outputs.
+//! A caller tells the core what happened (`handle_*`), carries out what the core wants done
+//! (`poll_output`), gives the application its events (`poll_event`), and calls `handle_timeout`
+//! when `poll_timeout` says so. Time and randomness come from outside; the same seed and the same
+//! inputs give the same outputs.
 //!
-//! * [`Node`]: one node, messages in and messages out. It knows no octets and no connections.
-//! * [`Link`]: one ZMTP connection, octets in and frames out. It knows no ZRE.
-//! * [`Engine`]: a `Node` and its `Link`s, octets in and octets out. This is what adapters drive.
+//! * [`Node`]: one node, messages in and messages out. It knows no bytes and no connections.
+//! * [`Link`]: one ZMTP connection, bytes in and frames out. It knows no ZRE.
+//! * [`Engine`]: a `Node` and its `Link`s, bytes in and bytes out. This is what adapters drive.
 //!
 //! ```
 //! use zre_core::{Config, Event, Instant, Node, NodeOutput};

@@ -20,7 +20,7 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// One that is being opened by the node that `own` names.
     fn connecting(own: RoutingId, limits: &Limits) -> Self;
 
-    /// The system has made the connection that this end has opened. Whether messages can cross
+    /// The system has made the connection that this end has opened. Says whether messages can cross
     /// now; if not, [`LinkEvent::Open`] comes when they can.
     fn handle_connected(&mut self) -> bool;
 
@@ -35,7 +35,7 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// Queues a message. It goes out once the connection is open.
     fn send(&mut self, message: Message, memory: &mut Self::Memory);
 
-    /// How many bytes wait, those for which the connection is not open yet included.
+    /// How many bytes wait, including those that wait until the connection is open.
     fn queued(&self) -> usize;
 
     /// Whether something waits that can be written now.

@@ -39,7 +39,8 @@ pub struct Link {
     handshake: Handshake,
     limits: LinkLimits,
     input: ReadBuffer,
-    /// How many bytes must be in the read buffer before there is more to decode.
+    /// How many bytes must be in the read buffer before there is more to decode. It only tells how
+    /// much room to give; a wrong value would be slow and not wrong.
     wanted: usize,
     /// The first frame of the message that is being read, or was read last.
     first: Vec<u8>,
@@ -47,8 +48,9 @@ pub struct Link {
     incoming: Option<Content>,
     incoming_size: usize,
     output: WriteBuffer,
-    /// Messages that wait for the end of the handshake, and their bytes.
+    /// Messages that wait for the end of the handshake.
     unsent: VecDeque<Multipart>,
+    /// What these count in [`queued`](Link::queued).
     unsent_size: usize,
 }
 
@@ -84,7 +86,7 @@ impl Link {
     pub(crate) const SMALL_FRAME: usize = ReadBuffer::BLOCK;
     /// The memory that a larger one may share.
     pub(crate) const SHARED_BUFFER: usize = ReadBuffer::READ_SIZE;
-    /// What a message in the backlog takes beside its bytes.
+    /// What an unsent message takes besides its bytes, so that many small ones count, too.
     const UNSENT_COST: usize = 128;
 
     /// A link at its beginning, with a greeting to be written.
@@ -111,7 +113,7 @@ impl Link {
         }
     }
 
-    /// Room to read into: at least one byte. Then say how many were read, with
+    /// Room to read into: at least one byte. Report how many were read with
     /// [`handle_read`](Link::handle_read).
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.input.room(self.wanted)
@@ -126,7 +128,7 @@ impl Link {
         self.input.fill(count);
     }
 
-    /// Borrows memory to read into, if little waits to be decoded.
+    /// Borrows the memory that idle links share, if little waits to be decoded.
     pub(crate) fn borrow_memory(&mut self, memory: &mut LinkMemory) {
         self.input.borrow(&mut memory.spare);
     }
@@ -154,6 +156,7 @@ impl Link {
 
     /// Decodes what comes next. Of a message, the first frame stays in `first` until the next call.
     fn decode_next(&mut self) -> Result<Option<LinkEvent<Content>>, LinkError> {
+        // Between two messages; behind the first frame of one, `first` is still needed.
         if self.incoming.is_none() {
             self.clear_first();
         }
@@ -180,6 +183,7 @@ impl Link {
         if self.is_open() {
             self.output.put_message(first, rest);
         } else {
+            // Not into the write buffer: another attempt to connect may have to send it.
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
             self.unsent_size += first.len() + rest.byte_len() + Self::UNSENT_COST;
@@ -215,6 +219,7 @@ impl Link {
             self.wanted = FrameHeader::MAX_LEN;
             return Ok(Decoded::NeedMore);
         };
+        // Before anything is reserved for it: the size is what the other side announces.
         let size = self.check_size(&header)?;
         if self.input.len() - head_len < size {
             self.wanted = head_len + size;
@@ -228,10 +233,12 @@ impl Link {
             return self.take_command(command);
         }
         let content = match self.incoming.take() {
+            // The first frame of a message is its header (RFC 36), and no content.
             None => {
                 self.take_first(size);
                 Content::default()
             }
+            // One frame, as in nearly all messages, needs no list.
             Some(content) if content.is_empty() => self.take_content(size).into(),
             Some(mut content) => {
                 content.push(self.take_content(size));
@@ -248,6 +255,7 @@ impl Link {
     }
 
     fn take_first(&mut self, size: usize) {
+        // A large one has a buffer of its own, of which `take` lets go.
         if size <= Self::SMALL_FRAME {
             self.first.extend_from_slice(self.input.front(size));
             self.input.advance(size);
@@ -263,7 +271,8 @@ impl Link {
         }
     }
 
-    /// Keeps the memory for the next first frame, if it is no more than all but HELLO can take.
+    /// Makes room for the next first frame. Drops the memory above 512 bytes, which only a HELLO
+    /// needs.
     fn clear_first(&mut self) {
         const KEPT: usize = 512;
         if self.first.capacity() > KEPT {
@@ -290,6 +299,7 @@ impl Link {
         if !self.handshake.is_accepting() {
             return Err(LinkError::UnexpectedMessage);
         }
+        // The first frame is not counted among the message's frames.
         let limit = self.limits.message_frames;
         let behind = self.incoming.as_ref().map(Content::len);
         let frames = behind.map_or(0, |behind| 1 + behind);
@@ -301,6 +311,7 @@ impl Link {
             Some(_) => self.limits.message_size,
         };
         match usize::try_from(header.size) {
+            // `incoming_size` has passed this check before and is at most the limit.
             Ok(size) if size <= limit - self.incoming_size => Ok(size),
             _ => Err(LinkError::MessageTooLarge {
                 size: header.size.saturating_add(self.incoming_size as u64),
@@ -328,6 +339,7 @@ impl Link {
         let peer = self.handshake.ready(metadata)?;
         self.phase = LinkPhase::Open;
         self.unsent_size = 0;
+        // Messages may go only behind our READY, which has been queued before.
         for Multipart { first, rest } in core::mem::take(&mut self.unsent) {
             self.output.put_message(&first, &rest);
         }
@@ -350,7 +362,7 @@ impl Connection for Link {
     }
 
     fn handle_connected(&mut self) -> bool {
-        // It is open when the other side has shaken hands.
+        // It is open when the other side's READY has come.
         false
     }
 
@@ -389,10 +401,13 @@ impl Connection for Link {
 
     fn unfinished(&self) -> usize {
         let frames = self.incoming.as_ref().map_or(0, Content::len);
+        // Empty frames take memory, too.
         self.input.held() + self.incoming_size + frames * size_of::<Bytes>()
     }
 
     fn take_unsent(&mut self, failed: Self) {
+        // A connection that fails as an attempt has not been open, so nothing is in its write
+        // buffer but its greeting and READY.
         self.unsent = failed.unsent;
         self.unsent_size = failed.unsent_size;
     }

@@ -43,8 +43,8 @@ pub(super) struct Source {
 pub(super) enum Heard<'a> {
     /// Of nobody in the table.
     Stranger,
-    /// Of a known peer, from the endpoint where it is connected: it has been noted, and nothing else
-    /// follows.
+    /// Of a known peer, from the endpoint where it is connected: it has been noted, and nothing
+    /// else follows.
     Again,
     /// Of a known peer, which may have something to learn from it.
     Known(&'a mut Peer),
@@ -121,8 +121,8 @@ impl Table {
         }
     }
 
-    /// The quiet peers from which no beacon has come for `time`, and when this will first be true of
-    /// another. They may have sent messages meanwhile.
+    /// The quiet peers from which no beacon has come for `time`, and when this will first be true
+    /// of another. They may have sent messages meanwhile.
     pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
         // A walk over the small sources, without touching the peers.
         let (mut silent, mut next) = (Vec::new(), None);

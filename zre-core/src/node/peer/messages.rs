@@ -28,8 +28,8 @@ impl Peer {
         let Session::Ready(ready) = &mut self.session else {
             return PeerEffect::Nothing;
         };
-        // RFC 36, "Protocol Grammar": messages come in order and without gaps. A gap means that some
-        // were lost, and a session with lost messages is over.
+        // RFC 36, "Protocol Grammar": messages come in order and without gaps. A gap means that
+        // some were lost, and a session with lost messages is over.
         let sequence = &mut self.channel.sequence;
         if !sequence.fits(received) {
             let expected = sequence.expected();
@@ -108,8 +108,8 @@ impl Ready {
         }
     }
 
-    /// Compares the peer's count of its joins and leaves with ours, and adopts it if it differs: the
-    /// next one is then right again. zyre, pyre and gyre die of a wrong count.
+    /// Compares the peer's count of its joins and leaves with ours, and adopts it if it differs:
+    /// the next one is then right again. zyre, pyre and gyre die of a wrong count.
     fn check_status(&mut self, peer: PeerId, received: u8, context: &mut NodeContext) {
         let expected = self.status.wrapping_add(1);
         self.status = received;

@@ -86,8 +86,8 @@ pub(crate) struct Ready {
     /// Where it says that it accepts connections.
     pub(super) endpoint: Endpoint,
     pub(super) headers: Headers,
-    /// In the order of their names. Most peers are in one or two groups, for which a tree takes many
-    /// times the memory.
+    /// In the order of their names. Most peers are in one or two groups, for which a tree takes
+    /// many times the memory.
     pub(super) groups: Vec<GroupName>,
     /// How often it has joined and left groups.
     pub(super) status: u8,
@@ -143,12 +143,13 @@ pub(crate) fn admits(peer: Option<&Peer>, message: &Message) -> Admission {
 
 /// Beacons.
 impl Peer {
-    /// A beacon came. One from another endpoint does not mean that the peer has moved: a host in two
-    /// networks may be heard from both. It has moved if it does not answer where it is connected.
+    /// A beacon came. One from another endpoint does not mean that the peer has moved: a host in
+    /// two networks may be heard from both. It has moved if it does not answer where it is
+    /// connected.
     pub(crate) fn take_beacon(&mut self, endpoint: Endpoint, context: &NodeContext) -> PeerEffect {
         let now = context.now;
-        // A pending peer that said goodbye is back. One that has entered is asked since its goodbye,
-        // and only its answer clears it: this beacon may be from its next start.
+        // A pending peer that said goodbye is back. One that has entered is asked since its
+        // goodbye, and only its answer clears it: this beacon may be from its next start.
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
@@ -280,8 +281,8 @@ impl Peer {
         if greeting.was_refused {
             return PeerEffect::Nothing;
         }
-        // It stays known for a time. If it were forgotten, its next beacon would make us connect and
-        // say HELLO again, every second.
+        // It stays known for a time. If it were forgotten, its next beacon would make us connect
+        // and say HELLO again, every second.
         greeting.was_refused = true;
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
@@ -365,8 +366,8 @@ impl Ready {
         self.name
     }
 
-    /// What seems a reply has come: the session goes on, and a PING verifies that the peer is in it.
-    /// What the HELLO says of the peer may have changed.
+    /// What seems a reply has come: the session goes on, and a PING verifies that the peer is in
+    /// it. What the HELLO says of the peer may have changed.
     fn take_reply(
         &mut self,
         hello: Hello,
