@@ -292,6 +292,19 @@ mod tests {
     }
 
     #[test]
+    fn a_short_expired_after_alone_leaves_half_of_it_for_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        for (expired_after, evasive_after) in [(3000, 1500), (10, 10), (20_000, 5000)] {
+            let settings = Settings {
+                expired_after: Some(Duration::from_millis(expired_after)),
+                ..Settings::default()
+            };
+            let config = settings.config(&listener).expect("the times are valid");
+            assert_eq!(config.evasive_after, Duration::from_millis(evasive_after));
+        }
+    }
+
+    #[test]
     fn times_that_contradict_each_other_are_refused_with_the_remedy() {
         let time = |millis| Some(Duration::from_millis(millis));
         let error = refused(|settings| {

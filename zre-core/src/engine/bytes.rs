@@ -29,6 +29,7 @@ impl Engine<Link> {
     pub fn reader(&mut self, link: LinkId) -> Option<Reader<'_>> {
         let owner = self.cx.owner(link)?;
         let state = self.links.get_mut(owner, link)?;
+        // Given back by `commit`, or when the reader is dropped.
         state.connection.borrow_memory(&mut self.memory);
         Some(Reader {
             engine: self,

@@ -94,18 +94,17 @@ impl<C: Connection> Engine<C> {
                 false
             }
         };
-        match said_peer {
-            // A stranger must not end the session of a peer that has entered.
-            Some(peer) if self.node.is_ready(peer) => {
-                // What is wrong with a link has been told already, with its address.
-                if !is_link_fault {
-                    self.cx.notices.push(Notice::Refused { peer, fault });
-                }
-            }
+        let Some(peer) = said_peer else {
+            return;
+        };
+        if !self.node.is_ready(peer) {
             // The node keeps a pending peer for longer then, so that its next beacon does not begin
             // the same thing again. Of an unknown one there is only a notice.
-            Some(peer) => self.node.handle_fault(peer, fault, self.cx.now),
-            None => {}
+            self.node.handle_fault(peer, fault, self.cx.now);
+        } else if !is_link_fault {
+            // A stranger must not end the session of a peer that has entered. What is wrong with a
+            // link has been told above, with its address.
+            self.cx.notices.push(Notice::Refused { peer, fault });
         }
     }
 

@@ -110,6 +110,7 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.with_links(peer, PeerLinks::incoming_ended),
+            // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
         self.settle();
@@ -275,10 +276,12 @@ impl<C: Connection> Engine<C> {
     ) -> Result<Shouted, Error> {
         self.command(now)?;
         let (mut full, mut ready) = (Vec::new(), Vec::new());
+        // A slow member holds up nobody else: the caller may send to it again later.
         for peer in peers {
             match self.links.capacity(*peer, &self.node) {
                 SendCapacity::Available => ready.push(*peer),
                 SendCapacity::Full => full.push(*peer),
+                // It is about to be removed, and no longer a member then.
                 SendCapacity::Lost => {}
             }
         }
@@ -389,6 +392,7 @@ impl<C: Connection> Engine<C> {
             memory: C::Memory::default(),
             released_at: now,
         };
+        // The first beacon is an output from the start.
         engine.settle();
         engine
     }
@@ -443,6 +447,7 @@ impl<C: Connection> Engine<C> {
     }
 
     fn carry_out(&mut self) {
+        // What is done for one output may add others: a queue that overflows removes its peer.
         while let Some(output) = self.node.poll_output() {
             match output {
                 NodeOutput::Beacon(beacon) => {
@@ -492,7 +497,9 @@ impl<C: Connection> Engine<C> {
     /// Asks that a connection is written, if there is something to write.
     fn tell_writable(&mut self, link: LinkId) {
         match self.cx.owner(link) {
+            // This one is watched, too: a peer that takes nothing is removed in the end.
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::tell_writable),
+            // All that goes out here are a greeting, READY and answers to ZMTP's PING.
             Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);

@@ -254,6 +254,7 @@ impl<C: Connection> PeerLinks<C> {
         let Some(number) = node.suspicion_ping(self.peer) else {
             return;
         };
+        // Later PINGs, for its silence, do not move the offset of this one.
         if self
             .ping
             .as_ref()
@@ -329,6 +330,7 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let id = link.id;
+        // READY may have come and lie unread.
         if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
             return LinksEffect::Nothing;
         }
@@ -357,6 +359,7 @@ impl<C: Connection> PeerLinks<C> {
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         let config = node.config();
+        // Counted over all attempts: beacons alone do not keep a peer that cannot be reached.
         if cx.now.since(attempt.first_at) >= config.handshake_timeout {
             return LinksEffect::Remove(ExitReason::ConnectionLost);
         }

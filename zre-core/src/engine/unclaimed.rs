@@ -101,6 +101,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             unclaimed.state.count_unfinished(&mut self.unfinished);
         }
         while self.unfinished > limit {
+            // At most `unclaimed_links` of them, and only when the limit is passed.
             let links = self.links.iter();
             let Some((link, largest)) = links.max_by_key(|(_, it)| it.state.unfinished()) else {
                 return;

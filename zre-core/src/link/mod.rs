@@ -93,12 +93,14 @@ impl Link {
     pub fn new(role: Role, limits: &Limits) -> Self {
         let handshake = Handshake::new(role);
         let mut output = WriteBuffer::default();
+        // All of it at once: libzmq sends the rest of its own only when it has the start of this.
         output.put_slice(&handshake.greeting().encode());
         Self {
             phase: LinkPhase::Greeting,
             handshake,
             limits: LinkLimits {
                 first_frame: limits.header_frame,
+                // The limit is on content; the first frame, which has its own, counts besides.
                 message_size: limits.message_size.saturating_add(limits.header_frame),
                 message_frames: limits.message_frames,
             },
@@ -208,6 +210,7 @@ impl Link {
         };
         self.input.advance(Greeting::LEN);
         self.wanted = 0;
+        // RFC 23, NULL: each end sends READY as soon as it has the other's greeting.
         let ready = self.handshake.greeted(&greeting)?;
         self.output.put_command(&ready);
         self.phase = LinkPhase::Handshake;
@@ -329,6 +332,7 @@ impl Link {
                 self.answer_ping(context);
                 Ok(Decoded::Continue)
             }
+            // PONG, and commands of later versions of ZMTP.
             (_, LinkPhase::Open) => Ok(Decoded::Continue),
             (Command::Ready(metadata), _) => self.open(&metadata),
             (other, _) => Err(LinkError::NotReady(command_name(&other))),

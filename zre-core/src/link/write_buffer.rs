@@ -117,6 +117,7 @@ impl Buf for WriteBuffer {
         self.remaining -= count;
         self.written += count as u64;
         let mut left = count;
+        // The sum has been checked above, so the tail holds whatever is left at the end.
         while let Some(front) = self.segments.front_mut() {
             if front.len() > left {
                 front.advance(left);

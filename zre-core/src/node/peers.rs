@@ -131,7 +131,7 @@ impl Peers {
         self.table.insert(peer);
         self.pending += 1;
         self.watch(&id, context);
-        // The order matters: both of these need the peer in the table.
+        // Behind the insertion: both of these look the peer up in the table.
         match owner {
             Some(owner) => self.contest(owner, Some(id), context),
             None => self.connect(&id, context),
@@ -198,6 +198,7 @@ impl Peers {
     /// Takes a peer out of all indexes.
     fn remove(&mut self, id: &PeerId) -> Option<Peer> {
         let peer = self.table.remove(id)?;
+        // A claimant has the endpoint too, but does not own it.
         if self.by_endpoint.get(&peer.endpoint) == Some(id) {
             self.by_endpoint.remove(&peer.endpoint);
         }
@@ -227,6 +228,7 @@ impl Peers {
         if owner == claimant {
             return None;
         }
+        // A pending peer that a beacon brought may be forged, or an earlier start of the claimant.
         if self.get(&owner).is_some_and(Peer::is_ready) {
             return Some(owner);
         }
@@ -280,6 +282,7 @@ impl Peers {
     /// Whether there is room for a peer of which only a beacon is known.
     pub(super) fn has_room_for_beacon(&self, peer: PeerId, context: &mut NodeContext) -> bool {
         let limits = &context.config.limits;
+        // Anybody can send beacons, so those alone must not fill the table.
         let limit = if self.pending >= limits.pending_peers {
             limits.pending_peers
         } else if self.table.len() >= limits.peers {

@@ -125,11 +125,14 @@ impl Liveness {
     /// When there is something to check.
     pub(super) fn next_check_at(&self, heard_at: Instant, config: &Config) -> Instant {
         let next = match &self.presence {
+            // Signs of life do not move the timer. It is set again when it fires too early.
             Presence::Present => heard_at + evasive_after(config),
             Presence::Asked(question) => question.patience.deadline(),
             Presence::Evasive {
                 question, ping_at, ..
             } => match question.is_answered(heard_at) {
+                // It cannot expire, so the time for that may be past: a timer set to it would fire
+                // for ever.
                 true => *ping_at,
                 false => {
                     let expires_at = heard_at + config.expired_after;

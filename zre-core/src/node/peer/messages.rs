@@ -112,6 +112,7 @@ impl Ready {
     /// the next one is then right again. zyre, pyre and gyre die of a wrong count.
     fn check_status(&mut self, peer: PeerId, received: u8, context: &mut NodeContext) {
         let expected = self.status.wrapping_add(1);
+        // Before the check, so that one wrong count is noted once.
         self.status = received;
         if received != expected {
             context.notices.push(Notice::Status {

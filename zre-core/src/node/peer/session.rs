@@ -306,6 +306,7 @@ impl Peer {
             Session::Ready(ready) => ready,
         };
         let next = ready.liveness.next_check_at(self.heard_at, config);
+        // One timer serves a peer for all that is awaited from it.
         match &ready.reply {
             HelloReply::Verifying { patience, .. } => next.min(patience.deadline()),
             HelloReply::Settled | HelloReply::MayCome { .. } => next,
@@ -424,6 +425,7 @@ impl Ready {
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
         });
+        // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {
             let (name, group) = (name.clone(), group.clone());
             context.events.push(Event::Join { peer, name, group });
