@@ -22,8 +22,15 @@
 //! whatever writes the log must not wait for the node.
 //!
 //! A program with an event loop of its own watches [`Node::readiness`] in it and never blocks.
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`],
+//!   [`Limits`] and the values inside, such as [`PeerId`] and [`Content`]; `Serialize` for
+//!   [`Notice`]. The page of each type says what it looks like.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod leader;
 mod lookup;

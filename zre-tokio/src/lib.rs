@@ -22,8 +22,15 @@
 //! A node speaks with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless told
 //! otherwise it uses the first network interface that can broadcast, and on a machine without one
 //! the loopback interface. With a `tracing` subscriber it logs what it does.
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`],
+//!   [`Limits`] and the values inside, such as [`PeerId`] and [`Content`]; `Serialize` for
+//!   [`Notice`]. The page of each type says what it looks like.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod runtime;
 mod tcp;
