@@ -68,8 +68,8 @@ pub(super) enum PeerEffect {
         endpoint: Endpoint,
         sequence: Sequence,
     },
-    /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits its
-    /// endpoint.
+    /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
+    /// its endpoint.
     Reconnect,
     /// The peer is there, so the claimant that waits for its endpoint has no right to it.
     RejectClaimant(PeerId),
