@@ -304,7 +304,7 @@ fn wakers_are_woken_and_dropped_when_the_hub_is_not_locked() {
                 .poll_recv(&Context::from_waker(&waker()))
                 .is_pending()
         );
-        let mut task_cx = |waker: &Waker| {
+        let task_cx = |waker: &Waker| {
             task.link
                 .poll(&task.stream, &mut Context::from_waker(waker))
         };
