@@ -83,6 +83,9 @@ impl<T: Clone> Feeds<T> {
 
     /// Gives an item to each receiver.
     pub(super) fn push(&mut self, item: &T, aftermath: &mut Aftermath) {
+        if self.feeds.is_empty() {
+            return;
+        }
         for feed in self.feeds.values_mut() {
             feed.weight += (self.weigh)(item);
             feed.queue.push_back(item.clone());

@@ -133,11 +133,13 @@ impl<S: Stream> Hub<S> {
         let now = time(&mut state);
         let result = act(&mut state, now);
         state.settle(now);
-        let aftermath = std::mem::take(&mut state.aftermath);
+        let aftermath = state.aftermath.take();
         let unwritten = state.watch.take_log();
         // Who is woken, or reads the log, may call the hub at once.
         drop(state);
-        aftermath.carry_out();
+        if let Some(aftermath) = aftermath {
+            aftermath.carry_out();
+        }
         unwritten.iter().for_each(log::Entry::write);
         result
     }

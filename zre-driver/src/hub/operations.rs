@@ -14,7 +14,8 @@ use zre_core::{
 use super::{
     Hub, PeerRef, Stream,
     application::only_named,
-    waiters::{Awaited, Ticket, WaitsFor},
+    state::State,
+    waiters::{Awaited, Ticket},
 };
 
 /// Everything that waits is an object, which is polled until it is done. Dropped, it waits no
@@ -107,6 +108,7 @@ impl<H: Deref<Target = Hub<S>>, S: Stream> Place<H, S> {
 
 impl<H: Deref<Target = Hub<S>>, S: Stream> Drop for Place<H, S> {
     fn drop(&mut self) {
+        // Who has not had to wait need not lock the hub for it.
         if self.ticket.is_waiting() {
             let forgotten = self.hub.lock().waiters.forget(&mut self.ticket);
             // Its waker is the runtime's, so it is dropped when the lock is free again.
@@ -138,7 +140,12 @@ impl<H: Deref<Target = Hub<S>>, S: Stream> Recv<H, S> {
             Some(event) => Poll::Ready(Some(event)),
             None if state.is_finished() => Poll::Ready(None),
             None => {
-                state.wait(ticket, WaitsFor::Event, cx, now);
+                // This thread may be the one that has written messages, and sends no more now.
+                state.write_own(now);
+                let State {
+                    waiters, aftermath, ..
+                } = state;
+                waiters.wait_for_event(ticket, cx, aftermath);
                 Poll::Pending
             }
         })
@@ -153,11 +160,14 @@ impl<S: Stream> Stopped<'_, S> {
     /// Waits until the node is over.
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Place { hub, ticket } = &mut self.0;
-        hub.with(|state, now| {
+        hub.with(|state, _| {
             if state.is_finished() {
                 return Poll::Ready(());
             }
-            state.wait(ticket, WaitsFor::End, cx, now);
+            let State {
+                waiters, aftermath, ..
+            } = state;
+            waiters.wait_for_end(ticket, cx, aftermath);
             Poll::Pending
         })
     }
@@ -190,8 +200,7 @@ impl<S: Stream> Whisper<'_, S> {
         } = self;
         hub.with_message(|state, now| match state.whisper(*peer, content, now) {
             Err(Error::Full(_)) => {
-                let capacity = WaitsFor::any_of([Awaited::Capacity(*peer)]);
-                state.wait(ticket, capacity, cx, now);
+                state.wait_for_any(ticket, [Awaited::Capacity(*peer)], cx, now);
                 Poll::Pending
             }
             whispered => Poll::Ready(whispered),
@@ -243,7 +252,7 @@ impl<S: Stream> Shout<'_, S> {
             }
             let full = waiting.insert(shouted.full);
             let capacity = full.iter().copied().map(Awaited::Capacity);
-            state.wait(ticket, WaitsFor::any_of(capacity), cx, now);
+            state.wait_for_any(ticket, capacity, cx, now);
             Poll::Pending
         })
     }
@@ -276,8 +285,7 @@ impl<S: Stream> Ping<'_, S> {
                 None => Poll::Ready(Err(Error::UnknownPeer(*peer))),
                 Some(true) => Poll::Ready(Ok(())),
                 Some(false) => {
-                    let answer = WaitsFor::any_of([Awaited::Answer(*peer, *number)]);
-                    state.wait(ticket, answer, cx, now);
+                    state.wait_for_any(ticket, [Awaited::Answer(*peer, *number)], cx, now);
                     Poll::Pending
                 }
             },
@@ -350,8 +358,7 @@ impl<S: Stream> Place<&Hub<S>, S> {
             match find(state.engine.node()) {
                 Some(found) => Poll::Ready(Ok(found)),
                 None => {
-                    let awaited = WaitsFor::any_of([awaited.clone()]);
-                    state.wait(ticket, awaited, cx, now);
+                    state.wait_for_any(ticket, [awaited.clone()], cx, now);
                     Poll::Pending
                 }
             }

@@ -16,7 +16,7 @@ use super::{
     connections::{Connections, Io},
     driving::{Command, DriverQueue},
     signals::Signals,
-    waiters::{Awaited, Changes, Ticket, Waiters, WaitsFor},
+    waiters::{Awaited, Changes, Ticket, Waiters},
     watch::Watch,
 };
 use crate::settings::Bound;
@@ -121,17 +121,18 @@ impl<S: Stream> State<S> {
         Ok(())
     }
 
-    /// Lets an operation wait. This thread sends no more now, so what it deferred is written.
-    pub(super) fn wait(
+    /// Lets an operation wait for any of these. This thread sends no more now, so what it deferred
+    /// is written.
+    pub(super) fn wait_for_any(
         &mut self,
         ticket: &mut Ticket,
-        waits_for: WaitsFor,
+        awaited: impl IntoIterator<Item = Awaited>,
         cx: &Context<'_>,
         now: Instant,
     ) {
         // The waiter comes first: if the write makes room, it is woken.
-        self.waiters
-            .wait(ticket, waits_for, cx, &mut self.aftermath);
+        let aftermath = &mut self.aftermath;
+        self.waiters.wait_for_any(ticket, awaited, cx, aftermath);
         self.write_own(now);
     }
 

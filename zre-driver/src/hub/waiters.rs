@@ -108,8 +108,9 @@ pub(super) struct Ticket {
     waits_for: WaitsFor,
 }
 
+/// What an operation has last waited for. It may have been woken since.
 #[derive(Debug, Default)]
-pub(super) enum WaitsFor {
+enum WaitsFor {
     #[default]
     Nothing,
     /// The next event.
@@ -120,18 +121,6 @@ pub(super) enum WaitsFor {
     AnyOf(Vec<Awaited>),
 }
 
-impl WaitsFor {
-    pub(super) fn any_of(awaited: impl IntoIterator<Item = Awaited>) -> Self {
-        let mut awaited: Vec<_> = awaited.into_iter().collect();
-        awaited.sort_unstable();
-        Self::AnyOf(awaited)
-    }
-
-    fn includes(&self, awaited: &Awaited) -> bool {
-        matches!(self, Self::AnyOf(all) if all.binary_search(awaited).is_ok())
-    }
-}
-
 impl Ticket {
     /// Whether it may have a waker here.
     pub(super) fn is_waiting(&self) -> bool {
@@ -139,71 +128,86 @@ impl Ticket {
     }
 }
 
+/// Beginning and ending to wait. An operation waits for one kind of thing all its life.
 impl Waiters {
-    /// Lets an operation wait for this, and for nothing that it waited for before.
-    pub(super) fn wait(
+    /// Lets an operation wait for the next event.
+    pub(super) fn wait_for_event(
         &mut self,
         ticket: &mut Ticket,
-        waits_for: WaitsFor,
         cx: &Context<'_>,
         aftermath: &mut Aftermath,
     ) {
+        let id = self.id_of(ticket);
+        ticket.waits_for = WaitsFor::Event;
+        self.events.put(id, cx, aftermath);
+    }
+
+    /// Lets an operation wait for the end of the node.
+    pub(super) fn wait_for_end(
+        &mut self,
+        ticket: &mut Ticket,
+        cx: &Context<'_>,
+        aftermath: &mut Aftermath,
+    ) {
+        let id = self.id_of(ticket);
+        ticket.waits_for = WaitsFor::End;
+        self.end.put(id, cx, aftermath);
+    }
+
+    /// Lets an operation wait for any of these, and for nothing that it waited for before.
+    pub(super) fn wait_for_any(
+        &mut self,
+        ticket: &mut Ticket,
+        awaited: impl IntoIterator<Item = Awaited>,
+        cx: &Context<'_>,
+        aftermath: &mut Aftermath,
+    ) {
+        let id = self.id_of(ticket);
+        let mut awaited: Vec<_> = awaited.into_iter().collect();
+        awaited.sort_unstable();
+        if let WaitsFor::AnyOf(before) = std::mem::take(&mut ticket.waits_for) {
+            let over = before
+                .iter()
+                .filter(|it| awaited.binary_search(it).is_err());
+            let forgotten = over.filter_map(|it| self.forget_awaited(it, id));
+            forgotten.for_each(|waker| aftermath.retire(waker));
+        }
+        for awaited in &awaited {
+            // Looked for first: the others who wait for the same have cloned it already.
+            let known = self.operations.get_mut(awaited);
+            match known {
+                Some(wakers) => wakers.put(id, cx, aftermath),
+                None => {
+                    let wakers = self.operations.entry(awaited.clone()).or_default();
+                    wakers.put(id, cx, aftermath);
+                }
+            }
+        }
+        ticket.waits_for = WaitsFor::AnyOf(awaited);
+    }
+
+    /// The operation waits no longer. Drop what this gives when the hub is not locked.
+    pub(super) fn forget(&mut self, ticket: &mut Ticket) -> Vec<Waker> {
+        let id = ticket.id;
+        match std::mem::take(&mut ticket.waits_for) {
+            WaitsFor::Nothing => Vec::new(),
+            WaitsFor::Event => self.events.remove(id).into_iter().collect(),
+            WaitsFor::End => self.end.remove(id).into_iter().collect(),
+            WaitsFor::AnyOf(awaited) => {
+                let awaited = awaited.iter();
+                awaited
+                    .filter_map(|it| self.forget_awaited(it, id))
+                    .collect()
+            }
+        }
+    }
+
+    fn id_of(&mut self, ticket: &mut Ticket) -> OperationId {
         if ticket.id == 0 {
             self.last_id += 1;
             ticket.id = self.last_id;
         }
-        self.forget_all_but(&waits_for, ticket, aftermath);
-        let mut put = |wakers: &mut WakerSet| {
-            if let Some(old) = wakers.put(ticket.id, cx.waker()) {
-                aftermath.retire(old);
-            }
-        };
-        match &waits_for {
-            WaitsFor::Nothing => {}
-            WaitsFor::Event => put(&mut self.events),
-            WaitsFor::End => put(&mut self.end),
-            WaitsFor::AnyOf(awaited) => {
-                for awaited in awaited {
-                    match self.operations.get_mut(awaited) {
-                        Some(wakers) => put(wakers),
-                        None => put(self.operations.entry(awaited.clone()).or_default()),
-                    }
-                }
-            }
-        }
-        ticket.waits_for = waits_for;
-    }
-
-    /// The operation waits no longer. Drop what this gives when the hub is not locked.
-    pub(super) fn forget(&mut self, ticket: &mut Ticket) -> Aftermath {
-        let mut aftermath = Aftermath::default();
-        self.forget_all_but(&WaitsFor::Nothing, ticket, &mut aftermath);
-        ticket.waits_for = WaitsFor::Nothing;
-        aftermath
-    }
-
-    fn forget_all_but(&mut self, kept: &WaitsFor, ticket: &Ticket, aftermath: &mut Aftermath) {
-        let id = ticket.id;
-        let forgotten = match (&ticket.waits_for, kept) {
-            (WaitsFor::Nothing, _)
-            | (WaitsFor::Event, WaitsFor::Event)
-            | (WaitsFor::End, WaitsFor::End) => None,
-            (WaitsFor::Event, _) => self.events.remove(id),
-            (WaitsFor::End, _) => self.end.remove(id),
-            (WaitsFor::AnyOf(awaited), kept) => {
-                for awaited in awaited {
-                    if !kept.includes(awaited)
-                        && let Some(waker) = self.forget_awaited(awaited, id)
-                    {
-                        aftermath.retire(waker);
-                    }
-                }
-                None
-            }
-        };
-        if let Some(waker) = forgotten {
-            aftermath.retire(waker);
-        }
+        ticket.id
     }
 
     fn forget_awaited(&mut self, awaited: &Awaited, id: OperationId) -> Option<Waker> {
@@ -214,7 +218,10 @@ impl Waiters {
         }
         forgotten
     }
+}
 
+/// Waking.
+impl Waiters {
     /// Whether an operation waits for anything but events and the end.
     pub(super) fn has_operations(&self) -> bool {
         !self.operations.is_empty()
@@ -293,22 +300,21 @@ impl WakerSet {
         self.first.is_none() && self.others.is_empty()
     }
 
-    /// Adds an operation's waker; gives the one that it replaces.
-    fn put(&mut self, id: OperationId, waker: &Waker) -> Option<Waker> {
+    /// Adds an operation's waker, in place of an older one of it.
+    fn put(&mut self, id: OperationId, cx: &Context<'_>, aftermath: &mut Aftermath) {
+        if self.is_empty() {
+            self.first = Some((id, cx.waker().clone()));
+            return;
+        }
         let known = match &mut self.first {
             Some((first, known)) if *first == id => Some(known),
             _ => self.others.get_mut(&id),
         };
-        if let Some(known) = known {
-            let is_other = !known.will_wake(waker);
-            return is_other.then(|| std::mem::replace(known, waker.clone()));
+        match known {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            Some(known) => aftermath.retire(std::mem::replace(known, cx.waker().clone())),
+            None => _ = self.others.insert(id, cx.waker().clone()),
         }
-        if self.is_empty() {
-            self.first = Some((id, waker.clone()));
-        } else {
-            self.others.insert(id, waker.clone());
-        }
-        None
     }
 
     fn remove(&mut self, id: OperationId) -> Option<Waker> {
@@ -355,14 +361,20 @@ mod tests {
         [number; 16].into()
     }
 
-    fn capacity(peers: &[u8]) -> WaitsFor {
-        WaitsFor::any_of(peers.iter().map(|number| Awaited::Capacity(peer(*number))))
+    fn capacity(peers: &[u8]) -> impl Iterator<Item = Awaited> {
+        peers.iter().map(|number| Awaited::Capacity(peer(*number)))
     }
 
     /// Waits, and does at once what is left to do.
-    fn wait_for(waiters: &mut Waiters, ticket: &mut Ticket, what: WaitsFor, count: &Arc<Count>) {
+    fn wait_for(
+        waiters: &mut Waiters,
+        ticket: &mut Ticket,
+        awaited: impl IntoIterator<Item = Awaited>,
+        count: &Arc<Count>,
+    ) {
         let (waker, mut aftermath) = (Waker::from(Arc::clone(count)), Aftermath::default());
-        waiters.wait(ticket, what, &Context::from_waker(&waker), &mut aftermath);
+        let cx = Context::from_waker(&waker);
+        waiters.wait_for_any(ticket, awaited, &cx, &mut aftermath);
         aftermath.carry_out();
     }
 
@@ -424,7 +436,7 @@ mod tests {
             let mut ticket = Ticket::default();
             let answers = (0..4).map(|answer| Awaited::Answer(peer(number), answer));
             let all = answers.chain([Awaited::Capacity(peer(number))]);
-            wait_for(&mut waiters, &mut ticket, WaitsFor::any_of(all), &count);
+            wait_for(&mut waiters, &mut ticket, all, &count);
             tickets.push(ticket);
         }
         let (looks, mut aftermath) = (Cell::new(0), Aftermath::default());
