@@ -12,7 +12,7 @@ use std::{
 use mio::{Registry, Token};
 use tracing::warn;
 
-/// The token by which [`WakeQueue`] rouses a thread from the selector, and that of the hub's tasks.
+/// The token by which [`WakeQueue`] gets a thread out of the selector, and that of the driver.
 pub(crate) const WAKE: Token = Token(0);
 
 /// Collects what is woken, and gets the thread that runs the loop out of the selector if it sleeps
@@ -40,7 +40,7 @@ impl WakeQueue {
         }))
     }
 
-    /// WakeQueue what has this token.
+    /// A waker for what has this token: a task, or the driver.
     pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
         let wake_queue = Arc::clone(self);
         Waker::from(Arc::new(TokenWaker { token, wake_queue }))
