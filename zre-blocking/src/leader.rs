@@ -100,12 +100,14 @@ impl Leadership {
                 if is_past(deadline) {
                     return None;
                 }
+                // In the last millisecond a leader would oversleep, so the I/O thread leads then.
                 if let Some(mut leader) = follower.lead(!is_past(lead_until)) {
                     if let Some(answer) = leader.run(calls, lead_until, &mut poll) {
                         return Some(answer);
                     }
                     continue;
                 }
+                // Another leads. Before sleeping, so that this thread is woken and not the leader.
                 if let Poll::Ready(answer) = poll(&mut Context::from_waker(waker)) {
                     return Some(answer);
                 }
@@ -119,6 +121,7 @@ impl Leadership {
     /// The I/O thread's part, until the node is over.
     pub(crate) fn serve(&self) {
         while let Some(mut leader) = self.await_free() {
+            // As soon as a thread of the application waits, that one is to lead.
             while leader.turn(None, None) && self.lock().followers.is_empty() {}
         }
     }
@@ -128,6 +131,7 @@ impl Leadership {
         let mut state = self.lock();
         let mut seen = None;
         while !state.is_over {
+            // Nobody has taken or given back the loop since the last look.
             let is_as_seen = seen == Some(state.moves);
             let is_due = is_as_seen || seen.is_some() && self.wake_queue.are_some();
             seen = Some(state.moves);
@@ -141,6 +145,7 @@ impl Leadership {
                 (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
+            // One thread has had it all the time. It tells when it gives the loop back.
             state.io_thread_sleeps = true;
             let woken = self
                 .io_thread
@@ -239,6 +244,7 @@ impl Drop for Leader<'_> {
         state.event_loop = self.event_loop.take();
         let follower = state.followers.pop_front();
         let io_thread_sleeps = std::mem::take(&mut state.io_thread_sleeps);
+        // Who is woken wants this lock first.
         drop(state);
         if let Some(follower) = follower {
             follower.wake();
@@ -272,6 +278,7 @@ impl<'h> Follower<'h> {
                 self.leadership.io_thread.notify_one();
             }
             None if may_lead => {
+                // It may have been listed before, or woken meanwhile; it is to be there once.
                 self.strike(&mut state);
                 state.followers.push_back(self.waker.clone());
                 self.is_listed = true;
@@ -297,6 +304,7 @@ impl Drop for Follower<'_> {
         let mut state = self.leadership.lock();
         self.strike(&mut state);
         let next = match state.event_loop {
+            // Who gave the loop back may have woken this thread alone.
             Some(_) => state.followers.pop_front(),
             None => None,
         };

@@ -42,6 +42,7 @@ impl Answer {
         let mut state = self.lock();
         state.found = Some(found);
         let waker = state.waker.take();
+        // Who is woken polls at once, and locks.
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

@@ -39,6 +39,7 @@ impl Parker {
 
     /// Sleeps until it has been woken since the last reset; `false` if the deadline comes first.
     pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
+        // `park` also returns for others who unpark the thread, or for no reason.
         while !self.woken.load(Ordering::Acquire) {
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
@@ -56,6 +57,7 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // The thread looks at the flag before it parks, so one unpark is enough.
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.thread.unpark();
         }

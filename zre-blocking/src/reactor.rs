@@ -160,6 +160,7 @@ impl Reactor {
     }
 
     fn run_spawned(&mut self) {
+        // A task has to run once before anything can wake it.
         for token in mem::take(&mut self.spawned) {
             self.run(token);
         }
@@ -182,11 +183,13 @@ impl Reactor {
     ) -> io::Result<bool> {
         let time = match self.wake_queue.begin_sleep(calls) {
             true => self.time_to_sleep(now, until),
+            // Something has been woken already, but sockets are looked at all the same.
             false => Some(Duration::ZERO),
         };
         let selected = self.selector.poll(&mut self.events, time);
         self.wake_queue.end_sleep();
         match selected {
+            // A signal is no reason to end a node.
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
             _ => Ok(self.handle_events()),
         }
@@ -198,9 +201,11 @@ impl Reactor {
     }
 
     fn handle_events(&mut self) -> bool {
+        // Taken out, as a task that runs may use the rest of this. An empty list takes no memory.
         let events = mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             match event.token() {
+                // It has done what it is for: the thread is out of the selector.
                 WAKE => {}
                 RECEIVER => self.has_datagrams = true,
                 LISTENER => self.has_connections = true,

@@ -60,6 +60,7 @@ impl Readiness {
 impl Signal for Pair {
     fn raise(&self) {
         if !self.raised.swap(true, Ordering::AcqRel) {
+            // If the system takes no byte now, the next event tries again.
             let written = (&self.written).write(&[1]);
             self.raised.store(written.is_ok(), Ordering::Release);
         }

@@ -93,6 +93,7 @@ fn attempt(
     act: impl FnOnce() -> io::Result<usize>,
     is_spent: impl FnOnce(usize) -> bool,
 ) -> io::Result<usize> {
+    // The selector runs on another thread, perhaps just now.
     ready.store(false, Ordering::Release);
     let result = act();
     let would_block = match &result {
@@ -126,7 +127,7 @@ impl zre_driver::Stream for Tcp {
         let room = buffer.len();
         let read = || (&self.stream).read(buffer);
         // Having got less than there was room for, there is nothing more; Unix systems tell when
-        // there is again.
+        // there is again. The end of the stream they have told already, if it is there.
         attempt(&self.source.readable, read, |count| {
             cfg!(unix) && count < room && !self.source.read_closed.load(Ordering::Acquire)
         })

@@ -12,7 +12,7 @@ use std::{
 use mio::{Registry, Token};
 use tracing::warn;
 
-/// The token by which [`WakeQueue`] rouses a thread from the selector, and that of the hub's tasks.
+/// The token by which [`WakeQueue`] gets a thread out of the selector, and that of the driver.
 pub(crate) const WAKE: Token = Token(0);
 
 /// Collects what is woken, and gets the thread that runs the loop out of the selector if it sleeps
@@ -40,7 +40,7 @@ impl WakeQueue {
         }))
     }
 
-    /// WakeQueue what has this token.
+    /// A waker for what has this token: a task, or the driver.
     pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
         let wake_queue = Arc::clone(self);
         Waker::from(Arc::new(TokenWaker { token, wake_queue }))
@@ -69,6 +69,7 @@ impl WakeQueue {
     /// Whether the selector may be slept in. If so, whoever is woken from now on gets the thread
     /// out of it.
     pub(crate) fn begin_sleep(&self, calls: Option<usize>) -> bool {
+        // Under the lock, so that whoever wakes either is seen here or sees that this sleeps.
         let mut state = self.lock();
         state.sleeps = state.tokens.is_empty() && calls.is_none_or(|calls| calls == self.calls());
         state.sleeps
@@ -84,6 +85,7 @@ impl WakeQueue {
     }
 
     fn rouse(&self, mut state: MutexGuard<'_, State>) {
+        // Once is enough: it costs a system call.
         let sleeps = mem::take(&mut state.sleeps);
         drop(state);
         if sleeps && let Err(error) = self.selector.wake() {
@@ -117,6 +119,7 @@ impl Wake for Caller {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Before the lock, for who holds it is about to compare the number.
         self.0.calls.fetch_add(1, Ordering::AcqRel);
         self.0.rouse(self.0.lock());
     }

@@ -133,6 +133,7 @@ impl<R: Runtime> Driver<R> {
                 }
             }
         }
+        // There may be more to do, and nobody else will say so.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -190,10 +191,12 @@ impl<R: Runtime> Driver<R> {
     fn accept(&mut self, accepted: io::Result<(R::Stream, SocketAddr)>) {
         match accepted {
             Ok((stream, remote)) => self.carry_accepted(stream, remote),
+            // It went before it was accepted; the next may be fine.
             Err(error) if socket::is_per_connection(&error) => {}
             Err(error) => {
                 let error = error.to_string();
                 self.hub.report(Notice::NotAccepted { error });
+                // At once it would fail again, and keep the driver busy.
                 self.accept_again_at = Some(Instant::now() + socket::ACCEPT_PAUSE);
             }
         }
@@ -261,6 +264,7 @@ where
     };
     let unconnected = socket::connector(remote, Some(local))?;
     let stream = connector.connect(unconnected, remote).await?;
+    // Where nobody listens, a socket can connect to itself.
     socket::refuse_self(&stream)?;
     socket::tune(&stream)?;
     Ok(stream)

@@ -148,6 +148,7 @@ impl Settings {
                  be found"
             );
         }
+        // Before the configuration, which names the port that the listener got.
         let listener = socket::listener(interface.address, self.listen_port(seed))?;
         let config = self.config(&listener)?;
         let port = self.port.unwrap_or(DISCOVERY_PORT);

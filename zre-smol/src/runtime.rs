@@ -47,6 +47,7 @@ impl Smol {
     }
 
     fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        // Forgets those that have ended.
         self.tasks.retain(|task| !task.is_finished());
         self.tasks.push(self.executor.spawn(task));
     }
@@ -71,11 +72,13 @@ impl Runtime for Smol {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        // Setting a timer anew takes async-io's lock.
         if self.deadline != deadline {
             self.deadline = deadline;
             self.timer = deadline.map_or_else(Timer::never, Timer::at);
         }
         ready!(Pin::new(&mut self.timer).poll(cx));
+        // A timer that has fired does so no more: the same deadline needs a new one.
         self.deadline = None;
         Poll::Ready(())
     }
@@ -93,6 +96,7 @@ impl Runtime for Smol {
 
     async fn end_tasks(&mut self) {
         for task in self.tasks.drain(..) {
+            // Waits until it is dropped, and its socket with it.
             task.cancel().await;
         }
     }
@@ -107,6 +111,7 @@ impl Connector for SmolConnector {
     async fn connect(&self, unconnected: TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
         socket::begin_connect(&unconnected, remote)?;
         let stream = Async::new_nonblocking(unconnected)?;
+        // Writable says that connecting is over, not that it went well.
         stream.writable().await?;
         match stream.get_ref().take_error()? {
             Some(error) => Err(error),

@@ -68,6 +68,7 @@ impl Runtime for Tokio {
         let Some(deadline) = deadline.map(Into::into) else {
             return Poll::Pending;
         };
+        // Setting a timer anew costs more than the rest of a poll.
         if self.sleep.deadline() != deadline {
             self.sleep.as_mut().reset(deadline);
         }
@@ -86,6 +87,7 @@ impl Runtime for Tokio {
     }
 
     async fn end_tasks(&mut self) {
+        // Waits until they are dropped, and their sockets with them.
         self.tasks.shutdown().await;
     }
 }

@@ -42,6 +42,7 @@ impl zre_driver::Stream for Tcp {
         let result = self.0.try_io(tokio::io::Interest::READABLE, || {
             let count = (&*socket2::SockRef::from(&self.0)).read(buffer)?;
             if (1..buffer.len()).contains(&count) {
+                // Only an error makes tokio forget that the socket was readable.
                 all_there_was = Some(count);
                 return Err(io::ErrorKind::WouldBlock.into());
             }

@@ -47,6 +47,7 @@ impl<S: Stream> Hub<S> {
     pub fn try_shout(&self, group: &GroupName, content: Content) -> Result<usize, Error> {
         self.with(|state, now| {
             if let Some(peer) = state.engine.full_member(group) {
+                // Who asks again is to find what this thread deferred written.
                 state.write_own(now);
                 return Err(Error::Full(peer));
             }
@@ -81,6 +82,7 @@ impl<S: Stream> Hub<S> {
     /// Raises a signal while events wait, for as long as somebody holds it.
     pub fn signal(&self, signal: &Arc<dyn Signal>) {
         let mut state = self.lock();
+        // What waits already raises it no more.
         if state.engine.node().has_events() || state.is_finished() {
             signal.raise();
         }

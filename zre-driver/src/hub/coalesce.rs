@@ -108,6 +108,7 @@ impl Coalescer {
                 false => Decision::StillDefer,
             };
         }
+        // A pause ends a burst.
         self.burst = match now.since(self.written_at) < Self::GAP {
             true => self.burst.saturating_add(1),
             false => 0,

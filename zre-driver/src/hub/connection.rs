@@ -168,6 +168,7 @@ impl<S: Stream> Connection<S> {
 fn write_once<S: Stream>(stream: &S, buffer: &mut WriteBuffer) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); 64];
     let mut count = 0;
+    // More pieces than these wait for the next call.
     for (slice, chunk) in slices.iter_mut().zip(buffer.chunks()) {
         *slice = IoSlice::new(chunk);
         count += 1;

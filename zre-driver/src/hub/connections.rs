@@ -68,6 +68,7 @@ impl<S> Connections<S> {
 
     /// A connection has been made, and is used if it is still wanted.
     pub(super) fn connected(&mut self, link: LinkId, stream: Arc<S>, io: &mut Io<'_>) {
+        // If the engine has closed it meanwhile, the task ends and drops the stream.
         if let Some(connection) = self.by_link.get_mut(&link) {
             connection.set_stream(stream);
             io.engine.handle_connected(link, io.now);
@@ -77,6 +78,7 @@ impl<S> Connections<S> {
     /// A connection is gone, or could not be had.
     pub(super) fn ended(&mut self, link: LinkId, error: &str, io: &mut Io<'_>) {
         self.remove(link, io.aftermath);
+        // Its peer may be gone with it, and the engine no longer knows whose it was.
         io.changes.note_connections();
         io.engine.handle_closed(link, error, io.now);
     }
@@ -120,6 +122,7 @@ impl<S: Stream> Connections<S> {
         }
         match read(io.engine, link, stream, io.now) {
             Ok(0) => self.ended(link, "the other side closed it", io),
+            // An answer may be among what was read.
             Ok(_) => io.changes.note_moved(link),
             Err(error) if is_transient(&error) => {}
             Err(error) => self.ended(link, &error.to_string(), io),
@@ -182,6 +185,7 @@ impl<S: Stream> Connections<S> {
             self.deferred.remove(link);
         }
         io.clock.note_written();
+        // Its peer may have room again.
         io.changes.note_moved(link);
         if let Err(error) = flushed {
             self.ended(link, &error.to_string(), io);

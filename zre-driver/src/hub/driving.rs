@@ -80,12 +80,14 @@ impl DriverQueue {
         cx: &Context<'_>,
         aftermath: &mut Aftermath,
     ) -> Poll<Command> {
+        // Also behind the stop: what is to be opened is closed again by its task.
         if let Some(command) = self.commands.pop_front() {
             return Poll::Ready(command);
         }
         if is_stopped {
             return Poll::Ready(Command::Finish);
         }
+        // Later than scheduled, too: else the driver would wake for nothing.
         if wanted != self.scheduled {
             return Poll::Ready(Command::Reschedule);
         }
@@ -129,6 +131,7 @@ impl<S: Stream> DriverHandle<S> {
         self.0.with(|state, now| {
             let (connections, mut io) = state.io(now);
             connections.write_overdue(&mut io);
+            // The deadline may have been that of deferred writes alone.
             if state.engine.poll_timeout().is_some_and(|at| at <= now) {
                 state.engine.handle_timeout(now);
             }

@@ -103,6 +103,7 @@ impl<T: Clone> Feeds<T> {
     /// Takes a receiver's next item.
     pub(super) fn pop(&mut self, id: u64) -> Option<Result<T, Lagged>> {
         let feed = self.feeds.get_mut(&id)?;
+        // First what it missed, which was before all that is still there.
         match std::mem::take(&mut feed.missed) {
             0 => feed.pop(self.weigh).map(Ok),
             missed => Some(Err(Lagged(missed))),

@@ -72,6 +72,7 @@ impl<S: Stream> LinkTask<S> {
             }
             interest = self.carry(stream, ready);
         }
+        // There may be more, and no socket will tell.
         stream.yield_now(cx);
         Poll::Pending
     }
@@ -104,6 +105,7 @@ impl<S: Stream> LinkTask<S> {
             if ready.writable {
                 connections.unblock(self.link, &mut io);
             }
+            // The application may have fallen behind since the task looked.
             if ready.readable && !io.engine.is_congested() {
                 connections.read(self.link, stream, &mut io);
             }

@@ -39,6 +39,7 @@ impl LogQueue {
     const MAX_OF_A_KIND: u64 = 50;
 
     pub(super) fn add(&mut self, notice: Notice, now: Instant) {
+        // Also those that are not written.
         *self.counts.entry(notice.kind()).or_default() += 1;
         if !is_warning(&notice) || self.may_warn(&notice, now) {
             self.admitted.push(Entry::Notice(notice));

@@ -136,6 +136,7 @@ impl<H: Deref<Target = Hub<S>>, S: Stream> Recv<H, S> {
         if let Some(event) = hub.take_event(ticket) {
             return Poll::Ready(Some(event));
         }
+        // Asked again, as one may have come since, and only what is under this lock is not missed.
         hub.with(|state, now| match state.next_event() {
             Some(event) => Poll::Ready(Some(event)),
             None if state.is_finished() => Poll::Ready(None),
@@ -240,6 +241,7 @@ impl<S: Stream> Shout<'_, S> {
             reached,
         } = self;
         hub.with(|state, now| {
+            // Its frames are shared, not copied.
             let content = content.clone();
             let shouted = match waiting {
                 None => state.engine.shout(group, content, now)?,

@@ -144,6 +144,7 @@ impl<S: Stream> State<S> {
 
     /// Begins to stop. What was sent is still written, and answered.
     pub(super) fn stop(&mut self, now: Instant) {
+        // A node that is over stays so.
         if self.phase == Phase::Running {
             self.phase = Phase::Stopping;
         }
@@ -171,9 +172,11 @@ impl<S: Stream> State<S> {
         self.carry_out(now);
         self.watch
             .see_events(self.engine.node(), &mut self.changes, &mut self.aftermath);
+        // Behind the outputs, which may have failed.
         while let Some(notice) = self.engine.poll_notice() {
             self.report(notice, now);
         }
+        // All of them: one alone might have been dropped before it takes the event.
         if self.engine.node().has_events() {
             self.waiters.wake_for_event(&mut self.aftermath);
             self.signals.raise();
@@ -229,6 +232,7 @@ impl<S: Stream> State<S> {
             Awaited::Members(group, count) => engine.node().peers_by_group(group).count() >= *count,
         };
         let (waiters, aftermath) = (&mut self.waiters, &mut self.aftermath);
+        // Nearly all waits are over then, and what is left is soon.
         if is_stopping || engine.is_stopped() {
             waiters.wake_met(is_met, aftermath);
             return;

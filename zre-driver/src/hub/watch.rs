@@ -60,6 +60,7 @@ impl Watch {
             return;
         }
         for event in node.events_after(seen) {
+            // Counted when they come, as `Hub::stats` does, whether anybody takes them or not.
             let is_message = matches!(event, Event::Whisper { .. } | Event::Shout { .. });
             self.received += u64::from(is_message);
             changes.note_event(event);

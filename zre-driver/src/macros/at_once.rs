@@ -79,6 +79,7 @@ macro_rules! at_once_methods {
         /// The peer with this name, if exactly one has it: names need not be unique, and nothing
         /// is guessed.
         pub fn peer_by_name(&self, name: impl AsRef<[u8]>) -> Option<PeerId> {
+            // The caller's conversions may use the node, so they come before the lock.
             let name = name.as_ref();
             self.hub()
                 .read(|node| $crate::private::only_named(node, name))

@@ -25,7 +25,7 @@ use zre_core::{
     proto::{Content, GroupName, PeerId},
 };
 
-use self::net::{Net, Pipe};
+use self::net::{Net, Pipe, TestNode};
 use super::{Hub, Lagged, PeerRef, Recv};
 
 /// Counts how often it is woken.
@@ -70,8 +70,7 @@ fn fill(hub: &Hub<Pipe>, peer: PeerId) {
 #[test]
 fn all_who_wait_for_the_same_peer_go_on_when_it_reads() {
     let mut net = Net::of::<2>(small);
-    let ([alice, bob], [_, bob_hub]) = (net.nodes().map(|node| node.id()), net.hubs());
-    let [alice_hub, _] = net.hubs();
+    let ([alice, bob], [alice_hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
     net.set_stuck(alice, bob, true);
     fill(&alice_hub, bob);
     let mut whispers = [(); 3].map(|()| alice_hub.whisper(bob, "waiting".into()));
@@ -88,14 +87,12 @@ fn all_who_wait_for_the_same_peer_go_on_when_it_reads() {
         let whispered = whisper.poll(&Context::from_waker(waker));
         assert_eq!(whispered, Poll::Ready(Ok(())));
     }
-    drop(bob_hub);
 }
 
 #[test]
 fn who_waits_for_a_peer_is_told_when_it_goes() {
     let mut net = Net::of::<2>(small);
-    let ([_, bob], [alice_hub, _]) = (net.nodes().map(|node| node.id()), net.hubs());
-    let [alice, _] = net.nodes().map(|node| node.id());
+    let ([alice, bob], [alice_hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
     net.set_stuck(alice, bob, true);
     fill(&alice_hub, bob);
     let mut whisper = alice_hub.whisper(bob, "waiting".into());
@@ -114,8 +111,7 @@ fn who_waits_for_a_peer_is_told_when_it_goes() {
 #[test]
 fn an_answer_wakes_who_asked_and_nobody_else() {
     let mut net = Net::of::<3>(small);
-    let ([alice, bob, carol], [hub, ..]) =
-        (net.nodes::<3>().map(|node| node.id()), net.hubs::<3>());
+    let ([alice, bob, carol], [hub, ..]) = (net.nodes::<3>().map(TestNode::id), net.hubs::<3>());
     net.set_stuck(alice, carol, true);
     let mut pings = [bob, bob, carol].map(|peer| hub.ping(peer).unwrap());
     let waits = [(); 3].map(|()| counting());
@@ -162,7 +158,7 @@ fn the_end_of_a_node_wakes_all_who_wait() {
     // Asked to stop, and left by its runtime.
     for is_left in [false, true] {
         let mut net = Net::of::<2>(small);
-        let ([alice, bob], [hub, _]) = (net.nodes().map(|node| node.id()), net.hubs());
+        let ([alice, bob], [hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
         net.set_stuck(alice, bob, true);
         fill(&hub, bob);
         let mut whisper = hub.whisper(bob, "waiting".into());
@@ -229,7 +225,7 @@ fn a_slow_subscriber_gets_the_last_events_and_the_end() {
 #[test]
 fn what_is_dropped_leaves_no_waker_behind() {
     let net = Net::of::<2>(small);
-    let ([alice, bob], [hub, _]) = (net.nodes().map(|node| node.id()), net.hubs());
+    let ([alice, bob], [hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
     net.set_stuck(alice, bob, true);
     fill(&hub, bob);
     let (count, waker) = counting();
@@ -277,7 +273,7 @@ impl Drop for Nosy {
 #[test]
 fn wakers_are_woken_and_dropped_when_the_hub_is_not_locked() {
     let mut net = Net::of::<2>(small);
-    let ([alice, bob], [hub, _]) = (net.nodes().map(|node| node.id()), net.hubs());
+    let ([alice, bob], [hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
     net.set_stuck(alice, bob, true);
     fill(&hub, bob);
     let mut whisper = hub.whisper(bob, "waiting".into());
@@ -329,7 +325,7 @@ fn wakers_are_woken_and_dropped_when_the_hub_is_not_locked() {
 #[test]
 fn a_task_that_panics_under_its_runtime_ends_its_connection() {
     let mut net = Net::of::<2>(small);
-    let [alice, bob] = net.nodes().map(|node| node.id());
+    let [alice, bob] = net.nodes().map(TestNode::id);
     let [hub, _] = net.hubs();
     let connections = hub.stats().connections;
     let (count, waker) = counting();
@@ -352,7 +348,7 @@ fn a_task_that_panics_under_its_runtime_ends_its_connection() {
 #[test]
 fn a_socket_that_takes_nothing_and_says_nothing_is_broken() {
     let mut net = Net::of::<2>(small);
-    let ([alice, bob], [hub, _]) = (net.nodes().map(|node| node.id()), net.hubs());
+    let ([alice, bob], [hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
     net.set_dead(alice, bob);
     hub.try_whisper(bob, "into the void".into()).unwrap();
     net.run_until(|_| !hub.read(|node| node.is_ready(bob)));
@@ -367,7 +363,7 @@ fn what_a_message_costs_while_many_wait() {
     const MESSAGES: u32 = 20_000;
     let mut net = Net::of::<3>(|_| {});
     let ([alice, bob, carol], [hub, bob_hub, _]) =
-        (net.nodes::<3>().map(|node| node.id()), net.hubs::<3>());
+        (net.nodes::<3>().map(TestNode::id), net.hubs::<3>());
     net.set_stuck(alice, carol, true);
     let mut measure = |what: &str| {
         let (mut sending, mut receiving) = (0, 0);
