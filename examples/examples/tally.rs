@@ -14,23 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zre_blocking::{Content, GroupName, Node, PeerId, RecvTimeoutError};
-use zre_examples::{Arguments, COUNTERS, Network, Tally};
-
-/// Lets the tally use a real node.
-struct Real<'a>(&'a Node);
-
-impl Network for Real<'_> {
-    fn shout(&mut self, group: &GroupName, content: Content) {
-        // It fails only if the node has stopped.
-        let _ = self.0.shout(group, content);
-    }
-
-    fn whisper(&mut self, peer: PeerId, content: Content) {
-        // It fails if the peer is gone. Then its exit is among the next events.
-        let _ = self.0.whisper(peer, content);
-    }
-}
+use zre_blocking::{Node, RecvTimeoutError};
+use zre_examples::{Arguments, COUNTERS, Tally};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&[])?;
@@ -41,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join(COUNTERS)
         .start()?;
     println!("{} listens at {}", node.name(), node.endpoint());
-    let mut tally = Tally::new(node.id(), COUNTERS.try_into()?);
+    let mut tally = Tally::default();
     count(&node, &mut tally, &presses(), end);
     node.stop();
     println!("stopped at {}", tally.total());
@@ -53,12 +38,20 @@ fn count(node: &Node, tally: &mut Tally, presses: &Receiver<()>, end: Instant) {
     let mut shown = 0;
     while Instant::now() < end {
         match presses.try_recv() {
-            Ok(()) => tally.press(&mut Real(node)),
+            Ok(()) => {
+                // It fails only if the node has stopped.
+                let _ = node.shout(COUNTERS, tally.press(node.id()));
+            }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return,
         }
         match node.recv_timeout(Duration::from_millis(10)) {
-            Ok(event) => tally.handle_event(&event, &mut Real(node)),
+            Ok(event) => {
+                if let Some((peer, counts)) = tally.handle_event(&event) {
+                    // It fails if the peer is gone. Then its exit is among the next events.
+                    let _ = node.whisper(peer, counts);
+                }
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(_) => return,
         }

@@ -11,7 +11,7 @@ mod tally;
 mod work;
 
 pub use arguments::Arguments;
-pub use tally::{COUNTERS, Network, Tally};
+pub use tally::{COUNTERS, Tally};
 pub use work::{Answer, Assignment, GROUP, ROLE, Request, WorkQueue};
 
 /// The page on choosing a crate. Its programs are compiled.

@@ -1,45 +1,23 @@
 //! A counter that nodes share: an application to test in a simulated network first.
-//!
-//! `docs/SIMULATING.md` explains it and contains all the code of this file.
 
 use std::collections::BTreeMap;
 
 use zre_core::{
     Event,
-    proto::{Content, GroupName, PeerId},
+    proto::{Content, PeerId},
 };
 
 /// The group of the nodes that count together.
 pub const COUNTERS: &str = "COUNTERS";
 
-/// What the logic needs from a node.
-pub trait Network {
-    /// Sends a message to all members of a group.
-    fn shout(&mut self, group: &GroupName, content: Content);
-
-    /// Sends a message to one peer.
-    fn whisper(&mut self, peer: PeerId, content: Content);
-}
-
 /// How often each node was pressed, as far as this one knows. Nodes that have heard of the same
 /// presses show the same total.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
-    id: PeerId,
-    group: GroupName,
     counts: BTreeMap<PeerId, u64>,
 }
 
 impl Tally {
-    /// The tally of the node with this identity.
-    pub fn new(id: PeerId, group: GroupName) -> Self {
-        Self {
-            id,
-            group,
-            counts: BTreeMap::new(),
-        }
-    }
-
     /// How often all nodes together were pressed.
     pub fn total(&self) -> u64 {
         self.counts
@@ -47,24 +25,26 @@ impl Tally {
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Counts a press of this node and tells the others.
-    pub fn press(&mut self, network: &mut impl Network) {
-        let count = self.counts.entry(self.id).or_default();
+    /// Counts a press of the node with this identity. Returns what to shout to the group.
+    pub fn press(&mut self, own: PeerId) -> Content {
+        let count = self.counts.entry(own).or_default();
         *count = count.saturating_add(1);
-        let news = format!("{} {count}", self.id);
-        network.shout(&self.group, news.into());
+        format!("{own} {count}").into()
     }
 
-    /// Handles an event of the node.
-    pub fn handle_event(&mut self, event: &Event, network: &mut impl Network) {
+    /// Handles an event of the node. Returns what to whisper, and to whom.
+    pub fn handle_event(&mut self, event: &Event) -> Option<(PeerId, Content)> {
         match event {
             // A peer is new or has come back. Tell it everything that it may have missed, also the
             // presses of nodes that are gone.
-            Event::Join { peer, group, .. } if *group == self.group => {
-                network.whisper(*peer, self.to_content());
+            Event::Join { peer, group, .. } if *group == COUNTERS => {
+                Some((*peer, self.to_content()))
             }
-            Event::Whisper { content, .. } | Event::Shout { content, .. } => self.merge(content),
-            _ => {}
+            Event::Whisper { content, .. } | Event::Shout { content, .. } => {
+                self.merge(content);
+                None
+            }
+            _ => None,
         }
     }
 

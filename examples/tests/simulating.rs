@@ -5,57 +5,31 @@ mod support;
 use std::time::Duration;
 
 use support::{Program, free_port};
-use zre_core::{
-    Event,
-    proto::{Content, GroupName, PeerId},
-};
-use zre_examples::{COUNTERS, Network, Tally};
+use zre_core::{Event, proto::PeerId};
+use zre_examples::{COUNTERS, Tally};
 use zre_sim::{App, Conditions, Handle, Level, Sim};
 
-struct Simulated<'a, 'b>(&'a mut Handle<'b>);
-
-impl Network for Simulated<'_, '_> {
-    fn shout(&mut self, group: &GroupName, content: Content) {
-        let _ = self.0.shout(group, content);
-    }
-
-    fn whisper(&mut self, peer: PeerId, content: Content) {
-        let _ = self.0.whisper(peer, content);
-    }
-}
-
-/// The tally needs the node's identity, so it is made when that is known first.
 #[derive(Default)]
-struct TallyApp(Option<Tally>);
-
-impl TallyApp {
-    fn tally(&mut self, id: PeerId) -> &mut Tally {
-        let group = COUNTERS.try_into().expect("a short name");
-        self.0.get_or_insert_with(|| Tally::new(id, group))
-    }
-}
+struct TallyApp(Tally);
 
 impl App for TallyApp {
     fn handle_event(&mut self, event: Event, node: &mut Handle<'_>) {
-        let tally = self.tally(node.id());
-        tally.handle_event(&event, &mut Simulated(node));
+        if let Some((peer, counts)) = self.0.handle_event(&event) {
+            let _ = node.whisper(peer, counts);
+        }
     }
 }
 
 fn press(sim: &mut Sim, name: &str) {
     sim.node(name).with_app(|app: &mut TallyApp, node| {
-        app.tally(node.id()).press(&mut Simulated(node));
+        let _ = node.shout(COUNTERS, app.0.press(node.id()));
     });
 }
 
 fn all_show(sim: &mut Sim, names: &[&str], total: u64) -> bool {
-    let mut shown = names.iter().map(|name| {
-        sim.node(name)
-            .app::<TallyApp>()
-            .0
-            .as_ref()
-            .map_or(0, Tally::total)
-    });
+    let mut shown = names
+        .iter()
+        .map(|name| sim.node(name).app::<TallyApp>().0.total());
     shown.all(|shown| shown == total)
 }
 
@@ -65,11 +39,8 @@ fn counters(seed: u64, level: Level) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     sim.lan("lan").set(Conditions::wifi());
     for name in NAMES {
-        let group = COUNTERS.try_into().expect("a short name");
-        sim.host(name)
-            .start_app(name, TallyApp::default(), |config| {
-                config.groups.insert(group);
-            });
+        sim.host(name).start_app(name, TallyApp::default(), |_| {});
+        sim.node(name).join(COUNTERS).expect("the node runs");
     }
     let found = sim.run_until(Duration::from_secs(20), Sim::agrees);
     assert!(found.is_ok(), "{found:?}");
@@ -103,23 +74,16 @@ fn a_late_node_learns_of_the_presses_of_nodes_that_are_gone() {
     press(&mut sim, "b");
     sim.run_for(Duration::from_secs(2));
     sim.host("a").crash();
-    sim.host("f").start_app("f", TallyApp::default(), |config| {
-        let group = COUNTERS.try_into().expect("a short name");
-        config.groups.insert(group);
-    });
+    sim.host("f").start_app("f", TallyApp::default(), |_| {});
+    sim.node("f").join(COUNTERS).unwrap();
     sim.run_for(Duration::from_secs(20));
     assert!(all_show(&mut sim, &["b", "c", "d", "e", "f"], 2));
 }
 
 #[test]
 fn text_that_is_no_count_is_ignored() {
-    struct Nothing;
-    impl Network for Nothing {
-        fn shout(&mut self, _: &GroupName, _: Content) {}
-        fn whisper(&mut self, _: PeerId, _: Content) {}
-    }
     let id = PeerId::from([7; 16]);
-    let mut tally = Tally::new(id, COUNTERS.try_into().unwrap());
+    let mut tally = Tally::default();
     let most = u64::MAX;
     for content in [
         "",
@@ -134,9 +98,9 @@ fn text_that_is_no_count_is_ignored() {
             name: "x".try_into().unwrap(),
             content: content.into(),
         };
-        tally.handle_event(&event, &mut Nothing);
+        assert_eq!(tally.handle_event(&event), None);
     }
-    tally.press(&mut Nothing);
+    tally.press(id);
     assert_eq!(tally.total(), most);
 }
 

@@ -3,16 +3,20 @@
 use std::any::Any;
 
 use zre_core::{
-    Error, Event, Instant,
-    proto::{Content, GroupName, PeerId},
+    Error, Event, Instant, Node, PeerInfo,
+    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text},
 };
 
-use crate::{audit::Audit, machine::Machine};
+use crate::{
+    audit::Audit,
+    machine::{Machine, with_engine},
+    node_methods::node_methods,
+};
 
 /// A program over a node, driven by its events and its own timer.
 ///
-/// Write an application's logic against this, and it runs in virtual time; the guide shows how the same logic runs on a
-/// real node. A simulation hands out events in the same moment in which they happen.
+/// The page `docs/SIMULATING.md` shows how the same logic runs here and on a real node. An event is
+/// handed out at the moment at which it happens.
 ///
 /// ```
 /// use zre_core::Event;
@@ -33,18 +37,20 @@ pub trait App: Any {
     /// The node has something to tell.
     fn handle_event(&mut self, event: Event, node: &mut Handle<'_>);
 
-    /// When [`handle_timeout`](App::handle_timeout) has something to do, by the host's clock; never unless it says so.
+    /// When [`handle_timeout`](App::handle_timeout) is to be called, by the host's clock. `None`,
+    /// the default, means never.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
 
-    /// Time has passed. Afterwards [`poll_timeout`](App::poll_timeout) must give a later time, or none.
+    /// The time of [`poll_timeout`](App::poll_timeout) has come. Afterwards that method must give a
+    /// later time, or none.
     fn handle_timeout(&mut self, node: &mut Handle<'_>) {
         let _ = node;
     }
 }
 
-/// Keeps all events, for a script to look at; what runs on a node unless another program does.
+/// Keeps all events for the script. It runs on each node that has no program of its own.
 #[derive(Debug, Default)]
 pub struct Recorder {
     pub(crate) events: Vec<Event>,
@@ -57,6 +63,9 @@ impl App for Recorder {
 }
 
 /// A node, as a program on it uses it.
+///
+/// Its methods have the names and arguments of a real `Node`'s. They differ in one thing: no
+/// virtual time passes inside a method, so none can wait. Each says what it does instead.
 #[derive(Debug)]
 pub struct Handle<'a> {
     pub(crate) machine: &'a mut Machine,
@@ -65,101 +74,50 @@ pub struct Handle<'a> {
 }
 
 impl Handle<'_> {
+    node_methods!();
+
     /// What the host's clock shows.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// The identity of this node.
-    pub fn id(&self) -> PeerId {
-        self.machine.node().id()
+    /// Whether the node has said goodbye and closed its connections.
+    pub fn is_stopped(&self) -> bool {
+        self.machine.is_stopped()
     }
 
-    /// The peers that have entered, in the order of their identities.
-    pub fn peers(&self) -> Vec<PeerId> {
-        self.machine.node().peers().collect()
+    fn node(&self) -> &Node {
+        self.machine.node()
     }
 
-    /// The peers in a group, in the order of their identities.
-    pub fn members(&self, group: &GroupName) -> Vec<PeerId> {
-        self.machine.node().peers_by_group(group).collect()
+    fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        act(self)
     }
 
-    /// The groups that this node is in, in the order of their names.
-    pub fn own_groups(&self) -> Vec<GroupName> {
-        self.machine.node().own_groups().cloned().collect()
-    }
-
-    /// Sends a message to one peer.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::whisper`](zre_core::Engine::whisper).
-    pub fn whisper(&mut self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
-        let content = content.into();
-        self.machine.whisper(peer, content.clone(), self.now)?;
-        self.audit.sent(self.machine.node().id(), peer, &content);
+    pub(crate) fn send_to(&mut self, peer: PeerId, content: Content) -> Result<(), Error> {
+        let sent = content.clone();
+        with_engine!(self.machine, engine => engine.whisper(peer, content, self.now))?;
+        self.audit.sent(self.id(), peer, &sent);
         Ok(())
     }
 
-    /// Sends a message to the members of a group that have room for it, and says how many they are.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::shout`](zre_core::Engine::shout).
-    pub fn shout(
+    /// Sends to one member after the other, so that the audit knows which of them get it.
+    pub(crate) fn send_to_group(
         &mut self,
         group: &GroupName,
-        content: impl Into<Content>,
+        content: &Content,
     ) -> Result<usize, Error> {
-        let content = content.into();
+        let members: Vec<_> = self.node().peers_by_group(group).collect();
         let mut reached = 0;
-        for peer in self.members(group) {
-            if self
-                .machine
-                .shout_to(peer, group, content.clone(), self.now)?
-            {
-                self.audit.sent(self.machine.node().id(), peer, &content);
+        for peer in members {
+            let shouted = with_engine!(self.machine, engine => {
+                engine.shout_to(&[peer], group, content.clone(), self.now)
+            })?;
+            if shouted.reached == 1 {
+                self.audit.sent(self.id(), peer, content);
                 reached += 1;
             }
         }
         Ok(reached)
-    }
-
-    /// Joins a group; does nothing if the node is in it already.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Stopped`].
-    pub fn join(&mut self, group: &GroupName) -> Result<(), Error> {
-        self.machine.join(group, self.now)
-    }
-
-    /// Leaves a group; does nothing if the node is not in it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Stopped`].
-    pub fn leave(&mut self, group: &GroupName) -> Result<(), Error> {
-        self.machine.leave(group, self.now)
-    }
-
-    /// Asks a peer for an answer, and gives the question's number for [`is_answered`](Handle::is_answered).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownPeer`] or [`Error::Stopped`].
-    pub fn ping(&mut self, peer: PeerId) -> Result<u64, Error> {
-        self.machine.ping(peer, self.now)
-    }
-
-    /// Whether a peer has answered, and so handled all that was sent to it before; `None` if it will not.
-    pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        self.machine.node().is_answered(peer, number)
-    }
-
-    /// Says goodbye, once peers have taken what was sent; the last event is [`Event::Stop`].
-    pub fn stop(&mut self) {
-        self.machine.stop(self.now);
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold in every simulation, checked while it runs.
+//! Rules that hold in every simulation, checked while it runs.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,8 +16,9 @@ use zre_core::{
 pub(crate) struct Audit {
     /// By node and by peer.
     views: BTreeMap<PeerId, BTreeMap<PeerId, View>>,
-    mail: BTreeMap<(PeerId, PeerId), VecDeque<Letter>>,
-    /// How many of the views are open.
+    /// What was sent and has not arrived, by sender and receiver.
+    undelivered: BTreeMap<(PeerId, PeerId), VecDeque<Sent>>,
+    /// How many of the views have a peer that is there.
     entered: u64,
     broken: Vec<String>,
 }
@@ -31,7 +32,8 @@ struct View {
 }
 
 impl View {
-    /// The session that is, or the next: one that a program uses without having heard of it.
+    /// The number of the session in which a message is sent now. Before `Enter` it is the next
+    /// one: the node may have met the peer, and the program not have been told yet.
     fn session(self) -> u32 {
         self.sessions + u32::from(!self.entered)
     }
@@ -39,7 +41,7 @@ impl View {
 
 /// A message that was sent and has not been delivered.
 #[derive(Debug, Clone, Copy)]
-struct Letter {
+struct Sent {
     hash: u64,
     sender_session: u32,
     /// The receiver's session in which it should arrive.
@@ -47,7 +49,7 @@ struct Letter {
 }
 
 impl Audit {
-    /// The most broken rules that are kept.
+    /// How many broken rules are kept at most.
     const MOST: usize = 100;
 
     /// How many pairs of a node and a peer that has entered its view there are.
@@ -61,18 +63,20 @@ impl Audit {
 
     /// The process is gone, with all that it knew.
     pub(crate) fn ended(&mut self, node: PeerId) {
+        // The counts of sessions stay: what was sent in the last one is compared with them.
         for view in self.views.entry(node).or_default().values_mut() {
             self.entered -= u64::from(std::mem::take(&mut view.entered));
         }
     }
 
     pub(crate) fn sent(&mut self, from: PeerId, to: PeerId, content: &Content) {
-        let letter = Letter {
+        let sent = Sent {
             hash: hash(content),
             sender_session: self.view(from, to).session(),
             receiver_session: self.view(to, from).session(),
         };
-        self.mail.entry((from, to)).or_default().push_back(letter);
+        let undelivered = self.undelivered.entry((from, to)).or_default();
+        undelivered.push_back(sent);
     }
 
     /// An application has been told.
@@ -82,6 +86,7 @@ impl Audit {
         };
         let view = self.views.entry(node).or_default().entry(peer).or_default();
         match event {
+            // The order of these arms matters: the second needs a peer that was not there.
             Event::Enter { .. } if view.entered => self.breaks(node, event, "entered twice"),
             Event::Enter { .. } => {
                 view.entered = true;
@@ -100,18 +105,18 @@ impl Audit {
         }
     }
 
-    /// Messages that should have arrived when nothing is under way any more: sent in a session that both sides still
-    /// hold.
+    /// Messages that should have arrived once the network is idle: those that were sent in a
+    /// session that both sides still have. For each pair, how many.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (PeerId, PeerId, usize)> {
-        self.mail.iter().filter_map(|((from, to), letters)| {
+        self.undelivered.iter().filter_map(|((from, to), sent)| {
             let (ours, theirs) = (self.view(*from, *to), self.view(*to, *from));
-            let is_due = |letter: &&Letter| {
+            let is_due = |sent: &&Sent| {
                 ours.entered
                     && theirs.entered
-                    && letter.sender_session == ours.sessions
-                    && letter.receiver_session == theirs.sessions
+                    && sent.sender_session == ours.sessions
+                    && sent.receiver_session == theirs.sessions
             };
-            let count = letters.iter().filter(is_due).count();
+            let count = sent.iter().filter(is_due).count();
             (count > 0).then_some((*from, *to, count))
         })
     }
@@ -122,20 +127,22 @@ impl Audit {
         view.copied().unwrap_or_default()
     }
 
-    /// Within a session messages arrive in order and once. Those before it may be lost with their session.
+    /// Within a session, messages arrive in order and once. Messages of an earlier session may be
+    /// lost.
     fn arrived(&mut self, node: PeerId, peer: PeerId, event: &Event, content: &Content) {
         let session = self.view(node, peer).sessions;
-        let letters = self.mail.entry((peer, node)).or_default();
+        let undelivered = self.undelivered.entry((peer, node)).or_default();
+        // Messages are compared by hash, so that the audit does not hold all their bytes.
         let hash = hash(content);
-        let Some(place) = letters.iter().position(|letter| letter.hash == hash) else {
+        let Some(place) = undelivered.iter().position(|sent| sent.hash == hash) else {
             return self.breaks(node, event, "was not sent, or has come already");
         };
-        let sender_session = letters.get(place).map_or(0, |letter| letter.sender_session);
-        let is_gap = |letter: &Letter| {
-            letter.sender_session == sender_session && letter.receiver_session == session
-        };
-        let gap = letters.iter().take(place).any(is_gap);
-        letters.drain(..=place);
+        let sender_session = undelivered[place].sender_session;
+        let is_gap =
+            |sent: &Sent| sent.sender_session == sender_session && sent.receiver_session == session;
+        // A message of an earlier session that was passed over was lost with its session.
+        let gap = undelivered.iter().take(place).any(is_gap);
+        undelivered.drain(..=place);
         if gap {
             self.breaks(node, event, "came before an earlier one");
         }
@@ -152,6 +159,7 @@ impl Audit {
 fn hash(content: &Content) -> u64 {
     let mut hash = Xxh3::new();
     for frame in content.frames() {
+        // The lengths keep "ab", "c" apart from "a", "bc".
         hash.write_usize(frame.len());
         hash.update(frame);
     }

@@ -1,10 +1,10 @@
-//! A host's own clock, which may run fast or slow, and jump.
+//! A host's clock, which may run fast or slow, and jump.
 
 use std::time::Duration;
 
 use zre_core::Instant;
 
-/// What a clock shows, as a line through one point.
+/// What a clock shows: a straight line from one point, until the next change of its rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     /// A moment of true time.
@@ -16,7 +16,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// One true second of a second, for [`run_at`](Clock::run_at).
+    /// The rate of a clock that is right.
     const TRUE_RATE: u64 = 1_000_000;
 
     pub(crate) fn new(now: Instant, shows: Instant) -> Self {
@@ -33,15 +33,18 @@ impl Clock {
         self.shows + micros(elapsed / u128::from(Self::TRUE_RATE))
     }
 
-    /// The true time at which it shows `local` or has just passed it; in the past if it does already.
+    /// The first true microsecond at which it shows `local` or more.
     pub(crate) fn when(&self, local: Instant) -> Instant {
+        // Rounded up: a timer that fires before its time on the local clock would fire again and
+        // again at the same moment.
         let ahead = local.since(self.shows).as_micros() * u128::from(Self::TRUE_RATE);
         self.at + micros(ahead.div_ceil(u128::from(self.rate)))
     }
 
-    /// From now on it gains so many microseconds in each second, or loses them.
+    /// From now on it gains this many microseconds in each second, or loses them.
     pub(crate) fn drift(&mut self, now: Instant, gain: i32) {
         let rate = i64::from(gain) + 1_000_000;
+        // A clock that stood still could never reach a deadline.
         *self = Self {
             at: now,
             shows: self.read(now),

@@ -1,10 +1,10 @@
-//! How well a network carries.
+//! How good or bad a network is.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// What happens to what crosses a LAN, or one link.
+/// What happens to everything that crosses a LAN, or one link.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,24 +17,25 @@ use thiserror::Error;
 pub struct Conditions {
     /// How long everything takes one way, at least.
     pub latency: Duration,
-    /// How much longer it may take; each time another part of this is added. Datagrams overtake each other by
-    /// it, streams stay in order.
+    /// The most that is added to the latency, each time a random part of it. So datagrams can
+    /// overtake each other; streams stay in order.
     pub jitter: Duration,
-    /// Octets that streams carry in a second, all of one direction together; without bound if `None`.
+    /// Bytes per second of all streams in one direction together; no limit if `None`.
     pub bandwidth: Option<u64>,
-    /// The share of datagrams that are lost, from 0 to 1. Of what streams carry, the same share comes
-    /// 0.2 s later, as TCP sends it again.
+    /// The share of datagrams that are lost, from 0 to 1. The same share of what streams carry
+    /// arrives 0.2 s later, because TCP sends it again.
     pub loss: f64,
     /// How many datagrams in a row are lost on average when one is; at least 1.
     pub burst: f64,
-    /// The share of datagrams that come twice, from 0 to 1.
+    /// The share of datagrams that arrive twice, from 0 to 1.
     pub duplicate: f64,
-    /// The share of datagrams that others overtake, coming ten times as late; from 0 to 1.
+    /// The share of datagrams that take ten times as long, so that others overtake them; from 0
+    /// to 1.
     pub reorder: f64,
-    /// The most octets that come out of a stream at once, each time another number from 1 to this; whole
-    /// pieces if `None`. Messages are not cut.
+    /// Cuts what is written to a stream into pieces of 1 to this many bytes, at random. It does not
+    /// cut messages at [`Level::Messages`](crate::Level::Messages).
     pub piece: Option<usize>,
-    /// Octets that a stream takes before its receiver has read any; at least 1.
+    /// How many bytes a stream takes before its receiver reads; at least 1.
     pub window: usize,
 }
 
@@ -74,11 +75,11 @@ impl Conditions {
         }
     }
 
-    /// Checks that the values can be.
+    /// Checks that all values are possible.
     ///
     /// # Errors
     ///
-    /// [`BadConditions`] names the first value that cannot.
+    /// [`BadConditions`] names the first value that is not.
     pub fn validate(&self) -> Result<(), BadConditions> {
         for (what, value) in [
             ("loss", self.loss),
@@ -89,6 +90,7 @@ impl Conditions {
                 return Err(BadConditions::NoShare { what, value });
             }
         }
+        // Written so that NaN is refused, too.
         if !(self.burst >= 1.0 && self.burst.is_finite()) {
             return Err(BadConditions::Burst(self.burst));
         }
@@ -112,11 +114,11 @@ impl Default for Conditions {
     }
 }
 
-/// Conditions that no network can have.
+/// A value of [`Conditions`] that is not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[non_exhaustive]
 pub enum BadConditions {
-    /// A share is not one.
+    /// A share is not from 0 to 1.
     #[error("{what} is {value}, it must be from 0 to 1")]
     NoShare {
         /// Which.
@@ -124,10 +126,10 @@ pub enum BadConditions {
         /// What it is.
         value: f64,
     },
-    /// A run of losses is shorter than one.
+    /// The mean number of datagrams lost in a row is below 1.
     #[error("burst is {0}, it must be at least 1")]
     Burst(f64),
-    /// Nothing could cross.
+    /// With 0, nothing could be sent at all.
     #[error("{0} is 0, it must be at least 1")]
     Zero(&'static str),
 }

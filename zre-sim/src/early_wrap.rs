@@ -22,13 +22,14 @@ impl EarlyWrap {
         message.sequence = in_sequence(self.count(link, message), Self::EARLY);
     }
 
-    /// What is not what it expects, the node shall not expect either.
+    /// Gives a message the number that the node expects, if it has the number that pyre expects.
     pub(crate) fn received(&mut self, link: LinkId, message: &mut Message) {
         let count = self.count(link, message);
         let fits = message.sequence == in_sequence(count, Self::EARLY);
         let right = in_sequence(count, Self::RIGHT);
         message.sequence = match fits {
             true => right,
+            // Any other number will do: pyre would end the session, and the node is to do the same.
             false => right.wrapping_add(1000),
         };
     }
@@ -36,6 +37,7 @@ impl EarlyWrap {
     fn count(&mut self, link: LinkId, message: &Message) -> u64 {
         let carried = self.carried.entry(link).or_default();
         *carried = match message.body {
+            // RFC 36: HELLO has the number 1, and the session counts from there.
             Body::Hello(_) => 1,
             _ => *carried + 1,
         };

@@ -1,30 +1,25 @@
-//! One process on a host: an `Engine` whose connections carry bytes or messages.
+//! The engine of one process, at either level.
 
 use std::net::SocketAddr;
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
-    Config, Engine, Error, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
-    proto::{Content, GroupName, Message, PeerId, RoutingId},
+    Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
+    proto::{Message, RoutingId},
 };
 
 use crate::early_wrap::EarlyWrap;
 
-/// What a simulation carries between nodes.
+/// What the connections of a simulation carry. Both levels run the
+/// [`Engine`](zre_core::Engine) of real nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Level {
-    /// Bytes: all is as on a real wire, ZMTP handshakes and broken frames included.
+    /// Bytes, as on a real wire: ZMTP's greetings and handshakes, and frames in pieces.
     #[default]
     Bytes,
-    /// Whole messages: the same ZRE and the same rules of connections, without ZMTP, at a fraction
-    /// of the time and memory.
+    /// Whole messages: the same engine without ZMTP, so with no handshakes, frames and framing
+    /// errors. Needs half the memory.
     Messages,
-}
-
-impl Level {
-    #[doc(hidden)]
-    #[expect(non_upper_case_globals, reason = "the former name of a variant")]
-    pub const Octets: Self = Self::Bytes;
 }
 
 /// What a stream carries.
@@ -51,7 +46,7 @@ impl Payload {
 #[derive(Debug)]
 pub(crate) enum Machine {
     Bytes(Box<Engine>),
-    /// It may count its messages wrongly.
+    /// Perhaps with message numbers like those of pyre.
     Messages(Box<Engine<MessageLink>>, Option<Box<EarlyWrap>>),
 }
 
@@ -59,11 +54,13 @@ pub(crate) enum Machine {
 macro_rules! with_engine {
     ($machine:expr, $engine:ident => $done:expr) => {
         match $machine {
-            Machine::Bytes($engine) => $done,
-            Machine::Messages($engine, _) => $done,
+            $crate::machine::Machine::Bytes($engine) => $done,
+            $crate::machine::Machine::Messages($engine, _) => $done,
         }
     };
 }
+
+pub(crate) use with_engine;
 
 impl Machine {
     pub(crate) fn new(level: Level, config: Config, seed: [u8; 32], now: Instant) -> Self {
@@ -76,7 +73,7 @@ impl Machine {
         }
     }
 
-    /// Makes the node count its messages as pyre and zyre.js do; `false` at the level of bytes.
+    /// Makes the node number its messages as pyre and zyre.js do; `false` at the byte level.
     pub(crate) fn wrap_early(&mut self) -> bool {
         match self {
             Self::Bytes(_) => false,
@@ -87,7 +84,7 @@ impl Machine {
         }
     }
 
-    /// `from` is only needed where no bytes tell it.
+    /// `from` is only needed at the message level: at the other, the handshake says who it is.
     pub(crate) fn handle_accepted(
         &mut self,
         remote: SocketAddr,
@@ -100,7 +97,7 @@ impl Machine {
         }
     }
 
-    /// Reads what came over a connection, and gives back what it did not read, being congested.
+    /// Reads what came over a connection. Gives back what is left if the engine is congested.
     pub(crate) fn read(&mut self, link: LinkId, payload: Payload, now: Instant) -> Option<Payload> {
         match (self, payload) {
             (Self::Bytes(engine), Payload::Bytes(bytes)) => {
@@ -120,7 +117,7 @@ impl Machine {
         }
     }
 
-    /// Takes what is to be written to a connection, `room` bytes at most where it can be cut.
+    /// Takes something to write to a connection: at most `room` bytes, or one whole message.
     pub(crate) fn write(&mut self, link: LinkId, room: usize, now: Instant) -> Option<Payload> {
         match self {
             Self::Bytes(engine) => {
@@ -189,44 +186,7 @@ impl Machine {
         with_engine!(self, engine => engine.is_stopped())
     }
 
-    pub(crate) fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
-        with_engine!(self, engine => engine.join(group, now))
-    }
-
-    pub(crate) fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
-        with_engine!(self, engine => engine.leave(group, now))
-    }
-
-    pub(crate) fn whisper(
-        &mut self,
-        peer: PeerId,
-        content: Content,
-        now: Instant,
-    ) -> Result<(), Error> {
-        with_engine!(self, engine => engine.whisper(peer, content, now))
-    }
-
-    /// Shouts to one member; `Ok(false)` if it is full, or no member any more.
-    pub(crate) fn shout_to(
-        &mut self,
-        peer: PeerId,
-        group: &GroupName,
-        content: Content,
-        now: Instant,
-    ) -> Result<bool, Error> {
-        let shouted = with_engine!(self, engine => engine.shout_to(&[peer], group, content, now))?;
-        Ok(shouted.reached == 1)
-    }
-
-    pub(crate) fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
-        with_engine!(self, engine => engine.ping(peer, now))
-    }
-
-    pub(crate) fn stop(&mut self, now: Instant) {
-        with_engine!(self, engine => engine.stop(now));
-    }
-
-    /// Who it is, and what it knows of its peers and their groups.
+    /// The node of the engine, to be asked what it knows.
     pub(crate) fn node(&self) -> &Node {
         with_engine!(self, engine => engine.node())
     }
@@ -234,12 +194,14 @@ impl Machine {
 
 fn read_bytes(engine: &mut Engine, link: LinkId, mut bytes: Bytes, now: Instant) -> Option<Bytes> {
     while bytes.has_remaining() {
+        // Each frame can be the one that makes the application fall behind.
         if engine.is_congested() {
             return Some(bytes);
         }
         let mut reader = engine.reader(link)?;
         let buffer = reader.buffer();
         let count = buffer.len().min(bytes.len());
+        // `count` is at most the length of the buffer.
         bytes.copy_to_slice(&mut buffer[..count]);
         reader.commit(count, now);
     }

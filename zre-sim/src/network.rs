@@ -1,4 +1,4 @@
-//! Hosts, the networks between them, and chance.
+//! Hosts, the networks between them, and randomness.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +14,10 @@ use zre_core::Instant;
 
 use crate::{clock::Clock, conditions::Conditions};
 
-/// Which host, in the order of their making.
+/// The number of a host, in the order in which they were made.
 pub(crate) type HostIndex = usize;
 
-/// How long TCP waits before it first sends again what was lost.
+/// How long TCP waits before its first retransmission.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// Everything between the nodes.
@@ -48,7 +48,7 @@ pub(crate) struct HostState {
     pub(crate) on: bool,
     /// Whether its cable is in.
     pub(crate) plugged: bool,
-    /// Whether its processes stand still, while its system takes what comes.
+    /// Whether its processes are stopped, while its system goes on receiving.
     pub(crate) frozen: bool,
     pub(crate) next_port: u16,
 }
@@ -58,16 +58,16 @@ pub(crate) struct HostState {
 struct Link {
     conditions: Option<Conditions>,
     cut: bool,
-    /// Whether datagrams are being lost in a row.
+    /// Whether the last datagram was lost, if losses come in bursts.
     in_burst: bool,
-    /// Until when streams have the line.
+    /// Until when streams use up the bandwidth.
     busy_until: Instant,
 }
 
 /// Two sides between which nothing crosses.
 #[derive(Debug)]
 struct Partition {
-    /// By host: 0 on neither side.
+    /// By host: 1 or 2, and 0 for a host on neither side.
     sides: Vec<u8>,
 }
 
@@ -94,7 +94,7 @@ impl Network {
         }
     }
 
-    /// The LAN with this name, made if it is not there.
+    /// The LAN with this name; makes it if there is none.
     pub(crate) fn lan(&mut self, name: &str) -> usize {
         if let Some(index) = self.lans.iter().position(|lan| lan.name == name) {
             return index;
@@ -125,9 +125,10 @@ impl Network {
         index
     }
 
-    /// Gives a host another address; who had it has none until it gets another.
+    /// Gives a host another address. A host that had it cannot be reached until it gets another.
     pub(crate) fn set_address(&mut self, host: HostIndex, address: Ipv4Addr) {
         let old = std::mem::replace(&mut self.hosts[host].address, address);
+        // When two hosts swap, the old address belongs to the other one already.
         if self.by_address.get(&old) == Some(&host) {
             self.by_address.remove(&old);
         }
@@ -178,19 +179,19 @@ impl Network {
         self.links.entry((from, to)).or_default().cut = cut;
     }
 
-    /// Whether something sent now would come to the other host.
+    /// Whether something that is sent now reaches the other host.
     pub(crate) fn carries(&self, from: HostIndex, to: HostIndex) -> bool {
         let (Some(one), Some(other)) = (self.hosts.get(from), self.hosts.get(to)) else {
             return false;
         };
-        let stands = one.on && other.on && one.plugged && other.plugged && one.lan == other.lan;
+        let connected = one.on && other.on && one.plugged && other.plugged && one.lan == other.lan;
         from == to && one.on
-            || stands
+            || connected
                 && !self.links.get(&(from, to)).is_some_and(|link| link.cut)
                 && !self.partitions.iter().any(|cut| cut.separates(from, to))
     }
 
-    /// What holds from one host to another.
+    /// The conditions from one host to another.
     pub(crate) fn conditions(&self, from: HostIndex, to: HostIndex) -> &Conditions {
         const INSIDE_A_HOST: &Conditions = &Conditions {
             latency: Duration::from_micros(20),
@@ -199,6 +200,7 @@ impl Network {
         if from == to {
             return INSIDE_A_HOST;
         }
+        // Most networks have no links of their own, and this is asked for every datagram.
         let link = match self.links.is_empty() {
             true => None,
             false => self.links.get(&(from, to)),
@@ -213,8 +215,10 @@ impl Network {
         lan.map_or(INSIDE_A_HOST, |lan| &lan.conditions)
     }
 
-    /// How long each copy of a datagram takes; no copy if it is lost.
+    /// How long each copy of a datagram takes. There is none if it is lost, and two if it is
+    /// duplicated.
     pub(crate) fn datagram(&mut self, from: HostIndex, to: HostIndex) -> [Option<Duration>; 2] {
+        // No random number is drawn for what cannot arrive.
         if !self.carries(from, to) {
             return [None, None];
         }
@@ -230,7 +234,7 @@ impl Network {
         [Some(delay), again.then(|| self.delay(&conditions))]
     }
 
-    /// When a piece of a stream comes, sent now.
+    /// When a piece of a stream arrives that is sent now.
     pub(crate) fn stream(
         &mut self,
         from: HostIndex,
@@ -252,7 +256,7 @@ impl Network {
         sent + self.delay(&conditions)
     }
 
-    /// How long TCP waits before it sends again what did not come the last `failures` times.
+    /// How long TCP waits before it sends something again that was lost `failures` times before.
     pub(crate) fn retry_delay(failures: u32) -> Duration {
         let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.min(10)));
         doubled.min(Duration::from_secs(120))
@@ -277,9 +281,11 @@ impl Network {
         share > 0.0 && f64::from(self.chance.next_u32()) < share * (f64::from(u32::MAX) + 1.0)
     }
 
-    /// Losses come in runs of the given mean length, and as often as their share demands (Gilbert's model).
+    /// Losses come in bursts of the given mean length, so often that their share is right
+    /// (Gilbert's model).
     fn is_lost(&mut self, from: HostIndex, to: HostIndex, conditions: &Conditions) -> bool {
         let Conditions { loss, burst, .. } = *conditions;
+        // Without bursts each loss is independent; with a share of 0 or 1 there is nothing to draw.
         if loss <= 0.0 || loss >= 1.0 || burst <= 1.0 {
             return self.happens(loss);
         }
@@ -288,10 +294,13 @@ impl Network {
             .get(&(from, to))
             .is_some_and(|link| link.in_burst);
         let lost = if in_burst {
+            // A burst ends so often that it has its mean length.
             !self.happens(1.0 / burst)
         } else {
+            // Bursts begin so often that they make up the share of all datagrams.
             self.happens((loss / (burst * (1.0 - loss))).min(1.0))
         };
+        // Only a change is written, so that a link without losses needs no entry.
         if lost != in_burst {
             self.links.entry((from, to)).or_default().in_burst = lost;
         }

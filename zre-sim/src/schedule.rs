@@ -1,4 +1,4 @@
-//! What is still to happen, in the order of time.
+//! Future events, in the order of time.
 
 use std::{
     cmp::Reverse,
@@ -7,9 +7,11 @@ use std::{
 
 use zre_core::Instant;
 
-/// Hands out what was put in by time, and by the order of putting in where that is equal.
+/// Gives its entries in the order of their times, and those of one time in the order in which they
+/// were put in.
 ///
-/// What is not due soon lies unsorted in buckets of equal length, which makes a million entries cheap.
+/// Entries that are not due soon wait unsorted in buckets of 128 µs. That makes a million of them
+/// cheap.
 #[derive(Debug)]
 pub(crate) struct Schedule<T> {
     soon: BinaryHeap<Reverse<Entry<T>>>,
@@ -27,7 +29,7 @@ struct Entry<T> {
 }
 
 impl<T> Schedule<T> {
-    /// Bits of a time in microseconds that do not tell its bucket: 128 µs.
+    /// How many low bits of a time in microseconds do not count for its bucket: 128 µs.
     const BUCKET_BITS: u32 = 7;
 
     pub(crate) fn new() -> Self {
@@ -44,6 +46,7 @@ impl<T> Schedule<T> {
         self.count += 1;
         let entry = Reverse(Entry { at, number, what });
         let bucket = at.as_micros() >> Self::BUCKET_BITS;
+        // Everything up to the end of this bucket has to be in `soon`.
         if bucket <= self.bucket {
             self.soon.push(entry);
         } else {
@@ -53,6 +56,7 @@ impl<T> Schedule<T> {
 
     /// Takes what comes first, if it is not after `end`.
     pub(crate) fn take(&mut self, end: Instant) -> Option<(Instant, T)> {
+        // A bucket is sorted only when it is next.
         if self.soon.is_empty()
             && let Some((bucket, entries)) = self.later.pop_first()
         {

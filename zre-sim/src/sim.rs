@@ -1,4 +1,4 @@
-//! The vocabulary of a script.
+//! The simulation, as a script uses it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,49 +12,51 @@ use zre_core::{Config, Event, Instant, proto::PeerId};
 use crate::{
     app::{App, Recorder},
     clock::Clock,
-    handles::{HostHandle, LanHandle, LinkHandle, NodeHandle},
+    handles::{HostHandle, LanHandle, LinkHandle},
     in_short,
     machine::Level,
     metrics::Metrics,
     network::HostIndex,
+    node_handle::NodeHandle,
     world::{ProcessIndex, World},
 };
 
-/// What a host's clock shows when the simulation begins: long after its own beginning, so that it can jump back.
+/// What a host's clock shows when the simulation begins. It is not zero, so that it can jump back.
 const CLOCK_START: Duration = Duration::from_secs(1_000_000);
 
 /// A simulated network.
 ///
-/// Hosts, nodes and LANs are called by their names.
+/// Hosts, nodes and LANs are addressed by their names.
 ///
 /// # Panics
 ///
-/// All methods that take a name panic if nothing is called so, except those that say that they make it.
+/// A method that takes a name panics if there is nothing with that name, unless it makes it.
 #[derive(Debug)]
 pub struct Sim {
     pub(crate) world: World,
 }
 
 impl Sim {
-    /// A network without hosts, of nodes that exchange octets. The seed decides all that is left to chance.
+    /// A network without hosts, at [`Level::Bytes`]. All randomness comes from the seed.
     pub fn new(seed: u64) -> Self {
         Self::with_level(Level::Bytes, seed)
     }
 
-    /// The same, true to the wire or made for scale.
+    /// A network without hosts. See [`Level`] for what the levels leave out.
     pub fn with_level(level: Level, seed: u64) -> Self {
         let mut world = World::new(level, seed);
         world.network.lan("lan");
         Self { world }
     }
 
-    /// A LAN, made if there is none of this name. Hosts are on the one called "lan" unless they are put on another.
+    /// A LAN; makes it if there is none with this name. Hosts are on the LAN "lan" unless they are
+    /// [put on another](HostHandle::on).
     pub fn lan(&mut self, name: &str) -> LanHandle<'_> {
         let lan = self.world.network.lan(name);
         LanHandle { sim: self, lan }
     }
 
-    /// A host, made if there is none of this name.
+    /// A host; makes it if there is none with this name.
     pub fn host(&mut self, name: &str) -> HostHandle<'_> {
         let host = self.find_host(name).unwrap_or_else(|| {
             let world = &mut self.world;
@@ -64,13 +66,13 @@ impl Sim {
         HostHandle { sim: self, host }
     }
 
-    /// A node that has been started; it may have ended.
+    /// A node that has been started. It may have ended since.
     pub fn node(&mut self, name: &str) -> NodeHandle<'_> {
         let process = self.process(name);
         NodeHandle { sim: self, process }
     }
 
-    /// What goes from one host to another.
+    /// One direction between two hosts.
     pub fn link(&mut self, from: &str, to: &str) -> LinkHandle<'_> {
         let (from, to) = (self.host_index(from), self.host_index(to));
         LinkHandle {
@@ -80,7 +82,8 @@ impl Sim {
         }
     }
 
-    /// From now on nothing crosses between these hosts and those, in either direction.
+    /// From now on nothing gets from the hosts of one side to those of the other, in either
+    /// direction.
     pub fn partition(&mut self, one: &[&str], other: &[&str]) {
         let index =
             |names: &[&str]| -> Vec<_> { names.iter().map(|name| self.host_index(name)).collect() };
@@ -88,12 +91,13 @@ impl Sim {
         self.world.network.partition(&one, &other);
     }
 
-    /// Ends all partitions and mends all cut links.
+    /// Ends all partitions, and mends all links that were [cut](LinkHandle::cut).
     pub fn heal(&mut self) {
         self.world.network.heal();
     }
 
-    /// Two hosts get each other's address. Start their nodes again, or they stay at endpoints that lead elsewhere.
+    /// Swaps the addresses of two hosts. [Restart](HostHandle::restart) them afterwards, or their
+    /// nodes go on announcing their old endpoints.
     pub fn swap_addresses(&mut self, one: &str, other: &str) {
         let (one, other) = (self.host_index(one), self.host_index(other));
         let network = &mut self.world.network;
@@ -114,12 +118,12 @@ impl Sim {
         self.world.now = end;
     }
 
-    /// Lets time pass until `condition` holds, and says how long that took. It is looked at whenever an application
-    /// has been told something.
+    /// Lets time pass until `condition` holds, and returns how long that took. The condition is
+    /// tried after every event of a node, and after every start and end of one.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] if it does not hold within `limit`, which has passed then.
+    /// [`TimedOut`] if it does not hold within `limit`. That time has passed then.
     pub fn run_until(
         &mut self,
         limit: Duration,
@@ -139,6 +143,7 @@ impl Sim {
                 }
             }
         }
+        // A condition can also depend on the time.
         self.world.now = end;
         if condition(self) {
             return Ok(limit);
@@ -150,7 +155,11 @@ impl Sim {
         })
     }
 
-    /// Takes the events that a node has told since they were last taken, if no program of its own runs on it.
+    /// Takes the events of a node since they were last taken.
+    ///
+    /// # Panics
+    ///
+    /// If a program of its own runs on the node: that one has the events.
     pub fn events(&mut self, node: &str) -> Vec<Event> {
         let process = self.process(node);
         let app: &mut dyn std::any::Any = self.world.processes[process].app.as_mut();
@@ -160,48 +169,55 @@ impl Sim {
         }
     }
 
-    /// The same, [in short](in_short).
-    pub fn story(&mut self, node: &str) -> Vec<String> {
+    /// Takes the events of a node, [in short](in_short).
+    ///
+    /// # Panics
+    ///
+    /// As [`events`](Sim::events).
+    pub fn events_in_short(&mut self, node: &str) -> Vec<String> {
         self.events(node).iter().map(in_short).collect()
     }
 
-    /// Whether every running node's view equals the truth: it knows the running nodes that it can exchange with in both
-    /// directions and no others, and their groups.
+    /// Whether every running node knows exactly the running nodes that it can reach in both
+    /// directions, and their groups.
     pub fn agrees(&self) -> bool {
-        // The views are counted all the time; to compare them is dear.
+        // Comparing all views is expensive. Their number is always known, and mostly differs.
         self.world.audit.entered() == self.true_pairs() && self.differences().is_empty()
     }
 
-    /// In what the views of running nodes differ from the truth, in words; the first hundred.
+    /// What running nodes believe wrongly of each other, in words; the first hundred.
     pub fn differences(&self) -> Vec<String> {
         let running = self.running();
         let found = running.iter().flat_map(|node| self.differences_at(*node));
         found.take(100).collect()
     }
 
-    /// How many pairs of a node and a peer that has entered its view there are: with `n` nodes that all know each other,
-    /// `n * (n - 1)`.
+    /// How many pairs of a node and a peer that has entered there are: `n * (n - 1)` if `n` nodes
+    /// all know each other.
     pub fn known_pairs(&self) -> u64 {
         self.world.audit.entered()
     }
 
-    /// Checks what must hold always: that the events of a peer are one `Enter`, its deeds and one `Exit`; that messages arrive
-    /// in order, once, and none that was not sent; that no connection held more than the outbound limit and
-    /// what may pass it.
+    /// Checks the rules that always hold:
+    ///
+    /// * The events of a peer begin with one `Enter` and end with one `Exit`.
+    /// * Messages arrive in order and once, and none that was not sent.
+    /// * No connection had more bytes waiting than the limits allow, and no node more peers.
     ///
     /// # Errors
     ///
-    /// [`Violations`] tells what was broken, with the seed.
+    /// [`Violations`] says which rules were broken, with the seed.
     pub fn check(&self) -> Result<(), Violations> {
         let mut broken = self.world.audit.broken().to_vec();
         for process in &self.world.processes {
             let limits = &process.config.limits;
-            // What nobody can be made to wait with, and the message that crosses the limit.
+            // Beyond the limit there may be one message more, and up to 1 MiB of what a node sends
+            // by itself, such as JOIN and PING-OK.
             let most = limits.outbound + (1 << 20) + limits.message_size;
             let found = process.metrics.most_unwritten;
             if found > most {
                 let name = &process.name;
-                broken.push(format!("{found} octets waited at {name}, more than {most}"));
+                broken.push(format!("{found} bytes waited at {name}, more than {most}"));
             }
             let peers = process.machine.node().peers().count();
             if peers > limits.peers {
@@ -212,11 +228,13 @@ impl Sim {
         self.verdict(broken)
     }
 
-    /// Checks as [`check`](Sim::check), and that nothing is missing: call it when nothing is under way any more.
+    /// Checks the rules of [`check`](Sim::check), and that no message is missing. Call it when the
+    /// network is idle.
     ///
     /// # Errors
     ///
-    /// [`Violations`] tells also of messages that were sent within a session that both sides still hold, and have not arrived.
+    /// [`Violations`] also counts messages that have not arrived, though both sides still have the
+    /// session in which they were sent.
     pub fn check_quiet(&self) -> Result<(), Violations> {
         let mut broken = self
             .check()
@@ -229,7 +247,7 @@ impl Sim {
         self.verdict(broken)
     }
 
-    /// What all nodes together have sent, received and been told.
+    /// The metrics of all nodes together.
     pub fn metrics(&self) -> Metrics {
         let all = self.world.processes.iter().map(|process| process.metrics);
         all.fold(Metrics::default(), Metrics::and)
@@ -243,12 +261,13 @@ impl Sim {
             .collect()
     }
 
-    /// A hash over everything that has happened; equal for equal seeds and scripts.
+    /// A hash of everything that has happened. The same seed and script give the same hash.
     pub fn trace_hash(&self) -> u64 {
         self.world.trace.hash()
     }
 
-    /// From now on also writes down everything that happens, a line each: microseconds, the node's number, what.
+    /// From now on writes a line for everything that happens: the time in microseconds, the number
+    /// of the node, and what happened.
     pub fn trace_to(&mut self, lines: impl Write + 'static) {
         self.world.trace.write_to(Box::new(lines));
     }
@@ -257,7 +276,7 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// The first error of its writer, behind which nothing was written any more.
+    /// The first error of the writer. After it, nothing was written any more.
     pub fn finish_trace(&mut self) -> std::io::Result<()> {
         self.world.trace.finish()
     }
@@ -354,6 +373,7 @@ impl Sim {
         let view = self.world.processes[node].machine.node();
         let name = &self.world.processes[node].name;
         let mut found = Vec::new();
+        // What is left of these at the end should not be there.
         let mut strangers: BTreeSet<_> = view.peers().collect();
         let mut members = BTreeMap::new();
         for group in view.peer_groups() {
@@ -396,21 +416,22 @@ impl Sim {
     }
 }
 
-/// A condition did not come to hold.
+/// A condition did not hold in time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "it did not happen within {limit:?} (seed {seed}); views differ from the truth in: {differences:?}"
+    "it did not happen within {limit:?} (seed {seed}); \
+     views differ from the truth in: {differences:?}"
 )]
 pub struct TimedOut {
-    /// How long it was waited for.
+    /// How much virtual time it had.
     pub limit: Duration,
     /// The seed of the simulation.
     pub seed: u64,
-    /// In what the nodes' views differed from the truth then.
+    /// The [differences](Sim::differences) at the end.
     pub differences: Vec<String>,
 }
 
-/// What must hold did not.
+/// Rules were broken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("broken with seed {seed}: {broken:#?}")]
 pub struct Violations {

@@ -1,4 +1,4 @@
-//! What happened, as a hash and, if asked for, as lines.
+//! A record of everything that happens: a hash and, on request, lines of text.
 
 use std::{fmt, io::Write};
 
@@ -7,14 +7,14 @@ use zre_core::Instant;
 
 use crate::machine::Payload;
 
-/// Takes down everything that happens.
+/// Records everything that happens.
 pub(crate) struct Trace {
     hash: Xxh3,
     lines: Option<Box<dyn Write>>,
     failed: Option<std::io::Error>,
 }
 
-/// One thing that happened at a node, which is told by its number.
+/// One thing that happened at a node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Note<'a> {
     Start(&'a str),
@@ -56,14 +56,15 @@ impl Trace {
     }
 
     pub(crate) fn note(&mut self, at: Instant, node: usize, note: Note<'_>) {
-        let (kind, number, octets) = note.parts();
+        let (kind, number, bytes) = note.parts();
         let head = [at.as_micros(), node as u64, kind, number];
         let mut fixed = [0; 32];
         for (place, value) in fixed.chunks_exact_mut(8).zip(head) {
             place.copy_from_slice(&value.to_le_bytes());
         }
         self.hash.update(&fixed);
-        self.hash.update(octets);
+        self.hash.update(bytes);
+        // A writer that failed is not tried again; `finish` reports its error.
         if let Some(lines) = &mut self.lines
             && let Err(error) = writeln!(lines, "{} {node} {note}", at.as_micros())
         {
@@ -74,8 +75,9 @@ impl Trace {
 }
 
 impl Note<'_> {
-    /// Its kind, a number and octets, which together tell it.
+    /// Its kind, a number and bytes, which together say everything that is hashed.
     fn parts(&self) -> (u64, u64, &[u8]) {
+        // Not the line of text: the hash depends on what happened, not on how it is worded.
         match *self {
             Self::Start(name) => (0, 0, name.as_bytes()),
             Self::Sends(datagram) => (1, datagram.len() as u64, datagram),
@@ -85,7 +87,8 @@ impl Note<'_> {
             Self::Connected { wire } => (5, wire as u64, &[]),
             Self::Refused { wire, why } => (6, wire as u64, why.as_bytes()),
             Self::Reads { wire, payload } => match payload {
-                Payload::Bytes(octets) => (7, wire as u64, octets),
+                Payload::Bytes(bytes) => (7, wire as u64, bytes),
+                // Message kinds are above all others, so that the sequence number has room.
                 Payload::Message(message) => (
                     0x100_0000 + u64::from(message.sequence),
                     (wire as u64) << 32 | payload.size() as u64,
@@ -104,16 +107,16 @@ impl fmt::Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(name) => write!(f, "starts as {name}"),
-            Self::Sends(datagram) => write!(f, "sends a datagram of {} octets", datagram.len()),
+            Self::Sends(datagram) => write!(f, "sends a datagram of {} bytes", datagram.len()),
             Self::Hears { from, datagram } => {
-                write!(f, "hears {} octets from {from}", datagram.len())
+                write!(f, "receives {} bytes from {from}", datagram.len())
             }
             Self::Opens { wire } => write!(f, "opens connection {wire}"),
             Self::Accepts { wire } => write!(f, "accepts connection {wire}"),
-            Self::Connected { wire } => write!(f, "is connected by {wire}"),
-            Self::Refused { wire, why } => write!(f, "cannot have connection {wire}: {why}"),
+            Self::Connected { wire } => write!(f, "is connected over {wire}"),
+            Self::Refused { wire, why } => write!(f, "fails to open connection {wire}: {why}"),
             Self::Reads { wire, payload } => match payload {
-                Payload::Bytes(octets) => write!(f, "reads {} octets from {wire}", octets.len()),
+                Payload::Bytes(bytes) => write!(f, "reads {} bytes from {wire}", bytes.len()),
                 Payload::Message(message) => {
                     let (kind, sequence) = (message.body.kind(), message.sequence);
                     write!(f, "reads {kind} {sequence} from {wire}")

@@ -1,4 +1,4 @@
-//! The loop that everything happens in.
+//! The event loop, and the processes that it drives.
 
 mod connections;
 mod datagrams;
@@ -28,11 +28,11 @@ use crate::{
     wire::{HeldEnds, Side, Wire},
 };
 
-/// Which process, in the order of their starts. One that is started again keeps its number.
+/// The number of a process, in the order of their first starts. A restart keeps it.
 pub(crate) type ProcessIndex = usize;
 type WireIndex = usize;
 
-/// All that there is.
+/// The whole simulation: the network, the processes and the events to come.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -43,9 +43,10 @@ pub(crate) struct World {
     pub(crate) by_id: BTreeMap<PeerId, ProcessIndex>,
     pub(crate) trace: Trace,
     pub(crate) audit: Audit,
-    /// How often an application was told something, or a process began or ended.
+    /// How many events there were, and starts and ends of processes. A condition of `run_until`
+    /// is tried when it has changed.
     pub(crate) changes: u64,
-    /// Who listens at a host's port, or did last.
+    /// The process that listens on a host's port, or was the last to do so.
     listeners: BTreeMap<(HostIndex, u16), ProcessIndex>,
     wires: Vec<Option<Box<Wire>>>,
     schedule: Schedule<SimEvent>,
@@ -59,15 +60,16 @@ pub(crate) struct Process {
     pub(crate) machine: Machine,
     pub(crate) app: Box<dyn App>,
     pub(crate) state: State,
-    /// Whether the program takes events.
+    /// Whether its program takes events.
     pub(crate) takes_events: bool,
     pub(crate) metrics: Metrics,
     pub(crate) config: Config,
     /// How often it was started.
     pub(crate) lives: u64,
     wires: HeldEnds,
-    /// What came while the host was frozen.
+    /// What came while the host was frozen, for later.
     pending: VecDeque<Pending>,
+    /// The time of the timer that counts; timers for other times are outdated.
     wakes_at: Option<Instant>,
 }
 
@@ -92,9 +94,9 @@ enum SimEvent {
         to: ProcessIndex,
         datagram: Bytes,
     },
-    /// The opener's wish to connect comes to the other host.
+    /// A request to connect reaches the other host.
     Connect(WireIndex),
-    /// The answer comes back.
+    /// The answer reaches the opener.
     Connected(WireIndex),
     Refused(WireIndex, &'static str),
     /// Something may have come to this end.
@@ -121,7 +123,7 @@ impl World {
         }
     }
 
-    /// Lets the next thing happen, if it does before `end`.
+    /// Carries out the next event, if it is due by `end`.
     pub(crate) fn step(&mut self, end: Instant) -> bool {
         let Some((at, event)) = self.schedule.take(end) else {
             return false;
@@ -129,7 +131,7 @@ impl World {
         self.now = self.now.max(at);
         match event {
             SimEvent::Timer(process) => self.timer(process, at),
-            SimEvent::Datagram { from, to, datagram } => self.hear(from, to, datagram),
+            SimEvent::Datagram { from, to, datagram } => self.receive(from, to, datagram),
             SimEvent::Connect(wire) => self.connect(wire),
             SimEvent::Connected(wire) => self.connected(wire),
             SimEvent::Refused(wire, why) => self.refused(wire, why),
@@ -143,7 +145,7 @@ impl World {
         self.processes[process].state == State::Running
     }
 
-    /// A process that runs and can act now.
+    /// Whether a process runs, on a host that is on and not frozen.
     fn is_awake(&self, process: ProcessIndex) -> bool {
         let host = &self.network.hosts[self.processes[process].host];
         self.is_running(process) && host.on && !host.frozen
@@ -185,7 +187,7 @@ impl World {
         process
     }
 
-    /// A port that no node on the host has had.
+    /// An endpoint with a port that no node on the host has had.
     pub(crate) fn free_endpoint(&mut self, host: HostIndex) -> Endpoint {
         let host = &mut self.network.hosts[host];
         let port = NonZeroU16::new(host.next_port).unwrap_or(NonZeroU16::MIN);
@@ -216,6 +218,7 @@ impl World {
     }
 
     fn new_machine(&self, name: &str, host: HostIndex, life: u64, config: Config) -> Machine {
+        // Each life of each node has random numbers of its own, whatever the others draw.
         let mut seed = [0; 32];
         for (number, part) in (0_u64..).zip(seed.chunks_exact_mut(8)) {
             let salt = self.seed ^ life.rotate_left(32) ^ number.rotate_left(56);
@@ -234,7 +237,7 @@ impl World {
         self.drain(process);
     }
 
-    /// A process ends without a word; its system ends its connections if `host_lives`.
+    /// Kills a process. Its system closes its connections if the host goes on.
     pub(crate) fn kill(&mut self, process: ProcessIndex, host_lives: bool) {
         if self.processes[process].state == State::Ended {
             return;
@@ -249,6 +252,7 @@ impl World {
         ended.state = State::Ended;
         let id = ended.machine.node().id();
         let mut ends: Vec<_> = std::mem::take(&mut ended.wires).iter().collect();
+        // The system has accepted these connections, so it has to close them, too.
         for pending in std::mem::take(&mut ended.pending) {
             if let Pending::Accept(wire) = pending {
                 ends.push((wire, Side::Taker));
@@ -258,6 +262,7 @@ impl World {
         for (wire, side) in ends {
             if host_lives {
                 self.close_end(wire, side, "connection reset");
+            // Without a host nobody tells the other ends.
             } else if let Some(wire) = &mut self.wires[wire] {
                 wire.end_mut(side).closed = true;
                 wire.end_mut(side).discard();
@@ -265,7 +270,7 @@ impl World {
         }
     }
 
-    /// Lets a program do something with its node, and carries out what comes of it.
+    /// Lets a program do something with its node, and carries out what follows.
     pub(crate) fn with_app<T>(
         &mut self,
         process: ProcessIndex,
@@ -283,11 +288,13 @@ impl World {
         done
     }
 
-    /// Carries out what a process wants, and tells its program what it has to tell.
+    /// Carries out the outputs of a process, and hands its events to its program, until there are
+    /// no more.
     pub(crate) fn drain(&mut self, process: ProcessIndex) {
         if !self.is_awake(process) {
             return;
         }
+        // A program that handles an event causes outputs, and taking an event can cause some, too.
         loop {
             let mut any = false;
             while let Some(output) = self.processes[process].machine.poll_output() {
@@ -298,7 +305,7 @@ impl World {
                 && let Some(event) = self.processes[process].machine.poll_event()
             {
                 any = true;
-                self.tell(process, event);
+                self.hand_over(process, event);
             }
             while self.processes[process].machine.poll_notice().is_some() {
                 self.processes[process].metrics.notices += 1;
@@ -313,7 +320,7 @@ impl World {
         self.arm(process);
     }
 
-    fn tell(&mut self, process: ProcessIndex, event: Event) {
+    fn hand_over(&mut self, process: ProcessIndex, event: Event) {
         self.changes += 1;
         let now = self.local(process);
         self.trace
@@ -328,6 +335,7 @@ impl World {
         if matches!(event, Event::Whisper { .. } | Event::Shout { .. }) {
             metrics.messages += 1;
         }
+        // Before the program handles it: the answers belong to what the event began.
         self.audit.heard(machine.node().id(), &event);
         let mut handle = Handle {
             machine,
@@ -337,7 +345,7 @@ impl World {
         app.handle_event(event, &mut handle);
     }
 
-    /// Sets the schedule to the next thing that a process has to do by itself.
+    /// Schedules the timer of a process, for the earlier of its engine and its program.
     fn arm(&mut self, process: ProcessIndex) {
         if !self.is_awake(process) {
             return;
@@ -358,6 +366,8 @@ impl World {
             return;
         };
         let at = self.network.hosts[*host].clock.when(next).max(self.now);
+        // A timer that is due earlier finds nothing to do then and sets this one. That costs less
+        // than to remove it.
         if wakes_at.is_none_or(|armed| at < armed) {
             *wakes_at = Some(at);
             self.schedule.put(at, SimEvent::Timer(process));
@@ -365,14 +375,15 @@ impl World {
     }
 
     fn timer(&mut self, process: ProcessIndex, at: Instant) {
+        // It has been replaced by an earlier one, or by a restart.
         if self.processes[process].wakes_at != Some(at) {
             return;
         }
         self.processes[process].wakes_at = None;
-        self.look_at_timers(process);
+        self.handle_timers(process);
     }
 
-    fn look_at_timers(&mut self, process: ProcessIndex) {
+    fn handle_timers(&mut self, process: ProcessIndex) {
         if !self.is_awake(process) {
             return;
         }
@@ -389,21 +400,24 @@ impl World {
             };
             app.handle_timeout(&mut handle);
             let next = app.poll_timeout();
+            // Otherwise the simulation would go on for ever at this moment.
             assert!(
                 next.is_none_or(|next| next > now),
-                "the program on node {} has a timer that is not later than its handling",
+                "the program on node {} sets its timer to a time that has passed already",
                 self.processes[process].name
             );
         }
         self.drain(process);
     }
 
-    /// The clock of a host, or its being frozen, has changed.
+    /// Lets the processes of a host look at the time again, after its clock was changed or it was
+    /// frozen.
     pub(crate) fn wake_host(&mut self, host: HostIndex) {
         for process in 0..self.processes.len() {
             if self.processes[process].host != host || !self.is_awake(process) {
                 continue;
             }
+            // First what came meanwhile: peers may have been heard, and are not to expire now.
             for pending in std::mem::take(&mut self.processes[process].pending) {
                 match pending {
                     Pending::Datagram(from, datagram) => {
@@ -413,8 +427,9 @@ impl World {
                 }
             }
             self.resume(process);
+            // The timer that was set is for what the clock showed before.
             self.processes[process].wakes_at = None;
-            self.look_at_timers(process);
+            self.handle_timers(process);
             self.arm(process);
         }
     }

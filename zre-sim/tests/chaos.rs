@@ -194,7 +194,7 @@ impl Chaos {
     fn talk(&mut self) {
         let place = self.dice.index(self.nodes.len());
         let (name, _) = self.nodes[place].clone();
-        if !self.sim.node(&name).is_running() {
+        if self.sim.node(&name).is_stopped() {
             return;
         }
         self.said += 1;
@@ -204,13 +204,14 @@ impl Chaos {
         };
         let group = format!("g{}", self.dice.roll(3));
         match self.dice.roll(6) {
-            0 => self.sim.node(&name).join(&group),
-            1 => self.sim.node(&name).leave(&group),
+            0 => self.sim.node(&name).join(&group).expect("the node runs"),
+            1 => self.sim.node(&name).leave(&group).expect("the node runs"),
             _ if self.held.contains(&name) => {}
             2 | 3 => {
-                let peers = self.sim.node(&name).peers();
+                let peers = self.sim.node(&name).peer_names();
                 if !peers.is_empty() {
                     let peer = &peers[self.dice.index(peers.len())];
+                    let peer = self.sim.node(peer).id();
                     // It may be full, or have been another's identity.
                     let _full = self.sim.node(&name).whisper(peer, said);
                 }
@@ -251,7 +252,7 @@ impl Chaos {
             6 if host != other => self.sim.link(&host, &other).reset(),
             7 if host != other => self.sim.link(&host, &other).half_close(),
             // Without handshakes a connection that is not read can keep a HELLO of long ago.
-            8 if host != other && self.level == Level::Octets => match self.dice.roll(2) {
+            8 if host != other && self.level == Level::Bytes => match self.dice.roll(2) {
                 0 => self.sim.link(&host, &other).stall(),
                 _ => self.sim.link(&host, &other).unstall(),
             },
@@ -310,7 +311,7 @@ impl Chaos {
     fn succeed(&mut self) {
         let place = self.dice.index(self.nodes.len());
         let (name, host) = self.nodes[place].clone();
-        if !self.sim.node(&name).is_running() || self.nodes.len() > 16 {
+        if self.sim.node(&name).is_stopped() || self.nodes.len() > 16 {
             return;
         }
         let port = self.sim.node(&name).endpoint().port();
@@ -333,7 +334,7 @@ impl Chaos {
             2 => {
                 let here = self.nodes.iter().filter(|(_, place)| place == host);
                 for (name, _) in here {
-                    if self.sim.node(name).is_running() {
+                    if !self.sim.node(name).is_stopped() {
                         self.sim.node(name).stop();
                     }
                 }

@@ -35,7 +35,7 @@ fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
     });
     for name in ["a", "b", "c", "d"] {
         sim.host(name).start();
-        sim.node(name).join("CHAT");
+        sim.node(name).join("CHAT").expect("the node runs");
     }
     sim.run_for(Duration::from_secs(5));
     sim.host("a").drift(-300);
@@ -62,7 +62,7 @@ fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
 
 #[test]
 fn one_seed_gives_one_trace_octet_for_octet() {
-    for level in [Level::Octets, Level::Messages] {
+    for level in [Level::Bytes, Level::Messages] {
         let (first, hash) = run(level, 7);
         assert!(first.len() > 10_000, "little happened");
         assert_eq!((first.clone(), hash), run(level, 7));

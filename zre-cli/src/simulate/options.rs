@@ -165,7 +165,7 @@ impl From<Fidelity> for Level {
     fn from(fidelity: Fidelity) -> Self {
         match fidelity {
             Fidelity::Messages => Self::Messages,
-            Fidelity::Bytes => Self::Octets,
+            Fidelity::Bytes => Self::Bytes,
         }
     }
 }

@@ -110,9 +110,9 @@ impl Report {
             beacons_sent: metrics.datagrams_sent,
             beacons_received: metrics.datagrams_received,
             beacons_lost: metrics.datagrams_lost,
-            beacon_bytes: metrics.datagram_octets,
+            beacon_bytes: metrics.datagram_bytes,
             connections: metrics.connections,
-            tcp_bytes: metrics.stream_octets,
+            tcp_bytes: metrics.stream_bytes,
             messages_sent: run.sent,
             messages: metrics.messages,
             events: metrics.events,
@@ -282,10 +282,10 @@ impl Size {
             converged_seconds_after_last_start: run.after_last_start().map(seconds),
             beacons_sent_per_node_and_second: per_node_and_second(metrics.datagrams_sent),
             beacons_received_per_node_and_second: per_node_and_second(metrics.datagrams_received),
-            tcp_bytes_per_node: metrics.stream_octets as f64 / nodes,
+            tcp_bytes_per_node: metrics.stream_bytes as f64 / nodes,
             messages: metrics.messages,
             events: metrics.events,
-            tcp_bytes_per_pair: metrics.stream_octets as f64 / all_pairs,
+            tcp_bytes_per_pair: metrics.stream_bytes as f64 / all_pairs,
             happenings_per_pair: happenings as f64 / all_pairs,
         }
     }
@@ -314,7 +314,7 @@ fn course(run: &Run) -> Vec<Point> {
             seconds: seconds(look.at),
             known_pairs: look.known,
             beacons_received: look.metrics.datagrams_received,
-            tcp_bytes: look.metrics.stream_octets,
+            tcp_bytes: look.metrics.stream_bytes,
             messages: look.metrics.messages,
         };
         if course.last().is_none_or(|last| last.differs(&point)) {

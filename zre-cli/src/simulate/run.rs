@@ -238,7 +238,7 @@ impl<'a> Network<'a> {
         for name in (0..self.nodes).map(name) {
             let node = self.sim.node(&name);
             sent += node.app::<Chatter>().sent;
-            if node.is_running() {
+            if !node.is_stopped() {
                 let count = node.peers().len();
                 let (fewest, most) = peers.unwrap_or((count, count));
                 peers = Some((fewest.min(count), most.max(count)));

@@ -1,4 +1,4 @@
-//! How connections are made, carry, and end.
+//! How connections are opened, carry data, and end.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -15,81 +15,65 @@ use crate::{
     wire::{End, Side, Wire},
 };
 
-/// How often TCP tries to connect.
+/// How often TCP tries to connect before it gives up.
 const CONNECT_ATTEMPTS: u8 = 7;
 
 impl World {
     pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
         let wire = self.wires.len();
         self.trace.note(self.now, process, Note::Opens { wire });
-        self.processes[process].metrics.connections += 1;
-        self.processes[process]
-            .wires
-            .insert(link, wire, Side::Opener);
+        let opener = &mut self.processes[process];
+        opener.metrics.connections += 1;
+        opener.wires.insert(link, wire, Side::Opener);
+        let (from, opened_by) = (opener.host, opener.machine.node().id());
+        let port = to.port().get();
         let host = to
             .to_socket_addr()
             .and_then(|to| self.network.host_at(to.ip()));
-        let from = self.processes[process].host;
-        let listener = host.and_then(|host| self.listeners.get(&(host, to.port().get())));
+        let listener = host.and_then(|host| self.listeners.get(&(host, port)));
+        // Without a listener the wire needs another end, too; it is refused before that is used.
         let target = listener.copied().unwrap_or(process);
-        let opened_by = self.processes[process].machine.node().id();
-        self.wires.push(Some(Box::new(Wire::new(
-            (process, opened_by),
-            link,
-            target,
-            to.port().get(),
-        ))));
-        match host {
-            Some(host) if listener.is_some() => self.put_connect(wire, from, host),
+        let new = Wire::new((process, opened_by), link, target, port);
+        self.wires.push(Some(Box::new(new)));
+        let (after, event) = match host {
+            Some(host) if listener.is_some() => {
+                let conditions = *self.network.conditions(from, host);
+                (self.network.delay(&conditions), SimEvent::Connect(wire))
+            }
+            // A host answers at once that nobody listens; from no host there is no answer.
             Some(host) if self.network.carries(from, host) => {
-                let at = self.now + Duration::from_millis(1);
-                self.schedule
-                    .put(at, SimEvent::Refused(wire, "connection refused"));
+                let refused = SimEvent::Refused(wire, "connection refused");
+                (Duration::from_millis(1), refused)
             }
             _ => {
-                let at = self.now + Duration::from_secs(3);
-                self.schedule
-                    .put(at, SimEvent::Refused(wire, "no route to host"));
+                let refused = SimEvent::Refused(wire, "no route to host");
+                (Duration::from_secs(3), refused)
             }
-        }
+        };
+        self.schedule.put(self.now + after, event);
     }
 
-    fn put_connect(&mut self, wire: WireIndex, from: HostIndex, to: HostIndex) {
-        let conditions = *self.network.conditions(from, to);
-        let at = self.now + self.network.delay(&conditions);
-        self.schedule.put(at, SimEvent::Connect(wire));
-    }
-
+    /// A request to connect reaches the other host, if the network carries it.
     pub(super) fn connect(&mut self, index: WireIndex) {
-        let Some(wire) = &mut self.wires[index] else {
+        let Some(wire) = &self.wires[index] else {
             return;
         };
         if wire.end(Side::Opener).closed {
             self.wires[index] = None;
             return;
         }
-        let wire_port = wire.port;
-        let (opener, taker) = (
-            wire.end(Side::Opener).process(),
-            wire.end(Side::Taker).process(),
-        );
+        let port = wire.port;
+        let opener = wire.end(Side::Opener).process();
+        let taker = wire.end(Side::Taker).process();
         let (from, to) = (self.processes[opener].host, self.processes[taker].host);
-        let (there, back) = (
-            self.network.carries(from, to),
-            self.network.carries(to, from),
-        );
-        if !there || !back {
-            wire.attempts += 1;
-            let again = Duration::from_secs(1 << wire.attempts.min(10) >> 1);
-            let event = match wire.attempts < CONNECT_ATTEMPTS {
-                true => SimEvent::Connect(index),
-                false => SimEvent::Refused(index, "connection timed out"),
-            };
-            return self.schedule.put(self.now + again, event);
+        // Connecting takes a packet there and one back.
+        if !self.network.carries(from, to) || !self.network.carries(to, from) {
+            return self.connect_again(index);
         }
         let conditions = *self.network.conditions(to, from);
         let answer_at = self.now + self.network.delay(&conditions);
-        if !self.is_running(taker) || self.processes[taker].port != wire_port {
+        // A process that was started again listens on another port.
+        if !self.is_running(taker) || self.processes[taker].port != port {
             let event = SimEvent::Refused(index, "connection refused");
             return self.schedule.put(answer_at, event);
         }
@@ -97,12 +81,27 @@ impl World {
         if self.is_awake(taker) {
             self.accept(index);
         } else {
-            self.processes[taker]
-                .pending
-                .push_back(Pending::Accept(index));
+            // The system of a frozen host accepts for its process.
+            let pending = &mut self.processes[taker].pending;
+            pending.push_back(Pending::Accept(index));
         }
     }
 
+    /// Nothing came back: TCP tries again after 1 s, 2 s, 4 s and so on.
+    fn connect_again(&mut self, index: WireIndex) {
+        let Some(wire) = &mut self.wires[index] else {
+            return;
+        };
+        wire.attempts += 1;
+        let again = Duration::from_secs(1 << wire.attempts.min(10) >> 1);
+        let event = match wire.attempts < CONNECT_ATTEMPTS {
+            true => SimEvent::Connect(index),
+            false => SimEvent::Refused(index, "connection timed out"),
+        };
+        self.schedule.put(self.now + again, event);
+    }
+
+    /// The process at the other host learns of a new connection.
     pub(super) fn accept(&mut self, index: WireIndex) {
         let Some(wire) = &self.wires[index] else {
             return;
@@ -112,6 +111,7 @@ impl World {
             wire.end(Side::Taker).process(),
         );
         let remote = IpAddr::from(self.network.hosts[self.processes[opener].host].address);
+        // Any port will do, as long as the connections of a test do not share one.
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
         let from = RoutingId::from(wire.opened_by);
         let now = self.local(taker);
@@ -128,9 +128,11 @@ impl World {
             end.connected = true;
         }
         self.drain(taker);
+        // Something may have arrived while the host was frozen.
         self.read(index, Side::Taker);
     }
 
+    /// The opener learns that it is connected, and begins to write.
     pub(super) fn connected(&mut self, index: WireIndex) {
         let Some(end) = self.end(index, Side::Opener).filter(|end| !end.closed) else {
             return;
@@ -147,6 +149,7 @@ impl World {
         }
     }
 
+    /// The opener learns that it cannot connect.
     pub(super) fn refused(&mut self, index: WireIndex, why: &'static str) {
         let Some(wire) = self.wires[index].take() else {
             return;
@@ -169,58 +172,67 @@ impl World {
         Some(self.wires.get_mut(wire)?.as_mut()?.end_mut(side))
     }
 
-    /// Takes from a process what it has to write, as far as there is room.
+    /// Takes from a process what it has to write, as far as the stream has room.
     pub(super) fn write(&mut self, index: WireIndex, side: Side) {
-        let Some(wire) = self.wires.get_mut(index).and_then(Option::as_mut) else {
+        let Some((process, link)) = self.writer(index, side) else {
             return;
         };
-        let far = wire.end(side.other());
-        let (to, mut unread, far_is_closed) = (far.process(), far.unread(), far.closed);
-        let end = wire.end_mut(side);
-        let (process, Some(link)) = (end.process(), end.link) else {
-            return;
-        };
-        if end.closed || !end.connected || !self.is_awake(process) {
-            return;
-        }
-        let (from, to) = (self.processes[process].host, self.processes[to].host);
-        let conditions = *self.network.conditions(from, to);
-        let now = self.local(process);
         let writer = &mut self.processes[process];
         let unwritten = writer.machine.unwritten(link);
         writer.metrics.most_unwritten = writer.metrics.most_unwritten.max(unwritten);
-        loop {
-            if unread >= conditions.window {
-                if let Some(end) = self.end(index, side) {
-                    end.wants = true;
-                }
-                return;
-            }
+        let is_full = self.write_pieces(index, side, (process, link));
+        if let Some(end) = self.end(index, side) {
+            end.wants = is_full;
+        }
+        // A node that stops waits until everything is written.
+        if !is_full && self.processes[process].machine.is_stopped() {
+            self.drain(process);
+        }
+    }
+
+    /// The process that writes at an end, and its name for the connection; `None` if it cannot
+    /// write now.
+    fn writer(&self, index: WireIndex, side: Side) -> Option<(ProcessIndex, LinkId)> {
+        let end = self.wires.get(index)?.as_ref()?.end(side);
+        let (process, link) = (end.process(), end.link?);
+        let can_write = !end.closed && end.connected && self.is_awake(process);
+        can_write.then_some((process, link))
+    }
+
+    /// Sends until nothing is left or the window is full; says whether the window is full.
+    fn write_pieces(
+        &mut self,
+        index: WireIndex,
+        side: Side,
+        (process, link): (ProcessIndex, LinkId),
+    ) -> bool {
+        let Some(far) = self.end(index, side.other()) else {
+            return false;
+        };
+        let (to, mut unread, far_is_closed) = (far.process(), far.unread(), far.closed);
+        let (from, to) = (self.processes[process].host, self.processes[to].host);
+        let conditions = *self.network.conditions(from, to);
+        let now = self.local(process);
+        while unread < conditions.window {
             let mut room = conditions.window - unread;
             if let Some(piece) = conditions.piece {
                 room = self.network.up_to(piece).min(room);
             }
             let writer = &mut self.processes[process];
             let Some(payload) = writer.machine.write(link, room, now) else {
-                break;
+                return false;
             };
-            writer.metrics.stream_octets += payload.size() as u64;
-            if far_is_closed {
-                continue;
+            writer.metrics.stream_bytes += payload.size() as u64;
+            // As with TCP: until its reset arrives, a closed end takes everything and drops it.
+            if !far_is_closed {
+                unread += payload.size();
+                self.send(index, side.other(), payload);
             }
-            unread += payload.size();
-            self.send(index, side.other(), payload);
         }
-        if let Some(end) = self.end(index, side) {
-            end.wants = false;
-        }
-        // Having written may be what a stop waits for.
-        if self.processes[process].machine.is_stopped() {
-            self.drain(process);
-        }
+        true
     }
 
-    /// Puts something on its way to an end.
+    /// Sends something to an end.
     fn send(&mut self, index: WireIndex, to: Side, payload: Payload) {
         let Some(wire) = &mut self.wires[index] else {
             return;
@@ -235,6 +247,7 @@ impl World {
         }
     }
 
+    /// Looks at what has arrived at an end.
     pub(super) fn arrival(&mut self, index: WireIndex, side: Side) {
         let now = self.now;
         let Some(wire) = &mut self.wires[index] else {
@@ -243,12 +256,13 @@ impl World {
         let (process, sender) = (wire.end(side).process(), wire.end(side.other()).process());
         let (from, to) = (self.processes[sender].host, self.processes[process].host);
         let end = wire.end_mut(side);
+        // What was under way when the network failed is sent again, later and later.
         if !self.network.carries(from, to) {
             let again = now + Network::retry_delay(end.fail());
             return self.schedule.put(again, SimEvent::Arrival(index, side));
         }
         if end.closed {
-            return self.refuse_octets(index, side);
+            return self.refuse_data(index, side);
         }
         if let Some(next) = end.arrive(now) {
             self.schedule.put(next, SimEvent::Arrival(index, side));
@@ -256,8 +270,8 @@ impl World {
         self.read(index, side);
     }
 
-    /// Something came to an end that is closed: its system answers with a reset.
-    fn refuse_octets(&mut self, index: WireIndex, side: Side) {
+    /// Something arrived at an end that is closed: its system answers with a reset.
+    fn refuse_data(&mut self, index: WireIndex, side: Side) {
         if let Some(end) = self.end(index, side) {
             end.discard();
         }
@@ -265,7 +279,7 @@ impl World {
         self.forget_if_over(index);
     }
 
-    /// Hands what has arrived to a process, as far as it takes it.
+    /// Hands what has arrived to a process, as far as the process takes it.
     pub(super) fn read(&mut self, index: WireIndex, side: Side) {
         let mut any = false;
         while let Some((process, link, payload)) = self.next_arrived(index, side) {
@@ -277,6 +291,7 @@ impl World {
             };
             self.trace.note(self.now, process, note);
             if let Payload::End(why) = payload {
+                // First removed, so that what the engine does now finds the connection closed.
                 self.processes[process].wires.remove(link);
                 self.close_end(index, side, "connection closed");
                 self.processes[process]
@@ -285,6 +300,7 @@ impl World {
                 self.drain(process);
                 return;
             }
+            // A congested engine leaves a rest, and is asked again when it has resumed.
             let left = self.processes[process].machine.read(link, payload, now);
             if let (Some(left), Some(end)) = (left, self.end(index, side)) {
                 end.put_back(left);
@@ -296,6 +312,7 @@ impl World {
         }
     }
 
+    /// The next piece that a process can read, with the process and its name for the connection.
     fn next_arrived(
         &mut self,
         index: WireIndex,
@@ -313,7 +330,7 @@ impl World {
         Some((process, link, payload))
     }
 
-    /// The other end hears that it can write again, if it waits for that.
+    /// Tells the other end that it can write again, if it waits for that.
     fn tell_of_room(&mut self, index: WireIndex, side: Side) {
         let Some(wire) = &mut self.wires[index] else {
             return;
@@ -323,12 +340,13 @@ impl World {
             return;
         }
         let (from, to) = (self.processes[reader].host, self.processes[writer].host);
+        // TCP's window update needs its time, too.
         let conditions = *self.network.conditions(from, to);
         let at = self.now + self.network.delay(&conditions);
         self.schedule.put(at, SimEvent::Room(index, side.other()));
     }
 
-    /// Reads on everywhere, after a congestion or a freeze.
+    /// Goes on reading and writing on all connections, after a congestion or a freeze.
     pub(crate) fn resume(&mut self, process: ProcessIndex) {
         let ends: Vec<_> = self.processes[process].wires.iter().collect();
         for (wire, side) in ends {
@@ -337,13 +355,14 @@ impl World {
         }
     }
 
-    /// A process, or its system for it, closes its end. What was written before still goes.
+    /// A process, or its system for it, closes its end. What was written before still arrives.
     pub(super) fn close_end(&mut self, index: WireIndex, side: Side, why: &'static str) {
         let Some(end) = self.end(index, side).filter(|end| !end.closed) else {
             return;
         };
         end.closed = true;
         end.discard();
+        // If neither end ever was connected, there is nobody to tell.
         let connected = end.connected;
         let other = self.end(index, side.other());
         if connected || other.is_some_and(|other| other.connected) {
@@ -379,17 +398,18 @@ impl World {
             .collect()
     }
 
-    /// Leaves what one host has sent to another unread there, or no longer.
+    /// Sets whether a host leaves unread what another one sends over connections that it opened.
     pub(crate) fn set_stalled(&mut self, from: HostIndex, to: HostIndex, stalled: bool) {
         for wire in self.wires_between(from, to) {
             if let Some(end) = self.end(wire, Side::Taker) {
                 end.stalled = stalled;
             }
+            // If it is read again, this takes what has arrived.
             self.read(wire, Side::Taker);
         }
     }
 
-    /// Both ends of the connections learn that they are gone, and lose what was under way.
+    /// Both ends learn that the connection is gone, and what was under way is lost.
     pub(crate) fn reset(&mut self, from: HostIndex, to: HostIndex) {
         for wire in self.wires_between(from, to) {
             for side in Side::BOTH {
@@ -397,18 +417,19 @@ impl World {
                     end.break_off("connection reset");
                 }
             }
+            // Only now, as reading the end of one side closes the other.
             for side in Side::BOTH {
                 self.read(wire, side);
             }
         }
     }
 
-    /// The accepting ends read an end behind what was sent; the opening ends learn nothing.
+    /// The accepting ends read the end after what was sent. The opening ends learn nothing.
     pub(crate) fn half_close(&mut self, from: HostIndex, to: HostIndex) {
         for wire in self.wires_between(from, to) {
             let found = self.wires[wire].as_mut();
             if let Some(wire) = found {
-                // The closing of the accepting end in answer stays on the way for ever.
+                // So that the answer of the accepting end, which closes as well, never arrives.
                 wire.end_mut(Side::Opener).ended = true;
             }
             self.send(wire, Side::Taker, Payload::End("end of stream"));

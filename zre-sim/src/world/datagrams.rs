@@ -1,4 +1,4 @@
-//! How datagrams go.
+//! How datagrams are sent and received.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Pending, ProcessIndex, SimEvent, World};
 use crate::trace::Note;
 
-/// Datagrams that the system keeps for a process that stands still, as Linux does for 200 KiB.
+/// How many datagrams the system keeps for a stopped process: about Linux's 200 KiB.
 const MOST_PENDING: usize = 256;
 
 impl World {
@@ -15,9 +15,10 @@ impl World {
         self.trace.note(self.now, from, Note::Sends(&datagram));
         let sender = &mut self.processes[from];
         sender.metrics.datagrams_sent += 1;
-        sender.metrics.datagram_octets += datagram.len() as u64;
+        sender.metrics.datagram_bytes += datagram.len() as u64;
         let (host, mut lost) = (sender.host, 0);
         let lan = self.network.hosts[host].lan;
+        // A node hears itself, as with a real broadcast.
         for to in 0..self.processes.len() {
             let receiver = self.processes[to].host;
             if !self.is_running(to) || self.network.hosts[receiver].lan != lan {
@@ -35,8 +36,9 @@ impl World {
         self.processes[from].metrics.datagrams_lost += lost;
     }
 
-    pub(super) fn hear(&mut self, from: ProcessIndex, to: ProcessIndex, datagram: Bytes) {
+    pub(super) fn receive(&mut self, from: ProcessIndex, to: ProcessIndex, datagram: Bytes) {
         let sender = self.network.hosts[self.processes[from].host].address;
+        // The port of ZRE's beacons; a node listens on it and sends from it.
         let sender = SocketAddr::from((sender, 5670));
         let host = &self.network.hosts[self.processes[to].host];
         if !self.is_running(to) || !host.on {
@@ -44,6 +46,7 @@ impl World {
         }
         if host.frozen {
             let pending = &mut self.processes[to].pending;
+            // A full buffer drops what comes, as a UDP socket does.
             if pending.len() < MOST_PENDING {
                 pending.push_back(Pending::Datagram(sender, datagram));
             }

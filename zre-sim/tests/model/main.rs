@@ -24,7 +24,7 @@ use zre_sim::{
 
 #[test]
 fn applications_see_what_the_reference_allows_at_the_level_of_octets() {
-    explore(Level::Octets);
+    explore(Level::Bytes);
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn the_end_of_a_former_life_is_not_taken_for_that_of_the_next() {
     sim.run_for(Duration::from_millis(3520));
     sim.host("b").restart();
     sim.run_for(Duration::from_secs(3));
-    let story = ["enter b", "exit b: connection lost", "enter b"];
-    assert_eq!(sim.story("a"), story);
+    let events = ["enter b", "exit b: connection lost", "enter b"];
+    assert_eq!(sim.events_in_short("a"), events);
 }
 
 #[test]
@@ -221,11 +221,15 @@ impl Play {
                 reference.power_off(node);
             }
             Deed::Join(node, group) if node < nodes && reference.can_act(node) => {
-                sim.node(&name(node)).join(GROUPS[group]);
+                sim.node(&name(node))
+                    .join(GROUPS[group])
+                    .expect("the node runs");
                 reference.join(node, group);
             }
             Deed::Leave(node, group) if node < nodes && reference.can_act(node) => {
-                sim.node(&name(node)).leave(GROUPS[group]);
+                sim.node(&name(node))
+                    .leave(GROUPS[group])
+                    .expect("the node runs");
                 reference.leave(node, group);
             }
             Deed::Whisper(from, to)
@@ -234,7 +238,8 @@ impl Play {
                 self.messages += 1;
                 self.sent_untold |= reference.is_holding(from);
                 let content = self.messages.to_string();
-                let sent = sim.node(&name(from)).whisper(&name(to), content);
+                let peer = sim.node(&name(to)).id();
+                let sent = sim.node(&name(from)).whisper(peer, content);
                 reference.whisper(from, to, self.messages, sent.is_ok())?;
             }
             Deed::Shout(from, group)

@@ -54,7 +54,7 @@ fn clocks_that_run_fast_and_slow_change_nothing() {
             let gain = i32::try_from(pick(seed, number, 600_001)).unwrap() - 300_000;
             sim.host(name).drift(gain);
             sim.host(name).start();
-            sim.node(name).join("CHAT");
+            sim.node(name).join("CHAT").expect("the node runs");
         }
         talk(&mut sim, &NAMES, secs(120));
         settle(&mut sim, secs(0));
@@ -68,7 +68,7 @@ fn clocks_may_jump_while_nodes_meet_and_part() {
         let mut sim = Sim::with_level(level, seed);
         for (number, name) in (0..).zip(NAMES) {
             sim.host(name).start();
-            sim.node(name).join("CHAT");
+            sim.node(name).join("CHAT").expect("the node runs");
             sim.run_for(Duration::from_micros(pick(seed, number, 2000)));
             let by = secs(pick(seed, number + 10, 60));
             match pick(seed, number + 20, 3) {

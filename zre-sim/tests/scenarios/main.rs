@@ -41,7 +41,7 @@ const fn millis(milliseconds: u64) -> Duration {
 fn crowd(sim: &mut Sim, names: &[&str]) {
     for name in names {
         sim.host(name).start();
-        sim.node(name).join("CHAT");
+        sim.node(name).join("CHAT").expect("the node runs");
     }
 }
 
@@ -93,8 +93,8 @@ fn comings_and_goings(sim: &mut Sim, node: &str) -> (usize, usize) {
 /// No node has seen a peer go since the last look.
 fn nobody_left(sim: &mut Sim, names: &[&str]) {
     for name in names {
-        let story = sim.story(name);
-        let left = story.iter().find(|line| line.starts_with("exit"));
-        assert_eq!(left, None, "{name} tells: {story:#?}");
+        let events = sim.events_in_short(name);
+        let left = events.iter().find(|line| line.starts_with("exit"));
+        assert_eq!(left, None, "{name} tells: {events:#?}");
     }
 }

@@ -43,15 +43,15 @@ fn the_sides_of_a_long_partition_part_and_meet_again() {
         acquainted(&mut sim, &NAMES);
         talk(&mut sim, &NAMES, secs(1));
         for name in NAMES {
-            sim.story(name);
+            sim.events_in_short(name);
         }
         sim.partition(&ONE, &OTHER);
         talk(&mut sim, &NAMES, secs(40));
         assert!(sim.agrees(), "{:?}", sim.differences());
-        assert_eq!(sim.node("a").peers(), ["b", "c"]);
+        assert_eq!(sim.node("a").peer_names(), ["b", "c"]);
         // Who changes groups meanwhile is seen in the right ones afterwards.
-        sim.node("a").leave("CHAT");
-        sim.node("d").join("NEW");
+        sim.node("a").leave("CHAT").expect("the node runs");
+        sim.node("d").join("NEW").expect("the node runs");
         sim.heal();
         // The next beacon finds a peer; on lossy wifi it can be the third, or the connection is lost a few times.
         agree_within(&mut sim, secs(10));

@@ -16,7 +16,7 @@ const NAMES: [&str; 4] = ["fast", "other", "sender", "slow"];
 fn small(sim: &mut Sim) {
     for name in NAMES {
         sim.host(name).start_with(little);
-        sim.node(name).join("CHAT");
+        sim.node(name).join("CHAT").expect("the node runs");
     }
     agree_within(sim, secs(3));
 }
@@ -46,8 +46,8 @@ fn fill(sim: &mut Sim) -> usize {
 
 /// Programs that shouted 2,000 messages: how many came to a node.
 fn shouts_at(sim: &mut Sim, node: &str) -> usize {
-    let story = sim.story(node);
-    story
+    let events = sim.events_in_short(node);
+    events
         .iter()
         .filter(|line| line.starts_with("shout"))
         .count()
@@ -69,12 +69,12 @@ fn a_program_that_takes_no_events_slows_nobody_else_and_loses_nothing() {
         assert_eq!(shouts_at(&mut sim, "other"), 2000);
         assert_eq!(shouts_at(&mut sim, "slow"), 0);
         let slow = sim.node("slow").id();
-        let full = sim.node("sender").whisper("slow", "one more");
+        let full = sim.node("sender").whisper(slow, "one more");
         assert_eq!(full, Err(Error::Full(slow)));
         sim.node("slow").take_events();
         settle(&mut sim, secs(2));
         assert_eq!(shouts_at(&mut sim, "slow"), taken);
-        sim.node("sender").whisper("slow", "one more").unwrap();
+        sim.node("sender").whisper(slow, "one more").unwrap();
         settle(&mut sim, secs(0));
         nobody_left(&mut sim, &NAMES);
     });
@@ -83,7 +83,7 @@ fn a_program_that_takes_no_events_slows_nobody_else_and_loses_nothing() {
 /// Only an engine sees what its connections take.
 #[test]
 fn a_peer_that_never_reads_is_given_up_in_the_end() {
-    for_each_seed_at(&[Level::Octets], 4, |level, seed| {
+    for_each_seed_at(&[Level::Bytes], 4, |level, seed| {
         let mut sim = Sim::with_level(level, seed);
         sim.lan("lan").set(Conditions {
             window: 16 << 10,
@@ -93,8 +93,8 @@ fn a_peer_that_never_reads_is_given_up_in_the_end() {
         sim.link("sender", "slow").stall();
         fill(&mut sim);
         sim.run_for(secs(25));
-        let story = sim.story("sender");
-        let exit = story.iter().find(|line| line.starts_with("exit"));
+        let events = sim.events_in_short("sender");
+        let exit = events.iter().find(|line| line.starts_with("exit"));
         assert_eq!(exit.unwrap(), "exit slow: did not read what was sent to it");
         sim.link("sender", "slow").unstall();
         settle(&mut sim, secs(10));

@@ -42,7 +42,7 @@ fn everybody_is_restarted_in_turn() {
             // A dead process is known in well under a second.
             agree_within(&mut sim, millis(900));
             sim.host(name).restart();
-            sim.node(name).join("CHAT");
+            sim.node(name).join("CHAT").expect("the node runs");
             agree_within(&mut sim, secs(2));
             talk(&mut sim, &NAMES, secs(1));
         }
@@ -63,7 +63,7 @@ fn a_restart_with_the_same_identity_is_one_exit_and_one_enter() {
     for_each_seed(10, |level, seed| {
         let mut sim = with_fixed_identities(level, seed);
         for name in NAMES {
-            sim.story(name);
+            sim.events_in_short(name);
         }
         let quick = pick(seed, 0, 2) == 0;
         match pick(seed, 1, 3) {
@@ -89,12 +89,15 @@ fn the_power_fails_and_comes_back() {
         sim.host("a").power_off();
         talk(&mut sim, &NAMES[1..], secs(1 + pick(seed, 0, 20)));
         sim.host("a").restart();
-        sim.node("a").join("CHAT");
+        sim.node("a").join("CHAT").expect("the node runs");
         sim.run_for(secs(5));
         // The new node is known at once.
         let id = sim.node("a").id();
-        assert_eq!(sim.node("a").peers(), NAMES[1..]);
-        assert!(sim.node("b").peers().contains(&"a".to_string()), "{id}");
+        assert_eq!(sim.node("a").peer_names(), NAMES[1..]);
+        assert!(
+            sim.node("b").peer_names().contains(&"a".to_string()),
+            "{id}"
+        );
         // The old one only when it has been silent for 30 s; its last sign of life may be a second old.
         settle(&mut sim, secs(31));
     });
@@ -133,10 +136,10 @@ fn another_node_at_a_known_endpoint_replaces_the_old_one() {
         sim.node("a").kill();
         sim.host("a")
             .start_node("new", |config| config.endpoint = endpoint.clone());
-        sim.node("new").join("CHAT");
+        sim.node("new").join("CHAT").expect("the node runs");
         // Long before the old one would have expired: it is asked for a second, and its port's new owner is
         // connected at its next beacon.
         settle(&mut sim, secs(10));
-        assert_eq!(sim.node("b").peers(), ["c", "d", "e", "f", "new"]);
+        assert_eq!(sim.node("b").peer_names(), ["c", "d", "e", "f", "new"]);
     });
 }

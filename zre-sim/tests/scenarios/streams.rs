@@ -21,8 +21,9 @@ fn streams_in_small_pieces_carry_the_same() {
         });
         acquainted(&mut sim, &NAMES);
         talk(&mut sim, &NAMES, secs(5));
+        let b = sim.node("b").id();
         for number in 0..10 {
-            sim.node("a").whisper("b", vec![number; 5000]).unwrap();
+            sim.node("a").whisper(b, vec![number; 5000]).unwrap();
         }
         sim.run_for(secs(40));
         settle(&mut sim, secs(0));
@@ -48,10 +49,10 @@ fn a_reset_connection_ends_a_session_and_the_next_begins() {
         // The loss is known after half a second, the next beacon comes within one, and wifi loses some.
         settle(&mut sim, secs(8));
         // Others saw nothing of it.
-        let story = sim.story("c");
+        let events = sim.events_in_short("c");
         assert!(
-            !story.iter().any(|line| line.starts_with("exit")),
-            "{story:?}"
+            !events.iter().any(|line| line.starts_with("exit")),
+            "{events:?}"
         );
     });
 }
@@ -67,10 +68,10 @@ fn a_connection_that_ends_one_way_only_is_made_anew() {
             talk(&mut sim, &NAMES, millis(pick(seed, round, 3000)));
         }
         settle(&mut sim, secs(10));
-        let story = sim.story("c");
+        let events = sim.events_in_short("c");
         assert!(
-            !story.iter().any(|line| line.starts_with("exit")),
-            "{story:?}"
+            !events.iter().any(|line| line.starts_with("exit")),
+            "{events:?}"
         );
     });
 }
@@ -85,8 +86,9 @@ fn a_slow_line_delays_and_loses_nothing() {
             latency: millis(300),
             ..Conditions::wifi()
         });
+        let b = sim.node("b").id();
         for number in 0..60 {
-            sim.node("a").whisper("b", vec![number; 1000]).unwrap();
+            sim.node("a").whisper(b, vec![number; 1000]).unwrap();
             sim.run_for(millis(100));
         }
         sim.run_for(secs(40));

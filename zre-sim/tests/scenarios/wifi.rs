@@ -58,11 +58,14 @@ fn silence_of_beacons_alone_drives_nobody_away() {
         sim.lan("lan").set(Conditions::wifi());
         settle(&mut sim, secs(0));
         for name in NAMES {
-            let story = sim.story(name);
-            let evasive = story.iter().any(|line| line.starts_with("evasive"));
-            assert!(evasive, "they were asked whether they are there: {story:?}");
-            let gone = story.iter().any(|line| line.starts_with("exit"));
-            assert!(!gone, "{story:?}");
+            let events = sim.events_in_short(name);
+            let evasive = events.iter().any(|line| line.starts_with("evasive"));
+            assert!(
+                evasive,
+                "they were asked whether they are there: {events:?}"
+            );
+            let gone = events.iter().any(|line| line.starts_with("exit"));
+            assert!(!gone, "{events:?}");
         }
     });
 }

@@ -11,8 +11,9 @@ use crate::{
 const MANY: u32 = 66_000;
 
 fn whisper_many(sim: &mut Sim, from: &str, to: &str, label: &str) {
+    let peer = sim.node(to).id();
     for number in 0..MANY {
-        let whispered = sim.node(from).whisper(to, format!("{label} {number}"));
+        let whispered = sim.node(from).whisper(peer, format!("{label} {number}"));
         whispered.unwrap_or_else(|error| panic!("{from} to {to}, number {number}: {error}"));
         if number % 500 == 0 {
             sim.run_for(millis(20));
@@ -63,16 +64,17 @@ fn a_peer_that_wraps_early_unseen_is_met_again() {
         sim.host("pyre").start();
         sim.node("pyre").wrap_early();
         agree_within(&mut sim, secs(1));
+        let pyre = sim.node("pyre").id();
         for number in 0..MANY {
             // It is gone for a moment behind number 65,535.
-            let _gone = sim.node("a").whisper("pyre", format!("{number}"));
+            let _gone = sim.node("a").whisper(pyre, format!("{number}"));
             if number % 500 == 0 {
                 sim.run_for(millis(20));
             }
         }
         settle(&mut sim, secs(15));
-        let story = sim.story("pyre");
-        let exits = story.iter().filter(|line| line.starts_with("exit"));
+        let events = sim.events_in_short("pyre");
+        let exits = events.iter().filter(|line| line.starts_with("exit"));
         assert_eq!(exits.count(), 1);
     });
 }

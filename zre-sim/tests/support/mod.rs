@@ -8,7 +8,7 @@ use zre_sim::Level;
 ///
 /// The variable `ZRE_SEEDS` multiplies the number of seeds, `ZRE_SEED` runs a single one.
 pub(crate) fn for_each_seed(count: u64, scenario: impl Fn(Level, u64)) {
-    for_each_seed_at(&[Level::Octets, Level::Messages], count, scenario);
+    for_each_seed_at(&[Level::Bytes, Level::Messages], count, scenario);
 }
 
 /// The same at some levels only.

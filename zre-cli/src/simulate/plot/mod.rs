@@ -157,7 +157,7 @@ fn traffic(options: &Options, run: &Run) -> Group {
     let messages = options.has_messages();
     let figure = |look: &Look| match messages {
         true => look.metrics.messages as f64,
-        false => look.metrics.stream_octets as f64 / 1024.0 / f64::from(run.nodes),
+        false => look.metrics.stream_bytes as f64 / 1024.0 / f64::from(run.nodes),
     };
     let rates = rates(run, options.duration, figure);
     let most = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
@@ -226,7 +226,7 @@ fn streams(runs: &[Run]) -> Group {
         x_title: "nodes",
         y_title: "KiB sent per node, whole run",
     };
-    let sent = |run: &Run| run.metrics.stream_octets as f64 / 1024.0 / f64::from(run.nodes);
+    let sent = |run: &Run| run.metrics.stream_bytes as f64 / 1024.0 / f64::from(run.nodes);
     let mut panel = growth_panel(frame, runs, sent);
     if let Some(run) = runs.last() {
         let peers = |run: &Run| f64::from(run.nodes.saturating_sub(1));

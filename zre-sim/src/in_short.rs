@@ -2,9 +2,10 @@
 
 use zre_core::{Event, proto::Content};
 
-/// An event in a few words, such as `enter bob`, `shout bob CHAT hello` or `exit bob: said goodbye`.
+/// An event as a short line, such as `enter bob`, `shout bob CHAT hello` or
+/// `exit bob: said goodbye`.
 ///
-/// Frames stand with a `|` between them; one of 64 octets or more is told by its length.
+/// There is a `|` between frames; of a frame of 64 bytes or more, the line has the length only.
 ///
 /// ```
 /// let event = zre_core::Event::Stop;

@@ -1,0 +1,222 @@
+//! What can be done with a simulated node, with the names that a real one has.
+
+/// The methods of a simulated node, for an `impl` of a type with two methods: `node`, which gives
+/// the [`Node`](zre_core::Node), and `act`, which lends the [`Handle`](crate::Handle).
+macro_rules! node_methods {
+    () => {
+        /// Joins a group; does nothing if the node is in it already.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes, [`Error::Stopped`].
+        pub fn join<G>(&mut self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.act(|it| with_engine!(it.machine, engine => engine.join(&group, it.now)))
+        }
+
+        /// Leaves a group; does nothing if the node is not in it.
+        ///
+        /// # Errors
+        ///
+        /// As [`join`](Self::join).
+        pub fn leave<G>(&mut self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.act(|it| with_engine!(it.machine, engine => engine.leave(&group, it.now)))
+        }
+
+        /// Sends a message to one peer. Where a real node would wait, this fails with
+        /// [`Error::Full`], so it is the same as [`try_whisper`](Self::try_whisper).
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Full`] if too much waits for the peer already, [`Error::UnknownPeer`] if there
+        /// is no such peer, [`Error::MessageTooLarge`], [`Error::Stopped`].
+        pub fn whisper(&mut self, peer: PeerId, content: impl Into<Content>) -> Result<(), Error> {
+            self.try_whisper(peer, content)
+        }
+
+        /// Sends a message to one peer if it can be done at once.
+        ///
+        /// # Errors
+        ///
+        /// As [`whisper`](Self::whisper).
+        pub fn try_whisper(
+            &mut self,
+            peer: PeerId,
+            content: impl Into<Content>,
+        ) -> Result<(), Error> {
+            let content = content.into();
+            self.act(|it| it.send_to(peer, content))
+        }
+
+        /// Sends a message to the members of a group that have room for it, and says how many they
+        /// are. A real node would wait for the others; here they do not get it.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a group of more than 255 bytes, [`Error::MessageTooLarge`],
+        /// [`Error::Stopped`].
+        pub fn shout<G>(&mut self, group: G, content: impl Into<Content>) -> Result<usize, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let (group, content) = (group.try_into()?, content.into());
+            self.act(|it| it.send_to_group(&group, &content))
+        }
+
+        /// Sends a message to all members of a group if it can be done at once, and says how many
+        /// they are.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Full`] if too much waits for a member already; then nobody gets it. Otherwise
+        /// as [`shout`](Self::shout).
+        pub fn try_shout<G>(
+            &mut self,
+            group: G,
+            content: impl Into<Content>,
+        ) -> Result<usize, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let (group, content) = (group.try_into()?, content.into());
+            self.act(|it| {
+                let full = with_engine!(it.machine, engine => engine.full_member(&group));
+                match full {
+                    Some(peer) => Err(Error::Full(peer)),
+                    None => it.send_to_group(&group, &content),
+                }
+            })
+        }
+
+        /// Asks a peer for an answer. A real node waits for it and gives the time that it took;
+        /// this gives the question's number for [`is_answered`](Self::is_answered).
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] or [`Error::Stopped`].
+        pub fn ping(&mut self, peer: PeerId) -> Result<u64, Error> {
+            self.act(|it| with_engine!(it.machine, engine => engine.ping(peer, it.now)))
+        }
+
+        /// Whether a peer has answered a [`ping`](Self::ping), and so handled all that was sent to
+        /// it before; `None` if it will not, because it is gone.
+        pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
+            self.node().is_answered(peer, number)
+        }
+
+        /// Says goodbye, once peers have taken what was sent; the last event is [`Event::Stop`]. A
+        /// real node waits until that is done.
+        ///
+        /// [`Event::Stop`]: zre_core::Event::Stop
+        pub fn stop(&mut self) {
+            self.act(|it| with_engine!(it.machine, engine => engine.stop(it.now)));
+        }
+
+        /// The identity of this node.
+        pub fn id(&self) -> PeerId {
+            self.node().id()
+        }
+
+        /// The name of this node.
+        pub fn name(&self) -> &ShortText {
+            self.node().name()
+        }
+
+        /// Where this node accepts connections.
+        pub fn endpoint(&self) -> &Endpoint {
+            self.node().endpoint()
+        }
+
+        /// The peers that have entered, in the order of their identities.
+        pub fn peers(&self) -> Vec<PeerId> {
+            self.node().peers().collect()
+        }
+
+        /// What is known of all peers that have entered, in the order of their identities.
+        pub fn peer_infos(&self) -> Vec<PeerInfo> {
+            self.node().peer_infos().collect()
+        }
+
+        /// The name, endpoint, headers and groups of a peer; `None` if it has not entered or is
+        /// gone.
+        pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
+            self.node().peer(peer)
+        }
+
+        /// The peer with this name, if exactly one has it.
+        pub fn peer_by_name(&self, name: impl AsRef<[u8]>) -> Option<PeerId> {
+            let mut named = self.node().peers_by_name(name);
+            let first = named.next()?;
+            named.next().is_none().then_some(first)
+        }
+
+        /// The peers in a group, in the order of their identities.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes.
+        pub fn peers_by_group<G>(&self, group: G) -> Result<Vec<PeerId>, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            Ok(self.node().peers_by_group(&group).collect())
+        }
+
+        /// The groups that any peer is in, in the order of their names.
+        pub fn peer_groups(&self) -> Vec<GroupName> {
+            self.node().peer_groups().cloned().collect()
+        }
+
+        /// The groups that this node is in, in the order of their names.
+        pub fn own_groups(&self) -> Vec<GroupName> {
+            self.node().own_groups().cloned().collect()
+        }
+
+        /// The headers that peers see when they meet this node.
+        pub fn headers(&self) -> Headers {
+            self.node().headers().clone()
+        }
+
+        /// Sets a header, in place of an older one of that name. Only peers that are met from now
+        /// on see it.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes, [`Error::Stopped`].
+        pub fn set_header<N>(&mut self, name: N, value: impl Into<Text>) -> Result<(), Error>
+        where
+            N: TryInto<ShortText>,
+            Error: From<N::Error>,
+        {
+            let (name, value): (ShortText, Text) = (name.try_into()?, value.into());
+            let name = Text::clone(&name);
+            self.act(|it| {
+                with_engine!(it.machine, engine => engine.set_header(name, value, it.now))
+            })
+        }
+
+        /// Removes a header for peers that are met from now on, and says whether there was one.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Stopped`].
+        pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> Result<bool, Error> {
+            self.act(|it| with_engine!(it.machine, engine => engine.remove_header(name, it.now)))
+        }
+    };
+}
+
+pub(crate) use node_methods;
