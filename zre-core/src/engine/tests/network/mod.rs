@@ -378,6 +378,22 @@ impl<C: Level> Network<C> {
 impl<C: Level> Network<C> {
     /// `false` if there is nothing to do now.
     fn carry_some(&mut self) -> bool {
+        let mut any = self.send() | self.deliver_datagrams();
+        for wire in 0..self.wires.len() {
+            for end in 0..2 {
+                if self.read(wire, end) {
+                    any = true;
+                    // The answer leaves before anything else is read.
+                    self.send();
+                }
+            }
+        }
+        self.wires.retain(Wire::is_open);
+        any
+    }
+
+    /// Puts on the network what hosts want to send.
+    fn send(&mut self) -> bool {
         let mut any = false;
         for host in 0..self.hosts.len() {
             if self.hosts[host].alive {
@@ -385,13 +401,11 @@ impl<C: Level> Network<C> {
                 self.hosts[host].take_events();
             }
         }
-        any |= self.deliver_datagrams();
         for wire in 0..self.wires.len() {
             for end in 0..2 {
-                any |= self.write(wire, end) | self.read(wire, end);
+                any |= self.write(wire, end);
             }
         }
-        self.wires.retain(Wire::is_open);
         any
     }
 
