@@ -102,8 +102,8 @@ impl Wire {
         self.opener.closed && self.taker.closed
     }
 
-    /// Puts a piece on its way to an end, to come there at `at` or behind what is on its way already. Says when to
-    /// look, if nobody does yet.
+    /// Puts a piece on its way to an end. It comes there at `at`, or behind what is on its way
+    /// already. Says when to look, if nobody does yet.
     pub(crate) fn carry(&mut self, to: Side, payload: Payload, at: Instant) -> Option<Instant> {
         let end = self.end_mut(to);
         if end.ended {
