@@ -1,8 +1,8 @@
 //! What the example programs share: their arguments, the requests that a dealer hands out, and a
 //! counter for several nodes.
 //!
-//! The programs are in `examples/examples`; `cargo run -p zre-examples --example engine_loop` runs one. They use
-//! the loopback interface unless told otherwise. All but `hello` end by themselves.
+//! The programs are in `examples/examples`; `cargo run -p zre-examples --example engine_loop` runs
+//! one. They use the loopback interface unless told otherwise. All but `hello` end by themselves.
 
 #![forbid(unsafe_code)]
 
