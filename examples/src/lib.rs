@@ -2,7 +2,7 @@
 //! counter for several nodes.
 //!
 //! The programs are in `examples/examples`; `cargo run -p zre-examples --example engine_loop` runs
-//! one. They use the loopback interface unless told otherwise. All but `hello` end by themselves.
+//! one. All but `hello` use the loopback interface unless told otherwise, and end by themselves.
 
 #![forbid(unsafe_code)]
 

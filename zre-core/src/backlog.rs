@@ -7,11 +7,12 @@ use crate::{config::Limits, event::Event, time::Instant};
 
 /// The queue of events that the application has not taken yet.
 ///
-/// It is congested from when it reaches a limit until half of it has been taken. While it is
-/// congested, connections are not read, so nothing that a peer answers can be seen.
+/// It is congested from when it reaches a limit until no more than half of that limit is left.
+/// While it is congested, connections are not read, so answers of peers lie unread.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     queue: VecDeque<Event>,
+    /// The bytes that the queued events hold; see [`Event::weight`].
     weight: usize,
     max_events: usize,
     max_weight: usize,
@@ -46,6 +47,8 @@ impl Backlog {
     pub(crate) fn pop(&mut self) -> Option<Event> {
         self.weight -= self.queue.front()?.weight();
         let left = self.queue.len() - 1;
+        // At half and not just below the limit, so that reading does not stop and go on with each
+        // event.
         if self.congested && left <= self.max_events / 2 && self.weight <= self.max_weight / 2 {
             self.congested = false;
             self.reliefs += 1;
@@ -62,7 +65,7 @@ impl Backlog {
         self.queued
     }
 
-    /// Those of the waiting events that were not among the first `count` queued.
+    /// The waiting events that were queued after the first `count` of all events.
     pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
         let newer = usize::try_from(self.queued.saturating_sub(count)).unwrap_or(usize::MAX);
         self.queue.range(self.queue.len().saturating_sub(newer)..)
@@ -72,8 +75,8 @@ impl Backlog {
         self.congested
     }
 
-    /// How many congestions have ended: whoever saw a smaller number has one to react to.
-    pub(crate) fn reliefs(&self) -> u64 {
+    /// How many congestions have ended.
+    fn reliefs(&self) -> u64 {
         self.reliefs
     }
 
@@ -87,9 +90,10 @@ impl Backlog {
 /// A deadline for something that a peer must do, which stands still while the application is
 /// behind.
 ///
-/// A node that [is congested](crate::Node::is_congested) should not be given messages, so what the
-/// peer must do it may have done already, and it lies unread. Such a deadline therefore never ends
-/// during a congestion, nor at its first end after one: it is extended instead.
+/// A node that [is congested](crate::Node::is_congested) is not given messages. So the peer may
+/// have done what it must do, and its message lies unread. Such a deadline therefore never passes
+/// during a congestion, nor the first time after one: it is extended instead. The extension is the
+/// time to read what lay unread.
 ///
 /// [`Node::patience_until`](crate::Node::patience_until) makes one, and
 /// [`Node::is_patience_over`](crate::Node::is_patience_over) asks it.
@@ -101,7 +105,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// When it should be asked whether the time is over.
+    /// When to ask whether the time is over.
     pub fn deadline(&self) -> Instant {
         self.until
     }
@@ -121,6 +125,7 @@ impl Patience {
         if !backlog.is_congested() && backlog.reliefs() == self.reliefs {
             return true;
         }
+        // Made anew, so that it notices a further congestion, and this one no more.
         *self = Self::until(now + extension, backlog);
         false
     }
@@ -131,7 +136,7 @@ impl Patience {
     }
 }
 
-/// Tells once of each time that the application has caught up.
+/// Notices when the application has caught up after a congestion.
 #[derive(Debug, Default)]
 pub(crate) struct ReliefWatch {
     /// How many congestions had ended when it was asked last.

@@ -4,12 +4,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::time::Instant;
 
-/// At most one deadline for each timer, handed out in the order of time.
+/// At most one deadline for each timer, handed out in the order of time. Timers that are due at the
+/// same time come in their own order, so that a replay gives the same.
 #[derive(Debug)]
 pub(crate) struct Deadlines<T> {
     by_timer: BTreeMap<T, Instant>,
     by_time: BTreeSet<(Instant, T)>,
-    /// The first time of `by_time`, which is asked for far oftener than it changes.
+    /// The first time of `by_time`: it is asked for after each call, and changes far less often.
     next: Option<Instant>,
 }
 

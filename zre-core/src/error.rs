@@ -16,7 +16,8 @@ pub enum Error {
     #[error("there is no peer {0}: it has not entered, or it has left")]
     UnknownPeer(PeerId),
     /// More bytes wait for this peer than [`Limits::outbound`](crate::Limits#structfield.outbound)
-    /// allows. Nothing was sent to anybody.
+    /// allows, or it is not clear yet whether the peer or another one is at its endpoint. Nothing
+    /// was sent to anybody.
     #[error("peer {0} reads more slowly than messages are sent to it: wait for it, or send less")]
     Full(PeerId),
     /// The message is larger than the limit.

@@ -88,13 +88,16 @@ pub enum Event {
     },
     /// A peer has been silent for [`evasive_after`](crate::Config#structfield.evasive_after), and
     /// is being asked whether it is there.
+    ///
+    /// This and `Silent` are left out while as many events wait as
+    /// [`Limits::events`](crate::Limits#structfield.events) allow.
     Evasive {
         /// The peer.
         peer: PeerId,
         /// Its name.
         name: ShortText,
     },
-    /// An evasive peer has not answered for a second.
+    /// An evasive peer has not answered for a second. It is asked again every second from now on.
     Silent {
         /// The peer.
         peer: PeerId,
@@ -167,6 +170,7 @@ impl Event {
                 .iter()
                 .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Text>())
                 .sum(),
+            // Names and groups are short, and mostly shared with other events.
             _ => 0,
         };
         size_of::<Self>() + held
@@ -186,7 +190,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = OneLine(f);
         if let Some((peer, name)) = self.peer_and_name() {
-            // Several peers may have the same name: the start of the identity tells them apart.
+            // Several peers may have the same name; the start of the identity tells them apart.
             write!(line, "{name} ({peer:.6}) ")?;
         }
         match self {
@@ -245,16 +249,18 @@ impl fmt::Display for Excerpt<'_> {
 pub enum ExitReason {
     /// It said that it is leaving.
     Goodbye,
-    /// It was silent for [`expired_after`](crate::Config#structfield.expired_after).
+    /// It was silent for [`expired_after`](crate::Config#structfield.expired_after) or longer, and
+    /// did not answer when it was asked.
     Expired,
-    /// Its connection broke, or its port refuses connections: the process has ended, or the
-    /// network between is cut.
+    /// Its connection broke, or its port refuses connections: the process has ended, the network
+    /// between is cut, or the peer has moved to another address.
     ConnectionLost,
     /// It broke the protocol.
     ProtocolError(Fault),
     /// It began a new session with the same identity. An `Enter` follows.
     Restarted,
-    /// Another node answers at its endpoint.
+    /// Another node gave the peer's endpoint as its own, and the peer did not answer when it was
+    /// asked.
     Replaced,
     /// It left its connection unread for
     /// [`expired_after`](crate::Config#structfield.expired_after) while messages waited for it.

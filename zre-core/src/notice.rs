@@ -66,8 +66,8 @@ pub enum Notice {
         /// The peer.
         peer: PeerId,
     },
-    /// A message came without a session.
-    #[error("ignored {kind} from {peer}: no session with it")]
+    /// A message came that belongs to no session with the peer.
+    #[error("ignored {kind} from {peer}: it belongs to no session")]
     Stray {
         /// Who it claims to be from.
         peer: PeerId,
@@ -110,7 +110,8 @@ pub enum Notice {
         /// The peer.
         peer: PeerId,
     },
-    /// A peer that had not entered broke the protocol.
+    /// A peer that had not entered broke the protocol, or a stranger did so under the identity of
+    /// one that had. No session has ended.
     #[error("refused {peer}: {fault}")]
     Refused {
         /// Who it claims to be.
@@ -129,7 +130,7 @@ pub enum Notice {
     /// An accepted connection was closed because
     /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached.
     #[error(
-        "closed the connection from {remote}: more than {limit} connections have not said HELLO"
+        "closed the connection from {remote}: more than {limit} connections belong to no peer yet"
     )]
     LinkLimit {
         /// The other side.
@@ -142,7 +143,7 @@ pub enum Notice {
     /// held most.
     #[error(
         "closed the connection from {remote}: \
-         those that have not said HELLO hold more than {limit} bytes"
+         those that belong to no peer yet hold more than {limit} bytes"
     )]
     UnclaimedBytes {
         /// The other side.
@@ -150,7 +151,9 @@ pub enum Notice {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A connection to a peer failed. It will be tried again.
+    /// A connection to a peer failed. It is tried again for as long as
+    /// [`handshake_timeout`](crate::Config#structfield.handshake_timeout), then the peer is
+    /// removed.
     #[error("could not connect to {peer} at {endpoint}, attempt {attempt}: {error}")]
     ConnectFailed {
         /// The peer.
@@ -251,6 +254,7 @@ impl Notices {
     const CAPACITY: usize = 256;
 
     pub(crate) fn push(&mut self, notice: Notice) {
+        // The first are kept and not the last: they show how it began.
         if self.queue.len() < Self::CAPACITY {
             self.queue.push_back(notice);
         } else {

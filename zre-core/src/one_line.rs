@@ -16,7 +16,7 @@ impl Write for OneLine<'_, '_> {
 
 fn breaks_out(char: char) -> bool {
     let separates_lines = matches!(char, '\u{2028}' | '\u{2029}');
-    // They change the direction of the text that follows.
+    // They change the direction of the text behind them, so a name could make a line lie.
     let is_bidirectional = matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     char.is_control() || separates_lines || is_bidirectional
 }

@@ -6,7 +6,8 @@ pub use zre_core::{
     ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo,
     proto::{
         BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
-        MessageError, PeerId, PeerIdError, ShortText, Text, TooLong,
+        IntoFrame, MessageError, PeerId, PeerIdError, RoutingId, RoutingIdError, ShortText, Text,
+        ToStrError, TooLong, Truncated,
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };

@@ -75,8 +75,8 @@ pub struct Driver<R: Runtime> {
     accept_again_at: Option<Instant>,
     /// Whether datagrams have their turn before connections.
     datagrams_first: bool,
-    // Dropped last, when all sockets are closed: that ends the node, also when a runtime ends before
-    // the node does.
+    // Dropped last, when all sockets are closed: that ends the node, also when a runtime ends
+    // before the node does.
     hub: DriverHandle<R::Stream>,
 }
 

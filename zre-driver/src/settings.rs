@@ -230,8 +230,10 @@ impl Settings {
             *setting = value.unwrap_or(*setting);
         }
         if self.evasive_after.is_none() {
-            // Who sets only a short `expired_after` has not contradicted himself.
-            config.evasive_after = config.evasive_after.min(config.expired_after);
+            // A short `expired_after` alone leaves half of it for the answer; 10 ms is the least
+            // that a node works with.
+            let half = (config.expired_after / 2).max(Duration::from_millis(10));
+            config.evasive_after = config.evasive_after.min(half);
         }
         config.validate()?;
         Ok(config)
@@ -287,6 +289,19 @@ mod tests {
             settings.join("y".repeat(256));
         });
         assert!(error.contains("\"xxx"), "the first of them: {error}");
+    }
+
+    #[test]
+    fn a_short_expired_after_alone_leaves_half_of_it_for_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        for (expired_after, evasive_after) in [(3000, 1500), (10, 10), (20_000, 5000)] {
+            let settings = Settings {
+                expired_after: Some(Duration::from_millis(expired_after)),
+                ..Settings::default()
+            };
+            let config = settings.config(&listener).expect("the times are valid");
+            assert_eq!(config.evasive_after, Duration::from_millis(evasive_after));
+        }
     }
 
     #[test]

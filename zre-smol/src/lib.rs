@@ -35,9 +35,13 @@
 //!
 //! # Features
 //!
+//! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`],
+//!   [`Limits`] and the values inside, such as [`PeerId`] and [`Content`]; `Serialize` for
+//!   [`Notice`]. The page of each type says what it looks like.
 //! * `smol`: `spawn`, which starts a node and runs its driver on smol's global executor.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod runtime;
 mod tcp;

@@ -28,8 +28,15 @@
 //! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
 //! told otherwise, it uses the first network interface that can broadcast, or loopback if there is
 //! none. It writes its log with `tracing`; [`Node::notices`] gives the same as values.
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for [`Event`], [`ExitReason`], [`PeerInfo`],
+//!   [`Limits`] and the values inside, such as [`PeerId`] and [`Content`]; `Serialize` for
+//!   [`Notice`]. The page of each type says what it looks like.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod runtime;
 mod tcp;

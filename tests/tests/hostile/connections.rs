@@ -111,7 +111,7 @@ fn hold(scene: &Scene, open: impl Fn(&Endpoint) -> RawPeer) -> usize {
     {
         assert!(mallory.is_closed_within(DEADLINE), "{turn} of {count}");
     }
-    scene.wait_for_log("more than 256 connections have not said HELLO");
+    scene.wait_for_log("more than 256 connections belong to no peer yet");
     scene.chat_for(10);
     // For the newcomer, too, comes when all are there.
     std::mem::forget(connections);

@@ -71,6 +71,7 @@ impl Limits {
 
     /// The limits in bytes and in numbers of things that must be at least 1, with their names.
     pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 11] {
+        // The limits that are missing here may be 0: a peer need not be in groups or have headers.
         [
             ("peers", self.peers),
             ("pending_peers", self.pending_peers),

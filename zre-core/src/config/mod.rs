@@ -33,7 +33,8 @@ pub struct Config {
     /// It is also how long the connections of a peer may stand still, while the node waits to hear
     /// from it whether it is there because another node claims to have replaced it.
     pub evasive_after: Duration,
-    /// After how long a silence a peer is removed; 30 s unless set, and at least 10 ms. It is also
+    /// After how long a silence a peer is removed; 30 s unless set, and at least 10 ms. A peer that
+    /// is asked has at least a second to answer, or half of this time if that is less. It is also
     /// how long a peer may leave its connection unread while messages wait for it.
     pub expired_after: Duration,
     /// How long a connection may take until its peer has said HELLO; 10 s unless set, and at least
@@ -119,7 +120,8 @@ impl Config {
         let least = Duration::from_millis(10);
         let times = [
             ("beacon_interval", self.beacon_interval),
-            // First, as a builder lowers the default of `evasive_after` to it.
+            // First, as a builder derives the default of `evasive_after` from it: the setting that
+            // the user wrote is to be named.
             ("expired_after", self.expired_after),
             ("evasive_after", self.evasive_after),
             ("handshake_timeout", self.handshake_timeout),

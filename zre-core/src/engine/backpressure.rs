@@ -7,8 +7,8 @@ use zre_proto::{Body, Message};
 
 use crate::{config::Config, time::Instant};
 
-/// How much may wait for a peer beyond the outbound limit: what nobody can be made to wait with,
-/// such as answers and joins.
+/// How much may wait for a peer beyond the outbound limit: messages whose sender cannot be made to
+/// wait, such as answers to PING and joins.
 const UNREFUSABLE: usize = 1 << 20;
 
 /// Whether a peer can be sent another message of the application.
@@ -30,8 +30,8 @@ impl SendCapacity {
     }
 }
 
-/// Whether so much waits for a peer that it cannot be sent even what nobody can be made to wait
-/// with. Messages of the application were refused before they came here.
+/// Whether so much waits for a peer that it cannot be sent even a message whose sender cannot be
+/// made to wait. Messages of the application were refused before, at the outbound limit.
 pub(super) fn overflows(queued: usize, message: &Message, config: &Config) -> bool {
     let is_refusable = matches!(message.body, Body::Whisper { .. } | Body::Shout { .. });
     !is_refusable && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
@@ -48,14 +48,14 @@ struct Stuck {
     since: Instant,
 }
 
-/// What a check of a peer's progress came to.
+/// The result of checking a peer's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nothing waits for it.
     Idle,
-    /// Something waits, and is checked again then.
+    /// Something waits; check again then.
     CheckAt(Instant),
-    /// It has taken nothing for so long that it is given up.
+    /// It has taken nothing for `expired_after`.
     Stalled,
 }
 
@@ -64,7 +64,7 @@ impl Progress {
         self.0.is_some()
     }
 
-    /// `written` is how much has been written to the peer in all, if more waits.
+    /// `written` is how many bytes have been written to the peer in all; `None` if no more wait.
     pub(super) fn check(
         &mut self,
         written: Option<u64>,
@@ -83,27 +83,29 @@ impl Progress {
         if stuck.written != written {
             **stuck = found;
         }
-        let give_up_at = stuck.since + config.expired_after;
+        let stall_time = config.expired_after;
+        let give_up_at = stuck.since + stall_time;
         if now >= give_up_at {
             return Standing::Stalled;
         }
-        // No setting makes this timer spin.
-        let interval = (config.expired_after / 6).max(Duration::from_millis(1));
+        // Noting each write would be exact, and cost something for each. No setting makes this
+        // timer spin.
+        let interval = (stall_time / 6).max(Duration::from_millis(1));
         Standing::CheckAt(give_up_at.min(now + interval))
     }
 }
 
-/// The PING that a suspected peer has to answer, and what has become of that which stood before it.
+/// The PING that a suspected peer has to answer, and how far the bytes before it have been written.
 #[derive(Debug)]
 pub(super) struct PendingPing {
     number: u64,
     asked_at: Instant,
-    /// How much must be written until the PING is next.
-    before: u64,
-    /// How much was, up to there, when it was looked at.
-    written: u64,
-    /// When that was seen to have changed; from the beginning, if anything stood before the PING.
-    moved_at: Option<Instant>,
+    /// The stream offset of the PING: it is next when so many bytes have been written.
+    ping_offset: u64,
+    /// The offset written at the last check, up to that of the PING.
+    written_seen: u64,
+    /// When that last grew. If bytes wait before the PING, it counts from when the PING was queued.
+    progressed_at: Option<Instant>,
 }
 
 impl PendingPing {
@@ -111,9 +113,9 @@ impl PendingPing {
         Self {
             number,
             asked_at: now,
-            before: written + queued as u64,
-            written,
-            moved_at: (queued > 0).then_some(now),
+            ping_offset: written + queued as u64,
+            written_seen: written,
+            progressed_at: (queued > 0).then_some(now),
         }
     }
 
@@ -121,15 +123,17 @@ impl PendingPing {
         self.number
     }
 
-    /// Whether the peer gets more time, because its connections move: if something stands before
-    /// the PING, or comes over the peer's own connection, the answer cannot be here yet.
+    /// Whether the peer gets more time because its connections move: while bytes before the PING
+    /// are written, or something comes over the peer's own connection, the answer cannot be here
+    /// yet.
     ///
-    /// The connections may then be still for the evasive timeout, or for as long again as they
-    /// have moved, but never for longer than the expired timeout. As long again, because a peer
-    /// that is slow to take what stood before the PING is slow with what the system's buffers
-    /// hold, too, and nobody knows how much that is. There is no other bound: what stands before
-    /// the PING does not grow, bytes behind it count for nothing, and a peer whose own connection
-    /// goes on is there.
+    /// After the last move the peer has `evasive_after`, or as long again as the connections moved
+    /// if that is longer, but never more than `expired_after`. As long again, because a peer that
+    /// is slow to take the bytes before the PING is as slow with those in the system's buffers, and
+    /// nobody knows how many these are.
+    ///
+    /// No other bound is needed: the bytes before the PING do not grow, those behind it do not
+    /// count, and a peer whose own connection goes on is there.
     pub(super) fn deserves_more_time(
         &mut self,
         written: u64,
@@ -137,19 +141,20 @@ impl PendingPing {
         config: &Config,
         now: Instant,
     ) -> bool {
-        let written = written.min(self.before);
-        if written > self.written {
-            self.written = written;
-            self.moved_at = Some(now);
+        let written = written.min(self.ping_offset);
+        if written > self.written_seen {
+            self.written_seen = written;
+            self.progressed_at = Some(now);
         }
+        // What was read before the question says nothing about it.
         let read_at = read_at.filter(|at| *at > self.asked_at);
-        let Some(moved_at) = self.moved_at.max(read_at) else {
+        let Some(moved_at) = self.progressed_at.max(read_at) else {
             return false;
         };
         let as_long_again = moved_at.since(self.asked_at);
-        let patience = as_long_again
+        let still_time = as_long_again
             .max(config.evasive_after)
             .min(config.expired_after);
-        now.since(moved_at) < patience
+        now.since(moved_at) < still_time
     }
 }

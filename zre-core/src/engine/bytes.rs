@@ -18,7 +18,8 @@ impl Engine<Link> {
         Self::start(config, seed, now)
     }
 
-    /// A connection came in. More than the limit allow close the oldest that has not said HELLO.
+    /// A connection came in. If more are unclaimed than the limit allows, the oldest of these is
+    /// closed.
     pub fn handle_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
         let connection = Link::new(Role::Accepting, &self.node().config().limits);
         self.accept(connection, remote, now)
@@ -28,6 +29,7 @@ impl Engine<Link> {
     pub fn reader(&mut self, link: LinkId) -> Option<Reader<'_>> {
         let owner = self.cx.owner(link)?;
         let state = self.links.get_mut(owner, link)?;
+        // Given back by `commit`, or when the reader is dropped.
         state.connection.borrow_memory(&mut self.memory);
         Some(Reader {
             engine: self,
@@ -61,7 +63,12 @@ impl Engine<Link> {
 /// ```
 /// # use std::io::{self, Read};
 /// # use zre_core::{Engine, Instant, LinkId};
-/// fn read(engine: &mut Engine, link: LinkId, mut stream: impl Read, now: Instant) -> io::Result<()> {
+/// fn read(
+///     engine: &mut Engine,
+///     link: LinkId,
+///     mut stream: impl Read,
+///     now: Instant,
+/// ) -> io::Result<()> {
 ///     let Some(mut reader) = engine.reader(link) else {
 ///         return Ok(());
 ///     };
@@ -81,7 +88,7 @@ pub struct Reader<'a> {
     engine: &'a mut Engine<Link>,
     link: LinkId,
     owner: Owner,
-    /// Whether the connection has the memory that it shares with others.
+    /// Whether the connection still holds the memory that it borrowed.
     has_memory: bool,
 }
 
@@ -100,7 +107,7 @@ impl Reader<'_> {
     /// Panics if there was not so much room.
     pub fn commit(mut self, count: usize, now: Instant) {
         let (link, engine) = (self.link, &mut *self.engine);
-        engine.advance(now);
+        engine.cx.advance(now);
         let now = engine.cx.now;
         if let Some(state) = engine.links.get_mut(self.owner, link) {
             state.connection.handle_read(count);
@@ -108,7 +115,8 @@ impl Reader<'_> {
         }
         engine.receive(link);
         self.has_memory = false;
-        // It may belong to a peer by now, or be gone; what it holds is counted without the memory.
+        // The owner is asked again: the connection may be bound to a peer by now, or be closed. And
+        // before `finish_receiving`, which counts what the connection holds of its own.
         if let Some(owner) = engine.cx.owner(link) {
             engine.return_memory(owner, link);
         }

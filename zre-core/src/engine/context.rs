@@ -17,16 +17,15 @@ use crate::{
     time::Instant,
 };
 
-/// How often a handshake is looked at whose bytes may lie unread, for the application has to catch
-/// up.
+/// By how much a handshake's deadline is extended that passed during a congestion.
 const UNREAD_GRACE: Duration = Duration::from_secs(1);
 
 /// The time, the outputs and deadlines of the engine, and which connection belongs to whom.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct EngineContext {
     pub(super) now: Instant,
     pub(super) outputs: Outputs,
-    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) deadlines: Deadlines<EngineTimer>,
     pub(super) notices: Notices,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
@@ -48,8 +47,8 @@ pub(super) enum Owner {
 
 /// Timers that are due at the same time fire in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    /// A connection has taken long to be made, or to be claimed.
+pub(super) enum EngineTimer {
+    /// A connection has taken long to be made, or to be bound.
     Handshake(LinkId),
     /// Try again to connect.
     Reconnect(PeerId),
@@ -62,9 +61,10 @@ pub(super) enum Timer {
     Linger,
 }
 
-impl Context {
+impl EngineContext {
     pub(super) fn new(seed: [u8; 32], now: Instant) -> Self {
-        // The identity, which everybody sees, comes from another stream of the same seed.
+        // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
+        // tell the jitter from that.
         let mut generator = ChaCha8Rng::from_seed(seed);
         generator.set_stream(1);
         Self {
@@ -79,23 +79,29 @@ impl Context {
         }
     }
 
+    /// Time does not go backwards.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
     pub(super) fn owner(&self, link: LinkId) -> Option<Owner> {
         self.owners.get(link)
     }
 
-    /// Numbers a new connection, which has until `handshake_ends` to be made or claimed.
+    /// Numbers a new connection, which has until `handshake_ends` to be made or bound.
     pub(super) fn add_link(&mut self, owner: Owner, handshake_ends: Instant) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
         self.owners.insert(link, owner);
-        self.deadlines.set(Timer::Handshake(link), handshake_ends);
+        self.deadlines
+            .set(EngineTimer::Handshake(link), handshake_ends);
         link
     }
 
-    /// An unclaimed connection turns out to carry a peer's session.
-    pub(super) fn claim_link(&mut self, link: LinkId, peer: PeerId) {
+    /// An accepted connection turns out to carry a peer's session.
+    pub(super) fn bind_link(&mut self, link: LinkId, peer: PeerId) {
         self.owners.insert(link, Owner::Incoming(peer));
-        self.deadlines.clear(Timer::Handshake(link));
+        self.deadlines.clear(EngineTimer::Handshake(link));
     }
 
     /// Whether a connection has had its time; one whose bytes may lie unread is given more.
@@ -108,7 +114,7 @@ impl Context {
         let is_over = patience.is_over(self.now, UNREAD_GRACE, backlog);
         if !is_over {
             self.deadlines
-                .set(Timer::Handshake(link), patience.deadline());
+                .set(EngineTimer::Handshake(link), patience.deadline());
         }
         is_over
     }
@@ -116,7 +122,7 @@ impl Context {
     /// A connection is gone.
     pub(super) fn remove_link(&mut self, link: LinkId) {
         self.owners.remove(link);
-        self.deadlines.clear(Timer::Handshake(link));
+        self.deadlines.clear(EngineTimer::Handshake(link));
     }
 
     /// Closes a connection from our side.
@@ -125,7 +131,7 @@ impl Context {
         self.outputs.push(Output::Close(link));
     }
 
-    /// A time less up to a quarter of it, so that peers do not all come at once.
+    /// A time less up to a quarter of it, so that not all peers try again at the same moment.
     pub(super) fn jitter(&mut self, time: Duration) -> Duration {
         let percent = 75 + self.generator.next_u32() % 26;
         time.saturating_mul(percent) / 100
@@ -134,8 +140,8 @@ impl Context {
 
 /// Where each connection is held.
 ///
-/// New connections have the highest number, so that a sorted list only grows at its end. It takes
-/// half the memory of a tree. To remove one moves those behind it, which is rare for old ones.
+/// A new connection has the highest number, so a sorted list only grows at its end. It takes half
+/// the memory of a tree. Removing a connection moves those behind it; that is rare for old ones.
 #[derive(Debug, Default)]
 struct Owners(Vec<(LinkId, Owner)>);
 
@@ -162,8 +168,31 @@ impl Owners {
         }
     }
 
+    /// The place of a connection, or where it would be.
+    ///
+    /// No number comes twice, so it is at most the distance from the first number, and there
+    /// unless some between are gone: a search from there mostly ends at once.
     fn find(&self, link: LinkId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&link, |(known, _)| *known)
+        let (Some((first, _)), Some((last, _))) = (self.0.first(), self.0.last()) else {
+            return Err(0);
+        };
+        if link > *last {
+            return Err(self.0.len());
+        }
+        let distance = usize::try_from(link.0.saturating_sub(first.0)).unwrap_or(usize::MAX);
+        let mut end = distance.saturating_add(1).min(self.0.len());
+        let mut step = 1;
+        loop {
+            let start = end.saturating_sub(step);
+            let part = self.0.get(start..end).unwrap_or_default();
+            if start == 0 || part.first().is_some_and(|(known, _)| *known <= link) {
+                let place = part.binary_search_by_key(&link, |(known, _)| *known);
+                return place
+                    .map(|place| start + place)
+                    .map_err(|place| start + place);
+            }
+            (end, step) = (start, step * 2);
+        }
     }
 }
 
@@ -173,16 +202,37 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let mut cx = Context::new([1; 32], Instant::default());
+        let mut cx = EngineContext::new([1; 32], Instant::default());
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];
         let [first, second, third] = links.map(|owner| cx.add_link(owner, end));
-        cx.claim_link(third, peer);
+        cx.bind_link(third, peer);
         cx.close_link(second);
         assert_eq!(cx.owner(first), Some(Owner::Outgoing(peer)));
         assert_eq!(cx.owner(second), None);
         assert_eq!(cx.owner(third), Some(Owner::Incoming(peer)));
-        assert!(cx.deadlines.due(end).eq([Timer::Handshake(first)]));
+        assert!(cx.deadlines.due(end).eq([EngineTimer::Handshake(first)]));
+    }
+
+    #[test]
+    fn connections_are_found_however_many_between_are_gone() {
+        let mut owners = Owners::default();
+        let kept = |number: u64| number % 7 == 3 || (40..60).contains(&number) || number > 180;
+        for number in 0..200 {
+            owners.insert(LinkId(number), Owner::Unclaimed);
+        }
+        for number in (0..200).filter(|number| !kept(*number)) {
+            owners.remove(LinkId(number));
+        }
+        for number in 0..210 {
+            let found = owners.get(LinkId(number)).is_some();
+            assert_eq!(found, number < 200 && kept(number), "{number}");
+            let place = owners.find(LinkId(number));
+            let expected = owners
+                .0
+                .binary_search_by_key(&LinkId(number), |(known, _)| *known);
+            assert_eq!(place, expected, "{number}");
+        }
     }
 }

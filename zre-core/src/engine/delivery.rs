@@ -1,6 +1,6 @@
 //! What comes over connections, and whether it is handed to the node.
 
-use zre_proto::{Body, Message, MessageLimits, PeerId};
+use zre_proto::{Body, Message, MessageLimits, PeerId, RoutingId};
 
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
@@ -15,6 +15,7 @@ impl<C: Connection> Engine<C> {
     /// Handles what has come over a connection.
     pub(super) fn receive(&mut self, link: LinkId) {
         let limits = self.node.config().limits.message();
+        // Asked again each time: a message may bind the connection to a peer, or close it.
         while let Some(owner) = self.cx.owner(link) {
             let may_have_more = match owner {
                 Owner::Unclaimed => self.receive_unclaimed(link, &limits),
@@ -28,34 +29,35 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// Takes what came over a connection that carries no session yet; `false` if nothing did.
+    /// Takes one event of a connection that carries no session yet; `false` if there is none.
     fn receive_unclaimed(&mut self, link: LinkId, limits: &MessageLimits) -> bool {
         let Some(unclaimed) = self.links.unclaimed.get_mut(link) else {
             return false;
         };
         let received = unclaimed.state.connection.receive(limits);
-        match (received, unclaimed.claimed_peer()) {
+        match (received, unclaimed.said_peer()) {
             (Ok(None), _) => return false,
-            (Ok(Some(LinkEvent::Open { peer })), _) => {
-                unclaimed.claims = peer;
-                let claims = unclaimed.claimed_peer();
-                if claims == Some(self.node.id()) {
-                    self.refuse_unclaimed(link, claims, LinkError::OwnIdentity);
-                }
-            }
+            (Ok(Some(LinkEvent::Open { peer })), _) => self.take_identity(link, peer),
             (Ok(Some(LinkEvent::Message(message))), Some(peer)) => {
                 self.deliver_unclaimed(link, peer, message);
             }
-            // No message comes before the other side has said who it is.
+            // Cannot happen: no message comes before the other side has said who it is.
             (Ok(Some(LinkEvent::Message(_))), None) => {}
-            (Err(Fault::Link(error)), claims) => self.refuse_unclaimed(link, claims, error),
-            (Err(fault), peer) => {
-                let (now, notices) = (self.cx.now, &mut self.cx.notices);
-                malformed(&mut self.node, peer, fault, now, notices);
-                self.links.unclaimed.close(link, &mut self.cx);
-            }
+            (Err(fault), said_peer) => self.refuse_unclaimed(link, said_peer, fault),
         }
         true
+    }
+
+    /// The handshake of an accepted connection is over, in which the other side said who it is.
+    fn take_identity(&mut self, link: LinkId, identity: Option<RoutingId>) {
+        let Some(unclaimed) = self.links.unclaimed.get_mut(link) else {
+            return;
+        };
+        unclaimed.said_identity = identity;
+        let said_peer = unclaimed.said_peer();
+        if said_peer == Some(self.node.id()) {
+            self.refuse_unclaimed(link, said_peer, LinkError::OwnIdentity.into());
+        }
     }
 
     fn deliver_unclaimed(&mut self, link: LinkId, peer: PeerId, message: Message) {
@@ -66,7 +68,8 @@ impl<C: Connection> Engine<C> {
             Fate::Keep => {}
             Fate::Close => self.links.unclaimed.close(link, &mut self.cx),
             Fate::Bind => {
-                // A restart closes the old connections and opens a new one; that comes first.
+                // First what the node wants: a restart closes the old connections and opens a new
+                // one, and would otherwise close the one that is bound here.
                 self.settle();
                 if self.node.is_ready(peer)
                     && let Some(unclaimed) = self.links.unclaimed.remove(link)
@@ -78,13 +81,30 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// Closes a connection that carries no session for what came over it. If there is no session
-    /// with the peer that it claims to be from, the node remembers the fault.
-    fn refuse_unclaimed(&mut self, link: LinkId, claims: Option<PeerId>, error: LinkError) {
-        let fault = Fault::from(error.clone());
-        self.links.unclaimed.refuse(link, error, &mut self.cx);
-        if let Some(peer) = claims.filter(|peer| !self.node.is_ready(*peer)) {
+    /// Closes a connection that carries no session for what came over it.
+    fn refuse_unclaimed(&mut self, link: LinkId, said_peer: Option<PeerId>, fault: Fault) {
+        let is_link_fault = match &fault {
+            Fault::Link(error) => {
+                let unclaimed = &mut self.links.unclaimed;
+                unclaimed.refuse(link, error.clone(), &mut self.cx);
+                true
+            }
+            _ => {
+                self.links.unclaimed.close(link, &mut self.cx);
+                false
+            }
+        };
+        let Some(peer) = said_peer else {
+            return;
+        };
+        if !self.node.is_ready(peer) {
+            // The node keeps a pending peer for longer then, so that its next beacon does not begin
+            // the same thing again. Of an unknown one there is only a notice.
             self.node.handle_fault(peer, fault, self.cx.now);
+        } else if !is_link_fault {
+            // A stranger must not end the session of a peer that has entered. What is wrong with a
+            // link has been told above, with its address.
+            self.cx.notices.push(Notice::Refused { peer, fault });
         }
     }
 
@@ -93,14 +113,15 @@ impl<C: Connection> Engine<C> {
         let Some(links) = self.links.of_peer_mut(peer) else {
             return false;
         };
-        match links
-            .outgoing_mut()
-            .map(|link| link.connection.receive(limits))
-        {
-            None | Some(Ok(None)) => return false,
-            Some(Ok(Some(LinkEvent::Open { .. }))) => links.opened(&mut self.cx),
-            Some(Ok(Some(LinkEvent::Message(_)))) => {}
-            Some(Err(fault)) => {
+        let Some(to) = links.outgoing_mut() else {
+            return false;
+        };
+        match to.connection.receive(limits) {
+            Ok(None) => return false,
+            Ok(Some(LinkEvent::Open { .. })) => links.opened(&mut self.cx),
+            // Cannot happen: a link refuses messages where it only sends.
+            Ok(Some(LinkEvent::Message(_))) => {}
+            Err(fault) => {
                 let effect = links.outgoing_broken(fault, &self.node, &mut self.cx);
                 self.apply(peer, effect);
             }
@@ -109,7 +130,7 @@ impl<C: Connection> Engine<C> {
     }
 
     /// Takes messages from the connection that carries a peer's session, until the node wants
-    /// something done: so one look-up serves for all that a read has brought.
+    /// something done. So one look-up of the connection serves for all messages of a read.
     fn receive_incoming(&mut self, peer: PeerId, limits: &MessageLimits) -> bool {
         let now = self.cx.now;
         let Some(links) = self.links.of_peer_mut(peer) else {
@@ -119,7 +140,8 @@ impl<C: Connection> Engine<C> {
             match from.connection.receive(limits) {
                 Ok(None) => return false,
                 Ok(Some(LinkEvent::Message(message))) => {
-                    if judge_in_session(&mut self.node, peer, message, now) == Fate::Close {
+                    let verdict = deliver_in_session(&mut self.node, peer, message, now);
+                    if let Verdict::Violation(_) = verdict {
                         links.close_incoming(&mut self.cx);
                     }
                 }
@@ -131,6 +153,7 @@ impl<C: Connection> Engine<C> {
                     return true;
                 }
             }
+            // An output may close this connection, so it is carried out before the next message.
             if self.node.has_outputs() {
                 return true;
             }
@@ -143,6 +166,8 @@ impl<C: Connection> Engine<C> {
         let limits = &self.node.config().limits;
         match self.cx.owner(link) {
             None => {}
+            // Strangers and peers have budgets of their own: a flood of connections that say
+            // nothing must not take memory from the peers.
             Some(Owner::Unclaimed) => {
                 let limit = limits.unclaimed_bytes;
                 let unclaimed = &mut self.links.unclaimed;
@@ -168,6 +193,7 @@ impl<C: Connection> Engine<C> {
         {
             let fault = Fault::from(LinkError::TooMuchUnfinished { limit });
             match owner {
+                // `largest_unfinished` looks at peers only.
                 Owner::Unclaimed => {}
                 Owner::Outgoing(peer) => {
                     self.with_links(peer, |links, node, cx| {
@@ -182,7 +208,7 @@ impl<C: Connection> Engine<C> {
     }
 }
 
-/// What becomes of a connection after a message.
+/// What becomes of an unclaimed connection after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 enum Fate {
@@ -193,19 +219,14 @@ enum Fate {
     Close,
 }
 
-/// A message over the connection that carries a peer's session.
-fn judge_in_session(node: &mut Node, peer: PeerId, message: Message, now: Instant) -> Fate {
-    match node.admits(peer, &message, true) {
-        Admission::Admitted => {}
-        Admission::Violation(fault) | Admission::Refused(fault) => {
-            node.handle_fault(peer, fault, now);
-            return Fate::Close;
+/// Gives the node a message that came over the connection which carries a peer's session.
+fn deliver_in_session(node: &mut Node, peer: PeerId, message: Message, now: Instant) -> Verdict {
+    match node.check_bound(peer, &message) {
+        Ok(()) => node.handle_message(&peer.into(), message, now),
+        Err(fault) => {
+            node.handle_fault(peer, fault.clone(), now);
+            Verdict::Violation(fault)
         }
-        Admission::Stray => return Fate::Keep,
-    }
-    match node.handle_message(&peer.into(), message, now) {
-        Verdict::Accepted | Verdict::Ignored => Fate::Keep,
-        Verdict::Refused(_) => Fate::Close,
     }
 }
 
@@ -221,14 +242,15 @@ fn judge_unclaimed(
     notices: &mut Notices,
 ) -> Fate {
     let kind = message.body.kind();
-    match node.admits(peer, &message, false) {
+    match node.admits(peer, &message) {
         Admission::Admitted if is_overtaken && matches!(message.body, Body::Hello(_)) => {
-            // It belongs to a session that is over.
+            // A younger connection carries the session, so this HELLO was sent before it and came
+            // late: it belongs to a session that is over, and would end the present one.
             notices.push(Notice::Stray { peer, kind });
             return Fate::Close;
         }
         Admission::Admitted => {}
-        Admission::Violation(fault) | Admission::Refused(fault) => {
+        Admission::Foreign(fault) => {
             // The node would end the session for it, which a stranger must not bring about.
             notices.push(Notice::Refused { peer, fault });
             return Fate::Close;
@@ -242,22 +264,6 @@ fn judge_unclaimed(
     match node.handle_message(&peer.into(), message, now) {
         Verdict::Accepted => Fate::Bind,
         Verdict::Ignored => Fate::Keep,
-        Verdict::Refused(_) => Fate::Close,
-    }
-}
-
-/// Something that is no message, over a connection that carries no session; it is closed.
-fn malformed(
-    node: &mut Node,
-    peer: Option<PeerId>,
-    fault: Fault,
-    now: Instant,
-    notices: &mut Notices,
-) {
-    match peer {
-        // A stranger must not end the session of a peer that has entered.
-        Some(peer) if node.is_ready(peer) => notices.push(Notice::Refused { peer, fault }),
-        Some(peer) => node.handle_fault(peer, fault, now),
-        None => {}
+        Verdict::Violation(_) => Fate::Close,
     }
 }

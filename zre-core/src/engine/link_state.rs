@@ -1,7 +1,7 @@
 //! What an engine keeps beside each connection.
 
 use super::{
-    context::Context,
+    context::EngineContext,
     output::{LinkId, Output, OutputNumber, Outputs},
 };
 use crate::{link::Connection, time::Instant};
@@ -30,7 +30,7 @@ impl<C: Connection> LinkState<C> {
         }
     }
 
-    /// Asks to be written if something can be, unless that has been asked and not been taken up.
+    /// Asks to be written if there is something to write, unless such an output waits already.
     pub(super) fn tell_writable(&mut self, outputs: &mut Outputs) {
         if self.connection.has_output() && !outputs.waits(self.writable) {
             self.writable = outputs.push(Output::Writable(self.id));
@@ -55,7 +55,7 @@ impl<C: Connection> LinkState<C> {
     }
 
     /// Closes a peer's connection from our side.
-    pub(super) fn close(mut self, cx: &mut Context) {
+    pub(super) fn close(mut self, cx: &mut EngineContext) {
         self.uncount(&mut cx.unfinished);
         cx.close_link(self.id);
     }

@@ -5,11 +5,11 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use zre_proto::PeerId;
 
 use super::{
-    backpressure::Standing,
-    context::{Context, Owner, Timer},
+    backpressure::{SendCapacity, Standing},
+    context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::LinkId,
-    peer_links::PeerLinks,
+    peer_links::{PeerLinks, capacity_unopened},
     unclaimed::UnclaimedLinks,
 };
 use crate::{link::Connection, node::Node};
@@ -34,11 +34,19 @@ impl<C: Connection> Links<C> {
         self.peers.get(&peer).map(|links| &**links)
     }
 
+    /// Whether a peer can be sent another message of the application.
+    pub(super) fn capacity(&self, peer: PeerId, node: &Node) -> SendCapacity {
+        match self.of_peer(peer) {
+            Some(links) => links.capacity(node),
+            None => capacity_unopened(peer, node),
+        }
+    }
+
     pub(super) fn of_peer_mut(&mut self, peer: PeerId) -> Option<&mut PeerLinks<C>> {
         self.peers.get_mut(&peer).map(|links| &mut **links)
     }
 
-    /// The connections of a peer, which need not have had any.
+    /// The connections of a peer; makes a place for them if it has had none.
     pub(super) fn add_peer(&mut self, peer: PeerId) -> &mut PeerLinks<C> {
         let links = self.peers.entry(peer);
         links.or_insert_with(|| Box::new(PeerLinks::unopened(peer)))
@@ -57,8 +65,8 @@ impl<C: Connection> Links<C> {
         }
     }
 
-    /// The connection of a peer that was found to hold most of a message whose end has not come,
-    /// the youngest of several.
+    /// The connection among those of all peers that holds most of a message whose end has not come;
+    /// the youngest if several hold as much.
     pub(super) fn largest_unfinished(&self) -> Option<Owner> {
         let of_peers = self.peers.values().flat_map(|links| links.unfinished());
         let (_, owner) = of_peers.max_by_key(|(size, _)| *size)?;
@@ -66,12 +74,12 @@ impl<C: Connection> Links<C> {
     }
 
     /// Checks that what waits for peers moves, and says for which of them it has not for too long.
-    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut Context) -> Vec<PeerId> {
+    pub(super) fn check_progress(&mut self, node: &Node, cx: &mut EngineContext) -> Vec<PeerId> {
         let mut stalled = Vec::new();
         for (peer, links) in &mut self.peers {
             match links.check_progress(node, cx.now) {
                 Standing::Idle => {}
-                Standing::CheckAt(at) => cx.deadlines.set_earlier(Timer::Progress, at),
+                Standing::CheckAt(at) => cx.deadlines.set_earlier(EngineTimer::Progress, at),
                 Standing::Stalled => stalled.push(*peer),
             }
         }
@@ -83,7 +91,7 @@ impl<C: Connection> Links<C> {
         self.peers.values().all(|links| links.is_drained(node))
     }
 
-    /// Lets go of the memory of bursts.
+    /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         self.unclaimed.release_memory();
         for links in self.peers.values_mut() {

@@ -18,10 +18,11 @@ impl Engine<MessageLink> {
         Self::start(config, seed, now)
     }
 
-    /// A connection came in from the node that `from` names. More than the limit allow close the
-    /// oldest that has not said HELLO.
+    /// A connection came in from the node that `from` names. If more are unclaimed than the limit
+    /// allows, the oldest of these is closed.
     pub fn handle_accepted(&mut self, remote: SocketAddr, from: RoutingId, now: Instant) -> LinkId {
         let link = self.accept(MessageLink::accepted(from), remote, now);
+        // There is no handshake to wait for: whom it comes from is judged now.
         self.receive(link);
         link
     }
@@ -29,7 +30,7 @@ impl Engine<MessageLink> {
     /// A message came over a connection. Do not take messages from connections while the engine
     /// [is congested](Engine::is_congested).
     pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         let now = self.cx.now;
         let owner = self.cx.owner(link);
         let Some(state) = owner.and_then(|owner| self.links.get_mut(owner, link)) else {

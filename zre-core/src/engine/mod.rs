@@ -1,9 +1,9 @@
 //! A node and its connections: bytes in and bytes out, or whole messages.
 //!
-//! [`Engine`] is the interface and carries out what the rules say; the rules stand in the modules
-//! and know nothing of each other's state. [`unclaimed`] holds the connections that came in and
-//! carry no session yet, [`peer_links`] the two of a peer, [`delivery`] says which messages are
-//! the node's, [`backpressure`] what happens when a peer does not take what is sent to it.
+//! [`Engine`] is the interface and carries out what the rules return; the rules are in the modules
+//! and do not see each other's state. [`unclaimed`] holds the connections that came in and carry no
+//! session yet, [`peer_links`] the two connections of a peer. [`delivery`] decides which messages
+//! the node gets, [`backpressure`] what happens when a peer does not take what is sent to it.
 
 mod backpressure;
 mod bytes;
@@ -33,10 +33,10 @@ use crate::{
 };
 use backpressure::SendCapacity;
 pub use bytes::Reader;
-use context::{Context, Owner, Timer};
+use context::{EngineContext, EngineTimer, Owner};
 use links::Links;
 pub use output::{LinkId, Output, Shouted};
-use peer_links::{Effect, PeerLinks, capacity_unopened};
+use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
 ///
@@ -50,7 +50,7 @@ use peer_links::{Effect, PeerLinks, capacity_unopened};
 ///   [`is_congested`](Engine::is_congested);
 /// * a connection can be written: write [`write_buffer`](Engine::write_buffer), advance it, and say
 ///   so with [`handle_written`](Engine::handle_written);
-/// * events have been taken, which may let reading go on: look for outputs once more.
+/// * events have been taken: look for outputs once more, as [`Output::Resume`] may be among them.
 ///
 /// `C` is what connections carry. Callers with a ZeroMQ library, and simulations, drive an
 /// `Engine<MessageLink>`, which takes and gives whole messages:
@@ -59,18 +59,18 @@ use peer_links::{Effect, PeerLinks, capacity_unopened};
 #[derive(Debug)]
 pub struct Engine<C: Connection = Link> {
     node: Node,
-    phase: Phase,
-    cx: Context,
+    phase: EnginePhase,
+    cx: EngineContext,
     links: Links<C>,
-    /// Whether the end of a congestion has been told.
+    /// Notices the end of a congestion, for [`Output::Resume`].
     relief: ReliefWatch,
     memory: C::Memory,
-    /// When the memory of bursts was last let go.
+    /// When the memory of bursts was last released.
     released_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum EnginePhase {
     Running,
     /// Asked to stop; peers still take what was sent.
     Draining,
@@ -81,14 +81,14 @@ enum Phase {
 impl<C: Connection> Engine<C> {
     /// A datagram came in on the discovery port.
     pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         self.node.handle_beacon(from, datagram, self.cx.now);
         self.settle();
     }
 
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
             && let Some(links) = self.links.of_peer_mut(peer)
         {
@@ -100,7 +100,7 @@ impl<C: Connection> Engine<C> {
     ///
     /// `error` is what the system said, for the log.
     pub fn handle_closed(&mut self, link: LinkId, error: &str, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         match self.cx.owner(link) {
             Some(Owner::Unclaimed) => {
                 self.links.unclaimed.remove(link);
@@ -112,23 +112,25 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.with_links(peer, PeerLinks::incoming_ended),
+            // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
         self.settle();
     }
 
-    /// Something has been taken from a connection and written.
+    /// Bytes from a write buffer were written to its socket.
     pub fn handle_written(&mut self, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
+        // The buffers keep count themselves. Only a node that is stopping waits for them.
         self.continue_stop();
     }
 
     /// Time has passed; see [`poll_timeout`](Engine::poll_timeout). Early and repeated calls are
     /// harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         self.release_memory();
-        // Before the node looks, which gives up the suspects that have had their time.
+        // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
             let links = self.links.of_peer_mut(peer);
             if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now)) {
@@ -223,6 +225,7 @@ impl<C: Connection> Engine<C> {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
+        // Not `Links::capacity`: one look-up serves for the question and for sending.
         let mut links = self.links.of_peer_mut(peer);
         let capacity = match &links {
             Some(links) => links.capacity(&self.node),
@@ -236,7 +239,8 @@ impl<C: Connection> Engine<C> {
         let content = core::mem::take(content);
         let message = self.node.prepare_whisper(peer, content, self.cx.now)?;
         if let Some(links) = &mut links {
-            // Nothing that the node wanted before is left, so this may pass by its outputs.
+            // Earlier calls ended with `settle`, so no output of the node waits that this message
+            // could overtake.
             let effect = links.send(message, &mut self.memory, &self.node, &mut self.cx);
             self.apply(peer, effect);
         }
@@ -274,10 +278,12 @@ impl<C: Connection> Engine<C> {
     ) -> Result<Shouted, Error> {
         self.command(now)?;
         let (mut full, mut ready) = (Vec::new(), Vec::new());
+        // A slow member holds up nobody else: the caller may send to it again later.
         for peer in peers {
-            match self.capacity(*peer) {
+            match self.links.capacity(*peer, &self.node) {
                 SendCapacity::Available => ready.push(*peer),
                 SendCapacity::Full => full.push(*peer),
+                // It is about to be removed, and no longer a member then.
                 SendCapacity::Lost => {}
             }
         }
@@ -304,19 +310,19 @@ impl<C: Connection> Engine<C> {
     /// the linger time is over, the node says goodbye and closes everything. The last event is
     /// [`Event::Stop`].
     pub fn stop(&mut self, now: Instant) {
-        self.advance(now);
-        if self.phase != Phase::Running {
+        self.cx.advance(now);
+        if self.phase != EnginePhase::Running {
             return;
         }
-        self.phase = Phase::Draining;
+        self.phase = EnginePhase::Draining;
         let at = self.cx.now + self.node.config().linger;
-        self.cx.deadlines.set(Timer::Linger, at);
+        self.cx.deadlines.set(EngineTimer::Linger, at);
         self.settle();
     }
 
     /// Stops without waiting for anything but that the outputs are carried out.
     pub fn stop_now(&mut self, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         self.finish_stop();
     }
 }
@@ -325,6 +331,7 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
+        // Last, as it is not queued: the relief shows only when events have been taken.
         self.cx.outputs.pop().or_else(|| {
             let has_ended = self.relief.has_ended(self.node.backlog());
             has_ended.then_some(Output::Resume)
@@ -343,8 +350,10 @@ impl<C: Connection> Engine<C> {
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timeouts = [self.node.poll_timeout(), self.cx.deadlines.next()];
-        timeouts.into_iter().flatten().min()
+        match (self.node.poll_timeout(), self.cx.deadlines.next()) {
+            (Some(node), Some(own)) => Some(node.min(own)),
+            (node, own) => node.or(own),
+        }
     }
 
     /// Whether so many events wait for the application that no connection should be read, until
@@ -355,12 +364,12 @@ impl<C: Connection> Engine<C> {
 
     /// Whether everything has been said and closed; outputs may still wait.
     pub fn is_stopped(&self) -> bool {
-        self.phase == Phase::Stopped
+        self.phase == EnginePhase::Stopped
     }
 
     /// Whether as many bytes wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.capacity(peer) == SendCapacity::Full
+        self.links.capacity(peer, &self.node) == SendCapacity::Full
     }
 
     /// The first member of a group that has no room for another message.
@@ -389,52 +398,50 @@ impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut engine = Self {
             node: Node::new(config, seed, now),
-            phase: Phase::Running,
-            cx: Context::new(seed, now),
+            phase: EnginePhase::Running,
+            cx: EngineContext::new(seed, now),
             links: Links::new(),
             relief: ReliefWatch::default(),
             memory: C::Memory::default(),
             released_at: now,
         };
+        // The first beacon is an output from the start.
         engine.settle();
         engine
     }
 
     fn accept(&mut self, connection: C, remote: SocketAddr, now: Instant) -> LinkId {
-        self.advance(now);
+        self.cx.advance(now);
         let (config, backlog) = (self.node.config(), self.node.backlog());
         let unclaimed = &mut self.links.unclaimed;
         let link = unclaimed.accept(connection, remote, config, backlog, &mut self.cx);
         self.tell_writable(link);
+        // A listener may still accept while it is being closed.
         if self.is_stopped() {
             self.links.unclaimed.close(link, &mut self.cx);
         }
         link
     }
 
-    fn advance(&mut self, now: Instant) {
-        self.cx.now = self.cx.now.max(now);
-    }
-
     fn command(&mut self, now: Instant) -> Result<(), Error> {
-        self.advance(now);
+        self.cx.advance(now);
         match self.phase {
-            Phase::Running => Ok(()),
-            Phase::Draining | Phase::Stopped => Err(Error::Stopped),
+            EnginePhase::Running => Ok(()),
+            EnginePhase::Draining | EnginePhase::Stopped => Err(Error::Stopped),
         }
     }
 
-    fn fire(&mut self, timer: Timer) {
+    fn fire(&mut self, timer: EngineTimer) {
         match timer {
-            Timer::Handshake(link) => self.handshake_timed_out(link),
-            Timer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
-            Timer::Progress => {
+            EngineTimer::Handshake(link) => self.handshake_timed_out(link),
+            EngineTimer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
-                    self.apply(peer, Effect::Remove(ExitReason::Stalled));
+                    self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
-            Timer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
-            Timer::Linger => self.finish_stop(),
+            EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
+            EngineTimer::Linger => self.finish_stop(),
         }
     }
 
@@ -445,6 +452,7 @@ impl<C: Connection> Engine<C> {
                 unclaimed.check_handshake(link, backlog, &mut self.cx);
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
     }
@@ -456,6 +464,7 @@ impl<C: Connection> Engine<C> {
     }
 
     fn carry_out(&mut self) {
+        // What is done for one output may add others: a queue that overflows removes its peer.
         while let Some(output) = self.node.poll_output() {
             match output {
                 NodeOutput::Beacon(beacon) => {
@@ -485,7 +494,7 @@ impl<C: Connection> Engine<C> {
     fn with_links(
         &mut self,
         peer: PeerId,
-        rule: impl FnOnce(&mut PeerLinks<C>, &Node, &mut Context) -> Effect,
+        rule: impl FnOnce(&mut PeerLinks<C>, &Node, &mut EngineContext) -> LinksEffect,
     ) {
         if let Some(links) = self.links.of_peer_mut(peer) {
             let effect = rule(links, &self.node, &mut self.cx);
@@ -493,23 +502,25 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    fn apply(&mut self, peer: PeerId, effect: Effect) {
+    fn apply(&mut self, peer: PeerId, effect: LinksEffect) {
         match effect {
-            Effect::Nothing => {}
-            Effect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
-            Effect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
-            Effect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
+            LinksEffect::Nothing => {}
+            LinksEffect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
+            LinksEffect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
+            LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
         }
     }
 
     /// Asks that a connection is written, if there is something to write.
     fn tell_writable(&mut self, link: LinkId) {
         match self.cx.owner(link) {
+            // This one is watched, too: a peer that takes nothing is removed in the end.
             Some(Owner::Outgoing(peer)) => {
                 if let Some(links) = self.links.of_peer_mut(peer) {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
+            // All that goes out here are a greeting, READY and answers to ZMTP's PING.
             Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
@@ -519,36 +530,30 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    fn capacity(&self, peer: PeerId) -> SendCapacity {
-        match self.links.of_peer(peer) {
-            Some(links) => links.capacity(&self.node),
-            None => capacity_unopened(peer, &self.node),
-        }
-    }
-
     fn continue_stop(&mut self) {
-        if self.phase == Phase::Draining && self.links.are_drained(&self.node) {
+        if self.phase == EnginePhase::Draining && self.links.are_drained(&self.node) {
             self.finish_stop();
         }
     }
 
     fn finish_stop(&mut self) {
-        if self.phase == Phase::Stopped {
+        if self.phase == EnginePhase::Stopped {
             return;
         }
-        self.phase = Phase::Stopped;
+        self.phase = EnginePhase::Stopped;
         self.node.stop(self.cx.now);
-        // That closes the connections of all peers.
+        // Carries out the node's goodbye and closes the connections of all peers.
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
         self.cx.deadlines.clear_all();
     }
 
-    /// Lets go of the memory of bursts, of connections once a second at most: it looks at each.
+    /// Releases the memory of bursts. It walks over all connections, so that part is done at most
+    /// once a second.
     fn release_memory(&mut self) {
         const INTERVAL: Duration = Duration::from_secs(1);
         C::release_shared_memory(&mut self.memory);
-        if self.cx.now.since(self.released_at) >= INTERVAL {
+        if C::KEEPS_MEMORY && self.cx.now.since(self.released_at) >= INTERVAL {
             self.released_at = self.cx.now;
             self.links.release_memory();
         }

@@ -34,7 +34,7 @@ pub enum Output {
     /// left or the socket takes no more, and then as soon as it takes more. It comes again after
     /// that only if there is more.
     Writable(LinkId),
-    /// Close the connection, whatever is unsent; its id means nothing any more.
+    /// Close the connection, whatever is unsent. Its id is not used again.
     Close(LinkId),
     /// Reading may go on after a congestion.
     Resume,
@@ -45,12 +45,12 @@ pub enum Output {
 pub struct Shouted {
     /// How many members it is on its way to.
     pub reached: usize,
-    /// The members that more waits for than the outbound limit; they have not got it.
+    /// The members whose outbound limit is reached; the message has not been sent to them.
     pub full: Vec<PeerId>,
 }
 
-/// Outputs that wait to be taken. Each has a number, so that one can be found to wait still
-/// without searching for it.
+/// Outputs that wait to be taken. Each has a number, which tells without a search whether it still
+/// waits.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     queue: VecDeque<Output>,

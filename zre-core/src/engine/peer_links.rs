@@ -11,12 +11,13 @@ use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
     backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
-    context::{Context, Owner, Timer},
+    context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, Output},
 };
 use crate::{
     backlog::{Backlog, Patience},
+    config::Config,
     error::Fault,
     event::ExitReason,
     link::Connection,
@@ -25,9 +26,10 @@ use crate::{
     time::Instant,
 };
 
-/// How long the connection from a peer may be quiet after the connection to it broke.
+/// How long the connection from a peer may be idle after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
-/// How long a goodbye beacon may come behind the end of the connections.
+/// How much later than the end of the connections a goodbye beacon, or the HELLO of a new session,
+/// may come.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
 
 /// The connections to and from one peer.
@@ -37,23 +39,23 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
-    /// The last PING that the peer has to answer, or it is gone.
+    /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
 }
 
 /// The connection that we opened to a peer.
 #[derive(Debug, Default)]
 enum Outgoing<C> {
-    /// The node has not asked for it yet, or the peer is about to be removed.
+    /// The node has not asked for it, or the peer is about to be removed.
     #[default]
     Unopened,
-    /// It is being made; messages wait in it.
+    /// It is being made, or is in its handshake; messages wait in it.
     Opening {
         link: LinkState<C>,
         attempt: Box<Attempt>,
     },
     Open(LinkState<C>),
-    /// An attempt failed; its messages wait for the next.
+    /// An attempt failed. The messages of the failed connection wait for the next.
     Retrying {
         failed: C,
         attempt: Box<Attempt>,
@@ -71,17 +73,18 @@ struct Attempt {
     endpoint: Endpoint,
     /// Counted from 1.
     number: u32,
-    /// When the first was made.
+    /// When the first attempt was made.
     first_at: Instant,
+    /// When this attempt is given up.
     patience: Patience,
 }
 
-/// What follows for the peer.
+/// What is to follow for the peer from a rule about its connections.
 #[derive(Debug)]
 #[must_use]
-pub(super) enum Effect {
+pub(super) enum LinksEffect {
     Nothing,
-    /// It is gone for a reason that only connections know.
+    /// It is gone, for a reason that only connections show.
     Remove(ExitReason),
     /// Its connections are gone.
     Disconnected,
@@ -101,11 +104,13 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Opens a connection to the peer, in place of an older one.
-    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut Context) {
-        // A peer whose own connection has ended is about to be removed.
+    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut EngineContext) {
+        // Both connections have ended, so the peer is about to be removed. A new connection would
+        // keep it.
         if self.is_lost() && self.incoming.is_none() {
             return;
         }
+        // The node says HELLO anew, so what waited for the old session is dropped with it.
         self.close_outgoing(cx);
         self.clear_timers(cx);
         self.progress = Progress::default();
@@ -120,7 +125,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The peer is gone.
-    pub(super) fn close(mut self, cx: &mut Context) {
+    pub(super) fn close(mut self, cx: &mut EngineContext) {
         self.clear_timers(cx);
         self.close_outgoing(cx);
         self.close_incoming(cx);
@@ -128,8 +133,8 @@ impl<C: Connection> PeerLinks<C> {
 
     /// An accepted connection turns out to carry the peer's session. An older one gives way
     /// (ROUTER_HANDOVER).
-    pub(super) fn bind(&mut self, link: LinkState<C>, cx: &mut Context) {
-        cx.claim_link(link.id, self.peer);
+    pub(super) fn bind(&mut self, link: LinkState<C>, cx: &mut EngineContext) {
+        cx.bind_link(link.id, self.peer);
         if let Some(old) = self.incoming.replace(link) {
             old.close(cx);
         }
@@ -171,11 +176,12 @@ impl<C: Connection> PeerLinks<C> {
         message: Message,
         memory: &mut C::Memory,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         if overflows(self.queued(), &message, node.config()) {
-            return Effect::Remove(ExitReason::Overflow);
+            return LinksEffect::Remove(ExitReason::Overflow);
         }
+        // Before the PING is queued itself, so that only what stands before it counts.
         if matches!(message.body, Body::Ping) {
             self.note_ping(node, cx.now);
         }
@@ -185,9 +191,10 @@ impl<C: Connection> PeerLinks<C> {
                 self.tell_writable(node, cx);
             }
             Outgoing::Retrying { failed, .. } => failed.send(message, memory),
+            // Nothing reaches a peer that is about to be removed.
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
         }
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 
     /// Whether the peer can be sent another message.
@@ -208,37 +215,40 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// Whether stopping need not wait for the peer: it has taken everything, or never presented
-    /// itself.
+    /// Whether stopping need not wait for the peer: it has taken everything, or never said HELLO.
     pub(super) fn is_drained(&self, node: &Node) -> bool {
         self.queued() == 0 || !node.is_ready(self.peer)
     }
 
     /// Asks that the connection to the peer is written if something waits in it, and begins to
     /// watch that this moves.
-    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut Context) {
+    pub(super) fn tell_writable(&mut self, node: &Node, cx: &mut EngineContext) {
         if let Some(link) = self.outgoing_mut() {
             link.tell_writable(&mut cx.outputs);
         }
+        // While it is watched, its timer is set: nothing to do for each further message.
         if !self.progress.is_watched()
             && let Standing::CheckAt(at) = self.check_progress(node, cx.now)
         {
-            cx.deadlines.set_earlier(Timer::Progress, at);
+            cx.deadlines.set_earlier(EngineTimer::Progress, at);
         }
     }
 
-    /// A peer that reads nothing while something waits for it is given up in the end.
+    /// A peer that reads nothing while something waits for it is removed after `expired_after`.
     pub(super) fn check_progress(&mut self, node: &Node, now: Instant) -> Standing {
+        // During a handshake messages wait without output; that has its own deadline.
         let connection = self.outgoing().map(|link| &link.connection);
         let written = connection.filter(|it| it.has_output()).map(C::written);
         self.progress.check(written, node.config(), now)
     }
 
-    /// A PING is about to be queued. If a suspicion hangs on it, notes what stands before it.
+    /// A PING is about to be queued. If a suspected peer must answer it, notes what waits before
+    /// it.
     fn note_ping(&mut self, node: &Node, now: Instant) {
         let Some(number) = node.suspicion_ping(self.peer) else {
             return;
         };
+        // Later PINGs, for its silence, do not move the offset of this one.
         if self
             .ping
             .as_ref()
@@ -249,7 +259,7 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// Whether the peer, which has not answered in time, cannot have done so yet.
+    /// Whether a suspected peer, which has not answered in time, cannot have answered yet.
     pub(super) fn deserves_more_time(&mut self, node: &Node, now: Instant) -> bool {
         let (written, read_at) = (
             self.written(),
@@ -267,7 +277,13 @@ impl<C: Connection> PeerLinks<C> {
 
 /// How the connection to the peer is made.
 impl<C: Connection> PeerLinks<C> {
-    fn connect(&mut self, connection: C, mut attempt: Box<Attempt>, node: &Node, cx: &mut Context) {
+    fn connect(
+        &mut self,
+        connection: C,
+        mut attempt: Box<Attempt>,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) {
         let give_up_at = cx.now + node.config().handshake_timeout;
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
@@ -278,7 +294,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The system has made the connection to the peer.
-    pub(super) fn connected(&mut self, node: &Node, cx: &mut Context) {
+    pub(super) fn connected(&mut self, node: &Node, cx: &mut EngineContext) {
         let link = self.outgoing_mut();
         if link.is_some_and(|link| link.connection.handle_connected()) {
             self.opened(cx);
@@ -287,39 +303,46 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The handshake is over: the peer's process is there.
-    pub(super) fn opened(&mut self, cx: &mut Context) {
+    pub(super) fn opened(&mut self, cx: &mut EngineContext) {
+        // From now on a failure is a lost connection and no failed attempt: what was written may
+        // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
             Outgoing::Opening { link, .. } => {
-                cx.deadlines.clear(Timer::Handshake(link.id));
+                cx.deadlines.clear(EngineTimer::Handshake(link.id));
                 Outgoing::Open(link)
             }
             other => other,
         };
     }
 
-    pub(super) fn handshake_timed_out(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    pub(super) fn handshake_timed_out(
+        &mut self,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         let Outgoing::Opening { link, attempt } = &mut self.outgoing else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         let id = link.id;
+        // READY may have come and lie unread.
         if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         }
         let effect = self.attempt_failed("it took too long", node, cx);
         cx.outputs.push(Output::Close(id));
         effect
     }
 
-    /// An attempt to connect, which is under way, has failed. Tries again after a while, for as
-    /// long as a handshake may take; a peer that cannot be reached for that long is gone.
+    /// The attempt to connect that is under way has failed. Tries again after a pause, for as long
+    /// as a handshake may take; a peer that cannot be reached for that long is gone.
     fn attempt_failed(
         &mut self,
         error: impl Into<String>,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         let Outgoing::Opening { mut link, attempt } = core::mem::take(&mut self.outgoing) else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         cx.notices.push(Notice::ConnectFailed {
             peer: self.peer,
@@ -330,74 +353,84 @@ impl<C: Connection> PeerLinks<C> {
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         let config = node.config();
+        // Counted over all attempts: beacons alone do not keep a peer that cannot be reached.
         if cx.now.since(attempt.first_at) >= config.handshake_timeout {
-            return Effect::Remove(ExitReason::ConnectionLost);
+            return LinksEffect::Remove(ExitReason::ConnectionLost);
         }
-        let doubled = 2_u32.saturating_pow(attempt.number - 1);
-        let delay = config.reconnect_min.saturating_mul(doubled);
-        let at = cx.now + cx.jitter(delay.min(config.reconnect_max));
-        cx.deadlines.set(Timer::Reconnect(self.peer), at);
+        let at = cx.now + cx.jitter(pause_after(attempt.number, config));
+        cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
         self.outgoing = Outgoing::Retrying {
             failed: link.connection,
             attempt,
         };
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 
-    pub(super) fn retry(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    /// The pause between two attempts to connect is over.
+    pub(super) fn retry(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let (failed, mut attempt) = match core::mem::take(&mut self.outgoing) {
             Outgoing::Retrying { failed, attempt } => (failed, attempt),
+            // The node has asked for another connection meanwhile.
             other => {
                 self.outgoing = other;
-                return Effect::Nothing;
+                return LinksEffect::Nothing;
             }
         };
+        // Asked anew: its beacons may come from elsewhere by now, or it is not known any more.
         let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
-            return Effect::Remove(ExitReason::ConnectionLost);
+            return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
         let mut connection: C = new_connection(node);
         connection.take_unsent(failed);
         attempt.endpoint = endpoint;
         attempt.number += 1;
         self.connect(connection, attempt, node, cx);
-        Effect::Nothing
+        LinksEffect::Nothing
     }
 }
 
 /// How connections end.
 impl<C: Connection> PeerLinks<C> {
-    /// The system says that the connection to the peer cannot be had, or has ended.
-    pub(super) fn outgoing_ended(&mut self, error: &str, node: &Node, cx: &mut Context) -> Effect {
+    /// The system says that the connection to the peer cannot be made, or has ended.
+    pub(super) fn outgoing_ended(
+        &mut self,
+        error: &str,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         match &mut self.outgoing {
             Outgoing::Opening { .. } => self.attempt_failed(error, node, cx),
             Outgoing::Open(link) => {
                 link.uncount(&mut cx.unfinished);
                 cx.remove_link(link.id);
+                // While the peer's own connection goes on, what it sent may still come there.
                 let grace = match self.incoming {
                     Some(_) => LOST_GRACE,
                     None => BEACON_GRACE,
                 };
                 self.lose(grace, node.backlog(), cx);
-                Effect::Nothing
+                LinksEffect::Nothing
             }
             Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => {
-                Effect::Nothing
+                LinksEffect::Nothing
             }
         }
     }
 
-    /// The connection from the peer has ended: no more messages come, so none need to go either.
-    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    /// The connection from the peer has ended. No more messages can come, so the session is over
+    /// and the connection to the peer is closed, too.
+    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         if let Some(mut incoming) = self.incoming.take() {
             incoming.uncount(&mut cx.unfinished);
             cx.remove_link(incoming.id);
         }
-        cx.deadlines.clear(Timer::Reconnect(self.peer));
+        cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
         self.close_outgoing(cx);
         self.lose(BEACON_GRACE, node.backlog(), cx);
         match node.is_leaving(self.peer) {
-            true => Effect::Disconnected,
-            false => Effect::Nothing,
+            // Its goodbye is here already, so there is nothing to wait for.
+            true => LinksEffect::Disconnected,
+            false => LinksEffect::Nothing,
         }
     }
 
@@ -406,8 +439,8 @@ impl<C: Connection> PeerLinks<C> {
         &mut self,
         fault: Fault,
         node: &Node,
-        cx: &mut Context,
-    ) -> Effect {
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         if let Outgoing::Opening { link, .. } = &self.outgoing {
             let id = link.id;
             let effect = self.attempt_failed(fault.to_string(), node, cx);
@@ -416,54 +449,57 @@ impl<C: Connection> PeerLinks<C> {
         }
         self.close_outgoing(cx);
         match node.is_ready(self.peer) {
-            true => Effect::Fault(fault),
-            false => Effect::Remove(ExitReason::ConnectionLost),
+            // For a pending peer a fault would only be noted, and it would wait without a
+            // connection until its time is over.
+            true => LinksEffect::Fault(fault),
+            false => LinksEffect::Remove(ExitReason::ConnectionLost),
         }
     }
 
     /// What came over the connection from the peer breaks the protocol.
-    pub(super) fn incoming_broken(&mut self, fault: Fault, cx: &mut Context) -> Effect {
+    pub(super) fn incoming_broken(&mut self, fault: Fault, cx: &mut EngineContext) -> LinksEffect {
         self.close_incoming(cx);
-        Effect::Fault(fault)
+        LinksEffect::Fault(fault)
     }
 
-    /// The connection to the peer broke some time ago. The process may be gone, or only our way to
-    /// it: what it sent before still comes over its own connection, so the end of that decides, or
-    /// that nothing more comes from there.
-    pub(super) fn check_lost(&mut self, node: &Node, cx: &mut Context) -> Effect {
+    /// The connection to the peer broke some time ago. The peer may be gone, or only our connection
+    /// to it. What it sent before still comes over its own connection. So the peer is removed when
+    /// that ends, or when nothing more comes over it.
+    pub(super) fn check_lost(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let Outgoing::Lost { since, patience } = &mut self.outgoing else {
-            return Effect::Nothing;
+            return LinksEffect::Nothing;
         };
         let (now, since) = (cx.now, *since);
         let Some(incoming) = &self.incoming else {
-            return Effect::Disconnected;
+            return LinksEffect::Disconnected;
         };
-        let is_quiet = now.since(incoming.read_at) >= LOST_GRACE;
-        let may_be_over = is_quiet || now.since(since) >= node.config().evasive_after;
+        let is_idle = now.since(incoming.read_at) >= LOST_GRACE;
+        // A peer that sends on and on cannot be kept for ever, as it cannot be sent to.
+        let may_be_over = is_idle || now.since(since) >= node.config().evasive_after;
         if patience.is_over(now, LOST_GRACE, node.backlog()) {
             if may_be_over {
-                return Effect::Disconnected;
+                return LinksEffect::Disconnected;
             }
             *patience = Patience::until(now + LOST_GRACE, node.backlog());
         }
         cx.deadlines
-            .set(Timer::Lost(self.peer), patience.deadline());
-        Effect::Nothing
+            .set(EngineTimer::Lost(self.peer), patience.deadline());
+        LinksEffect::Nothing
     }
 
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.outgoing, Outgoing::Lost { .. })
     }
 
-    fn lose(&mut self, grace: Duration, backlog: &Backlog, cx: &mut Context) {
+    fn lose(&mut self, grace: Duration, backlog: &Backlog, cx: &mut EngineContext) {
         let patience = Patience::until(cx.now + grace, backlog);
         cx.deadlines
-            .set(Timer::Lost(self.peer), patience.deadline());
+            .set(EngineTimer::Lost(self.peer), patience.deadline());
         let since = cx.now;
         self.outgoing = Outgoing::Lost { since, patience };
     }
 
-    fn close_outgoing(&mut self, cx: &mut Context) {
+    fn close_outgoing(&mut self, cx: &mut EngineContext) {
         if let Outgoing::Opening { link, .. } | Outgoing::Open(link) =
             core::mem::take(&mut self.outgoing)
         {
@@ -472,18 +508,18 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Closes the connection that the peer opened to us, if there is one.
-    pub(super) fn close_incoming(&mut self, cx: &mut Context) {
+    pub(super) fn close_incoming(&mut self, cx: &mut EngineContext) {
         if let Some(incoming) = self.incoming.take() {
             incoming.close(cx);
         }
     }
 
-    fn clear_timers(&self, cx: &mut Context) {
-        cx.deadlines.clear(Timer::Reconnect(self.peer));
-        cx.deadlines.clear(Timer::Lost(self.peer));
+    fn clear_timers(&self, cx: &mut EngineContext) {
+        cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
+        cx.deadlines.clear(EngineTimer::Lost(self.peer));
     }
 
-    /// Lets go of the memory of bursts.
+    /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         if let Some(outgoing) = self.outgoing_mut() {
             outgoing.connection.release_memory();
@@ -493,8 +529,7 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// How much each connection was found to hold of a message whose end has not come, and which
-    /// it is.
+    /// The connections, each with what it was found to hold of a message whose end has not come.
     pub(super) fn unfinished(&self) -> impl Iterator<Item = ((usize, LinkId), Owner)> {
         let outgoing = self.outgoing().into_iter();
         let outgoing = outgoing.map(|link| (link, Owner::Outgoing(self.peer)));
@@ -505,8 +540,8 @@ impl<C: Connection> PeerLinks<C> {
     }
 }
 
-/// Whether a peer can be sent to whose connection has not been asked for: it need not be known, or
-/// it waits until it is clear whose its endpoint is.
+/// Whether a peer can be sent to for which the node has asked no connection. It may await an
+/// endpoint that another peer has. If it is not known, the node will say so when it is sent to.
 pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
     match node.awaits_endpoint(peer) && node.is_ready(peer) {
         true => SendCapacity::Full,
@@ -514,11 +549,19 @@ pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
     }
 }
 
+/// The pause after an attempt to connect: it doubles with each, up to `reconnect_max`.
+fn pause_after(attempt: u32, config: &Config) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempt - 1);
+    let pause = config.reconnect_min.saturating_mul(doubled);
+    pause.min(config.reconnect_max)
+}
+
 fn new_connection<C: Connection>(node: &Node) -> C {
     C::connecting(node.id().into(), &node.config().limits)
 }
 
-/// A peer may have moved, or be reached otherwise than it says, so attempts take turns.
+/// The endpoint for the next attempt. The peer may have moved, or the endpoint in its HELLO may not
+/// be reachable from here, so attempts take turns among all that are known.
 fn endpoint_for_retry(peer: PeerId, attempts_before: u32, node: &Node) -> Option<Endpoint> {
     let endpoints: Vec<_> = node.endpoints(peer).collect();
     let turn = usize::try_from(attempts_before).unwrap_or_default();

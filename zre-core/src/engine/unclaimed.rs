@@ -1,8 +1,8 @@
 //! Connections that came in and carry no peer's session yet.
 //!
-//! Anybody can open them, so they are few, hold little and do not live long. One leaves when a
-//! message over it turns out to belong to a peer's session: nobody loses a connection to a stranger
-//! who only claims its identity.
+//! Anybody can open them, so they are few, hold little and do not live long. A connection leaves
+//! here when a message over it belongs to a peer's session. Until then its other side has only
+//! *said* who it is, and no peer loses its own connection for that.
 
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
-    context::{Context, Owner},
+    context::{EngineContext, Owner},
     link_state::LinkState,
     output::LinkId,
 };
@@ -36,15 +36,15 @@ pub(super) struct UnclaimedLinks<C> {
 pub(super) struct UnclaimedLink<C> {
     pub(super) state: LinkState<C>,
     remote: SocketAddr,
-    /// Who the other side says it is, once the handshake is over.
-    pub(super) claims: Option<RoutingId>,
+    /// Who the other side says it is, once the handshake is over. Nothing proves it.
+    pub(super) said_identity: Option<RoutingId>,
     patience: Patience,
 }
 
 impl<C> UnclaimedLink<C> {
     /// The peer that the other side says it is.
-    pub(super) fn claimed_peer(&self) -> Option<PeerId> {
-        self.claims.map(|id| id.peer())
+    pub(super) fn said_peer(&self) -> Option<PeerId> {
+        self.said_identity.map(|id| id.peer())
     }
 }
 
@@ -63,22 +63,23 @@ impl<C: Connection> UnclaimedLinks<C> {
         remote: SocketAddr,
         config: &Config,
         backlog: &Backlog,
-        cx: &mut Context,
+        cx: &mut EngineContext,
     ) -> LinkId {
         let patience = Patience::until(cx.now + config.handshake_timeout, backlog);
         let link = cx.add_link(Owner::Unclaimed, patience.deadline());
         let unclaimed = UnclaimedLink {
             state: LinkState::new(link, connection, cx.now),
             remote,
-            claims: None,
+            said_identity: None,
             patience,
         };
         self.links.insert(link, unclaimed);
+        // Afterwards, so that the newcomer counts; it is never the oldest, as the limit is not 0.
         self.evict_oldest(config.limits.unclaimed_links, cx);
         link
     }
 
-    fn evict_oldest(&mut self, limit: usize, cx: &mut Context) {
+    fn evict_oldest(&mut self, limit: usize, cx: &mut EngineContext) {
         if self.links.len() <= limit {
             return;
         }
@@ -94,12 +95,13 @@ impl<C: Connection> UnclaimedLinks<C> {
     }
 
     /// Counts what a connection holds that has been read. If all together hold too much, those that
-    /// hold most go: what an honest peer says first mostly comes in one piece.
-    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut Context) {
+    /// hold most are closed. These are hardly honest peers, whose HELLO mostly comes in one piece.
+    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut EngineContext) {
         if let Some(unclaimed) = self.links.get_mut(&link) {
             unclaimed.state.count_unfinished(&mut self.unfinished);
         }
         while self.unfinished > limit {
+            // At most `unclaimed_links` of them, and only when the limit is passed.
             let links = self.links.iter();
             let Some((link, largest)) = links.max_by_key(|(_, it)| it.state.unfinished()) else {
                 return;
@@ -111,7 +113,12 @@ impl<C: Connection> UnclaimedLinks<C> {
     }
 
     /// Closes a connection that has had its time; one whose bytes may lie unread is given more.
-    pub(super) fn check_handshake(&mut self, link: LinkId, backlog: &Backlog, cx: &mut Context) {
+    pub(super) fn check_handshake(
+        &mut self,
+        link: LinkId,
+        backlog: &Backlog,
+        cx: &mut EngineContext,
+    ) {
         if let Some(unclaimed) = self.links.get_mut(&link)
             && cx.is_handshake_over(link, &mut unclaimed.patience, backlog)
         {
@@ -120,7 +127,7 @@ impl<C: Connection> UnclaimedLinks<C> {
     }
 
     /// Closes a connection for what came over it, or did not.
-    pub(super) fn refuse(&mut self, link: LinkId, error: LinkError, cx: &mut Context) {
+    pub(super) fn refuse(&mut self, link: LinkId, error: LinkError, cx: &mut EngineContext) {
         if let Some(unclaimed) = self.remove(link) {
             let remote = unclaimed.remote;
             cx.notices.push(Notice::LinkClosed { remote, error });
@@ -128,7 +135,7 @@ impl<C: Connection> UnclaimedLinks<C> {
         }
     }
 
-    /// Takes one out that has an owner now, or is gone.
+    /// Takes a connection out that a peer owns now, or that has ended.
     pub(super) fn remove(&mut self, link: LinkId) -> Option<UnclaimedLink<C>> {
         let mut unclaimed = self.links.remove(&link)?;
         unclaimed.state.uncount(&mut self.unfinished);
@@ -136,19 +143,19 @@ impl<C: Connection> UnclaimedLinks<C> {
     }
 
     /// Closes one from our side.
-    pub(super) fn close(&mut self, link: LinkId, cx: &mut Context) {
+    pub(super) fn close(&mut self, link: LinkId, cx: &mut EngineContext) {
         if self.remove(link).is_some() {
             cx.close_link(link);
         }
     }
 
-    pub(super) fn close_all(&mut self, cx: &mut Context) {
+    pub(super) fn close_all(&mut self, cx: &mut EngineContext) {
         while let Some(link) = self.links.keys().next().copied() {
             self.close(link, cx);
         }
     }
 
-    /// Lets go of the memory of bursts.
+    /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         for unclaimed in self.links.values_mut() {
             unclaimed.state.connection.release_memory();

@@ -14,13 +14,16 @@ use crate::{config::Limits, error::Fault};
 /// belongs to whom, when it is tried again, how much may wait) are the engine's and the same for
 /// both. The trait is sealed: it may grow with the engine.
 pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
+    /// Whether there is anything to [release](Connection::release_memory).
+    const KEEPS_MEMORY: bool;
+
     /// Memory that all connections of an engine use in turn.
     type Memory: fmt::Debug + Default;
 
     /// One that is being opened by the node that `own` names.
     fn connecting(own: RoutingId, limits: &Limits) -> Self;
 
-    /// The system has made the connection that this end has opened. Whether messages can cross
+    /// The system has made the connection that this end has opened. Says whether messages can cross
     /// now; if not, [`LinkEvent::Open`] comes when they can.
     fn handle_connected(&mut self) -> bool;
 
@@ -35,7 +38,7 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// Queues a message. It goes out once the connection is open.
     fn send(&mut self, message: Message, memory: &mut Self::Memory);
 
-    /// How many bytes wait, those for which the connection is not open yet included.
+    /// How many bytes wait, including those that wait until the connection is open.
     fn queued(&self) -> usize;
 
     /// Whether something waits that can be written now.
@@ -50,10 +53,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// Takes over the messages that another connection to the same peer could not send.
     fn take_unsent(&mut self, failed: Self);
 
-    /// Lets go of the memory of a burst.
+    /// Releases the memory of a burst.
     fn release_memory(&mut self);
 
-    /// Lets go of what the connections use in turn, as far as it is not worth keeping.
+    /// Releases what the connections use in turn, as far as it is not worth keeping.
     fn release_shared_memory(memory: &mut Self::Memory);
 }
 

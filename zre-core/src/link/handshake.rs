@@ -1,6 +1,8 @@
-//! What the two ends tell each other before the first message (RFC 37, "The NULL Security Mechanism").
+//! What the two ends tell each other before the first message (RFC 37, "The NULL Security
+//! Mechanism").
 //!
-//! Everything that depends on the security mechanism is here, so that CURVE finds its place beside NULL.
+//! Everything that depends on the security mechanism is here, so that CURVE can be added beside
+//! NULL.
 
 use alloc::string::String;
 
@@ -49,12 +51,14 @@ impl Handshake {
         let theirs = metadata.get(Metadata::SOCKET_TYPE).unwrap_or_default();
         if theirs != expected.as_bytes() {
             return Err(LinkError::SocketType {
+                // It goes into a log, and may have any length.
                 theirs: String::from_utf8_lossy(theirs).chars().take(32).collect(),
                 expected,
             });
         }
         match self.role {
             Role::Connecting(_) => Ok(None),
+            // A ROUTER tells its connections apart by it; ZRE nodes put 01 and their UUID there.
             Role::Accepting => {
                 let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
                 let peer = RoutingId::from_bytes(identity);
@@ -71,6 +75,7 @@ impl Handshake {
                 property(Metadata::IDENTITY),
                 Bytes::copy_from_slice(id.as_bytes()),
             ),
+            // libzmq sends an empty one, too.
             Role::Accepting => metadata.with(property(Metadata::IDENTITY), ""),
         }
     }

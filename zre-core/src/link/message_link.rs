@@ -20,7 +20,7 @@ pub struct MessageLink(End);
 #[derive(Debug)]
 enum End {
     Accepting {
-        /// What came last and has not been looked at.
+        /// What came last and has not been taken.
         received: Option<Box<LinkEvent<Message>>>,
     },
     Connecting {
@@ -54,7 +54,7 @@ impl MessageLink {
         FRAME_HEAD + message.header_len() + content
     }
 
-    /// A message came. The one before it has been taken. None comes where we connected.
+    /// A message came. The one before it has been taken. In ZRE none comes to the connecting end.
     pub(crate) fn handle_message(&mut self, message: Message) {
         if let End::Accepting { received } = &mut self.0 {
             *received = Some(Box::new(LinkEvent::Message(message)));
@@ -76,6 +76,7 @@ impl MessageLink {
         let size = Self::wire_size(&message);
         waiting.size -= size;
         *written += size as u64;
+        // Idle connections hold no queue: simulations have millions of them.
         unsent.take_if(|unsent| unsent.messages.is_empty());
         Some(message)
     }
@@ -89,6 +90,8 @@ impl MessageLink {
 }
 
 impl Connection for MessageLink {
+    const KEEPS_MEMORY: bool = false;
+
     type Memory = ();
 
     fn connecting(_: RoutingId, _: &Limits) -> Self {

@@ -35,11 +35,12 @@ pub use write_buffer::WriteBuffer;
 /// it carries messages of one or more frames. Only the NULL mechanism is offered.
 #[derive(Debug)]
 pub struct Link {
-    phase: Phase,
+    phase: LinkPhase,
     handshake: Handshake,
     limits: LinkLimits,
     input: ReadBuffer,
-    /// How many bytes must be in the read buffer before there is more to decode.
+    /// How many bytes must be in the read buffer before there is more to decode. It only tells how
+    /// much room to give; a wrong value would be slow and not wrong.
     wanted: usize,
     /// The first frame of the message that is being read, or was read last.
     first: Vec<u8>,
@@ -47,9 +48,10 @@ pub struct Link {
     incoming: Option<Content>,
     incoming_size: usize,
     output: WriteBuffer,
-    /// Messages that wait for the end of the handshake, and their bytes.
-    backlog: VecDeque<Multipart>,
-    backlog_size: usize,
+    /// Messages that wait for the end of the handshake.
+    unsent: VecDeque<Multipart>,
+    /// What these count in [`queued`](Link::queued).
+    unsent_size: usize,
 }
 
 /// A message of one or more frames.
@@ -62,7 +64,7 @@ pub struct Multipart {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum LinkPhase {
     Greeting,
     Handshake,
     Open,
@@ -84,19 +86,21 @@ impl Link {
     pub(crate) const SMALL_FRAME: usize = ReadBuffer::BLOCK;
     /// The memory that a larger one may share.
     pub(crate) const SHARED_BUFFER: usize = ReadBuffer::READ_SIZE;
-    /// What a message in the backlog takes beside its bytes.
-    const BACKLOG_COST: usize = 128;
+    /// What an unsent message takes besides its bytes, so that many small ones count, too.
+    const UNSENT_COST: usize = 128;
 
     /// A link at its beginning, with a greeting to be written.
     pub fn new(role: Role, limits: &Limits) -> Self {
         let handshake = Handshake::new(role);
         let mut output = WriteBuffer::default();
+        // All of it at once: libzmq sends the rest of its own only when it has the start of this.
         output.put_slice(&handshake.greeting().encode());
         Self {
-            phase: Phase::Greeting,
+            phase: LinkPhase::Greeting,
             handshake,
             limits: LinkLimits {
                 first_frame: limits.header_frame,
+                // The limit is on content; the first frame, which has its own, counts besides.
                 message_size: limits.message_size.saturating_add(limits.header_frame),
                 message_frames: limits.message_frames,
             },
@@ -106,12 +110,12 @@ impl Link {
             incoming: None,
             incoming_size: 0,
             output,
-            backlog: VecDeque::new(),
-            backlog_size: 0,
+            unsent: VecDeque::new(),
+            unsent_size: 0,
         }
     }
 
-    /// Room to read into: at least one byte. Then say how many were read, with
+    /// Room to read into: at least one byte. Report how many were read with
     /// [`handle_read`](Link::handle_read).
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.input.room(self.wanted)
@@ -126,7 +130,7 @@ impl Link {
         self.input.fill(count);
     }
 
-    /// Borrows memory to read into, if little waits to be decoded.
+    /// Borrows the memory that idle links share, if little waits to be decoded.
     pub(crate) fn borrow_memory(&mut self, memory: &mut LinkMemory) {
         self.input.borrow(&mut memory.spare);
     }
@@ -154,13 +158,14 @@ impl Link {
 
     /// Decodes what comes next. Of a message, the first frame stays in `first` until the next call.
     fn decode_next(&mut self) -> Result<Option<LinkEvent<Content>>, LinkError> {
+        // Between two messages; behind the first frame of one, `first` is still needed.
         if self.incoming.is_none() {
             self.clear_first();
         }
         loop {
             let decoded = match self.phase {
-                Phase::Greeting => self.read_greeting()?,
-                Phase::Handshake | Phase::Open => self.read_frame()?,
+                LinkPhase::Greeting => self.read_greeting()?,
+                LinkPhase::Handshake | LinkPhase::Open => self.read_frame()?,
             };
             match decoded {
                 Decoded::NeedMore => return Ok(None),
@@ -172,7 +177,7 @@ impl Link {
 
     /// Whether the handshake is over.
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase == LinkPhase::Open
     }
 
     /// Queues a message; it goes out behind the handshake.
@@ -180,10 +185,11 @@ impl Link {
         if self.is_open() {
             self.output.put_message(first, rest);
         } else {
+            // Not into the write buffer: another attempt to connect may have to send it.
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
-            self.backlog_size += first.len() + rest.byte_len() + Self::BACKLOG_COST;
-            self.backlog.push_back(Multipart { first, rest });
+            self.unsent_size += first.len() + rest.byte_len() + Self::UNSENT_COST;
+            self.unsent.push_back(Multipart { first, rest });
         }
     }
 
@@ -194,7 +200,7 @@ impl Link {
 
     /// How many bytes wait, before and behind the end of the handshake.
     pub fn queued(&self) -> usize {
-        self.output.remaining() + self.backlog_size
+        self.output.remaining() + self.unsent_size
     }
 
     fn read_greeting(&mut self) -> Result<Decoded, LinkError> {
@@ -204,9 +210,10 @@ impl Link {
         };
         self.input.advance(Greeting::LEN);
         self.wanted = 0;
+        // RFC 23, NULL: each end sends READY as soon as it has the other's greeting.
         let ready = self.handshake.greeted(&greeting)?;
         self.output.put_command(&ready);
-        self.phase = Phase::Handshake;
+        self.phase = LinkPhase::Handshake;
         Ok(Decoded::Continue)
     }
 
@@ -215,6 +222,7 @@ impl Link {
             self.wanted = FrameHeader::MAX_LEN;
             return Ok(Decoded::NeedMore);
         };
+        // Before anything is reserved for it: the size is what the other side announces.
         let size = self.check_size(&header)?;
         if self.input.len() - head_len < size {
             self.wanted = head_len + size;
@@ -228,10 +236,12 @@ impl Link {
             return self.take_command(command);
         }
         let content = match self.incoming.take() {
+            // The first frame of a message is its header (RFC 36), and no content.
             None => {
                 self.take_first(size);
                 Content::default()
             }
+            // One frame, as in nearly all messages, needs no list.
             Some(content) if content.is_empty() => self.take_content(size).into(),
             Some(mut content) => {
                 content.push(self.take_content(size));
@@ -248,6 +258,7 @@ impl Link {
     }
 
     fn take_first(&mut self, size: usize) {
+        // A large one has a buffer of its own, of which `take` lets go.
         if size <= Self::SMALL_FRAME {
             self.first.extend_from_slice(self.input.front(size));
             self.input.advance(size);
@@ -263,7 +274,8 @@ impl Link {
         }
     }
 
-    /// Keeps the memory for the next first frame, if it is no more than all but HELLO can take.
+    /// Makes room for the next first frame. Drops the memory above 512 bytes, which only a HELLO
+    /// needs.
     fn clear_first(&mut self) {
         const KEPT: usize = 512;
         if self.first.capacity() > KEPT {
@@ -284,12 +296,13 @@ impl Link {
                 }),
             };
         }
-        if self.phase != Phase::Open {
+        if self.phase != LinkPhase::Open {
             return Err(LinkError::NotReady("a message".into()));
         }
         if !self.handshake.is_accepting() {
             return Err(LinkError::UnexpectedMessage);
         }
+        // The first frame is not counted among the message's frames.
         let limit = self.limits.message_frames;
         let behind = self.incoming.as_ref().map(Content::len);
         let frames = behind.map_or(0, |behind| 1 + behind);
@@ -301,6 +314,7 @@ impl Link {
             Some(_) => self.limits.message_size,
         };
         match usize::try_from(header.size) {
+            // `incoming_size` has passed this check before and is at most the limit.
             Ok(size) if size <= limit - self.incoming_size => Ok(size),
             _ => Err(LinkError::MessageTooLarge {
                 size: header.size.saturating_add(self.incoming_size as u64),
@@ -314,11 +328,12 @@ impl Link {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
             }
-            (Command::Ping { context, .. }, Phase::Open) => {
+            (Command::Ping { context, .. }, LinkPhase::Open) => {
                 self.answer_ping(context);
                 Ok(Decoded::Continue)
             }
-            (_, Phase::Open) => Ok(Decoded::Continue),
+            // PONG, and commands of later versions of ZMTP.
+            (_, LinkPhase::Open) => Ok(Decoded::Continue),
             (Command::Ready(metadata), _) => self.open(&metadata),
             (other, _) => Err(LinkError::NotReady(command_name(&other))),
         }
@@ -326,9 +341,10 @@ impl Link {
 
     fn open(&mut self, metadata: &Metadata) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
-        self.phase = Phase::Open;
-        self.backlog_size = 0;
-        for Multipart { first, rest } in core::mem::take(&mut self.backlog) {
+        self.phase = LinkPhase::Open;
+        self.unsent_size = 0;
+        // Messages may go only behind our READY, which has been queued before.
+        for Multipart { first, rest } in core::mem::take(&mut self.unsent) {
             self.output.put_message(&first, &rest);
         }
         Ok(Decoded::Event(LinkEvent::Open { peer }))
@@ -343,6 +359,8 @@ impl Link {
 }
 
 impl Connection for Link {
+    const KEEPS_MEMORY: bool = true;
+
     type Memory = LinkMemory;
 
     fn connecting(own: RoutingId, limits: &Limits) -> Self {
@@ -350,7 +368,7 @@ impl Connection for Link {
     }
 
     fn handle_connected(&mut self) -> bool {
-        // It is open when the other side has shaken hands.
+        // It is open when the other side's READY has come.
         false
     }
 
@@ -389,12 +407,15 @@ impl Connection for Link {
 
     fn unfinished(&self) -> usize {
         let frames = self.incoming.as_ref().map_or(0, Content::len);
+        // Empty frames take memory, too.
         self.input.held() + self.incoming_size + frames * size_of::<Bytes>()
     }
 
     fn take_unsent(&mut self, failed: Self) {
-        self.backlog = failed.backlog;
-        self.backlog_size = failed.backlog_size;
+        // A connection that fails as an attempt has not been open, so nothing is in its write
+        // buffer but its greeting and READY.
+        self.unsent = failed.unsent;
+        self.unsent_size = failed.unsent_size;
     }
 
     fn release_memory(&mut self) {

@@ -8,17 +8,16 @@ use super::recycler::Recycler;
 
 /// A buffer to read into, whose bytes leave at the front without being copied.
 ///
-/// Small frames are read many at a time into one buffer, which connections lend each other. A
-/// large frame gets memory of just its size once a good part of it has come, so that hardly
-/// anything of it is moved. Memory that is set to zero, and so really taken from the system, grows
+/// Small frames are read many at a time into one buffer, which idle connections share. A large
+/// frame gets memory of just its size once a good part of it has come, so that hardly any of it is
+/// moved. Setting memory to zero really takes it from the system; how much is set to zero grows
 /// with what has come, never with what a peer announces.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
-    /// What was taken; what came and has not been taken; and behind it room that has been set to
-    /// zero, so that any reader can write to it.
+    /// In this order: bytes that were taken, bytes that were read and not taken (they are said to
+    /// *wait*), and room that has been set to zero, so that any reader can write to it.
     buffer: BytesMut,
-    /// Where in the buffer what came and has not been taken begins and ends:
-    /// `begin <= end <= buffer.len()`.
+    /// Where the waiting bytes begin and end: `begin <= end <= buffer.len()`.
     begin: usize,
     end: usize,
     recycler: Recycler,
@@ -27,28 +26,27 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// How much room there is for one read, unless more of a large frame is to come: a frame of
-    /// 64 KiB and what stands before it fit.
+    /// The room for one read, unless more of a large frame is to come. A frame of 64 KiB fits, with
+    /// its head and the message's first frame.
     pub(super) const READ_SIZE: usize = (64 << 10) + 256;
-    /// A frame of which more than this is to come is read into memory of its own.
+    /// A frame of which more than this is missing is read into memory of its own.
     const LARGE: usize = 16 << 10;
     /// Room behind a large frame, for the beginning of the next.
     const BEHIND: usize = 64;
     /// Memory for a frame of at most this size is reserved at once, for a larger one only twice
     /// what has come.
     const RESERVED: usize = 1 << 20;
-    /// How much room is set to zero at a time: as much as has come, within these bounds.
+    /// How much room is set to zero at a time: as much as waits, within these bounds.
     const STEP: RangeInclusive<usize> = 64 << 10..=256 << 10;
-    /// With less room than this it is time for a new buffer.
+    /// With less room than this, a read would be so small that a new buffer is cheaper.
     const LEAST_ROOM: usize = 4 << 10;
-    /// Small frames lie side by side in blocks of this size, and are copied there: a frame that
-    /// the application keeps does not keep all that was read with it. Copying them costs less
-    /// than an allocation each.
+    /// Small frames are copied side by side into blocks of this size. So a small frame that the
+    /// application keeps does not keep the whole read buffer, and no allocation is needed for each.
     pub(super) const BLOCK: usize = 4 << 10;
     /// A remainder of at most this many bytes moves out of a shared buffer.
     const SMALL_REMAINDER: usize = 4 << 10;
 
-    /// What came and has not been taken.
+    /// The bytes that wait.
     #[expect(
         clippy::indexing_slicing,
         reason = "begin and end stay in the buffer; an empty slice would pass for an empty frame"
@@ -57,12 +55,12 @@ impl ReadBuffer {
         &self.buffer[self.begin..self.end]
     }
 
-    /// How many bytes that are.
+    /// How many bytes wait.
     pub(super) fn len(&self) -> usize {
         self.end - self.begin
     }
 
-    /// The bytes that have come, and the room behind them that has been set to zero.
+    /// How much memory really is in use: all but the room that has not been set to zero.
     pub(super) fn held(&self) -> usize {
         self.buffer.len()
     }
@@ -75,6 +73,7 @@ impl ReadBuffer {
     )]
     pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
         let missing = wanted.saturating_sub(self.len());
+        // For the last few bytes of a frame no new buffer is made.
         let least = missing.clamp(1, Self::LEAST_ROOM);
         if self.buffer.len() - self.end < least {
             self.grow(missing);
@@ -82,7 +81,7 @@ impl ReadBuffer {
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes have been read into the room.
+    /// `count` bytes have been read into the room.
     pub(super) fn fill(&mut self, count: usize) {
         assert!(
             count <= self.buffer.len() - self.end,
@@ -95,6 +94,7 @@ impl ReadBuffer {
     pub(super) fn advance(&mut self, count: usize) {
         debug_assert!(count <= self.len(), "dropped more than came");
         self.begin += count;
+        // Nothing waits, so the whole buffer is room again, and nothing need be moved for it.
         if self.begin == self.end {
             (self.begin, self.end) = (0, 0);
         }
@@ -105,21 +105,23 @@ impl ReadBuffer {
         self.move_to_front();
         self.end -= count;
         let taken = self.buffer.split_to(count).freeze();
+        // The rest shares its memory with what was taken. It moves out of that if the frame is so
+        // large that its memory was made for it alone, or if moving is cheap.
         let is_little = self.end <= Self::SMALL_REMAINDER;
         if count > Self::READ_SIZE || count > Self::LARGE && is_little {
-            // What comes behind shall not hold the memory of this.
             self.buffer = BytesMut::from(self.filled());
             self.recycler.add(&taken);
         }
         taken
     }
 
-    /// Takes bytes at the front, into memory that they share with a few others.
+    /// Takes bytes at the front as a copy, in a block that they share with a few others.
     #[expect(
         clippy::indexing_slicing,
         reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
     )]
     pub(super) fn copy(&mut self, count: usize) -> Bytes {
+        // A block that is used up lives on in the frames that were cut from it.
         if self.block.capacity() < count {
             self.block.reserve(count.max(Self::BLOCK));
         }
@@ -129,7 +131,7 @@ impl ReadBuffer {
         self.block.split().freeze()
     }
 
-    /// The first bytes of what came and has not been taken.
+    /// The first of the bytes that wait.
     #[expect(
         clippy::indexing_slicing,
         reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
@@ -142,6 +144,7 @@ impl ReadBuffer {
     /// none of their own.
     pub(super) fn borrow(&mut self, spare: &mut Self) {
         self.swap_shared(spare);
+        // With more than that here, copying would cost more than the own buffer does.
         let waits = self.len();
         if waits <= Self::SMALL_REMAINDER
             && let Some(front) = spare.buffer.get_mut(..waits)
@@ -155,6 +158,7 @@ impl ReadBuffer {
     /// Gives that memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
         self.swap_shared(spare);
+        // In the midst of a large frame it keeps its buffer, and so it does a small one of its own.
         if self.len() > Self::SMALL_REMAINDER || self.buffer.capacity() <= 2 * Self::SMALL_REMAINDER
         {
             return;
@@ -162,17 +166,19 @@ impl ReadBuffer {
         let remainder = BytesMut::from(self.filled());
         (self.begin, self.end) = (0, remainder.len());
         let buffer = core::mem::replace(&mut self.buffer, remainder);
+        // The better of the two is kept for others, unless it was made for one very large frame.
         if (spare.buffer.len()..=2 * Self::READ_SIZE).contains(&buffer.len()) {
             spare.buffer = buffer;
         }
     }
 
+    /// The recycler and the block go to whichever connection is read.
     fn swap_shared(&mut self, spare: &mut Self) {
         core::mem::swap(&mut self.recycler, &mut spare.recycler);
         core::mem::swap(&mut self.block, &mut spare.block);
     }
 
-    /// Lets go of the memory for frames that are handed on.
+    /// Releases the memory for frames that are handed on.
     pub(super) fn release_memory(&mut self) {
         self.recycler = Recycler::default();
         self.block = BytesMut::new();
@@ -180,6 +186,7 @@ impl ReadBuffer {
 
     /// Brings what waits to the front of the buffer.
     fn move_to_front(&mut self) {
+        // A little is moved, so that the room in front of it is used again; more stays in place.
         if self.len() <= Self::SMALL_REMAINDER {
             self.buffer.copy_within(self.begin..self.end, 0);
         } else {
@@ -196,6 +203,7 @@ impl ReadBuffer {
         if self.buffer.capacity() < needed {
             self.replace(missing);
         }
+        // In steps, so that a peer that announces much and sends little takes little memory.
         let step = self.end.clamp(*Self::STEP.start(), *Self::STEP.end());
         let end = self.buffer.capacity().min(self.end + step);
         if self.buffer.len() < end {
@@ -203,15 +211,16 @@ impl ReadBuffer {
         }
     }
 
-    /// Moves what waits to a new buffer with more room.
+    /// Moves the waiting bytes to a new buffer with more room.
     fn replace(&mut self, missing: usize) {
         let room = match missing {
             ..=Self::LARGE => Self::READ_SIZE,
+            // For a very large frame the buffer doubles: each byte is moved once on average.
             _ => missing.min(self.end.max(Self::RESERVED)) + Self::BEHIND,
         };
         let mut buffer = self.recycler.take_or_reserve(self.end + room);
         if let Some(front) = buffer.get_mut(..self.end) {
-            // Recycled memory is initialised behind this too and need not be set to zero again.
+            // Recycled memory. Behind this it is initialised, too, and need not be set to zero.
             front.copy_from_slice(self.buffer.as_ref());
         } else {
             buffer.clear();

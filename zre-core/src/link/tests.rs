@@ -176,7 +176,8 @@ fn peers_of_zmtp_3_0_and_of_any_later_version_are_accepted() {
 fn property_names_are_read_in_any_case_and_others_are_passed_over() {
     let mut router = accepting();
     let body = [
-        &b"\x05READY\x0BSOCKET-type\0\0\0\x06DEALER\x05X-Foo\0\0\0\x03bar\x08identity\0\0\0\x11"[..],
+        &b"\x05READY\x0BSOCKET-type\0\0\0\x06DEALER"[..],
+        &b"\x05X-Foo\0\0\0\x03bar\x08identity\0\0\0\x11"[..],
         &IDENTITY,
     ]
     .concat();

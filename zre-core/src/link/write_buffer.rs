@@ -8,20 +8,25 @@ use zre_proto::{
     zmtp::{Command, FrameHeader},
 };
 
-/// What is to be written to a connection: small frames side by side, large ones where they are.
+/// What is to be written to a connection. Small frames are copied into one piece, large ones are
+/// written from where they are.
 ///
 /// Write some or all of [`chunks`](WriteBuffer::chunks), then [`advance`](Buf::advance) by as much.
 #[derive(Debug, Default)]
 pub struct WriteBuffer {
+    /// Complete pieces, in order.
     segments: VecDeque<Bytes>,
+    /// The piece behind them, which grows.
     tail: BytesMut,
+    /// The bytes of all pieces.
     remaining: usize,
+    /// The bytes that have been written since the beginning.
     written: u64,
 }
 
 impl WriteBuffer {
-    /// A frame of at most this many bytes is copied beside its neighbours, so that many small
-    /// messages are one chunk for the system; a larger one is sent from where it is.
+    /// A frame of at most this many bytes is copied beside its neighbours, so that the system gets
+    /// many small messages as one chunk. A larger one is written from where it is.
     const COPIED: usize = 2 << 10;
     /// A buffer that has been empty for a while keeps no more memory than this.
     const KEPT: usize = 16 << 10;
@@ -74,6 +79,7 @@ impl WriteBuffer {
             self.put_slice(payload);
             return;
         }
+        // What has been copied so far goes before it.
         if !self.tail.is_empty() {
             self.segments.push_back(self.tail.split().freeze());
         }
@@ -81,12 +87,13 @@ impl WriteBuffer {
         self.remaining += payload.len();
     }
 
-    /// Lets go of the memory of a burst, if all of it has been written.
+    /// Releases the memory of a burst, if all of it has been written.
     pub(super) fn release_memory(&mut self) {
         if self.remaining > 0 {
             return;
         }
-        // The tail still owns the memory in front of it, of what has been written.
+        // The tail also owns the memory of what was written before, so its capacity does not tell.
+        // `try_reclaim` succeeds if there is more of that than is worth keeping.
         if self.tail.try_reclaim(Self::KEPT + 1) {
             self.tail = BytesMut::new();
         }
@@ -110,6 +117,7 @@ impl Buf for WriteBuffer {
         self.remaining -= count;
         self.written += count as u64;
         let mut left = count;
+        // The sum has been checked above, so the tail holds whatever is left at the end.
         while let Some(front) = self.segments.front_mut() {
             if front.len() > left {
                 front.advance(left);

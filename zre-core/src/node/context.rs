@@ -1,4 +1,4 @@
-//! Everything beside the peers that a rule may touch.
+//! Everything that a rule may touch besides its peer.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -23,18 +23,18 @@ use crate::{
 /// How often a peer that may be gone is asked (PING), and how long it usually has for an answer.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// No setting makes a timer spin.
-const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// The shortest time of a timer: no setting makes one spin.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The node's own state, its clock and its queues.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct NodeContext {
     pub(super) config: Config,
     pub(super) id: PeerId,
     /// What the node says of itself to each peer that it meets.
     pub(super) own: Hello,
     pub(super) now: Instant,
-    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) deadlines: Deadlines<NodeTimer>,
     pub(super) outputs: VecDeque<NodeOutput>,
     pub(super) events: Backlog,
     pub(super) notices: Notices,
@@ -43,20 +43,20 @@ pub(super) struct Context {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
+pub(super) enum NodeTimer {
     Beacon,
     /// Looks for silence among the peers that have no timer of their own.
     Silence,
     Peer(PeerId),
 }
 
-impl Context {
+impl NodeContext {
     pub(super) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let id = config.id.unwrap_or_else(|| random_id(seed));
         let own = Hello {
             endpoint: config.endpoint.clone(),
             groups: config.groups.clone(),
-            // Each group joined counts, also before the start.
+            // Peers compare the status with the joins that they see, and those of HELLO count.
             status: wrapping_count(config.groups.len()),
             name: config.name.clone().unwrap_or_else(|| default_name(id)),
             headers: config.headers.clone(),
@@ -82,9 +82,11 @@ impl Context {
     /// Broadcasts the node's beacon and sets the timer for the next.
     pub(super) fn announce(&mut self) {
         self.broadcast(Some(self.own.endpoint.port()));
+        // This comes once a second, often enough to give back what a burst of events took.
         self.events.release_memory();
         let interval = self.config.beacon_interval.max(MIN_INTERVAL);
-        self.deadlines.set(Timer::Beacon, self.now + interval);
+        // From now on and not from when it was due: beacons that were slept over are not sent.
+        self.deadlines.set(NodeTimer::Beacon, self.now + interval);
     }
 
     /// Broadcasts a beacon; one without a port is a goodbye (RFC 36, "Node Discovery").
@@ -92,6 +94,7 @@ impl Context {
         self.outputs.push_back(NodeOutput::Beacon(Beacon {
             peer: self.id,
             port,
+            // Without a key it is a beacon of version 1, which every implementation reads.
             public_key: None,
         }));
     }
@@ -106,14 +109,16 @@ impl Context {
         patience.is_over(self.now, PING_INTERVAL, &self.events)
     }
 
-    /// Tells an event that nobody misses who has not taken thousands of others.
-    pub(super) fn tell_if_heard(&mut self, event: Event) {
+    /// Queues an event, or drops it while the backlog is congested: that a peer is evasive is no
+    /// news to an application that has thousands of older events to take.
+    pub(super) fn push_unless_congested(&mut self, event: Event) {
         if !self.events.is_congested() {
             self.events.push(event);
         }
     }
 
-    /// What of a HELLO is this node's own, if anything: the sender is misled, or is ourselves.
+    /// What in a HELLO is this node's own, if anything. Then the sender is misconfigured, or it is
+    /// this node itself that was reached.
     pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
         if peer == self.id {
             Some("identity")
@@ -124,7 +129,7 @@ impl Context {
         }
     }
 
-    /// Checks content against the limits, and makes it fit to be sent.
+    /// Checks content against the limits, and adds a frame if there is none.
     pub(super) fn sendable(&self, mut content: Content) -> Result<Content, Error> {
         let limits = &self.config.limits;
         let (size, frames) = (content.byte_len(), content.len());
@@ -136,7 +141,7 @@ impl Context {
                 frames_limit: limits.message_frames,
             });
         }
-        // A peer that pyre runs dies of a message without content, so there is always a frame.
+        // pyre dies of a WHISPER or SHOUT without content.
         if content.is_empty() {
             content.push(bytes::Bytes::new());
         }

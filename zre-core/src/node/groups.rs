@@ -2,10 +2,10 @@
 
 use zre_proto::{Body, Content, GroupName, PeerId};
 
-use super::{context::Context, peers::Peers};
+use super::{context::NodeContext, peers::Peers};
 
 /// Enters this node into a group, if it is not in it.
-pub(super) fn join(group: &GroupName, peers: &mut Peers, context: &mut Context) {
+pub(super) fn join(group: &GroupName, peers: &mut Peers, context: &mut NodeContext) {
     if context.own.groups.insert(group.clone()) {
         let (group, status) = (group.clone(), next_status(context));
         send_to_all(&Body::Join { group, status }, peers, context);
@@ -13,7 +13,7 @@ pub(super) fn join(group: &GroupName, peers: &mut Peers, context: &mut Context) 
 }
 
 /// Takes this node out of a group, if it is in it.
-pub(super) fn leave(group: &GroupName, peers: &mut Peers, context: &mut Context) {
+pub(super) fn leave(group: &GroupName, peers: &mut Peers, context: &mut NodeContext) {
     if context.own.groups.remove(group) {
         let (group, status) = (group.clone(), next_status(context));
         send_to_all(&Body::Leave { group, status }, peers, context);
@@ -26,12 +26,13 @@ pub(super) fn shout(
     group: &GroupName,
     content: &Content,
     peers: &mut Peers,
-    context: &mut Context,
+    context: &mut NodeContext,
 ) -> usize {
     let mut reached = 0;
     for id in ids {
         let peer = peers.get_mut(id).filter(|peer| peer.is_in(group));
         if let Some(peer) = peer.filter(|peer| !peer.channel.awaits_endpoint) {
+            // Both are reference-counted: the bytes are not copied for each peer.
             let (group, content) = (group.clone(), content.clone());
             peer.channel.send(Body::Shout { group, content }, context);
             reached += 1;
@@ -40,14 +41,15 @@ pub(super) fn shout(
     reached
 }
 
-/// How often this node has joined and left groups, with the time that is happening now.
-fn next_status(context: &mut Context) -> u8 {
+/// Counts that this node joins or leaves a group (RFC 36, `status`), and gives the new count.
+fn next_status(context: &mut NodeContext) -> u8 {
     context.own.status = context.own.status.wrapping_add(1);
     context.own.status
 }
 
-/// Everybody who has our HELLO counts our status, also before its own HELLO has come.
-fn send_to_all(body: &Body, peers: &mut Peers, context: &mut Context) {
+/// Sends to all peers, pending ones too: whoever has our HELLO counts our joins and leaves, even if
+/// its own HELLO has not come yet.
+fn send_to_all(body: &Body, peers: &mut Peers, context: &mut NodeContext) {
     for peer in peers.iter_mut() {
         peer.channel.send(body.clone(), context);
     }

@@ -19,7 +19,8 @@ impl Members {
         self.0.keys()
     }
 
-    /// The name as it is held already: all who are in a group share the memory of its name.
+    /// The same name with the memory that is held already, so that a group's name is in memory once
+    /// however many peers are in it.
     pub(super) fn shared_name(&self, group: GroupName) -> GroupName {
         match self.0.get_key_value(&group) {
             Some((held, _)) => held.clone(),
@@ -34,6 +35,7 @@ impl Members {
     pub(super) fn remove(&mut self, group: &GroupName, peer: PeerId) {
         if let Some(members) = self.0.get_mut(group) {
             members.remove(&peer);
+            // Or names that somebody joins and leaves would pile up.
             if members.is_empty() {
                 self.0.remove(group);
             }

@@ -1,17 +1,18 @@
 //! One node: messages in and messages out, no bytes and no connections.
 //!
-//! [`Node`] is the public interface. What belongs to one peer is decided in [`peer`] and what
-//! belongs to several in [`peers`]; a rule gets the peer and the [`context`], and returns an
-//! [`Effect`], which `Node` carries out. No file calls back into one that stands above it here:
+//! [`Node`] is the public interface. Rules about one peer are in [`peer`], rules about several in
+//! [`peers`]. A rule gets the peer and the [`context`] and returns a [`PeerEffect`], which `Node`
+//! carries out. No file calls one that stands above it in this list:
 //!
-//! 1. `mod.rs`: the interface, and carrying out effects; [`queries`]: the part of it that only
-//!    tells;
+//! 1. `mod.rs`: the interface, and carrying out effects; [`connections`]: the part of the interface
+//!    for callers who see connections; [`queries`]: the part that changes nothing;
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer;
 //! 5. [`context`], [`members`], [`output`]: what all of them touch.
 
 mod by_endpoint;
+mod connections;
 mod context;
 mod groups;
 mod members;
@@ -22,23 +23,23 @@ mod queries;
 mod table;
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use core::net::SocketAddr;
 
 use zre_proto::{
     Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, Text,
 };
 
 use crate::{
-    backlog::{Backlog, Patience},
+    backlog::Backlog,
     config::Config,
     error::{Error, Fault},
     event::{Event, ExitReason},
     notice::Notice,
     time::Instant,
 };
-use context::{Context, PING_INTERVAL, Timer};
+use context::{NodeContext, NodeTimer};
 pub use output::{Admission, NodeOutput, Verdict};
-use peer::{Effect, HelloReply, Peer, Sequence, check_hello_sequence};
+use peer::{HelloReply, Peer, PeerEffect, Sequence, check_hello_sequence};
 use peers::Peers;
 use table::Heard;
 
@@ -51,13 +52,14 @@ use table::Heard;
 /// The calls that take `now` may come in any number between two drains of `poll_*`. A `now`
 /// before that of an earlier call counts as no time passed.
 ///
-/// # For those who see connections
+/// # For callers who see connections
 ///
-/// The calls above are enough. Who can tell connections apart and see how they move does better
-/// with these, as the engine does:
+/// The calls above are enough. A caller who can tell connections apart, and sees how far they have
+/// been read and written, does better with these, as the engine does:
 ///
-/// * [`admits`](Node::admits) before each message keeps strangers who use a peer's identity from
-///   ending its session; [`suspect`](Node::suspect) asks the peer when one has come.
+/// * [`admits`](Node::admits) and [`check_bound`](Node::check_bound) before each message keep
+///   strangers who use a peer's identity from ending its session; [`suspect`](Node::suspect) asks
+///   the peer when one has come.
 /// * [`handle_disconnect`](Node::handle_disconnect) tells of the end of connections, and
 ///   [`remove_peer`](Node::remove_peer) ends a session for a reason that only connections know.
 /// * [`overdue_suspects`](Node::overdue_suspects), [`suspicion_ping`](Node::suspicion_ping) and
@@ -68,7 +70,7 @@ use table::Heard;
 ///   application is behind and connections are not read.
 #[derive(Debug)]
 pub struct Node {
-    context: Context,
+    context: NodeContext,
     peers: Peers,
     running: bool,
 }
@@ -81,7 +83,7 @@ impl Node {
     /// The seed decides everything that is random: the identity, unless `config` gives one.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut node = Self {
-            context: Context::new(config, seed, now),
+            context: NodeContext::new(config, seed, now),
             peers: Peers::default(),
             running: true,
         };
@@ -94,7 +96,9 @@ impl Node {
         self.context.advance(now);
         match Beacon::decode(datagram) {
             _ if !self.running => {}
+            // The system gives a broadcast to its sender, too.
             Ok(beacon) if beacon.peer == self.context.id => {}
+            // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
                 peer, port: None, ..
             }) => self.apply(peer, Peer::take_goodbye_beacon),
@@ -102,21 +106,26 @@ impl Node {
                 peer,
                 public_key: Some(_),
                 ..
-            }) => self.notice(Notice::SecuredPeer { peer, from }),
+            }) => {
+                // zyre's beacon version 3: a node with a key accepts CURVE connections alone.
+                self.context
+                    .notices
+                    .push(Notice::SecuredPeer { peer, from });
+            }
             Ok(Beacon {
                 peer,
                 port: Some(port),
                 ..
             }) => self.peer_appears(peer, Endpoint::new(from.ip(), port)),
-            Err(error) => self.notice(Notice::BadBeacon { from, error }),
+            Err(error) => self.context.notices.push(Notice::BadBeacon { from, error }),
         }
     }
 
     /// A message came in on a connection whose routing id is `from`.
     ///
     /// A message that breaks the protocol ends the session of the peer that `from` names. Anybody
-    /// can connect under that name: who can tell connections apart asks [`admits`](Node::admits)
-    /// first.
+    /// can connect under that name: a caller who can tell connections apart asks
+    /// [`admits`](Node::admits) or [`check_bound`](Node::check_bound) first.
     pub fn handle_message(&mut self, from: &RoutingId, message: Message, now: Instant) -> Verdict {
         self.context.advance(now);
         let (peer, sequence) = (from.peer(), message.sequence);
@@ -130,51 +139,31 @@ impl Node {
     /// A peer broke the protocol below the level of messages.
     pub fn handle_fault(&mut self, peer: PeerId, fault: Fault, now: Instant) {
         self.context.advance(now);
-        let _refused = self.refuse(peer, fault);
-    }
-
-    /// The connection to or from a peer is gone, no other has come in its place, and all that came
-    /// over it has been handled.
-    ///
-    /// Report it a tenth of a second after it happened, and only if it is still so: a goodbye
-    /// beacon, or the HELLO of a new session, may come behind the end of a connection. Two nodes
-    /// that report at once can take turns in ending each other's sessions.
-    pub fn handle_disconnect(&mut self, peer: PeerId, now: Instant) {
-        let reason = if self.is_leaving(peer) {
-            ExitReason::Goodbye
-        } else {
-            ExitReason::ConnectionLost
-        };
-        self.remove_peer(peer, reason, now);
+        let _violation = self.take_violation(peer, fault);
     }
 
     /// Time has passed; see [`poll_timeout`](Node::poll_timeout). Early and repeated calls are
     /// harmless.
     ///
-    /// A suspected peer, of which somebody claims that it is gone, is sent a PING, and gone when it
-    /// has not answered within a second, or within half a second after a goodbye beacon. A node
-    /// does not know how much stands before the PING or before the answer. Who does gives such
-    /// peers more time before this call; see [`overdue_suspects`](Node::overdue_suspects).
+    /// A suspected peer is one that somebody claims to be gone. It has been sent a PING, and is
+    /// removed if it has not answered within a second, or half a second after a goodbye beacon. A
+    /// node does not know how much waits in front of the PING or of the answer. A caller who does
+    /// gives such peers more time before this call; see
+    /// [`overdue_suspects`](Node::overdue_suspects).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.advance(now);
         while let Some(timer) = self.context.deadlines.pop_due(self.context.now) {
             match timer {
-                Timer::Beacon => self.context.announce(),
-                Timer::Peer(peer) => self.apply(peer, Peer::check),
-                Timer::Silence => {
+                NodeTimer::Beacon => self.context.announce(),
+                NodeTimer::Peer(peer) => self.apply(peer, Peer::check),
+                NodeTimer::Silence => {
+                    // Collected first: a check may remove peers from the table.
                     for peer in self.peers.silent(&mut self.context) {
                         self.apply(peer, Peer::check);
                     }
                 }
             }
         }
-    }
-
-    /// Removes a peer, for a reason that only its connections tell. The application hears of it if
-    /// the peer had entered.
-    pub fn remove_peer(&mut self, peer: PeerId, reason: ExitReason, now: Instant) {
-        self.context.advance(now);
-        self.peers.exit(&peer, reason, &mut self.context);
     }
 }
 
@@ -220,8 +209,8 @@ impl Node {
         Ok(self.context.own.headers.set(name, value)?)
     }
 
-    /// Removes a header of this node, and says whether there was one. Who sees it is as with
-    /// [`set_header`](Node::set_header).
+    /// Removes a header of this node, and says whether there was one. Only peers that are met from
+    /// now on see it, as with [`set_header`](Node::set_header).
     ///
     /// # Errors
     ///
@@ -248,7 +237,8 @@ impl Node {
     /// The message that [`whisper`](Node::whisper) sends, for the caller to send it without another
     /// turn through [`poll_output`](Node::poll_output).
     ///
-    /// It is numbered, so it must be sent, and behind all outputs that wait. Take those first.
+    /// The message has its sequence number already. So it must be sent, and after all outputs that
+    /// wait: take those first.
     ///
     /// # Errors
     ///
@@ -261,11 +251,11 @@ impl Node {
     ) -> Result<Message, Error> {
         self.command(now)?;
         let content = self.context.sendable(content);
-        let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
-        let channel = &mut known.ok_or(Error::UnknownPeer(peer))?.channel;
+        let channel = &mut self.peers.ready_mut(&peer)?.channel;
         if channel.awaits_endpoint {
             return Err(Error::Full(peer));
         }
+        // Checked last: who cannot be sent to is the better answer. Nothing is numbered before.
         let body = Body::Whisper { content: content? };
         let sequence = channel.sequence.number_next();
         Ok(Message { sequence, body })
@@ -315,8 +305,7 @@ impl Node {
     /// [`Error::UnknownPeer`] or [`Error::Stopped`].
     pub fn ping(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
         self.command(now)?;
-        let known = self.peers.get_mut(&peer).filter(|peer| peer.is_ready());
-        let known = known.ok_or(Error::UnknownPeer(peer))?;
+        let known = self.peers.ready_mut(&peer)?;
         Ok(known.channel.ping(&mut self.context))
     }
 
@@ -328,7 +317,9 @@ impl Node {
         }
         self.running = false;
         self.context.deadlines.clear_all();
+        // The goodbye goes out before connections are closed, so that peers take their end for it.
         self.context.broadcast(None);
+        // The application gets no `Exit` for its peers: `Stop` ends everything.
         for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
             let output = NodeOutput::Disconnect { peer };
             self.context.outputs.push_back(output);
@@ -371,100 +362,29 @@ impl Node {
         self.context.events.is_congested()
     }
 
-    /// The events that wait, for deadlines that stand still while they are too many.
+    /// The events that wait. The engine makes its [`Patience`] deadlines with them.
     pub(crate) fn backlog(&self) -> &Backlog {
         &self.context.events
     }
 
-    /// Whether there is something to do.
+    /// Whether [`poll_output`](Node::poll_output) has something to give.
     pub(crate) fn has_outputs(&self) -> bool {
         !self.context.outputs.is_empty()
-    }
-
-    /// A deadline for something that a peer must do. It stands still while the node
-    /// [is congested](Node::is_congested), as what the peer does then lies unread.
-    pub fn patience_until(&self, until: Instant) -> Patience {
-        Patience::until(until, &self.context.events)
-    }
-
-    /// Whether a deadline is over. If the node was congested meanwhile, it is not: the deadline is
-    /// then moved to `extension` from now, so look at [`Patience::deadline`] again.
-    pub fn is_patience_over(
-        &self,
-        patience: &mut Patience,
-        extension: Duration,
-        now: Instant,
-    ) -> bool {
-        patience.is_over(now, extension, &self.context.events)
-    }
-}
-
-/// Whether a message is a peer's, and whether a peer is there.
-impl Node {
-    /// Whether a message may be handled as a peer's. `is_bound` says whether the connection that it
-    /// came over is the one that carries the peer's session. Changes nothing.
-    ///
-    /// HELLO begins a session, so it comes first on a connection and never again. Anything else
-    /// must be the next in the session's sequence to come over a connection that has not carried
-    /// the session so far.
-    pub fn admits(&self, peer: PeerId, message: &Message, is_bound: bool) -> Admission {
-        // Nearly all messages. Their numbers are checked when they are handled.
-        if is_bound && !matches!(message.body, Body::Hello(_)) {
-            return Admission::Admitted;
-        }
-        peer::admits(self.peers.get(&peer), message, is_bound)
-    }
-
-    /// Something came under a peer's identity that does not fit its session: asks the peer whether
-    /// it is there, and removes it if it does not answer. If its connection broke unnoticed and
-    /// this is a new one, messages are missing; if it was a stranger, nothing is.
-    pub fn suspect(&mut self, peer: PeerId, now: Instant) {
-        self.context.advance(now);
-        self.apply(peer, |known, context| {
-            known.suspect(ExitReason::ConnectionLost, PING_INTERVAL, context)
-        });
-    }
-
-    /// The number of the PING that a suspected peer must answer; `None` if it is not suspected.
-    ///
-    /// Who sees connections notes what stands before this PING when it is sent. While that moves,
-    /// or something comes from the peer, the answer cannot be here yet.
-    pub fn suspicion_ping(&self, peer: PeerId) -> Option<u64> {
-        let suspicion = self.peers.get(&peer)?.suspicion()?;
-        Some(suspicion.ping)
-    }
-
-    /// The peers that [`handle_timeout`](Node::handle_timeout) would remove because they have not
-    /// answered in time.
-    pub fn overdue_suspects(&self, now: Instant) -> Vec<PeerId> {
-        let is_overdue = |peer: &PeerId| {
-            let suspicion = self.peers.get(peer).and_then(Peer::suspicion);
-            suspicion.is_some_and(|suspicion| suspicion.patience.deadline() <= now)
-        };
-        let due = self.context.deadlines.due(now);
-        let peers = due.filter_map(|timer| match timer {
-            Timer::Peer(peer) => Some(peer),
-            Timer::Beacon | Timer::Silence => None,
-        });
-        peers.filter(is_overdue).collect()
-    }
-
-    /// Gives a suspected peer a second more to answer.
-    pub fn extend_suspicion(&mut self, peer: PeerId, now: Instant) {
-        self.context.advance(now);
-        self.apply(peer, Peer::extend_suspicion);
     }
 }
 
 /// Carrying out.
 impl Node {
     fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+        // Another node cannot be where this one is: the beacon is forged or misconfigured.
         if endpoint == self.context.own.endpoint {
             return;
         }
         match self.peers.hear(&peer, &endpoint, self.context.now) {
             Heard::Again => {}
-            Heard::Stranger => self.stranger_appears(peer, endpoint),
+            Heard::Stranger => self
+                .peers
+                .stranger_appears(peer, endpoint, &mut self.context),
             Heard::Known(known) => {
                 let effect = known.take_beacon(endpoint, &self.context);
                 self.carry_out(peer, effect);
@@ -472,30 +392,22 @@ impl Node {
         }
     }
 
-    /// A beacon alone is no claim to an endpoint where another peer is: it only makes us ask.
-    fn stranger_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
-        let (peers, context) = (&mut self.peers, &mut self.context);
-        if let Some(owner) = peers.owner_of(&endpoint, peer, context) {
-            peers.contest(owner, None, context);
-        } else if peers.has_room_for_beacon(peer, context) {
-            peers.meet(peer, endpoint, Sequence::default(), context);
-        }
-    }
-
     fn take_hello(&mut self, peer: PeerId, sequence: u16, hello: Box<Hello>) -> Verdict {
         if let Err(fault) = check_hello_sequence(sequence) {
-            return self.refuse(peer, fault);
+            return self.take_violation(peer, fault);
         }
         if let Some(what) = self.context.names_ourselves(peer, &hello) {
-            self.notice(Notice::OwnHello { peer, what });
+            self.context.notices.push(Notice::OwnHello { peer, what });
             return Verdict::Ignored;
         }
         let (peers, context) = (&mut self.peers, &mut self.context);
         let effect = if let Some((known, members)) = peers.with_members(&peer) {
             known.take_hello(hello, members, context)
+        // Its HELLO has overtaken its beacon, or its beacons do not reach us.
         } else if peers.make_room_for_hello(peer, context) {
+            // Our HELLO goes out first, as the application may send as soon as the peer enters.
             peers.meet(peer, hello.endpoint.clone(), Sequence::default(), context);
-            Effect::Enter(hello)
+            PeerEffect::Enter(hello)
         } else {
             return Verdict::Ignored;
         };
@@ -506,15 +418,16 @@ impl Node {
     fn take_message(&mut self, peer: PeerId, sequence: u16, body: Body) -> Verdict {
         let known = self.peers.with_members(&peer);
         let Some((known, members)) = known.filter(|(known, _)| known.is_ready()) else {
+            // Without a HELLO it is nobody's session. zyre, too, drops what comes before it.
             let kind = body.kind();
-            self.notice(Notice::Stray { peer, kind });
+            self.context.notices.push(Notice::Stray { peer, kind });
             return Verdict::Ignored;
         };
         let effect = known.take_message(sequence, body, members, &mut self.context);
         match effect {
             // Nearly all messages.
-            Effect::Nothing => Verdict::Accepted,
-            Effect::Exit(ExitReason::ProtocolError(fault)) => self.refuse(peer, fault),
+            PeerEffect::Nothing => Verdict::Accepted,
+            PeerEffect::Exit(ExitReason::ProtocolError(fault)) => self.take_violation(peer, fault),
             effect => {
                 self.carry_out(peer, effect);
                 Verdict::Accepted
@@ -522,61 +435,66 @@ impl Node {
         }
     }
 
-    fn refuse(&mut self, peer: PeerId, fault: Fault) -> Verdict {
-        let verdict = Verdict::Refused(fault.clone());
+    /// The peer broke the protocol: it is gone if it had entered, and noted otherwise.
+    fn take_violation(&mut self, peer: PeerId, fault: Fault) -> Verdict {
         match self.peers.get_mut(&peer) {
             Some(known) => {
-                let effect = known.refuse(fault, &mut self.context);
+                let effect = known.take_violation(fault.clone(), &mut self.context);
                 self.carry_out(peer, effect);
             }
-            None => self.notice(Notice::Refused { peer, fault }),
+            None => {
+                let fault = fault.clone();
+                self.context.notices.push(Notice::Refused { peer, fault });
+            }
         }
-        verdict
+        Verdict::Violation(fault)
     }
 
     /// Applies a rule to a peer, if it is there.
-    fn apply(&mut self, peer: PeerId, rule: impl FnOnce(&mut Peer, &mut Context) -> Effect) {
+    fn apply(
+        &mut self,
+        peer: PeerId,
+        rule: impl FnOnce(&mut Peer, &mut NodeContext) -> PeerEffect,
+    ) {
         if let Some(known) = self.peers.get_mut(&peer) {
             let effect = rule(known, &mut self.context);
             self.carry_out(peer, effect);
         }
     }
 
-    /// Does what follows from a rule about a peer.
-    fn carry_out(&mut self, peer: PeerId, effect: Effect) {
+    /// Carries out what a rule about a peer returned.
+    fn carry_out(&mut self, peer: PeerId, effect: PeerEffect) {
         let (peers, context) = (&mut self.peers, &mut self.context);
         match effect {
-            Effect::Nothing => {}
-            Effect::Watch => peers.watch(&peer, context),
-            Effect::Enter(hello) => peers.enter(&peer, *hello, HelloReply::Settled, context),
-            Effect::Restart {
+            PeerEffect::Nothing => {}
+            PeerEffect::Watch => peers.watch(&peer, context),
+            PeerEffect::Enter(hello) => peers.enter(&peer, *hello, HelloReply::Settled, context),
+            PeerEffect::Restart {
                 reason,
                 sequence,
                 hello,
             } => {
                 let reply = HelloReply::after_restart(context);
+                // One exit and one enter for the application; in between our own HELLO goes out
+                // on a new connection, with which the new session begins for the peer.
                 peers.exit(&peer, reason, context);
                 peers.meet(peer, hello.endpoint.clone(), sequence, context);
                 peers.enter(&peer, *hello, reply, context);
             }
-            Effect::Move { endpoint, sequence } => {
+            PeerEffect::Move { endpoint, sequence } => {
                 peers.exit(&peer, ExitReason::ConnectionLost, context);
                 peers.meet(peer, endpoint, sequence, context);
             }
-            Effect::Reconnect => {
+            PeerEffect::Reconnect => {
                 peers.connect(&peer, context);
                 peers.watch(&peer, context);
             }
-            Effect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
-            Effect::Exit(reason) => peers.exit(&peer, reason, context),
+            PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
+            PeerEffect::Exit(reason) => peers.exit(&peer, reason, context),
         }
     }
 
-    fn notice(&mut self, notice: Notice) {
-        self.context.notices.push(notice);
-    }
-
-    /// What the application wishes is refused once the node has been stopped.
+    /// Begins a command of the application: none is taken once the node has been stopped.
     fn command(&mut self, now: Instant) -> Result<(), Error> {
         self.context.advance(now);
         match self.running {

@@ -41,25 +41,22 @@ pub enum Verdict {
     /// It belongs to no session and changed nothing.
     Ignored,
     /// The peer broke the protocol with it and is gone, if it was there.
-    Refused(Fault),
+    Violation(Fault),
 }
 
-/// Whether a message may be handled as a peer's, by the connection that it came over.
+/// Whether a message over a connection that is not *bound* may be handled as a peer's.
 ///
-/// Anybody can connect under any identity. A connection is *bound* to a peer once a message over
-/// it has been [accepted](Verdict::Accepted); what comes over another must prove that it is the
-/// peer's, or the peer could be driven away by a stranger.
+/// Anybody can connect under any identity. A connection is bound to a peer once a message over it
+/// has been [accepted](Verdict::Accepted). What comes over another must prove that it is the
+/// peer's, or a stranger could drive the peer away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Admission {
-    /// Give it to [`Node::handle_message`](crate::Node::handle_message). If it is accepted and the
-    /// connection was not bound, bind it to the peer in place of an older one.
+    /// Give it to [`Node::handle_message`](crate::Node::handle_message). If it is accepted, bind
+    /// the connection to the peer in place of an older one.
     Admitted,
-    /// The peer broke the protocol: report it with
-    /// [`Node::handle_fault`](crate::Node::handle_fault) and close the connection.
-    Violation(Fault),
     /// It cannot be a message of the peer, which is not to suffer from it: close the connection.
-    Refused(Fault),
+    Foreign(Fault),
     /// It does not fit the peer's session. Drop it, and [`suspect`](crate::Node::suspect) the
     /// peer: its own connection may have broken unnoticed, and messages may be missing.
     Stray,

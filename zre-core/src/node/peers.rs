@@ -6,26 +6,26 @@ use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
     by_endpoint::ByEndpoint,
-    context::{Context, PING_INTERVAL, Timer},
+    context::{NodeContext, NodeTimer, PING_INTERVAL},
     members::Members,
     output::NodeOutput,
-    peer::{Effect, HelloReply, Peer, Sequence, Session, evasive_after},
+    peer::{HelloReply, Peer, PeerEffect, Sequence, Session, evasive_after},
     table::{Heard, Source, Table},
 };
 use crate::{
-    error::Fault,
+    error::{Error, Fault},
     event::{Event, ExitReason},
     notice::Notice,
     time::Instant,
 };
 
-/// All peers. Whoever is not in it is in none of its indexes either.
+/// All peers. The indexes hold only peers that are in the table.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     table: Table,
     /// How many have not said HELLO.
     pending: usize,
-    /// Who is connected at which endpoint.
+    /// Which peer is connected at which endpoint, entered or not.
     by_endpoint: ByEndpoint,
     members: Members,
 }
@@ -38,6 +38,12 @@ impl Peers {
 
     pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
         self.table.get_mut(id)
+    }
+
+    /// A peer that has entered.
+    pub(super) fn ready_mut(&mut self, id: &PeerId) -> Result<&mut Peer, Error> {
+        let ready = self.table.get_mut(id).filter(|peer| peer.is_ready());
+        ready.ok_or(Error::UnknownPeer(*id))
     }
 
     /// A peer, and the members of groups, which its messages change.
@@ -87,7 +93,7 @@ impl Peers {
         })
     }
 
-    /// Whether a peer is not connected, because another is known at its endpoint.
+    /// Whether a peer is not connected, because another has entered at its endpoint and is asked.
     pub(super) fn awaits_endpoint(&self, id: &PeerId) -> bool {
         self.table
             .get(id)
@@ -97,19 +103,36 @@ impl Peers {
 
 /// Coming and going.
 impl Peers {
-    /// Takes in a new peer and says HELLO to it, unless another is known at its endpoint.
+    /// A beacon came from a peer that is not known. A beacon alone is no claim to an endpoint where
+    /// another peer has entered: it only makes us ask that one.
+    pub(super) fn stranger_appears(
+        &mut self,
+        peer: PeerId,
+        endpoint: Endpoint,
+        context: &mut NodeContext,
+    ) {
+        if let Some(owner) = self.owner_of(&endpoint, peer, context) {
+            self.contest(owner, None, context);
+        } else if self.has_room_for_beacon(peer, context) {
+            self.meet(peer, endpoint, Sequence::default(), context);
+        }
+    }
+
+    /// Takes in a new peer and says HELLO to it. If another peer has entered at its endpoint, that
+    /// one is asked first; a pending one is removed.
     pub(super) fn meet(
         &mut self,
         id: PeerId,
         endpoint: Endpoint,
         sequence: Sequence,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let owner = self.owner_of(&endpoint, id, context);
         let peer = Peer::new(id, endpoint, sequence, owner.is_some(), context);
         self.table.insert(peer);
         self.pending += 1;
         self.watch(&id, context);
+        // Behind the insertion: both of these look the peer up in the table.
         match owner {
             Some(owner) => self.contest(owner, Some(id), context),
             None => self.connect(&id, context),
@@ -117,7 +140,7 @@ impl Peers {
     }
 
     /// Says HELLO to a peer on a new connection, which makes its endpoint its own.
-    pub(super) fn connect(&mut self, id: &PeerId, context: &mut Context) {
+    pub(super) fn connect(&mut self, id: &PeerId, context: &mut NodeContext) {
         if let Some(peer) = self.table.get_mut(id) {
             peer.connect(context);
             self.by_endpoint.insert(&peer.endpoint, *id);
@@ -130,7 +153,7 @@ impl Peers {
         id: &PeerId,
         hello: Hello,
         reply: HelloReply,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| !peer.is_ready()) else {
             return;
@@ -140,19 +163,20 @@ impl Peers {
         peer.enter(hello, reply, &mut self.members, context);
         watch(peer, source, context);
         // Its goodbye has overtaken its HELLO, and counts from now on.
-        if is_leaving && matches!(peer.take_goodbye_beacon(context), Effect::Watch) {
+        if is_leaving && matches!(peer.take_goodbye_beacon(context), PeerEffect::Watch) {
             watch(peer, source, context);
         }
     }
 
-    /// Removes a peer; the application hears of it if it had entered. Who waits for its endpoint is
-    /// connected now.
-    pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut Context) {
+    /// Removes a peer; the application is told if it had entered. A claimant that waits for its
+    /// endpoint is connected now.
+    pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut NodeContext) {
         let Some(removed) = self.remove(id) else {
             return;
         };
         let peer = *id;
-        context.deadlines.clear(Timer::Peer(peer));
+        // A timer that is left behind would check the peer's next session.
+        context.deadlines.clear(NodeTimer::Peer(peer));
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
         if let Session::Ready(ready) = removed.session {
@@ -166,7 +190,7 @@ impl Peers {
     }
 
     /// Sets a peer's timer to when there is something to check.
-    pub(super) fn watch(&mut self, id: &PeerId, context: &mut Context) {
+    pub(super) fn watch(&mut self, id: &PeerId, context: &mut NodeContext) {
         if let Some((peer, source)) = self.table.entry(id) {
             watch(peer, source, context);
         }
@@ -175,6 +199,7 @@ impl Peers {
     /// Takes a peer out of all indexes.
     fn remove(&mut self, id: &PeerId) -> Option<Peer> {
         let peer = self.table.remove(id)?;
+        // A claimant has the endpoint too, but does not own it.
         if self.by_endpoint.get(&peer.endpoint) == Some(*id) {
             self.by_endpoint.remove(&peer.endpoint);
         }
@@ -198,12 +223,13 @@ impl Peers {
         &mut self,
         endpoint: &Endpoint,
         claimant: PeerId,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) -> Option<PeerId> {
         let owner = self.by_endpoint.get(endpoint)?;
         if owner == claimant {
             return None;
         }
+        // A pending peer that a beacon brought may be forged, or an earlier start of the claimant.
         if self.get(&owner).is_some_and(Peer::is_ready) {
             return Some(owner);
         }
@@ -211,19 +237,19 @@ impl Peers {
         None
     }
 
-    /// Somebody else is said to be at a peer's endpoint, so the peer is suspected to be gone. If
-    /// `claimant` is given, it waits to be connected in place of the peer.
+    /// Another node claims a peer's endpoint, so the peer is suspected to be gone. If `claimant` is
+    /// given, it waits to be connected in place of the peer.
     pub(super) fn contest(
         &mut self,
         owner: PeerId,
         claimant: Option<PeerId>,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let Some((peer, source)) = self.table.entry(&owner) else {
             return;
         };
         let effect = peer.suspect(ExitReason::Replaced, PING_INTERVAL, context);
-        if matches!(effect, Effect::Watch) {
+        if matches!(effect, PeerEffect::Watch) {
             watch(peer, source, context);
         }
         let Some(claimant) = claimant else {
@@ -235,7 +261,7 @@ impl Peers {
             peer: owner,
             claimant,
         });
-        // The last claim counts. Who claimed before is of no use where another is now.
+        // The last claim counts: whoever claimed before has been replaced at the endpoint, too.
         let is_displaced = |earlier: &PeerId| *earlier != claimant && self.awaits_endpoint(earlier);
         if let Some(earlier) = earlier.filter(is_displaced) {
             self.exit(&earlier, ExitReason::Replaced, context);
@@ -243,8 +269,8 @@ impl Peers {
     }
 
     /// A peer has shown that it is there: whoever still waits for its endpoint goes.
-    pub(super) fn reject(&mut self, claimant: &PeerId, owner: PeerId, context: &mut Context) {
-        // It may have gone meanwhile, and have come again from another endpoint.
+    pub(super) fn reject(&mut self, claimant: &PeerId, owner: PeerId, context: &mut NodeContext) {
+        // As in `exit`: the claimant may be connected elsewhere by now.
         if self.awaits_endpoint(claimant) {
             let fault = Fault::Endpoint(owner);
             self.exit(claimant, ExitReason::ProtocolError(fault), context);
@@ -255,8 +281,9 @@ impl Peers {
 /// Limits.
 impl Peers {
     /// Whether there is room for a peer of which only a beacon is known.
-    pub(super) fn has_room_for_beacon(&self, peer: PeerId, context: &mut Context) -> bool {
+    pub(super) fn has_room_for_beacon(&self, peer: PeerId, context: &mut NodeContext) -> bool {
         let limits = &context.config.limits;
+        // Anybody can send beacons, so those alone must not fill the table.
         let limit = if self.pending >= limits.pending_peers {
             limits.pending_peers
         } else if self.table.len() >= limits.peers {
@@ -270,7 +297,7 @@ impl Peers {
 
     /// Makes room for a peer that says HELLO, which is worth more than one of which only a beacon
     /// is known: the pending peer that was heard least recently goes.
-    pub(super) fn make_room_for_hello(&mut self, peer: PeerId, context: &mut Context) -> bool {
+    pub(super) fn make_room_for_hello(&mut self, peer: PeerId, context: &mut NodeContext) -> bool {
         let limit = context.config.limits.peers;
         if self.table.len() < limit {
             return true;
@@ -284,11 +311,12 @@ impl Peers {
     }
 
     fn oldest_pending(&self) -> Option<PeerId> {
-        // Mostly there is none, and then nobody need be looked at.
+        // Saves a walk over all peers: mostly there is no pending one.
         if self.pending == 0 {
             return None;
         }
         let pending = self.table.iter().filter(|peer| !peer.is_ready());
+        // The identity decides between equals, so that a replay removes the same one.
         let oldest = pending.min_by_key(|peer| (peer.heard_at, peer.id()))?;
         Some(oldest.id())
     }
@@ -301,24 +329,28 @@ impl Peers {
     ///
     /// Signs of life only note the time. So one timer for all quiet peers fires once in some
     /// seconds, however many they are.
-    pub(super) fn silent(&mut self, context: &mut Context) -> Vec<PeerId> {
+    pub(super) fn silent(&mut self, context: &mut NodeContext) -> Vec<PeerId> {
         let time = evasive_after(&context.config);
         let (silent, next) = self.table.silent(time, context.now);
         if let Some(next) = next {
-            context.deadlines.set_earlier(Timer::Silence, next);
+            context.deadlines.set_earlier(NodeTimer::Silence, next);
         }
         silent
     }
 }
 
-/// Sets a peer's timer to when there is something to check. A quiet peer needs none of its own.
-fn watch(peer: &Peer, source: &mut Source, context: &mut Context) {
-    let (timer, at) = (Timer::Peer(peer.id()), peer.next_check_at(&context.config));
+/// Sets a peer's timer to when there is something to check. A quiet peer, from which nothing is
+/// awaited, needs none: [`NodeTimer::Silence`] serves all of these.
+fn watch(peer: &Peer, source: &mut Source, context: &mut NodeContext) {
+    let (timer, at) = (
+        NodeTimer::Peer(peer.id()),
+        peer.next_check_at(&context.config),
+    );
     let is_quiet = peer.is_quiet();
     source.set_quiet(is_quiet, peer.heard_at);
     if is_quiet {
         context.deadlines.clear(timer);
-        context.deadlines.set_earlier(Timer::Silence, at);
+        context.deadlines.set_earlier(NodeTimer::Silence, at);
     } else {
         context.deadlines.set(timer, at);
     }

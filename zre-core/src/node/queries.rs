@@ -1,4 +1,4 @@
-//! What a node knows of itself and of its peers.
+//! What a node knows of itself and of its peers. Nothing here changes anything.
 
 use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 
@@ -26,7 +26,7 @@ impl Node {
         &self.context.own.endpoint
     }
 
-    /// What the node was told at its start.
+    /// The settings that the node started with.
     pub fn config(&self) -> &Config {
         &self.context.config
     }
@@ -99,14 +99,14 @@ impl Node {
         self.peers.get(&peer).is_some_and(Peer::is_leaving)
     }
 
-    /// Whether the peer cannot be sent to yet, because another is known at its endpoint and is
+    /// Whether the peer cannot be sent to yet, because another has entered at its endpoint and is
     /// being asked whether it is still there.
     pub fn awaits_endpoint(&self, peer: PeerId) -> bool {
         self.peers.awaits_endpoint(&peer)
     }
 
-    /// Where a peer may be reached, the likeliest first; nowhere for one that is not known. Who
-    /// cannot connect to one may try the next.
+    /// Where a peer may be reached, the likeliest first; nothing for a peer that is not known. A
+    /// caller who cannot connect to one may try the next.
     pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
         self.peers.endpoints(peer)
     }

@@ -1,4 +1,4 @@
-//! A map of peers that is made for beacons.
+//! The table of peers, made for beacons: these come far more often than anything else.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range, time::Duration};
@@ -10,17 +10,20 @@ use crate::time::Instant;
 
 /// The peers, in the order of their identities.
 ///
-/// Peers are looked up far more often than they come and go: each beacon of each peer looks up its
-/// sender. The identities lie side by side. They are mostly random, so where one stands can be
-/// guessed to within a few places. Chosen identities make the guess worse, but a search never takes
+/// Each beacon looks up its sender, so look-ups are far more frequent than comings and goings. The
+/// identities lie in one sorted list. They are mostly random, so the position of one can be guessed
+/// to within a few. Identities that somebody chose make the guess worse, but a search never takes
 /// more than two steps for each doubling of the table.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     ids: Vec<PeerId>,
-    /// In the same order.
-    #[expect(clippy::vec_box, reason = "to insert one moves the others")]
+    /// In the order of `ids`.
+    #[expect(
+        clippy::vec_box,
+        reason = "inserting moves the others, and a `Peer` is large"
+    )]
     peers: Vec<Box<Peer>>,
-    /// In the same order.
+    /// In the order of `ids`.
     sources: Vec<Source>,
 }
 
@@ -28,19 +31,22 @@ pub(super) struct Table {
 /// [`Peer`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Source {
-    /// Where its beacons come from while there is nothing else to learn from them.
-    place: Option<(Ipv4Addr, NonZeroU16)>,
-    /// Whether there is nothing to wait for but its silence.
+    /// A beacon from here only updates `heard_at`: the peer has entered and is connected here.
+    cached_endpoint: Option<(Ipv4Addr, NonZeroU16)>,
+    /// Whether nothing is awaited from the peer, so that it has no timer of its own.
     quiet: bool,
-    /// The last beacon that was taken here. The peer may have been heard since.
+    /// When the last beacon came that did not touch the peer. [`Peer::heard_at`] may be later.
     heard_at: Instant,
 }
 
-/// Whose beacon it was.
+/// Whose beacon came.
 pub(super) enum Heard<'a> {
+    /// Of nobody in the table.
     Stranger,
-    /// A known peer's, from the same place as before: nothing else follows from it.
+    /// Of a known peer, from the endpoint where it is connected: it has been noted, and nothing
+    /// else follows.
     Again,
+    /// Of a known peer, which may have something to learn from it.
     Known(&'a mut Peer),
 }
 
@@ -53,7 +59,7 @@ impl Table {
         &self.ids
     }
 
-    /// The peers. What beacons told of them last may be missing.
+    /// The peers. Their `heard_at` may lack the last beacons.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().map(|peer| &**peer)
     }
@@ -62,49 +68,52 @@ impl Table {
         self.peers.iter_mut().map(|peer| &mut **peer)
     }
 
-    /// A peer. What beacons told of it last may be missing.
+    /// A peer. Its `heard_at` may lack the last beacons; see [`last_heard`](Self::last_heard).
     pub(super) fn get(&self, id: &PeerId) -> Option<&Peer> {
-        let place = self.find(id).ok()?;
-        self.peers.get(place).map(|peer| &**peer)
+        let position = self.find(id).ok()?;
+        self.peers.get(position).map(|peer| &**peer)
     }
 
-    /// A peer with all that is known of it.
+    /// A peer, with its `heard_at` brought up to date.
     pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
         self.entry(id).map(|(peer, _)| peer)
     }
 
-    /// A peer with all that is known of it, and its [`Source`].
+    /// A peer, with its `heard_at` brought up to date, and its [`Source`].
     pub(super) fn entry(&mut self, id: &PeerId) -> Option<(&mut Peer, &mut Source)> {
-        let place = self.find(id).ok()?;
-        let source = self.sources.get_mut(place)?;
-        let peer = self.peers.get_mut(place)?;
+        let position = self.find(id).ok()?;
+        let source = self.sources.get_mut(position)?;
+        let peer = self.peers.get_mut(position)?;
         peer.heard_at = peer.heard_at.max(source.heard_at);
         Some((peer, source))
     }
 
     /// A peer, and when the last sign of life came from it.
     pub(super) fn last_heard(&self, id: &PeerId) -> Option<(&Peer, Instant)> {
-        let place = self.find(id).ok()?;
-        let (peer, source) = (self.peers.get(place)?, self.sources.get(place)?);
+        let position = self.find(id).ok()?;
+        let (peer, source) = (self.peers.get(position)?, self.sources.get(position)?);
         Some((peer, peer.heard_at.max(source.heard_at)))
     }
 
-    /// Takes a beacon of a known peer; gives the peer if there is more to learn from it than that
-    /// it is there.
+    /// Takes a beacon, and gives its sender if more follows from it than that it is there.
     pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
-        let Ok(place) = self.find(id) else {
+        let Ok(position) = self.find(id) else {
             return Heard::Stranger;
         };
-        match (self.sources.get_mut(place), self.peers.get_mut(place)) {
-            (Some(source), _) if source.place.is_some() && source.place == plain(endpoint) => {
+        match (self.sources.get_mut(position), self.peers.get_mut(position)) {
+            (Some(source), _)
+                if source.cached_endpoint.is_some()
+                    && source.cached_endpoint == plain(endpoint) =>
+            {
                 source.heard_at = now;
                 Heard::Again
             }
             (Some(source), Some(peer)) => {
                 peer.heard_at = peer.heard_at.max(source.heard_at);
-                // The next one from here need not touch the peer.
+                // The next one from here need not touch the peer. Before it has entered, and from
+                // other endpoints, each beacon may change more than `heard_at`.
                 if peer.is_ready() && peer.endpoint == *endpoint {
-                    source.place = plain(endpoint);
+                    source.cached_endpoint = plain(endpoint);
                 }
                 Heard::Known(peer)
             }
@@ -112,9 +121,10 @@ impl Table {
         }
     }
 
-    /// The quiet peers that may have been silent for some time, and when the first of the others
-    /// may have been.
+    /// The quiet peers from which no beacon has come for `time`, and when this will first be true
+    /// of another. They may have sent messages meanwhile.
     pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
+        // A walk over the small sources, without touching the peers.
         let (mut silent, mut next) = (Vec::new(), None);
         for (id, source) in self.ids.iter().zip(&self.sources) {
             let at = source.heard_at + time;
@@ -127,24 +137,24 @@ impl Table {
         (silent, next)
     }
 
-    /// Puts a peer in that is not there yet.
+    /// Inserts a peer that is not in the table.
     pub(super) fn insert(&mut self, peer: Peer) {
         let id = peer.id();
-        if let Err(place) = self.find(&id) {
-            self.ids.insert(place, id);
-            self.peers.insert(place, Box::new(peer));
-            self.sources.insert(place, Source::default());
+        if let Err(position) = self.find(&id) {
+            self.ids.insert(position, id);
+            self.peers.insert(position, Box::new(peer));
+            self.sources.insert(position, Source::default());
         }
     }
 
     pub(super) fn remove(&mut self, id: &PeerId) -> Option<Peer> {
-        let place = self.find(id).ok()?;
-        self.ids.remove(place);
-        self.sources.remove(place);
-        Some(*self.peers.remove(place))
+        let position = self.find(id).ok()?;
+        self.ids.remove(position);
+        self.sources.remove(position);
+        Some(*self.peers.remove(position))
     }
 
-    /// Where an identity stands, or would.
+    /// The position of an identity, or where it would be inserted.
     fn find(&self, id: &PeerId) -> Result<usize, usize> {
         let Range { start, end } = self.bracket(id);
         let found = self
@@ -153,15 +163,17 @@ impl Table {
             .unwrap_or_default()
             .binary_search(id);
         found
-            .map(|place| start + place)
-            .map_err(|place| start + place)
+            .map(|position| start + position)
+            .map_err(|position| start + position)
     }
 
-    /// Some places among which an identity must be, found from its guessed place with steps that
+    /// The positions among which an identity must be, found from the guessed one with steps that
     /// double. A wrong guess costs time and nothing else.
     fn bracket(&self, id: &PeerId) -> Range<usize> {
         let guess = guess(id, self.len());
-        let is_before = |place: usize| self.ids.get(place).is_some_and(|other| other < id);
+        let is_before = |position: usize| self.ids.get(position).is_some_and(|other| other < id);
+        // Where a random identity stands differs from the guess by about the root of the length, so
+        // the first step mostly does not suffice in large tables, and the doubling soon does.
         let mut step = 4;
         if is_before(guess) {
             let (mut start, mut end) = (guess, guess + step);
@@ -182,14 +194,14 @@ impl Table {
 }
 
 impl Source {
-    /// Notes whether there is nothing to wait for but the peer's silence.
+    /// Notes whether the peer has no timer of its own, and when it was last heard.
     pub(super) fn set_quiet(&mut self, quiet: bool, heard_at: Instant) {
         self.quiet = quiet;
         self.heard_at = self.heard_at.max(heard_at);
     }
 }
 
-/// An endpoint in little memory, as nearly all fit in.
+/// An endpoint in little memory. One with a host name or IPv6 address is not cached.
 pub(super) fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
     match endpoint.host() {
         Host::V4(address) => Some((*address, endpoint.port())),
@@ -197,8 +209,9 @@ pub(super) fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
     }
 }
 
-/// Where an identity would stand among so many that are spread evenly.
+/// The position of an identity among `len` that are spread evenly.
 fn guess(id: &PeerId, len: usize) -> usize {
+    // The first half of the identity, as a fraction of 2^64, times the length.
     let share = u128::from_be_bytes(id.to_bytes()) >> 64;
     usize::try_from((share * len as u128) >> 64).unwrap_or(0)
 }

@@ -8,6 +8,7 @@ mod commands;
 mod discovery;
 pub(crate) mod event_text;
 mod limits;
+mod patience;
 mod presence;
 mod scene;
 mod session;

@@ -3,7 +3,7 @@
 use zre_proto::{Body, Message, PeerId};
 
 use super::{pings::Pings, sequence::Sequence};
-use crate::node::{context::Context, output::NodeOutput};
+use crate::node::{context::NodeContext, output::NodeOutput};
 
 /// Numbers what is sent to a peer, and says whether it can be sent at all.
 #[derive(Debug)]
@@ -17,8 +17,9 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Sends a message in the sequence of the session; nothing to a peer that is not connected.
-    pub(crate) fn send(&mut self, body: Body, context: &mut Context) {
+    /// Sends the next message of the session, or drops it if the peer is not connected: the HELLO
+    /// that is sent when it is connected says everything anew.
+    pub(crate) fn send(&mut self, body: Body, context: &mut NodeContext) {
         if self.awaits_endpoint {
             return;
         }
@@ -30,10 +31,10 @@ impl Channel {
             .push_back(NodeOutput::Send { peer, message });
     }
 
-    /// Asks the peer for an answer, and gives the number of the question.
+    /// Asks the peer for an answer (PING), and gives the number of the question.
     ///
-    /// To a peer that is not connected the question is numbered and not sent: it stays unanswered.
-    pub(crate) fn ping(&mut self, context: &mut Context) -> u64 {
+    /// A question to a peer that is not connected is numbered but not sent: it stays unanswered.
+    pub(crate) fn ping(&mut self, context: &mut NodeContext) -> u64 {
         let number = self.pings.number_next();
         context.last_ping = context.last_ping.max(number);
         self.send(Body::Ping, context);

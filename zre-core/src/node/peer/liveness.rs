@@ -5,8 +5,12 @@
 //! Any message is a sign of life, and so is a beacon from the endpoint that we are connected to.
 //! A peer that is silent for `evasive_after` is asked with a PING and called evasive. While it does
 //! not answer it is asked again every second, and called silent from the second time on. After
-//! `expired_after` it is gone. Nobody is given up without having been asked, however late the timer
-//! comes: it may be this node that slept, and an answer may lie unread.
+//! `expired_after` it is gone.
+//!
+//! Nobody is given up who may have answered. A peer is always asked first and has a second for the
+//! answer (see [`answer_time`]). If the timer comes late, this node slept, and the time to answer
+//! begins again. If the application is behind, connections are not read, and nobody is given up
+//! until it has caught up for a second ([`Patience`]).
 //!
 //! # Suspicion
 //!
@@ -17,30 +21,30 @@
 //! * something comes under the peer's identity that does not fit its session.
 //!
 //! One such message must not drive a peer away, so the peer becomes *suspected* and is asked with a
-//! PING. Only the answer to this very PING clears it: other messages may have been sent before, by
-//! a node that has left since. Without the answer in time it is gone. The PING stands behind all
+//! PING. Only the answer to this PING clears it: other messages may have been sent earlier, by a
+//! node that has left since. Without the answer in time it is gone. The PING is queued behind all
 //! that waits for the peer, and the answer behind all that the peer sends. A node cannot see how
 //! much that is; an engine can, and extends the suspicion while the connections move.
 //!
-//! A program that is restarted with a new identity says HELLO from the endpoint of the peer that it
-//! was before, and must not be shut out. It enters at once as the *claimant* of that endpoint, but
-//! is connected only when the old peer is gone.
+//! A program that is restarted with a new identity may say HELLO from the endpoint of the peer that
+//! it was before, and must not be shut out. It enters at once as the *claimant* of that endpoint,
+//! but we connect to it only when the old peer is gone.
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
 use zre_proto::{PeerId, ShortText};
 
-use super::{Effect, channel::Channel};
+use super::{PeerEffect, channel::Channel};
 use crate::{
     backlog::Patience,
     config::Config,
     event::{Event, ExitReason},
-    node::context::{Context, PING_INTERVAL},
+    node::context::{MIN_INTERVAL, NodeContext, PING_INTERVAL},
     time::Instant,
 };
 
-/// How long a leaving peer's last messages may trail behind its beacon.
+/// How much later than a peer's goodbye beacon its last messages may come.
 pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// What is known of whether a peer that has entered is still there.
@@ -52,20 +56,27 @@ pub(super) struct Liveness {
 }
 
 /// How far a silent peer has been asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Presence {
     /// It is heard.
     Present,
     /// It is silent and has been asked, but not called evasive: its beacons come from another
     /// endpoint, so it is likely to be there.
-    Asked { since: Instant },
+    Asked(Question),
     /// It is silent and has been called evasive. It is asked again at `ping_at`.
     Evasive {
-        since: Instant,
+        question: Question,
         ping_at: Instant,
         /// Whether it has been called silent, too.
         silent: bool,
     },
+}
+
+/// A PING that a silent peer has to answer.
+#[derive(Debug)]
+struct Question {
+    asked_at: Instant,
+    patience: Patience,
 }
 
 /// The peer must answer a PING, or it is gone.
@@ -75,21 +86,21 @@ pub(crate) struct Suspicion {
     pub(crate) patience: Patience,
     /// Why it is gone then.
     reason: ExitReason,
-    /// Who waits for its endpoint. It may have gone meanwhile, and have come again from another.
+    /// The peer that waits for the endpoint. It may have gone meanwhile, or be connected elsewhere.
     pub(crate) claimant: Option<PeerId>,
 }
 
-/// What a silent peer is asked.
-enum Question {
-    None,
+/// What a silent peer is asked, and what the application hears of it.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Nothing: it may still answer the last PING.
+    Wait,
     /// A PING of which the application hears nothing.
-    Quiet,
+    AskUntold,
     /// A PING, and the application hears that the peer is evasive.
-    First,
+    CallEvasive,
     /// One more PING. With the first of them the application hears that the peer is silent.
-    Again {
-        turns_silent: bool,
-    },
+    AskAgain,
 }
 
 /// How long a peer may be silent before it is asked.
@@ -108,28 +119,28 @@ impl Default for Liveness {
 
 /// Silence.
 impl Liveness {
-    /// Since when it has been asked whether it is there, as its silence demands.
-    pub(super) fn asked_since(&self) -> Option<Instant> {
-        match self.presence {
-            Presence::Present => None,
-            Presence::Asked { since } | Presence::Evasive { since, .. } => Some(since),
-        }
-    }
-
-    /// Whether there is nothing to wait for but its silence.
+    /// Whether nothing is awaited from the peer, so that only its silence matters.
     pub(super) fn is_quiet(&self) -> bool {
-        self.presence == Presence::Present && self.suspicion.is_none()
+        matches!(self.presence, Presence::Present) && self.suspicion.is_none()
     }
 
     /// When there is something to check.
     pub(super) fn next_check_at(&self, heard_at: Instant, config: &Config) -> Instant {
-        let next = match self.presence {
+        let next = match &self.presence {
+            // Signs of life do not move the timer. It is set again when it fires too early.
             Presence::Present => heard_at + evasive_after(config),
-            Presence::Asked { since } => since + PING_INTERVAL,
-            Presence::Evasive { since, ping_at, .. } => {
-                let expires_at = heard_at + config.expired_after;
-                ping_at.min(expires_at.max(since + answer_time(config)))
-            }
+            Presence::Asked(question) => question.patience.deadline(),
+            Presence::Evasive {
+                question, ping_at, ..
+            } => match question.is_answered(heard_at) {
+                // It cannot expire, so the time for that may be past: a timer set to it would fire
+                // for ever.
+                true => *ping_at,
+                false => {
+                    let expires_at = heard_at + config.expired_after;
+                    expires_at.max(question.patience.deadline()).min(*ping_at)
+                }
+            },
         };
         match &self.suspicion {
             Some(suspicion) => next.min(suspicion.patience.deadline()),
@@ -138,78 +149,150 @@ impl Liveness {
     }
 
     /// The timer has run out: the peer is asked, or is gone. `other_at` is when its last beacon
-    /// from another endpoint came: no proof that it can be reached, but a reason to ask quietly.
+    /// from another endpoint came: no proof that it can be reached, but a reason not to call it
+    /// evasive yet.
     pub(super) fn check(
         &mut self,
         heard_at: Instant,
         other_at: Option<Instant>,
         name: &ShortText,
         channel: &mut Channel,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let now = context.now;
+        // A suspected peer has less time than a silent one, so this comes first.
         if let Some(suspicion) = &mut self.suspicion
             && suspicion.patience.deadline() <= now
         {
             return match context.is_over(&mut suspicion.patience) {
-                true => Effect::Exit(suspicion.reason.clone()),
-                false => Effect::Watch,
+                true => PeerEffect::Exit(suspicion.reason.clone()),
+                false => PeerEffect::Watch,
             };
         }
         let evasive_after = evasive_after(&context.config);
         if now.since(heard_at) < evasive_after {
             self.presence = Presence::Present;
-            return Effect::Watch;
+            return PeerEffect::Watch;
         }
         if self.is_expired(heard_at, context) {
-            return Effect::Exit(ExitReason::Expired);
+            return PeerEffect::Exit(ExitReason::Expired);
         }
-        let is_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
-        let question = self.next_question(heard_at, is_elsewhere, now);
-        question.ask(name, channel, context);
-        Effect::Watch
+        let is_heard_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
+        let step = self.next_step(heard_at, is_heard_elsewhere, context);
+        self.take(step, name, channel, context);
+        PeerEffect::Watch
+    }
+
+    /// Whether it has been asked for its silence and has had its time to answer.
+    pub(super) fn owes_answer(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
+        let (question, check_at) = match &mut self.presence {
+            Presence::Present => return false,
+            Presence::Asked(question) => {
+                let check_at = question.patience.deadline();
+                (question, check_at)
+            }
+            Presence::Evasive {
+                question, ping_at, ..
+            } => (question, *ping_at),
+        };
+        !question.is_answered(heard_at)
+            // If we come late, we slept, and its answer may not have been read yet.
+            && !is_late(check_at, context.now)
+            // Nor may it have been read while the application was behind.
+            && context.is_over(&mut question.patience)
     }
 
     /// Whether it has been silent for too long, and has had its chance to answer.
-    fn is_expired(&self, heard_at: Instant, context: &Context) -> bool {
-        let (config, now) = (&context.config, context.now);
-        let Presence::Evasive { since, ping_at, .. } = self.presence else {
-            return false;
-        };
-        now.since(heard_at) >= config.expired_after
-            // It must not have answered since it was asked, and have had the time to.
-            && heard_at < since
-            && now.since(since) >= answer_time(config)
-            // If we come late, we slept, and its answer may not have been read yet.
-            && !is_late(ping_at, now)
+    fn is_expired(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
+        // A peer that is only `Asked` is called evasive first, and asked once more.
+        matches!(self.presence, Presence::Evasive { .. })
+            && context.now.since(heard_at) >= context.config.expired_after
+            && self.owes_answer(heard_at, context)
     }
 
-    /// The peer has been silent for `evasive_after`: what it is asked, and what it is then.
-    fn next_question(&mut self, heard_at: Instant, is_elsewhere: bool, now: Instant) -> Question {
-        let (presence, question) = match self.presence {
-            Presence::Present if is_elsewhere => (Presence::Asked { since: now }, Question::Quiet),
+    /// What to do about a peer that has been silent for `evasive_after`.
+    fn next_step(
+        &mut self,
+        heard_at: Instant,
+        is_heard_elsewhere: bool,
+        context: &NodeContext,
+    ) -> Step {
+        match &mut self.presence {
+            Presence::Present if is_heard_elsewhere => Step::AskUntold,
+            Presence::Present => Step::CallEvasive,
             // It answered the last time and fell silent again.
-            Presence::Asked { since } if heard_at >= since => {
-                (Presence::Asked { since: now }, Question::Quiet)
+            Presence::Asked(question) if question.is_answered(heard_at) => Step::AskUntold,
+            Presence::Asked(question) => match context.is_over(&mut question.patience) {
+                true => Step::CallEvasive,
+                false => Step::Wait,
+            },
+            // However often it answers and falls silent again, it is asked once in a second.
+            Presence::Evasive { ping_at, .. } if context.now < *ping_at => Step::Wait,
+            Presence::Evasive { question, .. } if question.is_answered(heard_at) => {
+                Step::CallEvasive
             }
-            Presence::Asked { since } if now.since(since) < PING_INTERVAL => return Question::None,
-            Presence::Evasive { ping_at, .. } if now < ping_at => return Question::None,
-            Presence::Evasive {
-                since,
-                ping_at,
-                silent,
-            } if heard_at < since => {
-                // If we slept, the time to answer begins again.
-                let since = if is_late(ping_at, now) { now } else { since };
-                let turns_silent = !silent;
-                (evasive(since, true, now), Question::Again { turns_silent })
+            Presence::Evasive { .. } => Step::AskAgain,
+        }
+    }
+
+    fn take(
+        &mut self,
+        step: Step,
+        name: &ShortText,
+        channel: &mut Channel,
+        context: &mut NodeContext,
+    ) {
+        let (peer, name) = (channel.peer, name.clone());
+        match step {
+            Step::Wait => return,
+            Step::AskUntold => self.presence = Presence::Asked(Question::new(context)),
+            Step::CallEvasive => {
+                self.presence = Presence::Evasive {
+                    question: Question::new(context),
+                    ping_at: context.now + PING_INTERVAL,
+                    silent: false,
+                };
+                context.push_unless_congested(Event::Evasive { peer, name });
             }
-            Presence::Present | Presence::Asked { .. } | Presence::Evasive { .. } => {
-                (evasive(now, false, now), Question::First)
+            Step::AskAgain => {
+                if self.turns_silent(context) {
+                    context.push_unless_congested(Event::Silent { peer, name });
+                }
             }
+        }
+        channel.ping(context);
+    }
+
+    /// An evasive peer is asked once more. Says whether it turns silent with that.
+    fn turns_silent(&mut self, context: &NodeContext) -> bool {
+        let Presence::Evasive {
+            question,
+            ping_at,
+            silent,
+        } = &mut self.presence
+        else {
+            return false;
         };
-        self.presence = presence;
-        question
+        // If we slept, the time to answer begins again.
+        if is_late(*ping_at, context.now) {
+            *question = Question::new(context);
+        }
+        *ping_at = context.now + PING_INTERVAL;
+        !core::mem::replace(silent, true)
+    }
+}
+
+impl Question {
+    fn new(context: &NodeContext) -> Self {
+        Self {
+            asked_at: context.now,
+            patience: context.patience(answer_time(&context.config)),
+        }
+    }
+
+    /// Whether the peer has been heard since. Any sign of life will do.
+    fn is_answered(&self, heard_at: Instant) -> bool {
+        heard_at >= self.asked_at
     }
 }
 
@@ -223,17 +306,17 @@ impl Liveness {
         self.suspicion.as_deref_mut()
     }
 
-    /// There is reason to think that the peer is gone: it has this time to answer. A peer that is
-    /// suspected already is not given more time, or repeated claims would keep a dead peer alive.
+    /// There is reason to think that the peer is gone: it is asked and has this time to answer. A
+    /// peer that is suspected already gets no more time, or repeated claims would keep a dead peer.
     pub(super) fn suspect(
         &mut self,
         reason: ExitReason,
         time: Duration,
         channel: &mut Channel,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         if self.suspicion.is_some() {
-            return Effect::Nothing;
+            return PeerEffect::Nothing;
         }
         self.suspicion = Some(Box::new(Suspicion {
             ping: channel.ping(context),
@@ -241,21 +324,25 @@ impl Liveness {
             reason,
             claimant: None,
         }));
-        Effect::Watch
+        PeerEffect::Watch
     }
 
-    /// A beacon says that the peer leaves. A node that is leaving answers no PING any more.
-    pub(super) fn goodbye(&mut self, channel: &mut Channel, context: &mut Context) -> Effect {
+    /// A beacon says that the peer leaves. If it does, it answers no PING any more.
+    pub(super) fn goodbye(
+        &mut self,
+        channel: &mut Channel,
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let effect = self.suspect(ExitReason::Goodbye, LEAVING_GRACE, channel, context);
-        // It may have been suspected before for another reason, and this one says more.
+        // Its own word replaces the reason that a suspicion had before.
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.reason = ExitReason::Goodbye;
         }
         effect
     }
 
-    /// All PINGs up to this one have been answered. If that clears the peer, whoever claimed its
-    /// endpoint was wrong: gives the claimant.
+    /// All PINGs up to this one have been answered. If that clears the peer, gives the claimant of
+    /// its endpoint, who was wrong.
     pub(super) fn take_answer(&mut self, answered: u64) -> Option<PeerId> {
         let is_cleared = |suspicion: &mut Box<Suspicion>| suspicion.ping <= answered;
         self.suspicion.take_if(is_cleared)?.claimant
@@ -266,40 +353,19 @@ impl Liveness {
         suspicion.is_some_and(|suspicion| suspicion.reason == ExitReason::Goodbye)
     }
 
-    /// The peer is back. Other suspicions stay.
+    /// The peer has said HELLO after its goodbye. A suspicion for another reason stays.
     pub(super) fn forget_goodbye(&mut self) {
         self.suspicion
             .take_if(|suspicion| suspicion.reason == ExitReason::Goodbye);
     }
 }
 
-impl Question {
-    fn ask(self, name: &ShortText, channel: &mut Channel, context: &mut Context) {
-        let (peer, name) = (channel.peer, name.clone());
-        match self {
-            Self::None => return,
-            Self::First => context.tell_if_heard(Event::Evasive { peer, name }),
-            Self::Again { turns_silent: true } => {
-                context.tell_if_heard(Event::Silent { peer, name });
-            }
-            Self::Quiet | Self::Again { .. } => {}
-        }
-        channel.ping(context);
-    }
-}
-
-fn evasive(since: Instant, silent: bool, now: Instant) -> Presence {
-    Presence::Evasive {
-        since,
-        ping_at: now + PING_INTERVAL,
-        silent,
-    }
-}
-
-/// How long an evasive peer may take to answer at least, before it is given up.
+/// How long a silent peer has at least to answer, before it is given up: a second, or half of
+/// `expired_after` if that is less. It is never 0, so that no peer is asked and given up at once.
 fn answer_time(config: &Config) -> Duration {
-    let between = config.expired_after.saturating_sub(config.evasive_after);
-    between.min(PING_INTERVAL)
+    PING_INTERVAL
+        .min(config.expired_after / 2)
+        .max(MIN_INTERVAL)
 }
 
 /// Whether we have slept over a check, and over any answer that came meanwhile.

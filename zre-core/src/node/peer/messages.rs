@@ -5,14 +5,14 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use zre_proto::{Body, GroupName, PeerId};
 
 use super::{
-    Effect, Peer,
+    Peer, PeerEffect,
     channel::Channel,
     session::{HelloReply, Ready, Session},
 };
 use crate::{
     error::Fault,
     event::{Event, ExitReason},
-    node::{context::Context, members::Members},
+    node::{context::NodeContext, members::Members},
     notice::Notice,
 };
 
@@ -23,16 +23,18 @@ impl Peer {
         received: u16,
         body: Body,
         members: &mut Members,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let Session::Ready(ready) = &mut self.session else {
-            return Effect::Nothing;
+            return PeerEffect::Nothing;
         };
+        // RFC 36, "Protocol Grammar": messages come in order and without gaps. A gap means that
+        // some were lost, and a session with lost messages is over.
         let sequence = &mut self.channel.sequence;
         if !sequence.fits(received) {
             let expected = sequence.expected();
             let fault = Fault::Sequence { expected, received };
-            return Effect::Exit(ExitReason::ProtocolError(fault));
+            return PeerEffect::Exit(ExitReason::ProtocolError(fault));
         }
         if sequence.shows_early_wrap(received) {
             let peer = self.channel.peer;
@@ -50,8 +52,8 @@ impl Ready {
         body: Body,
         channel: &mut Channel,
         members: &mut Members,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let peer = channel.peer;
         match body {
             Body::Whisper { content } => {
@@ -79,32 +81,38 @@ impl Ready {
                 self.leave(peer, &group, members, context);
                 self.check_status(peer, status, context);
             }
+            // Answered here and not by the application, which may be behind.
             Body::Ping => channel.send(Body::PingOk, context),
             Body::PingOk => return self.take_answer(channel),
-            Body::Goodbye => return Effect::Exit(ExitReason::Goodbye),
+            // In no RFC: zyre sends it in gossip mode.
+            Body::Goodbye => return PeerEffect::Exit(ExitReason::Goodbye),
+            // It counted in the sequence, or the next message would seem out of order.
             other => {
                 let kind = other.kind();
                 context.notices.push(Notice::UnknownMessage { peer, kind });
             }
         }
-        Effect::Nothing
+        PeerEffect::Nothing
     }
 
     /// A PING has been answered, which may be what a rule waits for.
-    fn take_answer(&mut self, channel: &mut Channel) -> Effect {
+    fn take_answer(&mut self, channel: &mut Channel) -> PeerEffect {
+        // PING-OK carries no number (RFC 36). Answers come in order, so they are counted.
         let answered = channel.pings.count_answer();
         if matches!(self.reply, HelloReply::Verifying { ping, .. } if ping <= answered) {
             self.reply = HelloReply::Settled;
         }
         match self.liveness.take_answer(answered) {
-            Some(claimant) => Effect::RejectClaimant(claimant),
-            None => Effect::Nothing,
+            Some(claimant) => PeerEffect::RejectClaimant(claimant),
+            None => PeerEffect::Nothing,
         }
     }
 
-    /// Adopts the peer's own count: zyre, pyre and gyre die of a wrong one, we note it.
-    fn check_status(&mut self, peer: PeerId, received: u8, context: &mut Context) {
+    /// Compares the peer's count of its joins and leaves with ours, and adopts it if it differs:
+    /// the next one is then right again. zyre, pyre and gyre die of a wrong count.
+    fn check_status(&mut self, peer: PeerId, received: u8, context: &mut NodeContext) {
         let expected = self.status.wrapping_add(1);
+        // Before the check, so that one wrong count is noted once.
         self.status = received;
         if received != expected {
             context.notices.push(Notice::Status {
@@ -121,9 +129,10 @@ impl Ready {
         peer: PeerId,
         groups: BTreeSet<GroupName>,
         members: &mut Members,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let is_left = |group: &&GroupName| !groups.contains(*group);
+        // Collected first, as leaving changes the list.
         let left: Vec<_> = self.groups.iter().filter(is_left).cloned().collect();
         for group in &left {
             self.leave(peer, group, members, context);
@@ -139,8 +148,9 @@ impl Ready {
         peer: PeerId,
         group: GroupName,
         members: &mut Members,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
+        // Joining again is no event, but it counts in the status, as with zyre.
         let Err(place) = self.groups.binary_search(&group) else {
             return;
         };
@@ -168,7 +178,7 @@ impl Ready {
         peer: PeerId,
         group: &GroupName,
         members: &mut Members,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let Ok(place) = self.groups.binary_search(group) else {
             return;

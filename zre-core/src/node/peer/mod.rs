@@ -1,12 +1,12 @@
-//! One peer: what a node knows of it, and the rules that its messages and its silence follow.
+//! One peer: what a node knows of it, and the rules about its messages and its silence.
 //!
 //! * [`session`]: how a session begins, begins again and ends;
 //! * [`messages`]: the messages inside a session, and the peer's groups;
 //! * [`liveness`]: whether the peer is still there;
 //! * [`channel`], with [`sequence`] and [`pings`]: sending to the peer.
 //!
-//! A rule gets one peer and the [`Context`], and does what concerns only these two. What shall
-//! follow beyond that, it returns as an [`Effect`], which the node carries out.
+//! A rule gets one peer and the [`NodeContext`], and does what concerns only these two. What is to
+//! follow beyond that, it returns as a [`PeerEffect`], which the node carries out.
 
 mod channel;
 mod liveness;
@@ -21,7 +21,7 @@ use core::time::Duration;
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
-    context::{Context, PING_INTERVAL},
+    context::{NodeContext, PING_INTERVAL},
     output::NodeOutput,
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) use session::{HelloReply, Session, admits, check_hello_sequence};
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// Where messages for the peer go. A session never changes it.
+    /// Where messages for the peer go. It stays the same during a session, whatever HELLO says.
     pub(super) endpoint: Endpoint,
     pub(super) channel: Channel,
     pub(super) session: Session,
@@ -48,10 +48,10 @@ pub(super) struct Peer {
     other_endpoint: Option<Box<(Endpoint, Instant)>>,
 }
 
-/// What shall follow from a rule.
+/// What is to follow from a rule about a peer.
 #[derive(Debug)]
 #[must_use]
-pub(super) enum Effect {
+pub(super) enum PeerEffect {
     Nothing,
     /// What is awaited from the peer has changed: set its timer anew.
     Watch,
@@ -68,23 +68,23 @@ pub(super) enum Effect {
         endpoint: Endpoint,
         sequence: Sequence,
     },
-    /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits its
-    /// endpoint.
+    /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
+    /// its endpoint.
     Reconnect,
-    /// The peer is there, so whoever waits for its endpoint has no right to it.
+    /// The peer is there, so the claimant that waits for its endpoint has no right to it.
     RejectClaimant(PeerId),
     /// The peer is gone.
     Exit(ExitReason),
 }
 
 impl Peer {
-    /// A peer that shall be said HELLO to; not before its endpoint is free, if it awaits that.
+    /// A pending peer, to which nothing has been sent yet.
     pub(super) fn new(
         id: PeerId,
         endpoint: Endpoint,
         sequence: Sequence,
         awaits_endpoint: bool,
-        context: &Context,
+        context: &NodeContext,
     ) -> Self {
         Self {
             endpoint,
@@ -92,6 +92,7 @@ impl Peer {
                 peer: id,
                 awaits_endpoint,
                 sequence,
+                // No number shall mean two questions, also not to the same peer in two sessions.
                 pings: Pings::after(context.last_ping),
             },
             session: Session::Greeting(Greeting::new(context)),
@@ -126,31 +127,31 @@ impl Peer {
             .is_some_and(|ready| ready.groups.binary_search(group).is_ok())
     }
 
-    /// There is reason to think that it is gone: it has this time to answer. A peer that has
-    /// not entered is not asked.
+    /// There is reason to think that it is gone: it is asked and has this time to answer. A pending
+    /// peer is not asked, as its HELLO is awaited anyway.
     pub(super) fn suspect(
         &mut self,
         reason: ExitReason,
         time: Duration,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         match &mut self.session {
             Session::Ready(ready) => {
                 let channel = &mut self.channel;
                 ready.liveness.suspect(reason, time, channel, context)
             }
-            Session::Greeting(_) => Effect::Nothing,
+            Session::Greeting(_) => PeerEffect::Nothing,
         }
     }
 
     /// Gives it a second more to answer, if it is suspected.
-    pub(super) fn extend_suspicion(&mut self, context: &mut Context) -> Effect {
+    pub(super) fn extend_suspicion(&mut self, context: &mut NodeContext) -> PeerEffect {
         match self.suspicion_mut() {
             Some(suspicion) => {
                 suspicion.patience = context.patience(PING_INTERVAL);
-                Effect::Watch
+                PeerEffect::Watch
             }
-            None => Effect::Nothing,
+            None => PeerEffect::Nothing,
         }
     }
 
@@ -165,8 +166,8 @@ impl Peer {
         }
     }
 
-    /// Where it may be reached: where it is connected, where its last beacon came from, where it
-    /// says.
+    /// Where it may be reached: where it is connected, then where its last beacon came from, then
+    /// what its HELLO says.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let heard_from = self.other_endpoint.as_ref().map(|other| &other.0);
         let own_words = self.ready().map(|ready| &ready.endpoint);
@@ -187,8 +188,9 @@ impl Peer {
     }
 
     /// Connects to the peer and says HELLO, with which our sequence numbers begin.
-    pub(super) fn connect(&mut self, context: &mut Context) {
+    pub(super) fn connect(&mut self, context: &mut NodeContext) {
         let (peer, endpoint) = (self.id(), self.endpoint.clone());
+        // First, or the channel would drop the HELLO.
         self.channel.awaits_endpoint = false;
         self.channel.sequence.restart_sent();
         context

@@ -13,6 +13,7 @@ pub(crate) struct Pings {
 }
 
 impl Pings {
+    /// The questions of a new session: their numbers follow `last`.
     pub(super) fn after(last: u64) -> Self {
         Self {
             forgotten: last,
@@ -34,6 +35,7 @@ impl Pings {
         self.answered
     }
 
+    /// A new session has begun, in which no earlier question is answered.
     pub(super) fn forget_unanswered(&mut self) {
         *self = Self::after(self.sent);
     }

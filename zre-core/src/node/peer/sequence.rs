@@ -32,6 +32,7 @@ impl Sequence {
     }
 
     pub(crate) fn accept(&mut self, received: u16) {
+        // Before `received` changes, which is what shows it.
         self.wraps_early |= self.shows_early_wrap(received);
         self.received = received;
     }
@@ -55,6 +56,7 @@ impl Sequence {
     }
 
     fn after(&self, number: u16) -> u16 {
+        // pyre counts modulo 65535, so its last number is 65534.
         if self.wraps_early && number == u16::MAX - 1 {
             0
         } else {

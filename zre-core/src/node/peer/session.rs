@@ -10,24 +10,25 @@
 //!
 //! * The peer has begun a new session: it was restarted, or has forgotten us. Then it waits for
 //!   our HELLO. For the application this is one exit and one enter.
-//! * It is a *reply*. When we begin a new session after a restart, our HELLO may reach a peer that
-//!   holds the session for complete, and it takes that HELLO for a restart of ours. It then says
-//!   HELLO once more, as zyre does. If we took this for another restart and said HELLO again, the
-//!   two nodes would chase each other for ever.
+//! * It is a *reply*. After a restart of the peer we say HELLO. If the peer regards the session as
+//!   complete by then, it takes our HELLO for a restart of ours and says HELLO once more, as zyre
+//!   does. If we took this for another restart and said HELLO again, the two nodes would go on like
+//!   that for ever.
 //!
-//! So for `evasive_after` after a restart one more HELLO from the same endpoint is taken for a
+//! So for `evasive_after` after a restart, one more HELLO from the same endpoint is taken for a
 //! reply ([`HelloReply::MayCome`]). As this may be wrong, it is verified with a PING
-//! ([`HelloReply::Verifying`]): a peer that is in the session answers it, and a peer that has begun
-//! a new one does not, because it has no HELLO of ours. Without an answer in time it was a restart
+//! ([`HelloReply::Verifying`]): a peer that is in the session answers it; a peer that has begun a
+//! new one does not, because it has no HELLO of ours. Without an answer in time it was a restart
 //! after all: we say HELLO, and the application is told.
 //!
 //! # Where a HELLO is judged
 //!
-//! 1. [`admits`]: can it be the peer's, by the connection that it came over?
-//! 2. [`check_hello_sequence`], and [`Context::names_ourselves`]: is it a HELLO to go by?
-//! 3. [`Peer::take_hello`]: does it complete a session, reply to ours or begin a new one?
-//!
-//! The first of these is for callers who see connections. The other two hold for every HELLO.
+//! 1. `Node::check_bound` or [`admits`], for callers who see connections: can it be the peer's, by
+//!    the connection that it came over?
+//! 2. `Node::take_hello`, for every HELLO: is it valid ([`check_hello_sequence`],
+//!    [`NodeContext::names_ourselves`])? From a peer that is not known it begins a session.
+//! 3. [`Peer::take_hello`], for a known peer: does it complete the session, reply to our HELLO, or
+//!    begin a new session?
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -35,9 +36,9 @@ use core::time::Duration;
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 
 use super::{
-    Effect, Peer,
+    Peer, PeerEffect,
     channel::Channel,
-    liveness::{LEAVING_GRACE, Liveness},
+    liveness::{LEAVING_GRACE, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -45,7 +46,7 @@ use crate::{
     error::Fault,
     event::{Event, ExitReason},
     node::{
-        context::{Context, PING_INTERVAL},
+        context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::Admission,
     },
@@ -54,7 +55,8 @@ use crate::{
 };
 
 /// Initial time allowed for the PING that tells whether a HELLO was a reply to ours or began a new
-/// session.
+/// session. In a local network the answer takes a few milliseconds; a peer in a new session waits
+/// for our HELLO meanwhile. It doubles each time it proves too short.
 const REPLY_WAIT: Duration = Duration::from_millis(250);
 
 /// We have said HELLO to every peer that we know, except to those that await an endpoint. The
@@ -84,8 +86,8 @@ pub(crate) struct Ready {
     /// Where it says that it accepts connections.
     pub(super) endpoint: Endpoint,
     pub(super) headers: Headers,
-    /// In the order of their names. They are mostly one or two, for which a tree takes many times
-    /// the memory.
+    /// In the order of their names. Most peers are in one or two groups, for which a tree takes
+    /// many times the memory.
     pub(super) groups: Vec<GroupName>,
     /// How often it has joined and left groups.
     pub(super) status: u8,
@@ -96,11 +98,11 @@ pub(crate) struct Ready {
 /// Whether the peer may still reply to our HELLO with one of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HelloReply {
-    /// It knows of the session, so one more HELLO begins a new one.
+    /// It will not: one more HELLO begins a new session.
     Settled,
-    /// Until then one more HELLO is a reply. Its PING is given this time.
+    /// One more HELLO that comes `until` then is a reply. The PING to verify it is given `wait`.
     MayCome { until: Instant, wait: Duration },
-    /// A reply came, and this PING tells whether it was one.
+    /// What seems a reply has come. The answer to this PING shows that it was one.
     Verifying {
         ping: u64,
         patience: Patience,
@@ -119,23 +121,19 @@ pub(crate) fn check_hello_sequence(received: u16) -> Result<(), Fault> {
     }
 }
 
-/// Whether a HELLO, or a message over a connection that is not bound to the peer, may be the
-/// peer's. Other messages over a bound connection need no look at the peer.
-pub(crate) fn admits(peer: Option<&Peer>, message: &Message, is_bound: bool) -> Admission {
+/// Whether a message over a connection that is not bound to the peer may be the peer's.
+pub(crate) fn admits(peer: Option<&Peer>, message: &Message) -> Admission {
     let received = message.sequence;
     let entered = peer.filter(|peer| peer.is_ready());
     match message.body {
-        // A HELLO is the first message on a connection and never comes again.
-        Body::Hello(_) if is_bound => {
-            let expected = peer.map_or(0, |peer| peer.channel.sequence.expected());
-            Admission::Violation(Fault::Sequence { expected, received })
-        }
         Body::Hello(_) => match check_hello_sequence(received) {
             // It would end the session of a peer that need not have sent it.
-            Err(fault) if entered.is_some() => Admission::Refused(fault),
-            // With nobody else there to suffer, it is judged when it is handled.
+            Err(fault) if entered.is_some() => Admission::Foreign(fault),
+            // No session can suffer: the fault is noted when the message is handled.
             Ok(()) | Err(_) => Admission::Admitted,
         },
+        // Only the peer knows the next number. A peer whose connection broke and was made anew by
+        // its ZeroMQ library goes on with it.
         _ if entered.is_some_and(|peer| peer.channel.sequence.fits(received)) => {
             Admission::Admitted
         }
@@ -145,46 +143,57 @@ pub(crate) fn admits(peer: Option<&Peer>, message: &Message, is_bound: bool) -> 
 
 /// Beacons.
 impl Peer {
-    /// A beacon came. A peer heard from another endpoint is taken to have moved only when it does
-    /// not answer at the one that is known: a host with two networks may be heard on both.
-    pub(crate) fn take_beacon(&mut self, endpoint: Endpoint, context: &Context) -> Effect {
+    /// A beacon came. One from another endpoint does not mean that the peer has moved: a host in
+    /// two networks may be heard from both. It has moved if it does not answer where it is
+    /// connected.
+    pub(crate) fn take_beacon(&mut self, endpoint: Endpoint, context: &NodeContext) -> PeerEffect {
         let now = context.now;
-        // It is back before it said HELLO. A peer that has entered has been asked already when it
-        // said goodbye; the beacon may be that of its next life and does not clear it.
+        // A pending peer that said goodbye is back. One that has entered is asked since its
+        // goodbye, and only its answer clears it: this beacon may be from its next start.
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
         if self.endpoint == endpoint {
             self.heard_at = now;
-            return Effect::Nothing;
+            return PeerEffect::Nothing;
         }
         let other = (endpoint.clone(), now);
         match &mut self.other_endpoint {
             Some(known) => **known = other,
             None => self.other_endpoint = Some(Box::new(other)),
         }
-        // The silence alone does not tell: it may be us who slept, so it must have been asked.
-        let asked_since = self.ready().and_then(|ready| ready.liveness.asked_since());
-        let was_asked = asked_since.is_some_and(|since| now.since(since) >= PING_INTERVAL);
-        let answer_due = context.config.evasive_after + PING_INTERVAL;
-        if was_asked && now.since(self.heard_at) >= answer_due {
-            let sequence = self.channel.sequence.renewed();
-            return Effect::Move { endpoint, sequence };
+        match self.has_moved(context) {
+            true => PeerEffect::Move {
+                endpoint,
+                sequence: self.channel.sequence.renewed(),
+            },
+            false => PeerEffect::Nothing,
         }
-        Effect::Nothing
     }
 
-    /// A beacon says that the peer leaves. What it sent before, even its HELLO, may still be under
-    /// way on its connection. So it is gone when that connection ends, or after a moment.
-    pub(crate) fn take_goodbye_beacon(&mut self, context: &mut Context) -> Effect {
+    /// Whether a peer that is heard from another endpoint can be reached only there. Its silence
+    /// alone does not tell: it may be us who slept. So it must have been asked.
+    fn has_moved(&mut self, context: &NodeContext) -> bool {
+        let heard_at = self.heard_at;
+        let Session::Ready(ready) = &mut self.session else {
+            return false;
+        };
+        let answer_due = evasive_after(&context.config) + PING_INTERVAL;
+        context.now.since(heard_at) >= answer_due && ready.liveness.owes_answer(heard_at, context)
+    }
+
+    /// A beacon says that the peer leaves. Messages that it sent before, even its HELLO, may still
+    /// be on their way. So the peer is removed when its connection ends, or half a second later.
+    pub(crate) fn take_goodbye_beacon(&mut self, context: &mut NodeContext) -> PeerEffect {
         match &mut self.session {
             Session::Greeting(greeting) => {
                 greeting.is_leaving = true;
+                // It may have little time left anyway, and gets no more for leaving.
                 let soon = context.now + LEAVING_GRACE;
                 greeting
                     .give_up
                     .move_to(soon.min(greeting.give_up.deadline()));
-                Effect::Watch
+                PeerEffect::Watch
             }
             Session::Ready(ready) => ready.liveness.goodbye(&mut self.channel, context),
         }
@@ -206,27 +215,29 @@ impl Peer {
         &mut self,
         hello: Box<Hello>,
         members: &mut Members,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let Session::Ready(ready) = &mut self.session else {
-            return Effect::Enter(hello);
+            return PeerEffect::Enter(hello);
         };
         // A peer that awaits its endpoint has no HELLO of ours to reply to, and cannot be asked.
         if let HelloReply::MayCome { until, wait } = ready.reply
             && !self.channel.awaits_endpoint
             && context.now <= until
+            // A new process would mostly have another port.
             && ready.endpoint == hello.endpoint
         {
             self.heard_at = context.now;
             ready.take_reply(*hello, wait, &mut self.channel, members, context);
-            return Effect::Watch;
+            return PeerEffect::Watch;
         }
         let reason = match ready.liveness.has_said_goodbye() {
             true => ExitReason::Goodbye,
             false => ExitReason::Restarted,
         };
+        // The numbers begin again, but the implementation is likely the same.
         let sequence = self.channel.sequence.renewed();
-        Effect::Restart {
+        PeerEffect::Restart {
             reason,
             sequence,
             hello,
@@ -239,10 +250,11 @@ impl Peer {
         hello: Hello,
         reply: HelloReply,
         members: &mut Members,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         self.heard_at = context.now;
         self.channel.sequence.restart_received();
+        // Before its groups are joined, so that `Enter` is the peer's first event.
         context.events.push(Event::Enter {
             peer: self.id(),
             name: hello.name.clone(),
@@ -264,29 +276,29 @@ impl Peer {
         self.session = Session::Ready(Box::new(ready));
     }
 
-    /// The peer broke the protocol.
-    pub(crate) fn refuse(&mut self, fault: Fault, context: &mut Context) -> Effect {
+    /// The peer broke the protocol: it is gone if it had entered, and noted otherwise.
+    pub(crate) fn take_violation(&mut self, fault: Fault, context: &mut NodeContext) -> PeerEffect {
         let greeting = match &mut self.session {
-            Session::Ready(_) => return Effect::Exit(ExitReason::ProtocolError(fault)),
+            Session::Ready(_) => return PeerEffect::Exit(ExitReason::ProtocolError(fault)),
             Session::Greeting(greeting) => greeting,
         };
         let peer = self.channel.peer;
         context.notices.push(Notice::Refused { peer, fault });
         if greeting.was_refused {
-            return Effect::Nothing;
+            return PeerEffect::Nothing;
         }
-        // A pending peer stays known for a time: if it were forgotten, its next beacon would begin
-        // the same thing again every second.
+        // It stays known for a time. If it were forgotten, its next beacon would make us connect
+        // and say HELLO again, every second.
         greeting.was_refused = true;
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
-        Effect::Watch
+        PeerEffect::Watch
     }
 }
 
 /// The peer's timer.
 impl Peer {
-    /// Whether there is nothing to wait for but the peer's silence.
+    /// Whether nothing is awaited from the peer, so that only its silence matters.
     pub(crate) fn is_quiet(&self) -> bool {
         self.ready().is_some_and(|ready| {
             ready.liveness.is_quiet() && !matches!(ready.reply, HelloReply::Verifying { .. })
@@ -300,6 +312,7 @@ impl Peer {
             Session::Ready(ready) => ready,
         };
         let next = ready.liveness.next_check_at(self.heard_at, config);
+        // One timer serves a peer for all that is awaited from it.
         match &ready.reply {
             HelloReply::Verifying { patience, .. } => next.min(patience.deadline()),
             HelloReply::Settled | HelloReply::MayCome { .. } => next,
@@ -307,12 +320,12 @@ impl Peer {
     }
 
     /// The peer's timer has run out.
-    pub(crate) fn check(&mut self, context: &mut Context) -> Effect {
+    pub(crate) fn check(&mut self, context: &mut NodeContext) -> PeerEffect {
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => match context.is_over(&mut greeting.give_up) {
-                true => return Effect::Exit(ExitReason::Expired),
-                false => return Effect::Watch,
+                true => return PeerEffect::Exit(ExitReason::Expired),
+                false => return PeerEffect::Watch,
             },
             Session::Ready(ready) => ready,
         };
@@ -330,7 +343,7 @@ impl Peer {
 }
 
 impl Greeting {
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &NodeContext) -> Self {
         Self {
             give_up: context.patience(context.config.handshake_timeout),
             was_refused: false,
@@ -340,12 +353,12 @@ impl Greeting {
 }
 
 impl HelloReply {
-    /// Our HELLO goes to a peer that may hold its session for complete.
-    pub(crate) fn after_restart(context: &Context) -> Self {
+    /// Our HELLO goes to a peer that may regard the session as complete and reply with another.
+    pub(crate) fn after_restart(context: &NodeContext) -> Self {
         Self::may_come(REPLY_WAIT, context)
     }
 
-    fn may_come(wait: Duration, context: &Context) -> Self {
+    fn may_come(wait: Duration, context: &NodeContext) -> Self {
         let until = context.now + context.config.evasive_after;
         Self::MayCome { until, wait }
     }
@@ -360,18 +373,19 @@ impl Ready {
         self.name
     }
 
-    /// The session goes on, if the peer is in it, and the peer is asked whether it is. What it says
-    /// of itself may have changed.
+    /// What seems a reply has come: the session goes on, and a PING verifies that the peer is in
+    /// it. What the HELLO says of the peer may have changed.
     fn take_reply(
         &mut self,
         hello: Hello,
         wait: Duration,
         channel: &mut Channel,
         members: &mut Members,
-        context: &mut Context,
+        context: &mut NodeContext,
     ) {
         let peer = channel.peer;
         context.notices.push(Notice::HelloAnswer { peer });
+        // The peer counts its messages from this HELLO on.
         channel.sequence.restart_received();
         // A peer in a new session does not answer what was asked in the old one.
         channel.pings.forget_unanswered();
@@ -387,23 +401,24 @@ impl Ready {
         };
     }
 
-    /// What was taken for a reply began a new session, and the peer waits for our HELLO. What was
-    /// sent in the old session since then may be lost, so the application hears of a restart.
+    /// What seemed a reply began a new session, and the peer waits for our HELLO. Messages that we
+    /// sent since then may be lost, so the application is told of a restart.
     fn reply_was_restart(
         &mut self,
         wait: Duration,
         channel: &mut Channel,
-        context: &mut Context,
-    ) -> Effect {
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         channel.pings.forget_unanswered();
         self.tell_restart(channel, context);
-        // A peer that was only slow takes our HELLO for a restart and replies; it gets longer then.
+        // We say HELLO once more, to which the peer may reply again if it was only slow to answer;
+        // the doubled time brings such an exchange to an end.
         self.reply = HelloReply::may_come(wait.saturating_mul(2), context);
-        Effect::Reconnect
+        PeerEffect::Reconnect
     }
 
-    /// Tells of a restart whose HELLO has been taken already.
-    fn tell_restart(&self, channel: &Channel, context: &mut Context) {
+    /// Tells the application of a restart whose HELLO has been taken for a reply.
+    fn tell_restart(&self, channel: &Channel, context: &mut NodeContext) {
         let (peer, name) = (channel.peer, &self.name);
         context.events.push(Event::Exit {
             peer,
@@ -416,6 +431,7 @@ impl Ready {
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
         });
+        // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {
             let (name, group) = (name.clone(), group.clone());
             context.events.push(Event::Join { peer, name, group });

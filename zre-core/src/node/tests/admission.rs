@@ -26,20 +26,11 @@ fn a_hello_is_admitted_from_strangers_pending_peers_and_those_that_restart() {
     let mut scene = Scene::new();
     let mut bob = Puppet::new("bob", 2);
     let hello = bob.says_hello();
-    assert_eq!(
-        scene.node.admits(bob.id, &hello, false),
-        Admission::Admitted
-    );
+    assert_eq!(scene.node.admits(bob.id, &hello), Admission::Admitted);
     scene.hears(&bob);
-    assert_eq!(
-        scene.node.admits(bob.id, &hello, false),
-        Admission::Admitted
-    );
+    assert_eq!(scene.node.admits(bob.id, &hello), Admission::Admitted);
     let _verdict = scene.gets(&bob, hello.clone());
-    assert_eq!(
-        scene.node.admits(bob.id, &hello, false),
-        Admission::Admitted
-    );
+    assert_eq!(scene.node.admits(bob.id, &hello), Admission::Admitted);
 }
 
 #[test]
@@ -47,35 +38,32 @@ fn a_hello_on_the_connection_of_a_session_breaks_the_protocol() {
     let (scene, mut bob) = Scene::with_bob();
     let hello = bob.says_hello();
     let fault = out_of_sequence(2, 1);
-    let admission = scene.node.admits(bob.id, &hello, true);
-    assert_eq!(admission, Admission::Violation(fault));
+    assert_eq!(scene.node.check_bound(bob.id, &hello), Err(fault));
 }
 
 #[test]
 fn a_hello_that_is_not_number_1_is_refused_for_a_peer_that_has_entered() {
     let (scene, bob) = Scene::with_bob();
     let hello = numbered(2, bob.hello.clone().into());
-    let refused = Admission::Refused(out_of_sequence(1, 2));
-    assert_eq!(scene.node.admits(bob.id, &hello, false), refused);
+    let refused = Admission::Foreign(out_of_sequence(1, 2));
+    assert_eq!(scene.node.admits(bob.id, &hello), refused);
 }
 
 #[test]
 fn another_message_is_a_peers_if_its_connection_or_its_number_says_so() {
     let (scene, bob) = Scene::with_bob();
-    let admits = |sequence, is_bound| {
-        let message = numbered(sequence, Body::Ping);
-        scene.node.admits(bob.id, &message, is_bound)
-    };
-    assert_eq!(admits(2, false), Admission::Admitted);
-    assert_eq!(admits(3, false), Admission::Stray);
-    assert_eq!(admits(3, true), Admission::Admitted);
+    let admits = |sequence| scene.node.admits(bob.id, &numbered(sequence, Body::Ping));
+    assert_eq!(admits(2), Admission::Admitted);
+    assert_eq!(admits(3), Admission::Stray);
+    let message = numbered(3, Body::Ping);
+    assert_eq!(scene.node.check_bound(bob.id, &message), Ok(()));
 
     let mut scene = Scene::new();
     let stranger = numbered(1, Body::Ping);
-    let stray = scene.node.admits(bob.id, &stranger, false);
+    let stray = scene.node.admits(bob.id, &stranger);
     assert_eq!(stray, Admission::Stray);
     scene.hears(&bob);
-    let stray = scene.node.admits(bob.id, &stranger, false);
+    let stray = scene.node.admits(bob.id, &stranger);
     assert_eq!(stray, Admission::Stray);
 }
 

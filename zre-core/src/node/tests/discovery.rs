@@ -295,12 +295,12 @@ fn a_hello_that_is_not_the_first_message_is_refused() {
     };
     assert_eq!(
         scene.gets(&bob, hello.clone()),
-        Verdict::Refused(fault.clone())
+        Verdict::Violation(fault.clone())
     );
     assert_eq!(scene.events(), []);
 
     let (mut scene, bob) = Scene::with_bob();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Refused(fault));
+    assert_eq!(scene.gets(&bob, hello), Verdict::Violation(fault));
     assert_eq!(
         scene.story(),
         ["bob exits: broke the protocol: sequence number 2, expected 1"]

@@ -234,7 +234,7 @@ fn each_message_must_be_the_next_in_the_sequence() {
             expected: 3,
             received,
         };
-        assert_eq!(scene.gets(&bob, whisper), Verdict::Refused(fault));
+        assert_eq!(scene.gets(&bob, whisper), Verdict::Violation(fault));
         let exit =
             std::format!("bob exits: broke the protocol: sequence number {received}, expected 3");
         assert_eq!(scene.story(), ["bob joins A", &exit]);

@@ -5,8 +5,11 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     num::NonZeroU16,
-    sync::{Arc, Mutex, MutexGuard},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -117,6 +120,16 @@ impl TestNode {
     }
 }
 
+/// Whether a task has been woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Some nodes and the connections between them.
 #[derive(Default)]
 pub(super) struct Net {
@@ -209,13 +222,16 @@ impl Net {
 
     /// Runs until nothing moves.
     pub(super) fn run(&mut self) {
-        let mut cx = Context::from_waker(Waker::noop());
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
         loop {
             let before = self.moved();
             let mut is_moving = self.drive(&mut cx);
             self.tasks
                 .retain(|task| task.link.poll(&task.stream, &mut cx).is_pending());
-            is_moving |= before != self.moved();
+            // A task that has had its turn wakes itself, though nothing may have moved.
+            is_moving |= woken.0.swap(false, Ordering::Relaxed) || before != self.moved();
             if !is_moving {
                 return;
             }

@@ -118,7 +118,7 @@ impl<C: Level> Machine<C> for Engine<C> {
     }
 
     fn forget(&mut self, peer: PeerId, now: Instant) {
-        self.advance(now);
+        self.cx.advance(now);
         self.node.handle_disconnect(peer, now);
         self.settle();
     }

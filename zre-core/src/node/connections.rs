@@ -1,0 +1,131 @@
+//! What callers who see connections can tell a node, and ask it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use zre_proto::{Body, Message, PeerId};
+
+use super::{
+    Node,
+    context::{NodeTimer, PING_INTERVAL},
+    output::Admission,
+    peer::{self, Peer},
+};
+use crate::{backlog::Patience, error::Fault, event::ExitReason, time::Instant};
+
+/// The end of connections.
+impl Node {
+    /// The connection to or from a peer has ended, no other has taken its place, and everything
+    /// that came over it has been handled.
+    ///
+    /// Report it a tenth of a second after it happened, and only if it is still true. A goodbye
+    /// beacon, or the HELLO of a new session, may come after the end of a connection. Two nodes
+    /// that report at once can go on ending each other's sessions.
+    pub fn handle_disconnect(&mut self, peer: PeerId, now: Instant) {
+        let reason = if self.is_leaving(peer) {
+            ExitReason::Goodbye
+        } else {
+            ExitReason::ConnectionLost
+        };
+        self.remove_peer(peer, reason, now);
+    }
+
+    /// Removes a peer, for a reason that only its connections show. The application is told if the
+    /// peer had entered.
+    pub fn remove_peer(&mut self, peer: PeerId, reason: ExitReason, now: Instant) {
+        self.context.advance(now);
+        self.peers.exit(&peer, reason, &mut self.context);
+    }
+}
+
+/// Whether a message is a peer's, and whether a peer is there.
+impl Node {
+    /// Whether a message may be handled as a peer's that came over a connection which does not
+    /// carry the peer's session yet. Changes nothing.
+    ///
+    /// It must be a HELLO, which begins a session, or the next message in the peer's sequence.
+    pub fn admits(&self, peer: PeerId, message: &Message) -> Admission {
+        peer::admits(self.peers.get(&peer), message)
+    }
+
+    /// Checks a message that came over the connection which carries the peer's session, before it
+    /// is handled. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] if it is a HELLO: that comes first on a connection and never again. Report it
+    /// with [`handle_fault`](Node::handle_fault) and close the connection.
+    pub fn check_bound(&self, peer: PeerId, message: &Message) -> Result<(), Fault> {
+        match message.body {
+            Body::Hello(_) => {
+                let known = self.peers.get(&peer);
+                let expected = known.map_or(0, |known| known.channel.sequence.expected());
+                let received = message.sequence;
+                Err(Fault::Sequence { expected, received })
+            }
+            // Nearly all messages. Their numbers are checked when they are handled.
+            _ => Ok(()),
+        }
+    }
+
+    /// A message came under a peer's identity that does not fit its session: asks the peer whether
+    /// it is there, and removes it if it does not answer. Either its connection broke unnoticed and
+    /// messages are missing, or a stranger uses its identity and all is well; the answer tells.
+    pub fn suspect(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.apply(peer, |known, context| {
+            known.suspect(ExitReason::ConnectionLost, PING_INTERVAL, context)
+        });
+    }
+
+    /// The number of the PING that a suspected peer must answer; `None` if it is not suspected.
+    ///
+    /// A caller who sees connections notes how much is to be written before this PING when it is
+    /// sent. While that shrinks, or something comes from the peer, the answer cannot be here yet.
+    pub fn suspicion_ping(&self, peer: PeerId) -> Option<u64> {
+        let suspicion = self.peers.get(&peer)?.suspicion()?;
+        Some(suspicion.ping)
+    }
+
+    /// The peers that [`handle_timeout`](Node::handle_timeout) would remove because they have not
+    /// answered in time.
+    pub fn overdue_suspects(&self, now: Instant) -> Vec<PeerId> {
+        let is_overdue = |peer: &PeerId| {
+            let suspicion = self.peers.get(peer).and_then(Peer::suspicion);
+            suspicion.is_some_and(|suspicion| suspicion.patience.deadline() <= now)
+        };
+        // A suspected peer always has a timer of its own, so the due timers name them all.
+        let due = self.context.deadlines.due(now);
+        let peers = due.filter_map(|timer| match timer {
+            NodeTimer::Peer(peer) => Some(peer),
+            NodeTimer::Beacon | NodeTimer::Silence => None,
+        });
+        peers.filter(is_overdue).collect()
+    }
+
+    /// Gives a suspected peer a second more to answer.
+    pub fn extend_suspicion(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.apply(peer, Peer::extend_suspicion);
+    }
+}
+
+/// Deadlines that stand still while connections are not read.
+impl Node {
+    /// A deadline for something that a peer must do. It stands still while the node
+    /// [is congested](Node::is_congested), as what the peer sends is not read then.
+    pub fn patience_until(&self, until: Instant) -> Patience {
+        Patience::until(until, &self.context.events)
+    }
+
+    /// Whether a deadline is over. If the node was congested meanwhile, it is not: the deadline is
+    /// then moved to `extension` from now, so look at [`Patience::deadline`] again.
+    pub fn is_patience_over(
+        &self,
+        patience: &mut Patience,
+        extension: Duration,
+        now: Instant,
+    ) -> bool {
+        patience.is_over(now, extension, &self.context.events)
+    }
+}
