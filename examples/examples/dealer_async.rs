@@ -4,7 +4,8 @@
 //! Each client gets the next request in turn. If a client dies, the dealer notices within a
 //! fraction of a second. Requests that are not answered in time go to other clients.
 //!
-//! In two terminals: `cargo run -p zre-examples --example client_async` and `cargo run -p zre-examples --example dealer_async`.
+//! In two terminals: `cargo run -p zre-examples --example client_async` and
+//! `cargo run -p zre-examples --example dealer_async`.
 
 #![forbid(unsafe_code)]
 

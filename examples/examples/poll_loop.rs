@@ -2,8 +2,8 @@
 //!
 //! `zre-blocking` runs the node on a thread of its own. [`Node::readiness`] returns a descriptor
 //! that is readable while events wait. Any event loop that can watch a descriptor (`poll`, `epoll`,
-//! GLib, Qt) can work with a node this way, and the program blocks only in its own loop. End it with
-//! Ctrl-D.
+//! GLib, Qt) can work with a node this way, and the program blocks only in its own loop. End it
+//! with Ctrl-D.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,6 @@
 //! A node of any adapter as JSON lines on standard input and output, in the format of `zre pipe`.
 //! With it, the rig tests each adapter with real zyre and pyre nodes. Usage: `pipe_node FLAVOUR
 //! --name=NAME ..`
-//! the rig needs to put each adapter beside real zyre and pyre nodes. `pipe_node FLAVOUR
-//! --name=NAME ..`
 
 #![allow(
     clippy::indexing_slicing,

@@ -1,7 +1,6 @@
 //! Peers that every program must survive: one whose name is not UTF-8, and many that leave as soon
 //! as they have come. Usage: `visitors SECONDS`. It uses the default interface, so run it in a
-//! network namespace. leave as soon as they have come. `visitors SECONDS`, on the interface that a
-//! node takes unless told otherwise: run it in a network namespace.
+//! network namespace.
 
 use std::{
     env,

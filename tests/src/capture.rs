@@ -2,11 +2,7 @@
 //! connections.
 //!
 //! It reads only what those files contain: classic pcap with microseconds, Ethernet, and IPv4
-//! without fragments. That takes less code than the use of a crate for all captures. together
-//! again.
-//!
-//! It knows what those files hold and no more: classic pcap, microseconds, Ethernet, IPv4 without
-//! fragments. That is less than the interface of a crate for all captures, so it needs none.
+//! without fragments. That takes less code than the use of a crate for all captures.
 
 use std::{
     collections::BTreeMap,

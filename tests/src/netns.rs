@@ -2,9 +2,6 @@
 //!
 //! A namespace lives as long as the process that holds it, and that process ends when its standard
 //! input is closed. So nothing is left behind, even if a test is killed.
-//!
-//! A namespace lives as long as the process that holds it, and that process ends
-//! when its standard input does. So nothing is left behind, even by a killed test.
 
 use std::ffi::OsStr;
 use std::fs;

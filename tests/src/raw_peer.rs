@@ -2,9 +2,6 @@
 //!
 //! All calls block, and have a deadline. Valid messages are built with `zre-proto`; the rest is
 //! bytes.
-//!
-//! Everything here blocks, and has a deadline. What a well-behaved peer would send is built with
-//! `zre-proto`; the rest is bytes.
 
 use std::{
     io::{self, ErrorKind, Read, Write},

@@ -2,10 +2,6 @@
 //!
 //! `captures/README.md` describes the conversations. The recordings stop a little early: pyre's
 //! goodbye beacon is in them, but not zyre's, nor the GOODBYE of the one with gossip.
-//!
-//! The conversations are told in `captures/README.md`. The recordings stop a little early: only
-//! pyre's leaving beacon is in them, zyre's is not, and neither is the GOODBYE of the one with
-//! gossip.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -5,12 +5,6 @@
 //! beacon is a sign of life to us but not to zyre, so here no peer falls silent; with gossip there
 //! are no beacons. Of the nodes' ends, the recordings contain only pyre's last beacon and the end
 //! of its connections.
-//!
-//! One side's bytes go into an [`Engine`] that has the other side's identity and endpoint, at the
-//! times of the recording. What its application hears is what `captures/README.md` tells. A beacon
-//! is a sign of life to us, so nobody falls silent where zyre says so; with gossip there are none.
-//! Of how the nodes end, the recordings have nothing but pyre's last beacon and its connections'
-//! ends.
 
 #![forbid(unsafe_code)]
 #![allow(

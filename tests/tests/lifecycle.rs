@@ -1,8 +1,6 @@
 //! What nodes take from the system. They give all of it back, however they end.
 //!
 //! Each test runs in a process of its own that does nothing else at the time.
-//!
-//! Each test runs in a process of its own, which does nothing else meanwhile.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
 //! The core in a loop of your own: an [`Engine`] and non-blocking sockets, with mio to wait for
 //! them.
 //!
-//! Run it in two terminals, with `cargo run -p zre-examples --example engine_loop -- --name alice` and `--name
-//! bob`. Each node says hello to the other, waits for the answer and says goodbye.
+//! Run it in two terminals, with `cargo run -p zre-examples --example engine_loop -- --name alice`
+//! and `--name bob`. Each node says hello to the other, waits for the answer and says goodbye.
 //!
 //! An engine does nothing by itself: it has no sockets, no clock and no thread. The loop has them.
 //! It

@@ -3,10 +3,6 @@
 //!
 //! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target
 //! there. The inputs are named after their content, so running it again changes nothing.
-//! `tests/captures`, and of values that are one too large.
-//!
-//! `cargo run -p zre-fuzz-targets --example seeds -- <directory>` makes a directory for each target
-//! in there. The inputs are named for their content, so that doing it again changes nothing.
 
 #![forbid(unsafe_code)]
 #![allow(

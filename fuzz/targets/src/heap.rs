@@ -2,8 +2,6 @@
 //!
 //! Other threads that allocate at the same time disturb a measurement, so tests that measure take
 //! turns.
-//!
-//! Only what runs at the same time as a measurement disturbs it, so tests that measure take turns.
 
 use std::alloc::System;
 

@@ -4,11 +4,6 @@
 //! of this crate passes the committed corpora, with a stable compiler and without libFuzzer.
 //!
 //! A function returns if all its checks hold, and panics otherwise.
-//!
-//! The programs in `fuzz/fuzz_targets` only hand libFuzzer's bytes to these functions. The test of
-//! this crate hands them the committed corpora, with a stable compiler and without libFuzzer.
-//!
-//! A function returns if everything holds that it asserts, and panics if something does not.
 
 #![forbid(unsafe_code)]
 #![allow(

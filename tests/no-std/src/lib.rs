@@ -2,9 +2,6 @@
 //!
 //! A program can have only one panic handler, and `std` brings its own. So if one of the two
 //! crates, or something that they depend on, needs `std`, this crate does not build.
-//!
-//! A panic handler is a thing of which a program has one. `std` brings its own, so as soon as one
-//! of the two crates, or something that they depend on, needs `std`, this does not build.
 
 #![no_std]
 #![forbid(unsafe_code)]

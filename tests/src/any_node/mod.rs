@@ -1,6 +1,5 @@
 //! A node of any adapter, with methods that block the calling thread, so that the same test runs on
 //! all adapters.
-//! have in common is tested by the same lines.
 
 mod host;
 mod node;

@@ -6,13 +6,6 @@
 //!
 //! `cargo test -p zre-tests --test conformance` prints the tables. `ZRE_BEHAVIOUR=goodbye` in the
 //! environment runs only the behaviours with that in their name.
-//!
-//! Each behaviour runs for each column of the table, on a discovery port of its own, and leaves a
-//! trace: what each node saw, in its order, and what calls came to. A cell passes when nothing that
-//! the behaviour asserts fails, and when its trace is that of the other columns, line by line.
-//!
-//! `cargo test -p zre-tests --test conformance` prints the tables; `ZRE_BEHAVIOUR=goodbye` in the
-//! environment runs only the behaviours whose name has that in it.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
 //! Incomplete messages: lengths that are too large, messages that never end, bytes that arrive one
-//! by one. one by one.
+//! by one.
 
 use zre_core::{ExitReason, Fault, Limits, LinkError};
 use zre_proto::{Body, RoutingId};

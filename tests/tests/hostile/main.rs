@@ -11,24 +11,9 @@
 //! [`floods`] about too many valid ones, [`unread`] about data that nobody reads, [`identities`]
 //! about false identities, [`beacons`] about datagrams.
 //!
-//! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment runs
-//! only the attacks with that in their name. Every attack runs in a process of its own, because
+//! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
+//! runs only the attacks with that in their name. Every attack runs in a process of its own, because
 //! memory, descriptors and warnings are measured per process.
-//!
-//! Each attack goes, over raw sockets on loopback, against a victim on each adapter, beside which
-//! two honest nodes talk with it and with each other. It ends with the same
-//! [verdict](scene::Scene::finish): the honest nodes saw nothing but their talk, every whisper came
-//! in order and in time, the process held no more memory than the attack may cost, and the victim
-//! still takes in a newcomer.
-//!
-//! Where an attack belongs: [`connections`] and [`handshakes`] are about those who never become
-//! peers, [`frames`] about what is no whole message, [`messages`] about wrong messages, [`floods`]
-//! about too many good ones, [`unread`] about what nobody takes, [`identities`] about who claims to
-//! be somebody else, [`beacons`] about datagrams.
-//!
-//! `cargo test -p zre-tests --test hostile` prints the table; `ZRE_ATTACK=hello` in the environment
-//! runs only the attacks whose name has that in it. Every attack runs in a process of its own,
-//! because memory, descriptors and warnings are those of the process.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
 //! Data that nobody reads: answers that the attacker ignores, and events that the application does
-//! not take yet. want yet.
+//! not take yet.
 
 use std::{
     sync::Arc,

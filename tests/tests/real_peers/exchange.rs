@@ -1,6 +1,5 @@
 //! The conversation that any two nodes can have: they meet, join a group, talk, leave the group and
 //! stop.
-//! group and go.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Engines under test, without sockets: the clock, the network, a driver that carries out their
 //! outputs, and what must hold for every engine whatever happens to it.
-//! and what must hold for every engine whatever happens to it.
 
 mod actions;
 mod event_order;
