@@ -13,8 +13,8 @@ use zre_sim::{Conditions, Level, Sim};
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no holder panics").write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no holder panics").write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -23,7 +23,7 @@ use zre_sim::{
 };
 
 #[test]
-fn applications_see_what_the_reference_allows_at_the_level_of_octets() {
+fn applications_see_what_the_reference_allows_at_the_level_of_bytes() {
     explore(Level::Bytes);
 }
 
