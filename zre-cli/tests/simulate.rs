@@ -162,7 +162,7 @@ fn the_picture_is_well_formed_and_the_same_each_time() {
     };
     let (output, picture) = draw();
     assert!(
-        output.contains("happenings"),
+        output.contains("operations"),
         "it has the table of growth: {output}"
     );
     assert!(picture.starts_with("<svg "), "{picture}");

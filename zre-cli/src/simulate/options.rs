@@ -151,7 +151,7 @@ pub(super) enum Fidelity {
     /// Whole messages, without ZMTP: half the memory
     Messages,
     /// Bytes, with the handshakes and frames of ZMTP, as on a real wire
-    #[value(alias = "octets")]
+    #[value(alias = "octets")] // as it was called before
     Bytes,
 }
 
