@@ -34,7 +34,7 @@ pub fn in_short(event: &Event) -> String {
 fn frames(content: &Content) -> String {
     let shown = content.frames().iter().map(|frame| match frame.len() {
         ..64 => String::from_utf8_lossy(frame).into_owned(),
-        length => format!("{length} octets"),
+        length => format!("{length} bytes"),
     });
     shown.collect::<Vec<_>>().join("|")
 }

@@ -53,7 +53,7 @@ fn a_message_beyond_the_limit_is_never_delivered() {
         sim.run_for(secs(1));
         assert_eq!(
             sim.events_in_short("small").last().unwrap(),
-            "whisper a 9000 octets"
+            "whisper a 9000 bytes"
         );
         sim.node("a").whisper(small, vec![2; 12_000]).unwrap();
         sim.run_for(secs(1));
@@ -78,7 +78,7 @@ fn a_message_beyond_the_limit_is_never_delivered() {
         sim.run_for(secs(1));
         assert_eq!(
             sim.events_in_short("small").last().unwrap(),
-            "whisper a 9000 octets"
+            "whisper a 9000 bytes"
         );
         sim.check().unwrap();
     });
