@@ -162,7 +162,7 @@ fn the_picture_is_well_formed_and_the_same_each_time() {
     };
     let (output, picture) = draw();
     assert!(
-        output.contains("happenings"),
+        output.contains("operations"),
         "it has the table of growth: {output}"
     );
     assert!(picture.starts_with("<svg "), "{picture}");
@@ -277,4 +277,14 @@ fn help_ends_with_examples() {
     let help = succeed(&["--help"]);
     assert!(help.contains("Examples:"), "{help}");
     assert!(help.contains("Exit codes:"), "{help}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_network_that_does_not_fit_in_memory_is_refused_before_it_starts() {
+    let (code, output, errors) = simulate(&["--nodes", "60000", "--level", "bytes"]);
+    assert_eq!((code, output.as_str()), (Some(2), ""), "{errors}");
+    for part in ["60000 nodes needs about", " GiB free: ", "use fewer nodes"] {
+        assert!(errors.contains(part), "no {part:?}: {errors}");
+    }
 }

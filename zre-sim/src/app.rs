@@ -95,6 +95,7 @@ impl Handle<'_> {
     }
 
     pub(crate) fn send_to(&mut self, peer: PeerId, content: Content) -> Result<(), Error> {
+        // The audit counts only what the engine has taken. A clone shares the bytes.
         let sent = content.clone();
         with_engine!(self.machine, engine => engine.whisper(peer, content, self.now))?;
         self.audit.sent(self.id(), peer, &sent);
@@ -113,6 +114,7 @@ impl Handle<'_> {
             let shouted = with_engine!(self.machine, engine => {
                 engine.shout_to(&[peer], group, content.clone(), self.now)
             })?;
+            // A member that is full, or gone since, does not get it.
             if shouted.reached == 1 {
                 self.audit.sent(self.id(), peer, content);
                 reached += 1;

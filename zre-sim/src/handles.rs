@@ -137,6 +137,7 @@ impl HostHandle<'_> {
         for process in self.processes() {
             self.sim.world.kill(process, false);
         }
+        // From now on nothing reaches it.
         self.sim.world.network.hosts[self.host].on = false;
     }
 
@@ -183,6 +184,7 @@ impl HostHandle<'_> {
         self.sim.world.network.hosts[self.host]
             .clock
             .drift(now, gain);
+        // Timers are scheduled in true time, which is another one for the same deadline now.
         self.sim.world.wake_host(self.host);
     }
 

@@ -8,8 +8,7 @@
 //! The nodes are the [`Engine`](zre_core::Engine) of real nodes, at both [levels](Level):
 //!
 //! * [`Level::Bytes`]: connections carry bytes, with ZMTP's greetings, handshakes and frames, in
-//!   pieces as large as the network lets through. This is all that a real node runs on top of its
-//!   sockets.
+//!   pieces as large as the network lets through. It is the protocol code that a real node runs.
 //! * [`Level::Messages`]: connections carry whole messages. Discovery, sessions, groups, limits and
 //!   the rules for connections are the same code; what is left out is ZMTP: its handshake, framing
 //!   and errors. It needs half the memory.

@@ -104,6 +104,7 @@ impl Machine {
                 read_bytes(engine, link, bytes, now).map(Payload::Bytes)
             }
             (Self::Messages(engine, quirk), Payload::Message(mut message)) => {
+                // As with bytes, where the engine takes no more either.
                 if engine.is_congested() {
                     return Some(Payload::Message(message));
                 }
@@ -113,6 +114,7 @@ impl Machine {
                 engine.handle_message(link, *message, now);
                 None
             }
+            // A simulation has one level, so this does not happen.
             _ => None,
         }
     }
@@ -121,6 +123,7 @@ impl Machine {
     pub(crate) fn write(&mut self, link: LinkId, room: usize, now: Instant) -> Option<Payload> {
         match self {
             Self::Bytes(engine) => {
+                // The buffer is a chain of frames; a piece can end anywhere in it.
                 let buffer = engine.write_buffer(link)?;
                 let count = room.min(buffer.remaining());
                 let bytes = buffer.copy_to_bytes(count);
@@ -130,6 +133,7 @@ impl Machine {
             Self::Messages(engine, quirk) => {
                 let mut message = engine.next_message(link)?;
                 engine.handle_written(now);
+                // After the engine has numbered it correctly.
                 if let Some(quirk) = quirk {
                     quirk.sent(link, &mut message);
                 }

@@ -96,6 +96,7 @@ impl Network {
 
     /// The LAN with this name; makes it if there is none.
     pub(crate) fn lan(&mut self, name: &str) -> usize {
+        // There are few LANs, and scripts rarely ask: a list will do.
         if let Some(index) = self.lans.iter().position(|lan| lan.name == name) {
             return index;
         }
@@ -185,6 +186,7 @@ impl Network {
             return false;
         };
         let connected = one.on && other.on && one.plugged && other.plugged && one.lan == other.lan;
+        // Inside a host neither cable nor LAN matters.
         from == to && one.on
             || connected
                 && !self.links.get(&(from, to)).is_some_and(|link| link.cut)
@@ -226,6 +228,7 @@ impl Network {
         if self.is_lost(from, to, &conditions) {
             return [None, None];
         }
+        // Each copy has its own delay, so the second one may come first.
         let mut delay = self.delay(&conditions);
         if self.happens(conditions.reorder) {
             delay = delay.saturating_mul(10);
@@ -247,6 +250,7 @@ impl Network {
         if let Some(bandwidth) = conditions.bandwidth {
             let link = self.links.entry((from, to)).or_default();
             let micros = (size as u64).saturating_mul(1_000_000) / bandwidth;
+            // All streams of a direction share its bandwidth: one waits for the other.
             link.busy_until = link.busy_until.max(now) + Duration::from_micros(micros);
             sent = link.busy_until;
         }
@@ -273,6 +277,7 @@ impl Network {
 
     /// A number from 1 to `most`.
     pub(crate) fn up_to(&mut self, most: usize) -> usize {
+        // The slight bias of a remainder does not matter here.
         let drawn = self.chance.next_u64() % (most.max(1) as u64);
         usize::try_from(drawn).unwrap_or(0) + 1
     }

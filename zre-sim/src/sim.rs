@@ -45,6 +45,7 @@ impl Sim {
     /// A network without hosts. See [`Level`] for what the levels leave out.
     pub fn with_level(level: Level, seed: u64) -> Self {
         let mut world = World::new(level, seed);
+        // LAN 0, where hosts are at first.
         world.network.lan("lan");
         Self { world }
     }
@@ -115,6 +116,7 @@ impl Sim {
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.world.now + duration;
         while self.world.step(end) {}
+        // The last event was before the end, or there was none.
         self.world.now = end;
     }
 
@@ -134,6 +136,7 @@ impl Sim {
         if condition(self) {
             return Ok(Duration::ZERO);
         }
+        // A condition may be expensive: it is not tried after each packet.
         let mut seen = self.world.changes;
         while self.world.step(end) {
             if self.world.changes != seen {
@@ -162,6 +165,7 @@ impl Sim {
     /// If a program of its own runs on the node: that one has the events.
     pub fn events(&mut self, node: &str) -> Vec<Event> {
         let process = self.process(node);
+        // An upcast: `App` has `Any` as a supertrait.
         let app: &mut dyn std::any::Any = self.world.processes[process].app.as_mut();
         match app.downcast_mut::<Recorder>() {
             Some(recorder) => std::mem::take(&mut recorder.events),
@@ -307,6 +311,7 @@ impl Sim {
         host: HostIndex,
         configure: impl FnOnce(&mut Config),
     ) -> Config {
+        // Before `configure`, which may set another one.
         let endpoint = self.world.free_endpoint(host);
         let mut config = Config::new(endpoint);
         config.name = Some(name.try_into().unwrap_or_else(|error| {
@@ -353,6 +358,7 @@ impl Sim {
     fn can_exchange(&self, one: ProcessIndex, other: ProcessIndex) -> bool {
         let host = |process: ProcessIndex| self.world.processes[process].host;
         let network = &self.world.network;
+        // A session needs a connection in each direction.
         let carries = |from, to| network.carries(host(from), host(to));
         one != other && carries(one, other) && carries(other, one)
     }
@@ -375,6 +381,7 @@ impl Sim {
         let mut found = Vec::new();
         // What is left of these at the end should not be there.
         let mut strangers: BTreeSet<_> = view.peers().collect();
+        // Turned around from groups to peers once: asking for each peer would be quadratic.
         let mut members = BTreeMap::new();
         for group in view.peer_groups() {
             for peer in view.peers_by_group(group) {
@@ -391,6 +398,7 @@ impl Sim {
                 found.push(format!("{name} does not know {}", there.name));
                 continue;
             }
+            // Both lists are in the order of the names, so they can be compared.
             let known = members.remove(&id).unwrap_or_default();
             let groups: Vec<_> = there.machine.node().own_groups().collect();
             if known != groups {

@@ -77,7 +77,6 @@ impl Trace {
 impl Note<'_> {
     /// Its kind, a number and bytes, which together say everything that is hashed.
     fn parts(&self) -> (u64, u64, &[u8]) {
-        // Not the line of text: the hash depends on what happened, not on how it is worded.
         match *self {
             Self::Start(name) => (0, 0, name.as_bytes()),
             Self::Sends(datagram) => (1, datagram.len() as u64, datagram),

@@ -164,6 +164,7 @@ impl World {
         config: Config,
         app: Box<dyn App>,
     ) -> ProcessIndex {
+        // Pushed below: a process is never removed, so its number stays valid.
         let process = self.processes.len();
         let port = config.endpoint.port().get();
         let machine = self.new_machine(name, host, 0, config.clone());
@@ -209,6 +210,7 @@ impl World {
             )
         };
         let machine = self.new_machine(&name, host, life, config);
+        // The old identity stays in the map: events of the past still name it.
         self.by_id.insert(machine.node().id(), process);
         let again = &mut self.processes[process];
         again.machine = machine;
@@ -231,6 +233,7 @@ impl World {
     fn started(&mut self, process: ProcessIndex) {
         self.changes += 1;
         let Process { host, port, .. } = self.processes[process];
+        // Stays when the process ends: who connects then is refused by the system.
         self.listeners.insert((host, port), process);
         let name = self.processes[process].name.clone();
         self.trace.note(self.now, process, Note::Start(&name));
@@ -307,6 +310,7 @@ impl World {
                 any = true;
                 self.hand_over(process, event);
             }
+            // Nobody reads a log here; counting shows whether nodes complain.
             while self.processes[process].machine.poll_notice().is_some() {
                 self.processes[process].metrics.notices += 1;
             }
@@ -389,6 +393,7 @@ impl World {
         }
         let now = self.local(process);
         let Process { machine, app, .. } = &mut self.processes[process];
+        // Both may be due, or neither, if the timer was set for what has been done since.
         if machine.poll_timeout().is_some_and(|due| due <= now) {
             machine.handle_timeout(now);
         }
@@ -443,6 +448,7 @@ impl World {
                     self.write(wire, side);
                 }
             }
+            // The process may have lost this connection already: then there is nothing to close.
             Output::Close(link) => {
                 if let Some((wire, side)) = self.processes[process].wires.remove(link) {
                     self.trace.note(self.now, process, Note::Closes { wire });

@@ -1,4 +1,4 @@
-//! The same seed and script give the same trace, octet for octet.
+//! The same seed and script give the same trace, byte for byte.
 
 use std::{
     io::{self, Write},
@@ -61,7 +61,7 @@ fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
 }
 
 #[test]
-fn one_seed_gives_one_trace_octet_for_octet() {
+fn one_seed_gives_one_trace_byte_for_byte() {
     for level in [Level::Bytes, Level::Messages] {
         let (first, hash) = run(level, 7);
         assert!(first.len() > 10_000, "little happened");

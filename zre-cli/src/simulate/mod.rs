@@ -2,6 +2,7 @@
 
 mod growth;
 mod machine;
+mod memory;
 mod options;
 mod plot;
 mod program;
@@ -35,11 +36,12 @@ pub(crate) use self::options::Options;
 /// to standard error.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     options.check()?;
+    memory::check(options)?;
     // Before the simulation, so that a wrong file name is reported at once.
     let plot = options.plot.as_deref().map(create).transpose()?;
     let trace = options.trace.as_deref().map(create).transpose()?;
 
-    let sizes = growth::sizes(options);
+    let sizes = growth::sizes(options.nodes, options.has_growth());
     let progress = Progress::new(&sizes, options.duration);
     let one = |nodes: u32, trace| {
         let (run, wall_time) = timed(|| run::simulate(options, nodes, trace, &progress));

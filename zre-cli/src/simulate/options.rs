@@ -12,7 +12,7 @@ use crate::{failure::Failure, options::Presence};
 ///
 /// All nodes run in this process, with the same protocol code as real ones, over a network with the
 /// given faults. The same options and seed give the same output, byte for byte. Wall time and
-/// memory go to standard error.
+/// memory go to standard error. A simulation that needs more memory than is free is refused.
 #[derive(Debug, Args)]
 #[command(after_help = HELP, allow_negative_numbers = true)]
 pub(crate) struct Options {
@@ -139,16 +139,19 @@ Examples:
   zre simulate --duration 60s --partition 5s+20s --expired 10s      two halves, and together again
   zre simulate --churn 60 --shouts 1 --groups 10 --json | jq .messages
 
+Memory: about 1 KiB for each pair of a node and a peer, so 1000 nodes need 1 GiB; twice as much
+with --level bytes.
+
 Exit codes: 0 in the end every node knew all the others and their groups, and no rule was broken
 on the way; 1 not so; 2 the command line is wrong.";
 
 /// What goes between nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Fidelity {
-    /// Whole messages: fast, and with little memory
+    /// Whole messages, without ZMTP: half the memory
     Messages,
-    /// Bytes, with the handshakes of ZMTP: as on a real wire
-    #[value(alias = "octets")]
+    /// Bytes, with the handshakes and frames of ZMTP, as on a real wire
+    #[value(alias = "octets")] // as it was called before
     Bytes,
 }
 

@@ -14,7 +14,7 @@ use zre_sim::{
     },
 };
 
-/// Whispers and shouts at its rates, and counts.
+/// A program that whispers and shouts at given rates, and counts what it sends.
 #[derive(Debug)]
 pub(super) struct Chatter {
     whispers: Rhythm,
@@ -38,7 +38,7 @@ impl Chatter {
         }
     }
 
-    /// Begins to talk, at a moment of its own within the first interval.
+    /// Begins at a random moment within the first interval.
     pub(super) fn begin(&mut self, now: Instant) {
         for rhythm in [&mut self.whispers, &mut self.shouts] {
             rhythm.begin(now, &mut self.chance);
@@ -65,6 +65,7 @@ impl Chatter {
     /// A message that differs from all others.
     fn content(&mut self) -> Content {
         let mut bytes = vec![b'.'; self.size];
+        // Otherwise the checks could not see whether a message arrives twice.
         let mark = self.chance.next_u64().to_le_bytes();
         if let Some(head) = bytes.first_chunk_mut() {
             *head = mark;
@@ -102,7 +103,7 @@ pub(super) struct Rates {
     pub(super) size: usize,
 }
 
-/// Something that is done again and again.
+/// Something that is done again and again, at irregular intervals.
 #[derive(Debug)]
 struct Rhythm {
     interval: Option<Duration>,
@@ -113,7 +114,7 @@ impl Rhythm {
     fn new(rate: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
         Self {
-            // A rate so low that the interval does not fit counts as never.
+            // With a rate of 0, or so low that the interval does not fit, it never happens.
             interval,
             next: None,
         }

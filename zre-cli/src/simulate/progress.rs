@@ -22,7 +22,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// A network of this size has run for so long, since it was last told.
+    /// A network of this size has run for this much more virtual time.
     pub(super) fn advance(&self, nodes: u32, by: Duration, message: impl FnOnce() -> String) {
         if self.bar.is_hidden() {
             return;

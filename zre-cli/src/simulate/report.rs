@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// How many differences are listed one by one.
 const SHOWN: usize = 10;
 
-/// The result.
+/// The result of a simulation.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     nodes: u32,
@@ -29,7 +29,7 @@ pub(super) struct Report {
     fewest_peers: usize,
     most_peers: usize,
     converged_seconds: Option<f64>,
-    /// From the last start to the time when everybody knew everybody.
+    /// From the last start to the moment when every node knew every other.
     converged_seconds_after_last_start: Option<f64>,
     settled_seconds: Option<f64>,
     restarts: usize,
@@ -49,7 +49,7 @@ pub(super) struct Report {
     /// How costs grow, the smallest network first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     growth: Vec<Size>,
-    /// How the figures grew; only where they changed.
+    /// The figures over time, without those that equal the ones before.
     course: Vec<Point>,
 }
 
@@ -66,8 +66,9 @@ struct Size {
     messages: u64,
     events: u64,
     tcp_bytes_per_pair: f64,
-    /// Beacons that came, connections, and events with messages among them.
-    happenings_per_pair: f64,
+    /// Received beacons, connections and events, messages included. Programs read the JSON name.
+    #[serde(rename = "happenings_per_pair")]
+    operations_per_pair: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -223,7 +224,7 @@ impl Report {
             "messages",
             "events",
             "TCP bytes",
-            "happenings",
+            "operations",
         ];
         let units = [
             "", "", "", "/node/s", "/node/s", "/node", "", "", "/pair", "/pair",
@@ -272,7 +273,7 @@ impl Size {
         let metrics = run.metrics;
         let nodes = f64::from(run.nodes);
         let all_pairs = pairs(run.nodes).max(1) as f64;
-        let happenings = metrics.datagrams_received + metrics.connections + metrics.events;
+        let operations = metrics.datagrams_received + metrics.connections + metrics.events;
         let per_node_and_second =
             |count: u64| count as f64 / nodes / options.duration.as_secs_f64();
         Self {
@@ -286,7 +287,7 @@ impl Size {
             messages: metrics.messages,
             events: metrics.events,
             tcp_bytes_per_pair: metrics.stream_bytes as f64 / all_pairs,
-            happenings_per_pair: happenings as f64 / all_pairs,
+            operations_per_pair: operations as f64 / all_pairs,
         }
     }
 
@@ -302,7 +303,7 @@ impl Size {
             grouped(self.messages),
             grouped(self.events),
             short(self.tcp_bytes_per_pair),
-            short(self.happenings_per_pair),
+            short(self.operations_per_pair),
         ]
     }
 }
@@ -410,7 +411,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_told_apart() {
+    fn thousands_are_separated() {
         for (number, text) in [
             (0, "0"),
             (999, "999"),

@@ -66,7 +66,7 @@ impl Run {
     pub(super) fn share(&self, look: &Look) -> f64 {
         match pairs(self.nodes) {
             0 => 1.0,
-            // For a moment a node may be known twice, as what it was before its restart.
+            // For a moment a node may be known twice: with its old identity and with its new one.
             all => (look.known as f64 / all as f64).min(1.0),
         }
     }
@@ -117,6 +117,7 @@ impl<'a> Network<'a> {
         if let Some(file) = trace {
             sim.trace_to(BufWriter::new(file));
         }
+        // All hosts before the first node, so that their addresses are in the order of the names.
         for node in 0..nodes {
             sim.host(&name(node));
         }
@@ -134,6 +135,7 @@ impl<'a> Network<'a> {
 
     fn run_until(&mut self, at: Duration, progress: &Progress) {
         let time = at.saturating_sub(self.sim.now());
+        // Before the last start not all can know each other.
         if self.started == self.nodes && self.converged.is_none() {
             self.look_for_convergence(at);
         }
@@ -152,7 +154,8 @@ impl<'a> Network<'a> {
         let all = pairs(self.nodes);
         let time = end.saturating_sub(self.sim.now());
         let converged = |sim: &Sim| sim.known_pairs() >= all;
-        // It always holds at the end, so that nothing needs to be told about why it does not.
+        // The condition always holds at the end: otherwise `run_until` would list all differences,
+        // which is expensive.
         let _ = self
             .sim
             .run_until(time, |sim| converged(sim) || sim.now() >= end);
@@ -196,6 +199,7 @@ impl<'a> Network<'a> {
             config.beacon_interval = options.presence.interval;
             config.evasive_after = options.presence.evasive();
             config.expired_after = options.presence.expired;
+            // The defaults are for real networks, which are smaller.
             let limits = &mut config.limits;
             limits.peers = limits.peers.max(nodes);
             limits.pending_peers = limits.pending_peers.max(nodes);
@@ -228,7 +232,7 @@ impl<'a> Network<'a> {
 
     fn into_run(mut self) -> Run {
         let broken = self.sim.check().err().map(|found| found.broken);
-        // Comparing all views is expensive, counting them is cheap.
+        // Comparing all views is expensive. `agrees` mostly only counts them.
         let differences = match self.sim.agrees() {
             true => Vec::new(),
             false => self.sim.differences(),

@@ -63,7 +63,7 @@ fn churn(
         let node = below(chance, usize::try_from(nodes).unwrap_or(usize::MAX));
         let node = u32::try_from(node).unwrap_or(0);
         script.push((at, Step::Crash(node)));
-        // If that is behind the end, the node stays down.
+        // A restart after the end is dropped, and the node stays down.
         script.push((at + DOWN, Step::Restart(node)));
     }
 }

@@ -54,9 +54,12 @@ pub(super) fn bandwidth(text: &str) -> Result<u64, String> {
     }
 }
 
+/// How many nodes a simulation has at most: a LAN has addresses for a few more.
+pub(super) const MOST_NODES: u32 = 60_000;
+
 /// Reads a number of nodes.
 pub(super) fn nodes(text: &str) -> Result<u32, String> {
-    values::whole(text, 1..=60_000)
+    values::whole(text, 1..=MOST_NODES)
 }
 
 /// Reads a number of groups.

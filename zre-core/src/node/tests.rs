@@ -1,6 +1,6 @@
 //! What applications and peers see of a node.
 //!
-//! `NodeTest` is one node with peers that the test plays. Several nodes, with connections between
+//! `SingleNode` is one node with peers that the test plays. Several nodes, with connections between
 //! them, are in `engine/tests`.
 
 mod admission;
@@ -10,8 +10,8 @@ pub(crate) mod event_text;
 mod limits;
 mod patience;
 mod presence;
-mod scene;
 mod session;
+mod single_node;
 mod timing;
 mod traffic;
 

@@ -58,6 +58,7 @@ impl World {
         let Some(wire) = &self.wires[index] else {
             return;
         };
+        // The opener has given up. Nobody else knows of this connection.
         if wire.end(Side::Opener).closed {
             self.wires[index] = None;
             return;
@@ -151,6 +152,7 @@ impl World {
 
     /// The opener learns that it cannot connect.
     pub(super) fn refused(&mut self, index: WireIndex, why: &'static str) {
+        // A refused connection has no other end, so it is forgotten here.
         let Some(wire) = self.wires[index].take() else {
             return;
         };

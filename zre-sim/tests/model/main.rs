@@ -167,10 +167,10 @@ impl Play {
         sim.lan("lan").set(script.conditions());
         for node in 0..script.nodes {
             let keeps_identity = script.keep_identity >> node & 1 == 1;
-            let octet = u8::try_from(node).unwrap_or_default();
+            let byte = u8::try_from(node).unwrap_or_default();
             sim.host(&name(node))
                 .start_app(&name(node), Tape::default(), |config| {
-                    config.id = keeps_identity.then(|| [octet; 16].into());
+                    config.id = keeps_identity.then(|| [byte; 16].into());
                     config.limits.events = 12;
                 });
         }

@@ -20,12 +20,12 @@ use super::{
     run::{Look, Run},
 };
 
-// Colours that also those tell apart who see fewer: Okabe's and Ito's, and steps of one blue.
+// Colours for colour-blind readers, too: Okabe's and Ito's, and steps of one blue.
 const BLUE: &str = "#0072B2";
 const ORANGE: &str = "#E69F00";
 const GREEN: &str = "#009E73";
 const VERMILION: &str = "#D55E00";
-/// Of the same hue as orange, and dark enough for letters.
+/// Orange that is dark enough for text.
 const DARK_ORANGE: &str = "#a86f00";
 const GREY: &str = "#9aa5b1";
 /// For networks of growing size.
@@ -39,7 +39,7 @@ const UPPER: f64 = 200.0;
 const LOWER: f64 = 590.0;
 const HEIGHT: f64 = 230.0;
 
-/// Draws the last run over time, and all against the size of the network.
+/// Draws the last run over time, and all runs by the size of the network.
 pub(super) fn draw(options: &Options, runs: &[Run]) -> String {
     let mut document = Document::new()
         .set("viewBox", (0, 0, 1600, 900))
@@ -112,7 +112,7 @@ fn convergence(options: &Options, runs: &[Run]) -> Group {
         y_title: "pairs of nodes that know each other (%)",
     };
     let end = interesting(options, runs);
-    // Above the whole there is room for words.
+    // Up to 118 %, so that there is room for words above the lines.
     let mut panel = Panel::new(frame, end, 118.0);
     mark_partition(&mut panel, options, end);
     panel.y_grid(5);
@@ -139,7 +139,7 @@ fn convergence(options: &Options, runs: &[Run]) -> Group {
     panel.finish()
 }
 
-/// Until when something happens that the eye should see, in seconds.
+/// The end of the time axis, in seconds: after it the lines are flat.
 fn interesting(options: &Options, runs: &[Run]) -> f64 {
     let duration = options.duration.as_secs_f64();
     let converged: Option<Vec<_>> = runs.iter().map(|run| run.converged).collect();
@@ -152,7 +152,7 @@ fn interesting(options: &Options, runs: &[Run]) -> f64 {
     }
 }
 
-/// What the network carries over the whole time.
+/// What the network carries, over time.
 fn traffic(options: &Options, run: &Run) -> Group {
     let messages = options.has_messages();
     let figure = |look: &Look| match messages {
@@ -186,7 +186,7 @@ fn traffic(options: &Options, run: &Run) -> Group {
     panel.finish()
 }
 
-/// Beacons against the size of the network.
+/// Beacons, by the size of the network.
 fn beacons(options: &Options, runs: &[Run]) -> Group {
     let frame = Frame {
         left: RIGHT,
@@ -215,7 +215,7 @@ fn beacons(options: &Options, runs: &[Run]) -> Group {
     panel.finish()
 }
 
-/// What TCP carries, against the size of the network.
+/// What TCP carries, by the size of the network.
 fn streams(runs: &[Run]) -> Group {
     let frame = Frame {
         left: RIGHT,
@@ -244,7 +244,7 @@ fn streams(runs: &[Run]) -> Group {
     panel.finish()
 }
 
-/// A diagram with room for the most of a figure, and the sizes below.
+/// A diagram with room for the largest figure, and the sizes of the networks below.
 fn growth_panel<'a>(frame: Frame<'a>, runs: &[Run], figure: impl Fn(&Run) -> f64) -> Panel<'a> {
     let most = runs.iter().map(figure).fold(0.0, f64::max);
     let largest = runs.last().map_or(1.0, |run| f64::from(run.nodes));
@@ -282,7 +282,7 @@ fn coloured(runs: &[Run]) -> impl DoubleEndedIterator<Item = (&Run, &'static str
         .zip(SIZES.into_iter().skip(unused).collect::<Vec<_>>())
 }
 
-/// How much a figure grows per second, in a hundred steps.
+/// How much a figure grows per second, at a hundred moments.
 fn rates(run: &Run, duration: Duration, figure: impl Fn(&Look) -> f64) -> Vec<(f64, f64)> {
     const STEPS: u32 = 100;
     let mut rates = Vec::new();
@@ -301,7 +301,7 @@ fn rates(run: &Run, duration: Duration, figure: impl Fn(&Look) -> f64) -> Vec<(f
     rates
 }
 
-/// Without the points that lie on a level line between others.
+/// Leaves out points on a horizontal line between others.
 fn corners(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut corners = Vec::new();
     for (place, point) in points.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! One diagram: axes, lines, and what stands beside them.
+//! One diagram: axes, lines and labels.
 
 use svg::{
     Node as _,
@@ -74,7 +74,7 @@ impl<'a> Panel<'a> {
         self.group.append(below.set("text-anchor", "middle"));
     }
 
-    /// Horizontal lines at round figures, with the figures beside them.
+    /// Horizontal lines at round figures, with labels.
     pub(super) fn y_grid(&mut self, count: u32) {
         let (left, right) = (self.frame.left, self.frame.left + self.frame.width);
         for figure in self.y.ticks(count) {
@@ -86,12 +86,12 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Round figures below the horizontal axis.
+    /// Labels at round figures below the horizontal axis.
     pub(super) fn x_ticks(&mut self, count: u32) {
         self.x_ticks_at(&self.x.ticks(count));
     }
 
-    /// These figures below the horizontal axis.
+    /// Labels at these figures below the horizontal axis.
     pub(super) fn x_ticks_at(&mut self, figures: &[f64]) {
         let bottom = self.frame.top + self.frame.height;
         for figure in figures {
@@ -103,7 +103,7 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// A stretch of the horizontal axis in another colour, with a word in it.
+    /// A part of the diagram in another colour, with a word in it.
     pub(super) fn band(&mut self, from: f64, to: f64, word: &str) {
         let (from, to) = (self.x.place(from), self.x.place(to));
         let band = Rectangle::new()
@@ -118,7 +118,7 @@ impl<'a> Panel<'a> {
         self.group.append(word);
     }
 
-    /// Short strokes on the horizontal axis.
+    /// Marks on the horizontal axis.
     pub(super) fn marks(&mut self, at: &[f64], colour: &str) {
         let bottom = self.frame.top + self.frame.height;
         for figure in at {
@@ -153,7 +153,7 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// What lies between a line and the horizontal axis.
+    /// Fills the area below a line.
     pub(super) fn area(&mut self, points: &[(f64, f64)], colour: &str) {
         let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else {
             return;
@@ -169,14 +169,14 @@ impl<'a> Panel<'a> {
         self.line(points, colour, 2.0);
     }
 
-    /// A figure beside a point, to its upper left.
+    /// A label to the upper left of a point.
     pub(super) fn note(&mut self, x: f64, y: f64, words: &str, colour: &str) {
         let (x, y) = (self.x.place(x) - 10.0, self.y.place(y) - 12.0);
         let note = text(words, x, y, 15.0, colour).set("font-weight", "600");
         self.group.append(note.set("text-anchor", "end"));
     }
 
-    /// Says what a colour means, above the diagram; later entries stand left of earlier ones.
+    /// Adds an entry to the legend above the diagram, to the left of earlier ones.
     pub(super) fn legend(&mut self, words: &str, colour: &str) {
         let y = self.frame.top - 19.0;
         let words_at = text(words, self.legend_end, y + 5.0, 15.0, INK);
@@ -206,7 +206,7 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// Words that begin at a place.
+/// Text that begins at a point.
 pub(super) fn text(words: &str, x: f64, y: f64, size: f64, colour: &str) -> Text {
     Text::new(words)
         .set("x", number(x))

@@ -1,6 +1,6 @@
-//! From figures to places on the paper.
+//! From figures to positions in the picture.
 
-/// A range of figures on a line of the paper.
+/// A range of figures, and where it is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     most: f64,
@@ -19,7 +19,7 @@ impl Scale {
         self.from + (self.to - self.from) * figure / self.most
     }
 
-    /// About `count` round figures from 0 to the most.
+    /// About `count` round figures from 0 to the largest.
     pub(super) fn ticks(&self, count: u32) -> Vec<f64> {
         let step = round_step(self.most / f64::from(count));
         let figures = (0..100_u32).map(|number| f64::from(number) * step);
@@ -38,7 +38,7 @@ pub(super) fn round_up(most: f64, count: u32) -> f64 {
     (most / step).ceil() * step
 }
 
-/// The least of 1, 2, 2.5 and 5 times a power of ten that is not below this.
+/// The smallest of 1, 2, 2.5 and 5 times a power of ten that is not below this.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     let factors = [1.0, 2.0, 2.5, 5.0];
@@ -48,7 +48,7 @@ fn round_step(least: f64) -> f64 {
     found.map_or(10.0 * power, |factor| factor * power)
 }
 
-/// A tick's figure without needless places.
+/// A figure without zeros at its end.
 pub(super) fn label(figure: f64) -> String {
     if figure >= 10_000.0 {
         return format!("{}k", label(figure / 1000.0));

@@ -24,7 +24,7 @@ at_both_levels! {
     what_a_dead_peer_sent_before_comes_before_its_exit,
     a_peer_that_only_lost_our_connection_to_it_is_gone_within_a_second,
     a_peer_that_lost_our_connection_to_it_is_gone_although_it_goes_on_talking,
-    the_end_of_the_connection_from_a_peer_is_the_peers_end,
+    the_end_of_the_connection_from_a_peer_ends_its_session,
     a_peer_whose_hello_was_lost_is_greeted_anew_in_the_end,
 }
 
@@ -191,7 +191,7 @@ fn a_peer_that_lost_our_connection_to_it_is_gone_although_it_goes_on_talking<C: 
     assert_eq!(last, "peer1 exits: connection lost", "40 s later");
 }
 
-fn the_end_of_the_connection_from_a_peer_is_the_peers_end<C: Level>() {
+fn the_end_of_the_connection_from_a_peer_ends_its_session<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let peer = test.add_peer(1);
     test.engine.handle_closed(peer.to.at, "", test.now);

@@ -14,7 +14,7 @@ const NOTHING: [&str; 0] = [];
 
 at_both_levels! {
     a_second_connection_takes_over_with_the_next_sequence_number,
-    a_second_connection_with_hello_is_a_new_life,
+    a_second_connection_with_hello_begins_a_new_session,
     a_second_connection_that_only_greets_is_closed_in_the_end_and_changes_nothing,
     a_hello_that_a_younger_connection_has_overtaken_begins_nothing,
     hello_twice_on_one_connection_is_a_fault,
@@ -39,7 +39,7 @@ fn a_second_connection_takes_over_with_the_next_sequence_number<C: Level>() {
     peer.is_undisturbed(&mut test);
 }
 
-fn a_second_connection_with_hello_is_a_new_life<C: Level>() {
+fn a_second_connection_with_hello_begins_a_new_session<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let mut peer = test.add_peer(1);
     let mut second = test.connect(peer.id);

@@ -8,7 +8,7 @@ use super::network::{Network, group, millis, secs};
 use crate::link::MessageLink;
 
 #[test]
-fn who_starts_later_and_who_started_before_find_each_other() {
+fn a_node_that_starts_later_and_one_that_started_before_find_each_other() {
     let mut net = network();
     let alice = net.add("alice");
     net.settle();
@@ -48,7 +48,7 @@ fn a_node_and_zyre_find_each_other_whoever_starts_first() {
 }
 
 #[test]
-fn one_may_shout_to_a_group_without_being_in_it() {
+fn a_node_may_shout_to_a_group_that_it_is_not_in() {
     let mut net = network();
     let (alice, bob) = (net.add("alice"), net.add("bob"));
     net.join(bob, "G");
@@ -62,7 +62,7 @@ fn one_may_shout_to_a_group_without_being_in_it() {
 }
 
 #[test]
-fn groups_hold_on_all_nodes_whoever_joins_when() {
+fn groups_are_known_to_all_nodes_whoever_joins_first() {
     let mut net = network();
     let (alice, bob) = (net.add("alice"), net.add("bob"));
     net.join(alice, "A");

@@ -6,40 +6,40 @@ use super::level::{Level, at_both_levels};
 use super::network::{Network, millis, secs};
 
 at_both_levels! {
-    a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_for_each_life,
-    a_node_that_dies_and_returns_ten_times_elsewhere_enters_once_for_each_life,
-    a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_for_each_life,
-    a_node_whose_machine_restarts_ten_times_elsewhere_enters_once_for_each_life,
-    a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end,
+    a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_each_time,
+    a_node_that_dies_and_returns_ten_times_at_another_endpoint_enters_once_each_time,
+    a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_each_time,
+    a_node_whose_machine_restarts_ten_times_at_another_endpoint_enters_once_each_time,
+    a_machine_that_restarts_twice_quickly_is_found_in_the_end,
     another_node_at_the_endpoint_of_a_peer_replaces_it,
 }
 
-fn a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_for_each_life<C: Level>() {
+fn a_node_that_dies_and_returns_ten_times_at_its_endpoint_enters_once_each_time<C: Level>() {
     for pause in [0, 1, 50, 700, 3000] {
-        each_life_enters_once::<C>(pause, same_port, Network::kill);
+        enters_once_each_time::<C>(pause, same_port, Network::kill);
     }
 }
 
-fn a_node_that_dies_and_returns_ten_times_elsewhere_enters_once_for_each_life<C: Level>() {
+fn a_node_that_dies_and_returns_ten_times_at_another_endpoint_enters_once_each_time<C: Level>() {
     for pause in [0, 1, 50, 700, 3000] {
-        each_life_enters_once::<C>(pause, elsewhere, Network::kill);
+        enters_once_each_time::<C>(pause, another_port, Network::kill);
     }
 }
 
-fn a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_for_each_life<C: Level>() {
+fn a_node_whose_machine_restarts_ten_times_at_its_endpoint_enters_once_each_time<C: Level>() {
     for pause in [5000, 8000, 40_000] {
-        each_life_enters_once::<C>(pause, same_port, Network::unplug);
+        enters_once_each_time::<C>(pause, same_port, Network::unplug);
     }
 }
 
-fn a_node_whose_machine_restarts_ten_times_elsewhere_enters_once_for_each_life<C: Level>() {
+fn a_node_whose_machine_restarts_ten_times_at_another_endpoint_enters_once_each_time<C: Level>() {
     for pause in [0, 700, 3000, 8000] {
-        each_life_enters_once::<C>(pause, elsewhere, Network::unplug);
+        enters_once_each_time::<C>(pause, another_port, Network::unplug);
     }
 }
 
 /// The second life's HELLO looks like an answer to ours; that must not last.
-fn a_machine_that_restarts_twice_within_a_moment_is_there_in_the_end<C: Level>() {
+fn a_machine_that_restarts_twice_quickly_is_found_in_the_end<C: Level>() {
     for pause in [0, 700, 1500] {
         let mut net = Network::<C>::new();
         net.add("alice");
@@ -83,11 +83,11 @@ fn same_port<C: Level>(net: &Network<C>) -> u16 {
     net.hosts[1].address.port()
 }
 
-fn elsewhere<C: Level>(net: &Network<C>) -> u16 {
+fn another_port<C: Level>(net: &Network<C>) -> u16 {
     49_152 + u16::try_from(net.hosts.len()).unwrap()
 }
 
-fn each_life_enters_once<C: Level>(
+fn enters_once_each_time<C: Level>(
     pause: u64,
     port: fn(&Network<C>) -> u16,
     end: fn(&mut Network<C>, usize),

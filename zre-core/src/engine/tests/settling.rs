@@ -132,7 +132,7 @@ fn two_peers_that_swap_endpoints_settle() {
 
 #[test]
 fn ten_restarts_in_a_second_with_new_identities_are_one_enter_and_one_exit_each() {
-    let told = ten_lives(dies, |life| config(&format!("bob{life}"), 20));
+    let told = ten_starts(dies, |life| config(&format!("bob{life}"), 20));
     let mut expected = Vec::new();
     for life in 0..10 {
         if life > 0 {
@@ -146,25 +146,25 @@ fn ten_restarts_in_a_second_with_new_identities_are_one_enter_and_one_exit_each(
 
 #[test]
 fn ten_restarts_in_a_second_under_one_identity_are_one_enter_each() {
-    let told = ten_lives(dies, |_| config_with_id("bob", 20));
-    assert_one_enter_per_life(&told, "bob exits: connection lost");
+    let told = ten_starts(dies, |_| config_with_id("bob", 20));
+    assert_one_enter_per_start(&told, "bob exits: connection lost");
 }
 
 #[test]
 fn ten_restarts_in_a_second_at_new_ports_are_one_enter_each() {
-    let told = ten_lives(vanishes, |life| {
+    let told = ten_starts(vanishes, |life| {
         let mut config = config_with_id("bob", 20);
         config.endpoint = endpoint(&format!("10.0.0.20:{}", 50000 + life));
         config
     });
-    assert_one_enter_per_life(&told, "bob exits: restarted");
+    assert_one_enter_per_start(&told, "bob exits: restarted");
 }
 
 #[test]
 fn ten_restarts_in_a_second_whose_ends_nobody_reports_settle() {
     // Without the ends of connections nothing tells a quick restart from an answer to our HELLO, so
     // not every life is told; each that is, once.
-    let told = ten_lives(vanishes, |_| config_with_id("bob", 20));
+    let told = ten_starts(vanishes, |_| config_with_id("bob", 20));
     let lives = told.iter().filter(|told| *told == "bob enters").count();
     let exits = told.iter().filter(|told| *told == "bob exits: restarted");
     assert_eq!(exits.count(), lives - 1, "{told:?}");
@@ -254,7 +254,7 @@ fn assert_quiet(net: &mut Network<MessageLink>, hosts: &[usize]) {
 }
 
 /// Ten lives of bob in one second, as alice hears of them.
-fn ten_lives(
+fn ten_starts(
     end: fn(&mut Network<MessageLink>, usize),
     config: fn(usize) -> Config,
 ) -> Vec<String> {
@@ -291,7 +291,7 @@ fn vanishes(net: &mut Network<MessageLink>, host: usize) {
 }
 
 #[track_caller]
-fn assert_one_enter_per_life(told: &[String], exit: &str) {
+fn assert_one_enter_per_start(told: &[String], exit: &str) {
     assert_eq!(told.len(), 19, "{told:?}");
     for (index, line) in told.iter().enumerate() {
         let expected = if index % 2 == 0 { "bob enters" } else { exit };

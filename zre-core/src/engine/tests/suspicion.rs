@@ -29,35 +29,35 @@ const BUFFERED: usize = 10 * PIECE;
 #[test]
 fn a_forged_goodbye_does_not_end_a_peer_that_is_slow_to_take_what_stands_before_the_ping() {
     for seconds in [1, 3, 20, 60] {
-        undisturbed_on_its_slow_way(ALICE, BOB, seconds, forge_goodbye);
+        assert_undisturbed(ALICE, BOB, seconds, forge_goodbye);
     }
 }
 
 #[test]
 fn a_stray_message_does_not_end_a_peer_that_is_slow_to_take_what_stands_before_the_ping() {
     for seconds in [2, 20, 60] {
-        undisturbed_on_its_slow_way(ALICE, BOB, seconds, stray_message);
+        assert_undisturbed(ALICE, BOB, seconds, stray_message);
     }
 }
 
 #[test]
 fn a_forged_goodbye_does_not_end_a_peer_whose_answer_is_slow_to_come() {
     for seconds in [1, 3, 20, 60] {
-        undisturbed_on_its_slow_way(BOB, ALICE, seconds, forge_goodbye);
+        assert_undisturbed(BOB, ALICE, seconds, forge_goodbye);
     }
 }
 
 #[test]
 fn a_stray_message_does_not_end_a_peer_whose_answer_is_slow_to_come() {
     for seconds in [2, 20, 60] {
-        undisturbed_on_its_slow_way(BOB, ALICE, seconds, stray_message);
+        assert_undisturbed(BOB, ALICE, seconds, stray_message);
     }
 }
 
 #[test]
-fn who_claims_the_endpoint_of_a_slow_peer_goes_when_the_peer_answers() {
+fn a_claimant_of_a_slow_peers_endpoint_goes_when_the_peer_answers() {
     for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
-        let mut net = slow_way(from, to, 20);
+        let mut net = slow_connection(from, to, 20);
         claim_endpoint(&mut net);
         net.settle();
         assert_eq!(net.told(ALICE), ["peer7 enters"]);
@@ -84,8 +84,8 @@ fn a_peer_that_was_slow_may_be_slow_as_long_again_with_what_the_system_buffers()
 }
 
 #[test]
-fn a_peer_that_pauses_on_its_slow_way_for_less_than_the_evasive_timeout_stays() {
-    let mut net = slow_way(ALICE, BOB, 10);
+fn a_peer_whose_slow_connection_pauses_for_less_than_the_evasive_timeout_stays() {
+    let mut net = slow_connection(ALICE, BOB, 10);
     forge_goodbye(&mut net);
     for _ in 0..5 {
         net.run(secs(4));
@@ -98,9 +98,9 @@ fn a_peer_that_pauses_on_its_slow_way_for_less_than_the_evasive_timeout_stays() 
 
 #[test]
 fn a_peer_that_really_leaves_is_gone_at_once_however_much_waits_for_it() {
-    for doubted_before in [false, true] {
-        let mut net = slow_way(ALICE, BOB, 60);
-        if doubted_before {
+    for suspected_before in [false, true] {
+        let mut net = slow_connection(ALICE, BOB, 60);
+        if suspected_before {
             stray_message(&mut net);
             pass_slowly(&mut net, ALICE, BOB, secs(10));
         }
@@ -113,7 +113,7 @@ fn a_peer_that_really_leaves_is_gone_at_once_however_much_waits_for_it() {
 
 #[test]
 fn all_that_a_leaving_peer_sent_before_comes_before_its_exit_also_over_a_slow_connection() {
-    let mut net = slow_way(BOB, ALICE, 3);
+    let mut net = slow_connection(BOB, ALICE, 3);
     // It stops when the system has taken the last byte; that buffers a second's worth.
     net.stop(BOB);
     pass_slowly(&mut net, BOB, ALICE, secs(4));
@@ -128,7 +128,7 @@ fn all_that_a_leaving_peer_sent_before_comes_before_its_exit_also_over_a_slow_co
 }
 
 #[test]
-fn a_leaving_peer_whose_connections_end_without_a_word_is_gone_after_half_a_second() {
+fn a_leaving_peer_whose_machine_is_gone_exits_after_half_a_second() {
     let mut net = Network::<Link>::of_two();
     forge_goodbye(&mut net);
     net.unplug(BOB);
@@ -139,9 +139,9 @@ fn a_leaving_peer_whose_connections_end_without_a_word_is_gone_after_half_a_seco
 }
 
 #[test]
-fn a_leaving_peer_whose_slow_connections_end_without_a_word_is_gone_after_the_evasive_timeout() {
+fn a_leaving_peer_whose_machine_is_gone_exits_after_the_evasive_timeout_if_its_connections_moved() {
     for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
-        let mut net = slow_way(from, to, 20);
+        let mut net = slow_connection(from, to, 20);
         forge_goodbye(&mut net);
         pass_slowly(&mut net, from, to, millis(200));
         net.unplug(BOB);
@@ -153,9 +153,9 @@ fn a_leaving_peer_whose_slow_connections_end_without_a_word_is_gone_after_the_ev
 }
 
 #[test]
-fn a_doubted_peer_whose_cable_is_cut_on_its_slow_way_is_gone_within_the_expired_timeout() {
+fn a_suspected_peer_on_a_slow_connection_that_is_cut_exits_within_the_expired_timeout() {
     for seconds in [1, 10, 20, 50] {
-        let mut net = slow_way(ALICE, BOB, 60);
+        let mut net = slow_connection(ALICE, BOB, 60);
         stray_message(&mut net);
         pass_slowly(&mut net, ALICE, BOB, secs(seconds));
         net.unplug(BOB);
@@ -205,7 +205,7 @@ fn a_peer_for_which_nothing_waits_has_a_second_to_answer<C: Level>() {
 }
 
 /// A node with so many seconds' worth of messages on its slow way to another.
-fn slow_way(from: usize, to: usize, seconds: usize) -> Network<Link> {
+fn slow_connection(from: usize, to: usize, seconds: usize) -> Network<Link> {
     let mut net = Network::<Link>::of_two();
     net.piece = PIECE;
     net.capacity = BUFFERED;
@@ -234,13 +234,8 @@ fn pass_slowly(net: &mut Network<Link>, from: usize, to: usize, duration: Durati
 }
 
 /// Something is claimed of bob, twice, while messages are on a slow connection. Nobody must notice.
-fn undisturbed_on_its_slow_way(
-    from: usize,
-    to: usize,
-    seconds: usize,
-    claim: fn(&mut Network<Link>),
-) {
-    let mut net = slow_way(from, to, 0);
+fn assert_undisturbed(from: usize, to: usize, seconds: usize, claim: fn(&mut Network<Link>)) {
+    let mut net = slow_connection(from, to, 0);
     let name = ["alice", "bob"][from];
     let whispers = vec![format!("{name} whispers {BUFFERED} bytes"); seconds];
     for _ in 0..2 {

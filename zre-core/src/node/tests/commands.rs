@@ -5,108 +5,106 @@ use zre_proto::{Body, Content};
 
 use super::{
     config, group, id_of,
-    scene::{Puppet, Scene},
+    single_node::{FakePeer, SingleNode},
 };
 use crate::{Error, Event, Instant, NodeOutput, Verdict};
 use std::vec::Vec;
 
 #[test]
 fn content_without_a_frame_goes_as_one_empty_frame() {
-    let mut scene = Scene::new();
-    let mut bob = Puppet::new("bob", 2);
+    let mut test = SingleNode::new();
+    let mut bob = FakePeer::new("bob", 2);
     bob.hello.groups = [group("G")].into();
-    scene.meet(&mut bob);
-    let now = scene.now;
-    scene.node.whisper(bob.id, Content::default(), now).unwrap();
-    scene
-        .node
+    test.meet(&mut bob);
+    let now = test.now;
+    test.node.whisper(bob.id, Content::default(), now).unwrap();
+    test.node
         .shout(&group("G"), Content::default(), now)
         .unwrap();
     let one_empty = Content::from(Bytes::new());
-    for message in scene.sent() {
+    for message in test.sent() {
         assert_eq!(message.body.content(), Some(&one_empty));
     }
 }
 
 #[test]
 fn frames_go_as_they_are_and_are_not_copied() {
-    let (mut scene, bob) = Scene::with_bob();
+    let (mut test, bob) = SingleNode::with_bob();
     let payload = Bytes::from(std::vec![7; 1 << 20]);
     let content = Content::from([payload.clone(), Bytes::new(), payload.clone()]);
-    scene
-        .node
-        .whisper(bob.id, content.clone(), scene.now)
+    test.node
+        .whisper(bob.id, content.clone(), test.now)
         .unwrap();
-    let sent = scene.sent().pop().unwrap();
+    let sent = test.sent().pop().unwrap();
     assert_eq!(sent.body.content(), Some(&content));
     let frame = sent.body.content().unwrap().frames()[2].as_ptr();
     assert_eq!(frame, payload.as_ptr());
 }
 
 #[test]
-fn a_whisper_or_a_ping_to_who_has_not_entered_is_an_error() {
-    let mut scene = Scene::new();
-    let bob = Puppet::new("bob", 2);
+fn a_whisper_or_a_ping_to_a_peer_that_has_not_entered_is_an_error() {
+    let mut test = SingleNode::new();
+    let bob = FakePeer::new("bob", 2);
     let unknown = Error::UnknownPeer(bob.id);
-    let now = scene.now;
+    let now = test.now;
     assert_eq!(
-        scene.node.whisper(bob.id, "hi".into(), now),
+        test.node.whisper(bob.id, "hi".into(), now),
         Err(unknown.clone())
     );
-    scene.hears(&bob);
+    test.hears(&bob);
     assert_eq!(
-        scene.node.whisper(bob.id, "hi".into(), now),
+        test.node.whisper(bob.id, "hi".into(), now),
         Err(unknown.clone())
     );
-    assert_eq!(scene.node.ping(bob.id, now), Err(unknown));
-    assert_eq!(scene.sent_kinds(), [("HELLO", 1)]);
+    assert_eq!(test.node.ping(bob.id, now), Err(unknown));
+    assert_eq!(test.sent_kinds(), [("HELLO", 1)]);
 }
 
 #[test]
 fn answers_are_counted_so_that_each_ping_knows_its_own() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let answer = bob.says(Body::PingOk);
-    let _verdict = scene.gets(&bob, answer);
-    assert_eq!(scene.node.ping(bob.id, scene.now), Ok(1));
-    assert_eq!(scene.node.ping(bob.id, scene.now), Ok(2));
+    let _verdict = test.gets(&bob, answer);
+    assert_eq!(test.node.ping(bob.id, test.now), Ok(1));
+    assert_eq!(test.node.ping(bob.id, test.now), Ok(2));
     let id = bob.id;
-    let is_answered = |scene: &Scene| [1, 2].map(|ping| scene.node.is_answered(id, ping));
-    assert_eq!(is_answered(&scene), [Some(false); 2], "nobody asked before");
+    let is_answered = |test: &SingleNode| [1, 2].map(|ping| test.node.is_answered(id, ping));
+    assert_eq!(is_answered(&test), [Some(false); 2], "nobody asked before");
     for expected in [[true, false], [true, true], [true, true]] {
         let answer = bob.says(Body::PingOk);
-        let _verdict = scene.gets(&bob, answer);
-        assert_eq!(is_answered(&scene), expected.map(Some));
+        let _verdict = test.gets(&bob, answer);
+        assert_eq!(is_answered(&test), expected.map(Some));
     }
 }
 
 #[test]
-fn a_ping_of_an_earlier_session_is_answered_never() {
-    let (mut scene, mut bob) = Scene::with_bob();
-    let ping = scene.node.ping(bob.id, scene.now).unwrap();
-    assert_eq!(scene.node.is_answered(bob.id, ping), Some(false));
+fn a_ping_of_an_earlier_session_counts_as_never_answered() {
+    let (mut test, mut bob) = SingleNode::with_bob();
+    let ping = test.node.ping(bob.id, test.now).unwrap();
+    assert_eq!(test.node.is_answered(bob.id, ping), Some(false));
     for _restart_then_answer_to_our_hello in 0..2 {
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
+        let _verdict = test.gets(&bob, hello);
         let answer = bob.says(Body::PingOk);
-        let _verdict = scene.gets(&bob, answer);
-        assert_eq!(scene.node.is_answered(bob.id, ping), None);
+        let _verdict = test.gets(&bob, answer);
+        assert_eq!(test.node.is_answered(bob.id, ping), None);
     }
-    assert!(scene.node.ping(bob.id, scene.now).unwrap() > ping);
+    assert!(test.node.ping(bob.id, test.now).unwrap() > ping);
 }
 
 #[test]
 fn a_shout_reaches_the_members_and_says_how_many_they_are() {
-    let mut scene = Scene::new();
+    let mut test = SingleNode::new();
     for (host, name) in [(2, "bob"), (3, "carol"), (4, "dave")] {
-        let mut peer = Puppet::new(name, host);
+        let mut peer = FakePeer::new(name, host);
         if name != "dave" {
             peer.hello.groups = [group("G")].into();
         }
-        scene.meet(&mut peer);
+        test.meet(&mut peer);
     }
-    let now = scene.now;
-    assert_eq!(scene.node.shout(&group("G"), "hi".into(), now), Ok(2));
-    let reached: Vec<_> = scene
+    let now = test.now;
+    assert_eq!(test.node.shout(&group("G"), "hi".into(), now), Ok(2));
+    let reached: Vec<_> = test
         .outputs()
         .into_iter()
         .map(|output| match output {
@@ -115,9 +113,9 @@ fn a_shout_reaches_the_members_and_says_how_many_they_are() {
         })
         .collect();
     assert_eq!(reached, [id_of("bob"), id_of("carol")]);
-    assert_eq!(scene.node.shout(&group("nobody"), "hi".into(), now), Ok(0));
+    assert_eq!(test.node.shout(&group("nobody"), "hi".into(), now), Ok(0));
     let some = [id_of("dave"), id_of("carol"), id_of("eve")];
-    let shouted = scene.node.shout_to(&some, &group("G"), "hi".into(), now);
+    let shouted = test.node.shout_to(&some, &group("G"), "hi".into(), now);
     assert_eq!(shouted, Ok(1));
 }
 
@@ -126,16 +124,16 @@ fn a_message_over_the_limits_is_refused_before_anything_is_sent() {
     let mut config = config("alice", 1);
     config.limits.message_size = 10;
     config.limits.message_frames = 3;
-    let mut scene = Scene::with(config);
-    let mut bob = Puppet::new("bob", 2);
+    let mut test = SingleNode::with(config);
+    let mut bob = FakePeer::new("bob", 2);
     bob.hello.groups = [group("G")].into();
-    scene.meet(&mut bob);
-    let now = scene.now;
-    let whisper = |scene: &mut Scene, content| scene.node.whisper(bob.id, content, now);
-    assert_eq!(whisper(&mut scene, "0123456789".into()), Ok(()));
-    assert_eq!(whisper(&mut scene, ["a", "b"].into()), Ok(()));
-    scene.drain();
-    let too_large = whisper(&mut scene, "0123456789!".into());
+    test.meet(&mut bob);
+    let now = test.now;
+    let whisper = |test: &mut SingleNode, content| test.node.whisper(bob.id, content, now);
+    assert_eq!(whisper(&mut test, "0123456789".into()), Ok(()));
+    assert_eq!(whisper(&mut test, ["a", "b"].into()), Ok(()));
+    test.drain();
+    let too_large = whisper(&mut test, "0123456789!".into());
     assert!(matches!(
         too_large,
         Err(Error::MessageTooLarge {
@@ -144,7 +142,7 @@ fn a_message_over_the_limits_is_refused_before_anything_is_sent() {
             ..
         })
     ));
-    let too_many = scene
+    let too_many = test
         .node
         .shout(&group("G"), ["a", "b", "c", "d"].into(), now);
     assert!(matches!(
@@ -155,22 +153,22 @@ fn a_message_over_the_limits_is_refused_before_anything_is_sent() {
             ..
         })
     ));
-    assert_eq!(scene.outputs(), []);
+    assert_eq!(test.outputs(), []);
 }
 
 #[test]
 fn stop_says_goodbye_and_forgets_everybody_and_its_event_is_the_last() {
-    let (mut scene, mut bob) = Scene::with_bob();
-    scene.hears(&Puppet::new("carol", 3));
+    let (mut test, mut bob) = SingleNode::with_bob();
+    test.hears(&FakePeer::new("carol", 3));
     let whisper = bob.says(Body::Whisper {
         content: "x".into(),
     });
-    let _verdict = scene.gets(&bob, whisper);
-    scene.outputs();
-    scene.node.stop(scene.now);
-    scene.node.stop(scene.now);
+    let _verdict = test.gets(&bob, whisper);
+    test.outputs();
+    test.node.stop(test.now);
+    test.node.stop(test.now);
 
-    let outputs = scene.outputs();
+    let outputs = test.outputs();
     assert!(matches!(
         &outputs[..],
         [
@@ -179,18 +177,18 @@ fn stop_says_goodbye_and_forgets_everybody_and_its_event_is_the_last() {
             NodeOutput::Disconnect { peer: second },
         ] if beacon.port.is_none() && *first == bob.id && *second == id_of("carol")
     ));
-    assert_eq!(scene.story(), ["bob whispers x", "stop"]);
-    assert_eq!(scene.node.peers().count(), 0);
-    assert_eq!(scene.node.poll_timeout(), None);
+    assert_eq!(test.told(), ["bob whispers x", "stop"]);
+    assert_eq!(test.node.peers().count(), 0);
+    assert_eq!(test.node.poll_timeout(), None);
 }
 
 #[test]
 fn a_node_that_has_stopped_refuses_commands_and_ignores_the_network() {
-    let (mut scene, mut bob) = Scene::with_bob();
-    scene.node.stop(scene.now);
-    scene.drain();
-    let now = scene.now;
-    let node = &mut scene.node;
+    let (mut test, mut bob) = SingleNode::with_bob();
+    test.node.stop(test.now);
+    test.drain();
+    let now = test.now;
+    let node = &mut test.node;
     assert_eq!(node.join(&group("G"), now), Err(Error::Stopped));
     assert_eq!(node.leave(&group("G"), now), Err(Error::Stopped));
     assert_eq!(node.whisper(bob.id, "x".into(), now), Err(Error::Stopped));
@@ -200,21 +198,21 @@ fn a_node_that_has_stopped_refuses_commands_and_ignores_the_network() {
     );
     assert_eq!(node.ping(bob.id, now), Err(Error::Stopped));
 
-    scene.hears(&bob);
-    scene.hears_leaving(&bob);
+    test.hears(&bob);
+    test.hears_leaving(&bob);
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Ignored);
-    scene.node.handle_disconnect(bob.id, now);
-    scene.node.handle_timeout(Instant::from_micros(u64::MAX));
-    assert_eq!(scene.events(), [] as [Event; 0]);
-    assert_eq!(scene.outputs(), []);
+    assert_eq!(test.gets(&bob, hello), Verdict::Ignored);
+    test.node.handle_disconnect(bob.id, now);
+    test.node.handle_timeout(Instant::from_micros(u64::MAX));
+    assert_eq!(test.events(), [] as [Event; 0]);
+    assert_eq!(test.outputs(), []);
 }
 
-fn headers_said_to(scene: &mut Scene, host: usize) -> Vec<(std::string::String, Bytes)> {
-    let peer = Puppet::new(&std::format!("p{host}"), host);
-    scene.drain();
-    scene.hears(&peer);
-    let sent = scene.sent();
+fn headers_said_to(test: &mut SingleNode, host: usize) -> Vec<(std::string::String, Bytes)> {
+    let peer = FakePeer::new(&std::format!("p{host}"), host);
+    test.drain();
+    test.hears(&peer);
+    let sent = test.sent();
     let Some(Body::Hello(hello)) = sent.first().map(|message| &message.body) else {
         panic!("{sent:?}")
     };
@@ -232,28 +230,28 @@ fn headers_said_to(scene: &mut Scene, host: usize) -> Vec<(std::string::String, 
 fn headers_that_are_set_later_are_told_to_peers_that_are_met_later() {
     let mut config = config("alice", 1);
     config.headers.set("A", "1").unwrap();
-    let mut scene = Scene::with(config);
+    let mut test = SingleNode::with(config);
     let entry = |name: &str, value: &'static str| (name.into(), Bytes::from(value));
-    assert_eq!(headers_said_to(&mut scene, 2), [entry("A", "1")]);
+    assert_eq!(headers_said_to(&mut test, 2), [entry("A", "1")]);
 
-    let now = scene.now;
-    scene.node.set_header("B", "2", now).unwrap();
-    scene.node.set_header("A", "3", now).unwrap();
-    assert_eq!(scene.outputs(), [], "no peer is told of it at once");
+    let now = test.now;
+    test.node.set_header("B", "2", now).unwrap();
+    test.node.set_header("A", "3", now).unwrap();
+    assert_eq!(test.outputs(), [], "no peer is told of it at once");
     let both = [entry("A", "3"), entry("B", "2")];
-    assert_eq!(headers_said_to(&mut scene, 3), both);
+    assert_eq!(headers_said_to(&mut test, 3), both);
 
-    assert_eq!(scene.node.remove_header("A", now), Ok(true));
-    assert_eq!(scene.node.remove_header("A", now), Ok(false));
-    assert_eq!(headers_said_to(&mut scene, 4), [entry("B", "2")]);
-    assert_eq!(scene.node.headers().len(), 1);
+    assert_eq!(test.node.remove_header("A", now), Ok(true));
+    assert_eq!(test.node.remove_header("A", now), Ok(false));
+    assert_eq!(headers_said_to(&mut test, 4), [entry("B", "2")]);
+    assert_eq!(test.node.headers().len(), 1);
 
     let long = "x".repeat(256);
     assert!(matches!(
-        scene.node.set_header(&long[..], "", now),
+        test.node.set_header(&long[..], "", now),
         Err(Error::TooLong(_))
     ));
-    scene.node.stop(now);
-    assert_eq!(scene.node.set_header("C", "", now), Err(Error::Stopped));
-    assert_eq!(scene.node.remove_header("B", now), Err(Error::Stopped));
+    test.node.stop(now);
+    assert_eq!(test.node.set_header("C", "", now), Err(Error::Stopped));
+    assert_eq!(test.node.remove_header("B", now), Err(Error::Stopped));
 }

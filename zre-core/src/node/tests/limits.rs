@@ -8,98 +8,98 @@ use zre_proto::{Body, Content};
 
 use super::{
     config, group,
-    scene::{Puppet, Scene},
+    single_node::{FakePeer, SingleNode},
 };
 use crate::{Notice, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn scene_with(limit: impl FnOnce(&mut crate::Limits)) -> Scene {
+fn scene_with(limit: impl FnOnce(&mut crate::Limits)) -> SingleNode {
     let mut config = config("alice", 1);
     limit(&mut config.limits);
-    let mut scene = Scene::with(config);
-    scene.drain();
-    scene
+    let mut test = SingleNode::with(config);
+    test.drain();
+    test
 }
 
 /// Beacons of peers that nobody has heard of.
-fn flood(scene: &mut Scene, count: usize) {
+fn flood(test: &mut SingleNode, count: usize) {
     for number in 0..count {
-        let stranger = Puppet::new(&format!("x{number}"), 500 + number);
-        scene.hears(&stranger);
+        let stranger = FakePeer::new(&format!("x{number}"), 500 + number);
+        test.hears(&stranger);
     }
 }
 
 #[test]
 fn one_peer_more_than_the_limit_is_not_taken_in_until_another_has_gone() {
-    let mut scene = scene_with(|limits| limits.peers = 2);
+    let mut test = scene_with(|limits| limits.peers = 2);
     let mut peers: Vec<_> = ["bob", "carol", "dave"]
         .into_iter()
         .zip(2..)
-        .map(|(name, host)| Puppet::new(name, host))
+        .map(|(name, host)| FakePeer::new(name, host))
         .collect();
     for peer in &mut peers {
         let hello = peer.says_hello();
-        let _verdict = scene.gets(peer, hello);
+        let _verdict = test.gets(peer, hello);
     }
-    assert_eq!(scene.story(), ["bob enters", "carol enters"]);
+    assert_eq!(test.told(), ["bob enters", "carol enters"]);
     let peer = peers[2].id;
-    assert_eq!(scene.notices(), [Notice::PeerLimit { peer, limit: 2 }]);
-    scene.node.handle_disconnect(peers[0].id, scene.now);
-    scene.drain();
+    assert_eq!(test.notices(), [Notice::PeerLimit { peer, limit: 2 }]);
+    test.node.handle_disconnect(peers[0].id, test.now);
+    test.drain();
     let hello = peers[2].says_hello();
-    assert_eq!(scene.gets(&peers[2], hello), Verdict::Accepted);
-    assert_eq!(scene.story(), ["dave enters"]);
+    assert_eq!(test.gets(&peers[2], hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["dave enters"]);
 }
 
 #[test]
-fn a_flood_of_beacons_connects_to_no_more_than_the_limit_and_who_says_hello_is_taken_in() {
-    let mut scene = scene_with(|limits| limits.pending_peers = 100);
-    flood(&mut scene, 5_000);
-    assert_eq!(scene.sent_kinds().len(), 100);
-    let mut bob = Puppet::new("bob", 2);
+fn a_flood_of_beacons_connects_to_no_more_than_the_limit_and_a_peer_that_says_hello_is_taken_in() {
+    let mut test = scene_with(|limits| limits.pending_peers = 100);
+    flood(&mut test, 5_000);
+    assert_eq!(test.sent_kinds().len(), 100);
+    let mut bob = FakePeer::new("bob", 2);
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-    assert_eq!(scene.story(), ["bob enters"]);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob enters"]);
 }
 
 #[test]
-fn a_flood_of_beacons_takes_no_room_for_who_says_hello_when_all_peers_are_too_many() {
-    let mut scene = scene_with(|limits| limits.peers = 100);
-    flood(&mut scene, 5_000);
+fn a_flood_of_beacons_takes_no_room_from_peers_that_say_hello() {
+    let mut test = scene_with(|limits| limits.peers = 100);
+    flood(&mut test, 5_000);
     for (number, host) in (0..100).zip(2..) {
-        let mut peer = Puppet::new(&format!("p{number}"), host);
+        let mut peer = FakePeer::new(&format!("p{number}"), host);
         let hello = peer.says_hello();
-        assert_eq!(scene.gets(&peer, hello), Verdict::Accepted);
+        assert_eq!(test.gets(&peer, hello), Verdict::Accepted);
     }
-    assert_eq!(scene.node.peers().count(), 100);
+    assert_eq!(test.node.peers().count(), 100);
 }
 
 #[test]
 fn a_peer_that_restarts_during_a_flood_of_beacons_enters_again() {
-    let mut scene = scene_with(|limits| limits.pending_peers = 100);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
-    flood(&mut scene, 5_000);
-    scene.drain();
+    let mut test = scene_with(|limits| limits.pending_peers = 100);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
+    flood(&mut test, 5_000);
+    test.drain();
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-    assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
-    assert!(scene.node.is_ready(bob.id));
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
+    assert!(test.node.is_ready(bob.id));
 }
 
 #[test]
 fn a_join_of_one_group_more_than_the_limit_is_noted_and_ignored() {
-    let mut scene = scene_with(|limits| limits.groups_per_peer = 3);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.groups_per_peer = 3);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     for number in 0..5_000 {
         let join = bob.joins(&group(&format!("G{number}")));
-        assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, join), Verdict::Accepted);
     }
-    assert_eq!(scene.story().len(), 3);
-    assert_eq!(scene.node.peer_groups().count(), 3);
-    let notices = scene.notices();
+    assert_eq!(test.told().len(), 3);
+    assert_eq!(test.node.peer_groups().count(), 3);
+    let notices = test.notices();
     assert!(matches!(notices[0], Notice::GroupLimit { limit: 3, .. }));
     assert!(notices.len() <= 257, "notices are bounded, too");
     assert!(matches!(notices.last(), Some(Notice::Dropped(_))));
@@ -107,133 +107,133 @@ fn a_join_of_one_group_more_than_the_limit_is_noted_and_ignored() {
 
 #[test]
 fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
-    let mut scene = scene_with(|limits| limits.events = 10);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.events = 10);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     for _ in 0..10 {
-        assert!(!scene.node.is_congested());
+        assert!(!test.node.is_congested());
         let whisper = bob.says(Body::Whisper {
             content: "x".into(),
         });
-        let _verdict = scene.gets(&bob, whisper);
+        let _verdict = test.gets(&bob, whisper);
     }
-    assert!(scene.node.is_congested());
+    assert!(test.node.is_congested());
     for _ in 0..5 {
-        scene.node.poll_event();
+        test.node.poll_event();
     }
-    assert!(!scene.node.is_congested());
+    assert!(!test.node.is_congested());
 }
 
 /// While the application has to catch up, nothing is read, and so no answer.
 #[test]
 fn whether_a_hello_was_an_answer_is_not_decided_while_answers_lie_unread() {
-    let mut scene = scene_with(|limits| limits.events = 10);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.events = 10);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     for _ in 2..=3 {
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
+        let _verdict = test.gets(&bob, hello);
     }
     for _ in 0..10 {
         let whisper = bob.says(Body::Whisper {
             content: "x".into(),
         });
-        let _verdict = scene.gets(&bob, whisper);
+        let _verdict = test.gets(&bob, whisper);
     }
-    assert!(scene.node.is_congested());
-    scene.wait(SECOND * 3);
-    let restarts = |story: &[String]| story.iter().filter(|it| it.contains("restarted")).count();
-    assert_eq!(restarts(&scene.story()), 1, "the first HELLO was one");
-    scene.wait(SECOND / 2);
+    assert!(test.node.is_congested());
+    test.wait(SECOND * 3);
+    let restarts = |told: &[String]| told.iter().filter(|it| it.contains("restarted")).count();
+    assert_eq!(restarts(&test.told()), 1, "the first HELLO was one");
+    test.wait(SECOND / 2);
     let answer = bob.says(Body::PingOk);
-    assert_eq!(scene.gets(&bob, answer), Verdict::Accepted);
-    scene.wait(SECOND * 3);
-    assert_eq!(restarts(&scene.story()), 0);
+    assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
+    test.wait(SECOND * 3);
+    assert_eq!(restarts(&test.told()), 0);
 }
 
 #[test]
 fn a_node_is_congested_when_too_many_bytes_wait() {
-    let mut scene = scene_with(|limits| limits.event_bytes = 1000);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.event_bytes = 1000);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     let whisper = bob.says(Body::Whisper {
         content: vec![0; 1000].into(),
     });
-    let _verdict = scene.gets(&bob, whisper);
-    assert!(scene.node.is_congested());
-    scene.node.poll_event();
-    assert!(!scene.node.is_congested());
-    assert!(!scene.node.is_congested());
+    let _verdict = test.gets(&bob, whisper);
+    assert!(test.node.is_congested());
+    test.node.poll_event();
+    assert!(!test.node.is_congested());
+    assert!(!test.node.is_congested());
 }
 
 #[test]
 fn empty_frames_that_wait_weigh_what_they_hold_in_memory() {
-    let mut scene = scene_with(|limits| limits.event_bytes = 1 << 20);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.event_bytes = 1 << 20);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     // Two bytes each on the wire, and 32 in memory.
     let frames = vec![Bytes::new(); 60_000];
     for _ in 0..10 {
         let content = Content::from(frames.clone());
         let whisper = bob.says(Body::Whisper { content });
-        let _verdict = scene.gets(&bob, whisper);
+        let _verdict = test.gets(&bob, whisper);
     }
-    assert!(scene.node.is_congested());
+    assert!(test.node.is_congested());
 }
 
 #[test]
 fn headers_that_wait_to_be_told_weigh_what_they_hold_in_memory() {
-    let mut scene = scene_with(|limits| limits.event_bytes = 1 << 20);
-    let mut bob = Puppet::new("bob", 2);
+    let mut test = scene_with(|limits| limits.event_bytes = 1 << 20);
+    let mut bob = FakePeer::new("bob", 2);
     bob.hello.headers.set("X", "y".repeat(1_000_000)).unwrap();
     for port in 50_000..50_010 {
         bob = bob.at(&format!("tcp://10.0.0.2:{port}"));
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
+        let _verdict = test.gets(&bob, hello);
     }
-    assert!(scene.node.is_congested());
+    assert!(test.node.is_congested());
 }
 
 #[test]
 fn the_grace_of_a_leaving_peer_waits_for_an_application_that_is_behind() {
-    let mut scene = scene_with(|limits| limits.events = 1);
-    let mut bob = Puppet::new("bob", 2);
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.events = 1);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
     let mut whisper = |text: &str| {
         bob.says(Body::Whisper {
             content: text.into(),
         })
     };
     let (first, second) = (whisper("one"), whisper("two"));
-    let _verdict = scene.gets(&bob, first);
-    assert!(scene.node.is_congested());
-    scene.hears_leaving(&bob);
-    scene.wait(core::time::Duration::from_secs(3));
-    assert_eq!(scene.story(), ["bob whispers one"]);
-    let _verdict = scene.gets(&bob, second);
-    assert_eq!(scene.story(), ["bob whispers two"]);
-    scene.wait(core::time::Duration::from_secs(2));
-    assert_eq!(scene.story(), ["bob exits: said goodbye"]);
+    let _verdict = test.gets(&bob, first);
+    assert!(test.node.is_congested());
+    test.hears_leaving(&bob);
+    test.wait(core::time::Duration::from_secs(3));
+    assert_eq!(test.told(), ["bob whispers one"]);
+    let _verdict = test.gets(&bob, second);
+    assert_eq!(test.told(), ["bob whispers two"]);
+    test.wait(core::time::Duration::from_secs(2));
+    assert_eq!(test.told(), ["bob exits: said goodbye"]);
 }
 
 /// Its HELLO may have come, and lie unread.
 #[test]
 fn a_peer_whose_hello_is_awaited_is_not_given_up_while_the_application_is_behind() {
-    let mut scene = scene_with(|limits| limits.events = 1);
-    let (mut bob, mut carol) = (Puppet::new("bob", 2), Puppet::new("carol", 3));
-    scene.meet(&mut bob);
+    let mut test = scene_with(|limits| limits.events = 1);
+    let (mut bob, mut carol) = (FakePeer::new("bob", 2), FakePeer::new("carol", 3));
+    test.meet(&mut bob);
     let whisper = bob.says(Body::Whisper {
         content: "x".into(),
     });
-    let _verdict = scene.gets(&bob, whisper);
-    assert!(scene.node.is_congested());
-    scene.hears(&carol);
-    scene.wait(core::time::Duration::from_secs(20));
-    assert_eq!(scene.story(), ["bob whispers x"]);
+    let _verdict = test.gets(&bob, whisper);
+    assert!(test.node.is_congested());
+    test.hears(&carol);
+    test.wait(core::time::Duration::from_secs(20));
+    assert_eq!(test.told(), ["bob whispers x"]);
     // The timer comes before the message.
-    scene.wait(core::time::Duration::from_secs(1));
+    test.wait(core::time::Duration::from_secs(1));
     let hello = carol.says_hello();
-    let _verdict = scene.gets(&carol, hello);
-    assert_eq!(scene.hellos_sent(), 1);
-    assert!(scene.node.is_ready(carol.id));
+    let _verdict = test.gets(&carol, hello);
+    assert_eq!(test.hellos_sent(), 1);
+    assert!(test.node.is_ready(carol.id));
 }

@@ -6,7 +6,7 @@ use zre_proto::Body;
 
 use super::{
     group,
-    scene::{Puppet, Scene},
+    single_node::{FakePeer, SingleNode},
 };
 use crate::{Fault, LinkError, NodeOutput, Verdict};
 
@@ -14,35 +14,35 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_hello_that_completes_a_session_is_an_answer() {
-    let mut scene = Scene::new();
-    let mut bob = Puppet::new("bob", 2);
-    scene.hears(&bob);
-    assert_eq!(scene.sent_kinds(), [("HELLO", 1)]);
+    let mut test = SingleNode::new();
+    let mut bob = FakePeer::new("bob", 2);
+    test.hears(&bob);
+    assert_eq!(test.sent_kinds(), [("HELLO", 1)]);
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-    assert_eq!(scene.story(), ["bob enters"]);
-    assert_eq!(scene.outputs(), []);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob enters"]);
+    assert_eq!(test.outputs(), []);
 }
 
 #[test]
 fn a_hello_from_a_stranger_is_answered_once() {
-    let mut scene = Scene::new();
-    scene.drain();
-    let mut bob = Puppet::new("bob", 2);
+    let mut test = SingleNode::new();
+    test.drain();
+    let mut bob = FakePeer::new("bob", 2);
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-    scene.hears(&bob);
-    assert_eq!(scene.story(), ["bob enters"]);
-    assert_eq!(scene.sent_kinds(), [("HELLO", 1)]);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    test.hears(&bob);
+    assert_eq!(test.told(), ["bob enters"]);
+    assert_eq!(test.sent_kinds(), [("HELLO", 1)]);
 }
 
 #[test]
 fn a_hello_on_a_complete_session_is_one_exit_one_hello_back_and_one_enter() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-    assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
-    let outputs = scene.outputs();
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
+    let outputs = test.outputs();
     assert!(matches!(
         &outputs[..],
         [
@@ -56,62 +56,62 @@ fn a_hello_on_a_complete_session_is_one_exit_one_hello_back_and_one_enter() {
 
 #[test]
 fn the_hello_after_a_restart_is_an_answer() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     for _ in 0..2 {
         let hello = bob.says_hello();
-        assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
     }
-    assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
-    assert_eq!(scene.hellos_sent(), 1);
+    assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
+    assert_eq!(test.hellos_sent(), 1);
     let whisper = bob.says(Body::Whisper {
         content: "on".into(),
     });
-    assert_eq!(scene.gets(&bob, whisper), Verdict::Accepted);
-    assert_eq!(scene.story(), ["bob whispers on"]);
+    assert_eq!(test.gets(&bob, whisper), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob whispers on"]);
 }
 
 #[test]
 fn an_answer_brings_the_groups_up_to_date() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     bob.hello.groups = [group("A"), group("B")].into();
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    scene.drain();
+    let _verdict = test.gets(&bob, hello);
+    test.drain();
     bob.hello.groups = [group("B"), group("C")].into();
     bob.hello.status = 7;
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    assert_eq!(scene.story(), ["bob leaves A", "bob joins C"]);
-    scene.drain();
+    let _verdict = test.gets(&bob, hello);
+    assert_eq!(test.told(), ["bob leaves A", "bob joins C"]);
+    test.drain();
     let join = bob.joins(&group("D"));
-    let _verdict = scene.gets(&bob, join);
-    assert_eq!(scene.notices(), []);
+    let _verdict = test.gets(&bob, join);
+    assert_eq!(test.notices(), []);
 }
 
 #[test]
 fn a_restart_at_another_endpoint_is_never_an_answer() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     for port in 50000..50010 {
         bob = bob.at(&std::format!("tcp://10.0.0.2:{port}"));
         let hello = bob.says_hello();
-        assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-        assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
-        assert_eq!(scene.hellos_sent(), 1);
+        assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+        assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
+        assert_eq!(test.hellos_sent(), 1);
     }
 }
 
 #[test]
 fn a_restart_long_after_the_last_is_a_restart() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     for _ in 0..3 {
         let hello = bob.says_hello();
-        assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
-        assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
+        assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+        assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
         for _ in 0..10 {
-            scene.wait(SECOND);
-            scene.hears(&bob);
+            test.wait(SECOND);
+            test.hears(&bob);
         }
-        scene.drain();
+        test.drain();
     }
 }
 
@@ -119,15 +119,15 @@ fn a_restart_long_after_the_last_is_a_restart() {
 fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() {
     // A peer in its third life has no session before our HELLO has come; if its HELLO is taken for
     // an answer, it waits in vain, and what is sent to it is lost.
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     for life in 2..=3 {
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
-        let sent = scene.sent_kinds();
+        let _verdict = test.gets(&bob, hello);
+        let sent = test.sent_kinds();
         // Without a session it does not answer the PING that would tell an answer from a restart.
         let greeted_at_once = sent.first() == Some(&("HELLO", 1));
-        scene.wait(SECOND);
-        let greeted = greeted_at_once || scene.sent_kinds().contains(&("HELLO", 1));
+        test.wait(SECOND);
+        let greeted = greeted_at_once || test.sent_kinds().contains(&("HELLO", 1));
         assert!(greeted, "life {life}");
     }
 }
@@ -136,111 +136,110 @@ fn a_peer_that_restarts_twice_within_the_answer_window_gets_a_hello_each_time() 
 fn a_restart_that_was_taken_for_an_answer_is_told_when_it_is_found_out() {
     // What was sent since the second life began is lost with it, so the application must hear of
     // the third.
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     bob.hello.groups = [group("A")].into();
     for _life in 2..=3 {
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
+        let _verdict = test.gets(&bob, hello);
     }
     assert_eq!(
-        scene.story(),
+        test.told(),
         ["bob exits: restarted", "bob enters", "bob joins A"]
     );
-    scene.wait(SECOND);
+    test.wait(SECOND);
     assert_eq!(
-        scene.story(),
+        test.told(),
         ["bob exits: restarted", "bob enters", "bob joins A"]
     );
     // The session goes on behind the HELLO that was taken.
     let whisper = bob.says(Body::Whisper {
         content: "on".into(),
     });
-    assert_eq!(scene.gets(&bob, whisper), Verdict::Accepted);
+    assert_eq!(test.gets(&bob, whisper), Verdict::Accepted);
 }
 
 #[test]
 fn a_reply_takes_a_goodbye_back() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    scene.hears_leaving(&bob);
-    assert!(scene.node.is_leaving(bob.id));
+    let _verdict = test.gets(&bob, hello);
+    test.hears_leaving(&bob);
+    assert!(test.node.is_leaving(bob.id));
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    assert!(!scene.node.is_leaving(bob.id));
-    scene.drain();
-    scene.node.handle_disconnect(bob.id, scene.now);
-    assert_eq!(scene.story(), ["bob exits: connection lost"]);
+    let _verdict = test.gets(&bob, hello);
+    assert!(!test.node.is_leaving(bob.id));
+    test.drain();
+    test.node.handle_disconnect(bob.id, test.now);
+    assert_eq!(test.told(), ["bob exits: connection lost"]);
 }
 
 #[test]
 fn a_reply_leaves_another_suspicion_as_it_is() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    scene.node.suspect(bob.id, scene.now);
-    let asked = scene.node.suspicion_ping(bob.id);
+    let _verdict = test.gets(&bob, hello);
+    test.node.suspect(bob.id, test.now);
+    let asked = test.node.suspicion_ping(bob.id);
     assert!(asked.is_some());
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
-    assert_eq!(scene.node.suspicion_ping(bob.id), asked);
+    let _verdict = test.gets(&bob, hello);
+    assert_eq!(test.node.suspicion_ping(bob.id), asked);
 }
 
 #[test]
 fn the_answer_to_one_ping_settles_a_reply_whatever_was_asked_before() {
     for asked_before in 0..3 {
-        let (mut scene, mut bob) = Scene::with_bob();
+        let (mut test, mut bob) = SingleNode::with_bob();
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
+        let _verdict = test.gets(&bob, hello);
         for _ in 0..asked_before {
-            scene.node.ping(bob.id, scene.now).unwrap();
+            test.node.ping(bob.id, test.now).unwrap();
         }
         let hello = bob.says_hello();
-        let _verdict = scene.gets(&bob, hello);
-        scene.drain();
+        let _verdict = test.gets(&bob, hello);
+        test.drain();
         let answer = bob.says(Body::PingOk);
-        let _verdict = scene.gets(&bob, answer);
-        scene.wait(SECOND);
-        assert_eq!(scene.story(), [""; 0]);
+        let _verdict = test.gets(&bob, answer);
+        test.wait(SECOND);
+        assert_eq!(test.told(), [""; 0]);
     }
 }
 
 #[test]
 fn a_reply_that_cannot_be_verified_is_given_twice_the_time_when_it_comes_again() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let moment = Duration::from_micros(1);
     let hello = bob.says_hello();
-    let _verdict = scene.gets(&bob, hello);
+    let _verdict = test.gets(&bob, hello);
     for wait in [250, 500, 1000].map(Duration::from_millis) {
         let reply = bob.says_hello();
-        let _verdict = scene.gets(&bob, reply);
-        scene.drain();
-        scene.wait(wait - moment);
-        assert_eq!(scene.story(), [""; 0]);
-        scene.wait(moment);
-        assert_eq!(scene.story(), ["bob exits: restarted", "bob enters"]);
+        let _verdict = test.gets(&bob, reply);
+        test.drain();
+        test.wait(wait - moment);
+        assert_eq!(test.told(), [""; 0]);
+        test.wait(moment);
+        assert_eq!(test.told(), ["bob exits: restarted", "bob enters"]);
     }
 }
 
 #[test]
 fn each_message_must_be_the_next_in_the_sequence() {
     for received in [2, 4, 0, 65535] {
-        let (mut scene, mut bob) = Scene::with_bob();
+        let (mut test, mut bob) = SingleNode::with_bob();
         let join = bob.joins(&group("A"));
-        assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, join), Verdict::Accepted);
         let mut whisper = bob.says(Body::Ping);
         whisper.sequence = received;
         let fault = Fault::Sequence {
             expected: 3,
             received,
         };
-        assert_eq!(scene.gets(&bob, whisper), Verdict::Violation(fault));
+        assert_eq!(test.gets(&bob, whisper), Verdict::Violation(fault));
         let exit =
             std::format!("bob exits: broke the protocol: sequence number {received}, expected 3");
-        assert_eq!(scene.story(), ["bob joins A", &exit]);
+        assert_eq!(test.told(), ["bob joins A", &exit]);
         assert!(
-            scene
-                .outputs()
+            test.outputs()
                 .contains(&NodeOutput::Disconnect { peer: bob.id })
         );
     }
@@ -248,38 +247,38 @@ fn each_message_must_be_the_next_in_the_sequence() {
 
 #[test]
 fn a_message_before_hello_belongs_to_no_session() {
-    let mut scene = Scene::new();
-    let mut bob = Puppet::new("bob", 2);
+    let mut test = SingleNode::new();
+    let mut bob = FakePeer::new("bob", 2);
     let early = bob.says(Body::Ping);
-    assert_eq!(scene.gets(&bob, early.clone()), Verdict::Ignored);
-    scene.hears(&bob);
-    assert_eq!(scene.gets(&bob, early), Verdict::Ignored);
-    assert_eq!(scene.events(), []);
+    assert_eq!(test.gets(&bob, early.clone()), Verdict::Ignored);
+    test.hears(&bob);
+    assert_eq!(test.gets(&bob, early), Verdict::Ignored);
+    assert_eq!(test.events(), []);
     let hello = bob.says_hello();
-    assert_eq!(scene.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
 }
 
 #[test]
 fn a_fault_below_messages_is_an_exit_only_for_who_has_entered() {
     let fault = || Fault::from(LinkError::UnexpectedMessage);
-    let (mut scene, bob) = Scene::with_bob();
-    scene.node.handle_fault(bob.id, fault(), scene.now);
+    let (mut test, bob) = SingleNode::with_bob();
+    test.node.handle_fault(bob.id, fault(), test.now);
     assert_eq!(
-        scene.story(),
+        test.told(),
         ["bob exits: broke the protocol: a message on a connection that only sends"]
     );
 
-    let mut scene = Scene::new();
-    scene.hears(&bob);
-    scene.drain();
-    scene.node.handle_fault(bob.id, fault(), scene.now);
+    let mut test = SingleNode::new();
+    test.hears(&bob);
+    test.drain();
+    test.node.handle_fault(bob.id, fault(), test.now);
     for _ in 0..20 {
-        scene.wait(SECOND);
-        scene.hears(&bob);
+        test.wait(SECOND);
+        test.hears(&bob);
     }
-    assert_eq!(scene.events(), []);
+    assert_eq!(test.events(), []);
     assert_eq!(
-        scene.sent_kinds(),
+        test.sent_kinds(),
         [],
         "it is not said HELLO to again and again"
     );
@@ -287,9 +286,9 @@ fn a_fault_below_messages_is_an_exit_only_for_who_has_entered() {
 
 #[test]
 fn a_connection_that_is_gone_is_an_exit_and_the_next_beacon_begins_anew() {
-    let (mut scene, mut bob) = Scene::with_bob();
-    scene.node.handle_disconnect(bob.id, scene.now);
-    assert_eq!(scene.story(), ["bob exits: connection lost"]);
-    scene.meet(&mut bob);
-    assert!(scene.node.is_ready(bob.id));
+    let (mut test, mut bob) = SingleNode::with_bob();
+    test.node.handle_disconnect(bob.id, test.now);
+    assert_eq!(test.told(), ["bob exits: connection lost"]);
+    test.meet(&mut bob);
+    assert!(test.node.is_ready(bob.id));
 }

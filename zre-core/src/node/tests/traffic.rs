@@ -4,16 +4,16 @@ use std::{vec, vec::Vec};
 
 use zre_proto::{Body, Message};
 
-use super::{group, scene::Scene};
+use super::{group, single_node::SingleNode};
 use crate::{Notice, Verdict};
 
 #[test]
 fn a_peer_that_wraps_early_is_recognised_and_spoken_to_likewise() {
-    let (mut scene, mut pyre) = Scene::with_bob();
+    let (mut test, mut pyre) = SingleNode::with_bob();
     while pyre.sequence < 65534 {
         let ping = pyre.says(Body::Ping);
-        assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
-        if scene.outputs().len() != 1 {
+        assert_eq!(test.gets(&pyre, ping), Verdict::Accepted);
+        if test.outputs().len() != 1 {
             panic!("one PING-OK for each PING");
         }
     }
@@ -21,19 +21,19 @@ fn a_peer_that_wraps_early_is_recognised_and_spoken_to_likewise() {
     pyre.sequence = 65535;
     let ping = pyre.says(Body::Ping);
     assert_eq!(ping.sequence, 0);
-    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
-    assert_eq!(scene.sent_kinds(), [("PING-OK", 0)]);
-    assert_eq!(scene.notices(), [Notice::EarlyWrap { peer: pyre.id }]);
+    assert_eq!(test.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(test.sent_kinds(), [("PING-OK", 0)]);
+    assert_eq!(test.notices(), [Notice::EarlyWrap { peer: pyre.id }]);
     let ping = pyre.says(Body::Ping);
-    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
-    assert_eq!(scene.sent_kinds(), [("PING-OK", 1)]);
+    assert_eq!(test.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(test.sent_kinds(), [("PING-OK", 1)]);
 
     // From then on both directions, without another notice.
     while pyre.sequence < 65534 {
         let ping = pyre.says(Body::Ping);
-        assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
+        assert_eq!(test.gets(&pyre, ping), Verdict::Accepted);
     }
-    let numbers: Vec<_> = scene
+    let numbers: Vec<_> = test
         .sent_kinds()
         .iter()
         .map(|(_, number)| *number)
@@ -41,36 +41,36 @@ fn a_peer_that_wraps_early_is_recognised_and_spoken_to_likewise() {
     assert_eq!(numbers.last(), Some(&65534));
     pyre.sequence = 65535;
     let ping = pyre.says(Body::Ping);
-    assert_eq!(scene.gets(&pyre, ping), Verdict::Accepted);
-    assert_eq!(scene.sent_kinds(), [("PING-OK", 0)]);
-    assert_eq!(scene.notices(), []);
-    assert_eq!(scene.events(), []);
+    assert_eq!(test.gets(&pyre, ping), Verdict::Accepted);
+    assert_eq!(test.sent_kinds(), [("PING-OK", 0)]);
+    assert_eq!(test.notices(), []);
+    assert_eq!(test.events(), []);
 }
 
 #[test]
 fn a_peer_that_does_not_wrap_early_is_spoken_to_as_the_rfc_says() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let mut last = Vec::new();
     for _ in 0..65_540 {
         let ping = bob.says(Body::Ping);
-        assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
-        last = scene.sent_kinds();
+        assert_eq!(test.gets(&bob, ping), Verdict::Accepted);
+        last = test.sent_kinds();
     }
     assert_eq!(last, [("PING-OK", 5)]);
-    assert_eq!(scene.events(), []);
+    assert_eq!(test.events(), []);
 }
 
 #[test]
 fn ping_is_answered() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let ping = bob.says(Body::Ping);
-    assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
-    assert_eq!(scene.sent_kinds(), [("PING-OK", 2)]);
+    assert_eq!(test.gets(&bob, ping), Verdict::Accepted);
+    assert_eq!(test.sent_kinds(), [("PING-OK", 2)]);
 }
 
 #[test]
 fn messages_that_are_not_known_count_and_are_ignored() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let digits: zre_proto::ShortText = "0123".try_into().unwrap();
     let unknown = [
         Body::Elect {
@@ -86,18 +86,18 @@ fn messages_that_are_not_known_count_and_are_ignored() {
     for body in unknown {
         let kind = body.kind();
         let message = bob.says(body);
-        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, message), Verdict::Accepted);
         let peer = bob.id;
-        assert_eq!(scene.notices(), [Notice::UnknownMessage { peer, kind }]);
+        assert_eq!(test.notices(), [Notice::UnknownMessage { peer, kind }]);
     }
     let ping = bob.says(Body::Ping);
-    assert_eq!(scene.gets(&bob, ping), Verdict::Accepted);
-    assert_eq!(scene.events(), []);
+    assert_eq!(test.gets(&bob, ping), Verdict::Accepted);
+    assert_eq!(test.events(), []);
 }
 
 #[test]
 fn joins_leaves_whispers_and_shouts_are_told_in_their_order() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let whisper = Body::Whisper {
         content: "one".into(),
     };
@@ -116,10 +116,10 @@ fn joins_leaves_whispers_and_shouts_are_told_in_their_order() {
         bob.says(leave),
     ];
     for message in messages {
-        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, message), Verdict::Accepted);
     }
     assert_eq!(
-        scene.story(),
+        test.told(),
         [
             "bob joins A",
             "bob whispers one",
@@ -127,13 +127,13 @@ fn joins_leaves_whispers_and_shouts_are_told_in_their_order() {
             "bob leaves A"
         ]
     );
-    assert_eq!(scene.node.peer_groups().count(), 0);
-    assert_eq!(scene.notices(), []);
+    assert_eq!(test.node.peer_groups().count(), 0);
+    assert_eq!(test.notices(), []);
 }
 
 #[test]
 fn a_doubled_join_and_a_leave_of_no_member_are_no_event_and_count() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     let leave = |group_name: &str, status| Body::Leave {
         group: group(group_name),
         status,
@@ -145,10 +145,10 @@ fn a_doubled_join_and_a_leave_of_no_member_are_no_event_and_count() {
         bob.says(leave("A", 4)),
     ];
     for message in messages {
-        assert_eq!(scene.gets(&bob, message), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, message), Verdict::Accepted);
     }
-    assert_eq!(scene.story(), ["bob joins A", "bob leaves A"]);
-    assert_eq!(scene.notices(), []);
+    assert_eq!(test.told(), ["bob joins A", "bob leaves A"]);
+    assert_eq!(test.notices(), []);
 }
 
 /// The status counters of what was sent.
@@ -162,53 +162,53 @@ fn statuses(sent: &[Message]) -> Vec<u8> {
 
 #[test]
 fn status_is_exact_through_three_hundred_joins_and_leaves() {
-    let (mut scene, _bob) = Scene::with_bob();
+    let (mut test, _bob) = SingleNode::with_bob();
     for _ in 0..150 {
-        scene.node.join(&group("A"), scene.now).unwrap();
+        test.node.join(&group("A"), test.now).unwrap();
         // These two do nothing, so they do not count.
-        scene.node.join(&group("A"), scene.now).unwrap();
-        scene.node.leave(&group("B"), scene.now).unwrap();
-        scene.node.leave(&group("A"), scene.now).unwrap();
+        test.node.join(&group("A"), test.now).unwrap();
+        test.node.leave(&group("B"), test.now).unwrap();
+        test.node.leave(&group("A"), test.now).unwrap();
     }
     let expected: Vec<u8> = (1..=255).chain(0..=44).collect();
-    assert_eq!(statuses(&scene.sent()), expected);
-    scene.hears(&super::scene::Puppet::new("carol", 3));
-    let hello = scene.sent().pop().unwrap();
+    assert_eq!(statuses(&test.sent()), expected);
+    test.hears(&super::single_node::FakePeer::new("carol", 3));
+    let hello = test.sent().pop().unwrap();
     assert!(matches!(hello.body, Body::Hello(hello) if hello.status == 44));
 }
 
 #[test]
-fn who_has_our_hello_hears_of_joins_before_its_own_hello_has_come() {
-    let mut scene = Scene::new();
-    scene.hears(&super::scene::Puppet::new("bob", 2));
-    scene.node.join(&group("A"), scene.now).unwrap();
-    assert_eq!(scene.sent_kinds(), [("HELLO", 1), ("JOIN", 2)]);
+fn a_peer_that_has_our_hello_hears_of_joins_before_its_own_hello_has_come() {
+    let mut test = SingleNode::new();
+    test.hears(&super::single_node::FakePeer::new("bob", 2));
+    test.node.join(&group("A"), test.now).unwrap();
+    assert_eq!(test.sent_kinds(), [("HELLO", 1), ("JOIN", 2)]);
 }
 
 #[test]
 fn a_wrong_status_is_noted_and_adopted() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     bob.hello.status = 99;
     let join = bob.joins(&group("A"));
-    assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+    assert_eq!(test.gets(&bob, join), Verdict::Accepted);
     let notice = Notice::Status {
         peer: bob.id,
         expected: 1,
         received: 100,
     };
-    assert_eq!(scene.notices(), [notice]);
+    assert_eq!(test.notices(), [notice]);
     let join = bob.joins(&group("B"));
-    assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
-    assert_eq!(scene.notices(), []);
-    assert_eq!(scene.story(), ["bob joins A", "bob joins B"]);
+    assert_eq!(test.gets(&bob, join), Verdict::Accepted);
+    assert_eq!(test.notices(), []);
+    assert_eq!(test.told(), ["bob joins A", "bob joins B"]);
 }
 
 #[test]
 fn a_status_that_wraps_is_right() {
-    let (mut scene, mut bob) = Scene::with_bob();
+    let (mut test, mut bob) = SingleNode::with_bob();
     for _ in 0..300 {
         let join = bob.joins(&group("A"));
-        assert_eq!(scene.gets(&bob, join), Verdict::Accepted);
+        assert_eq!(test.gets(&bob, join), Verdict::Accepted);
     }
-    assert_eq!(scene.notices(), []);
+    assert_eq!(test.notices(), []);
 }

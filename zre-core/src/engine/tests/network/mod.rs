@@ -3,24 +3,22 @@
 //! `C` is what connections carry. A network of messages may have models of other implementations
 //! among its hosts.
 
+mod carry;
 mod machine;
 mod wire;
 mod zyre;
 
-use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore as _, SeedableRng as _},
-};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use zre_proto::{Endpoint, GroupName, PeerId};
 
 use super::level::Level;
 use crate::{
     config::Config,
-    engine::{Engine, LinkId, Output},
+    engine::Engine,
     event::Event,
     link::{Link, MessageLink},
     node::tests as node_tests,
@@ -371,201 +369,6 @@ impl<C: Level> Network<C> {
         machine.handle_timeout(now);
         let next = machine.poll_timeout();
         assert!(next.is_none_or(|at| at > now), "a timer spins");
-    }
-}
-
-/// Carrying.
-impl<C: Level> Network<C> {
-    /// `false` if there is nothing to do now.
-    fn carry_some(&mut self) -> bool {
-        let mut any = self.send() | self.deliver_datagrams();
-        for wire in 0..self.wires.len() {
-            for end in 0..2 {
-                if self.read(wire, end) {
-                    any = true;
-                    // The answer leaves before anything else is read.
-                    self.send();
-                }
-            }
-        }
-        self.wires.retain(Wire::is_open);
-        any
-    }
-
-    /// Puts on the network what hosts want to send.
-    fn send(&mut self) -> bool {
-        let mut any = false;
-        for host in 0..self.hosts.len() {
-            if self.hosts[host].alive {
-                any |= self.take_outputs(host);
-                self.hosts[host].take_events();
-            }
-        }
-        for wire in 0..self.wires.len() {
-            for end in 0..2 {
-                any |= self.write(wire, end);
-            }
-        }
-        any
-    }
-
-    fn take_outputs(&mut self, host: usize) -> bool {
-        let mut any = false;
-        while let Some(output) = self.hosts[host].machine.poll_output() {
-            any = true;
-            self.trace.push(format!("{host} {output:?}"));
-            match output {
-                Output::Datagram(datagram) => self.send_datagram(host, datagram),
-                Output::Open { link, endpoint } => {
-                    self.open(host, link, endpoint.to_socket_addr().unwrap());
-                }
-                Output::Writable(link) => {
-                    if let Some((wire, end)) = self.find(host, link) {
-                        self.wires[wire].ends[end].writable = true;
-                    }
-                }
-                Output::Close(link) => {
-                    if let Some((wire, end)) = self.find(host, link) {
-                        self.close_end(wire, end);
-                    }
-                }
-                Output::Resume => self.hosts[host].resumed += 1,
-            }
-        }
-        any
-    }
-
-    fn send_datagram(&mut self, from: usize, datagram: Bytes) {
-        let mut address = self.hosts[from].address;
-        address.set_port(5670);
-        let at = self.now + self.delay();
-        self.datagrams_sent += 1;
-        let key = (at, self.datagrams_sent);
-        self.datagrams.insert(key, (address, datagram));
-    }
-
-    /// Datagrams reach everybody.
-    fn deliver_datagrams(&mut self) -> bool {
-        let mut any = false;
-        while let Some(next) = self.datagrams.first_entry()
-            && next.key().0 <= self.now
-        {
-            any = true;
-            let (from, datagram) = next.remove();
-            let listening = self
-                .hosts
-                .iter_mut()
-                .filter(|host| host.alive && host.hears);
-            for host in listening {
-                host.machine.handle_datagram(from, &datagram, self.now);
-            }
-        }
-        any
-    }
-
-    fn open(&mut self, client: usize, link: LinkId, to: SocketAddr) {
-        let now = self.now;
-        let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
-            let machine = &mut self.hosts[client].machine;
-            return machine.handle_closed(link, "connection refused", now);
-        };
-        let mut remote = self.hosts[client].address;
-        remote.set_port(40_000);
-        let from = self.id(client);
-        let accepted = self.hosts[server].machine.accept(remote, from, now);
-        self.wires
-            .push(Wire::new((client, link), (server, accepted)));
-        self.hosts[client].machine.handle_connected(link, now);
-    }
-
-    fn find(&self, host: usize, link: LinkId) -> Option<(usize, usize)> {
-        let end_of = |wire: &Wire<_>| {
-            let mut ends = wire.ends.iter();
-            ends.position(|end| (end.host, end.link) == (host, link))
-        };
-        let mut wires = self.wires.iter().enumerate();
-        wires.find_map(|(number, wire)| Some((number, end_of(wire)?)))
-    }
-
-    fn close_end(&mut self, wire: usize, end: usize) {
-        self.wires[wire].ends[end].closed = true;
-        if self.ends_are_told {
-            let at = self.arrival(wire, end);
-            self.wires[wire].ends[1 - end].ends_at = Some(at);
-        }
-    }
-
-    /// When that arrives at the other end which is sent now at this one.
-    fn arrival(&mut self, wire: usize, end: usize) -> Instant {
-        let at = self.now + self.delay();
-        let ends = &self.wires[wire].ends;
-        let route = (ends[end].host, ends[1 - end].host);
-        let latest = self.latest.entry(route).or_default();
-        *latest = at.max(*latest);
-        *latest
-    }
-
-    fn delay(&mut self) -> Duration {
-        let extra = self.jitter.as_mut().map_or(Duration::ZERO, |(most, dice)| {
-            most.mul_f64(f64::from(dice.next_u32()) / f64::from(u32::MAX))
-        });
-        self.latency + extra
-    }
-
-    fn write(&mut self, wire: usize, end: usize) -> bool {
-        let (now, is_cut) = (self.now, self.wires[wire].is_cut);
-        let [here, there] = [end, 1 - end].map(|end| &self.wires[wire].ends[end]);
-        if here.closed || !here.writable || is_cut {
-            return false;
-        }
-        let under_way: usize = there.arriving.iter().map(|(_, it)| C::size(it)).sum();
-        let room = self.capacity.saturating_sub(under_way).min(self.piece);
-        if room == 0 {
-            return false;
-        }
-        let (host, link, is_open) = (here.host, here.link, !there.closed);
-        let machine = &mut self.hosts[host].machine;
-        // What cannot be cut and does not fit waits until the other side reads.
-        if !C::CAN_BE_CUT && there.stalled && machine.unwritten(link) > room {
-            return false;
-        }
-        let piece = machine.write(link, room, now);
-        let has_more = machine.unwritten(link) > 0;
-        self.wires[wire].ends[end].writable = has_more;
-        let Some(piece) = piece else {
-            return false;
-        };
-        let described = C::describe(&piece);
-        self.trace
-            .push(format!("{host} {link:?} writes {described}"));
-        if is_open {
-            let at = self.arrival(wire, end);
-            let there = &mut self.wires[wire].ends[1 - end];
-            there.arriving.push_back((at, piece));
-        }
-        true
-    }
-
-    fn read(&mut self, wire: usize, end: usize) -> bool {
-        let next_at = self.next_at(&self.wires[wire], end);
-        if next_at.is_none_or(|at| at > self.now) {
-            return false;
-        }
-        let end = &mut self.wires[wire].ends[end];
-        let machine = &mut self.hosts[end.host].machine;
-        match end.arriving.pop_front() {
-            Some((at, piece)) => {
-                let rest = machine.read(end.link, piece, self.piece, self.now);
-                if let Some(rest) = rest {
-                    end.arriving.push_front((at, rest));
-                }
-            }
-            None => {
-                end.closed = true;
-                machine.handle_closed(end.link, "connection reset", self.now);
-            }
-        }
-        true
     }
 }
 

@@ -8,20 +8,20 @@ use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, PeerId};
 use super::{beacon, config, event_text::tell, id_of};
 use crate::{Config, Event, Instant, Node, NodeOutput, Notice, Verdict};
 
-pub(super) struct Scene {
+pub(super) struct SingleNode {
     pub(super) node: Node,
     pub(super) now: Instant,
 }
 
 /// A peer as the node sees it.
 #[derive(Clone)]
-pub(super) struct Puppet {
+pub(super) struct FakePeer {
     pub(super) id: PeerId,
     pub(super) hello: Hello,
     pub(super) sequence: u16,
 }
 
-impl Puppet {
+impl FakePeer {
     /// A peer at 10.0.0.`host`.
     pub(super) fn new(name: &str, host: usize) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Puppet {
     }
 }
 
-impl Scene {
+impl SingleNode {
     /// A node called alice, at 10.0.0.1.
     pub(super) fn new() -> Self {
         Self::with(config("alice", 1))
@@ -83,50 +83,49 @@ impl Scene {
     }
 
     /// As `new`, with bob at 10.0.0.2 already entered and all that led to it drained.
-    pub(super) fn with_bob() -> (Self, Puppet) {
-        let mut scene = Self::new();
-        let mut bob = Puppet::new("bob", 2);
-        scene.meet(&mut bob);
-        (scene, bob)
+    pub(super) fn with_bob() -> (Self, FakePeer) {
+        let mut test = Self::new();
+        let mut bob = FakePeer::new("bob", 2);
+        test.meet(&mut bob);
+        (test, bob)
     }
 
     /// A peer is found and enters.
-    pub(super) fn meet(&mut self, puppet: &mut Puppet) {
-        self.hears(puppet);
-        let hello = puppet.says_hello();
-        assert_eq!(self.gets(puppet, hello), Verdict::Accepted);
+    pub(super) fn meet(&mut self, peer: &mut FakePeer) {
+        self.hears(peer);
+        let hello = peer.says_hello();
+        assert_eq!(self.gets(peer, hello), Verdict::Accepted);
         self.drain();
     }
 
     pub(super) fn drain(&mut self) {
-        self.story();
+        self.told();
         self.outputs();
         self.notices();
     }
 
-    pub(super) fn hears(&mut self, puppet: &Puppet) {
-        self.hears_at(puppet, puppet.endpoint());
+    pub(super) fn hears(&mut self, peer: &FakePeer) {
+        self.hears_at(peer, peer.endpoint());
     }
 
-    pub(super) fn hears_at(&mut self, puppet: &Puppet, endpoint: &Endpoint) {
+    pub(super) fn hears_at(&mut self, peer: &FakePeer, endpoint: &Endpoint) {
         let from = endpoint.to_socket_addr().unwrap();
-        let datagram = beacon(puppet.id, endpoint);
+        let datagram = beacon(peer.id, endpoint);
         self.node.handle_beacon(from, &datagram, self.now);
     }
 
-    pub(super) fn hears_leaving(&mut self, puppet: &Puppet) {
-        let from = puppet.endpoint().to_socket_addr().unwrap();
+    pub(super) fn hears_leaving(&mut self, peer: &FakePeer) {
+        let from = peer.endpoint().to_socket_addr().unwrap();
         let beacon = zre_proto::Beacon {
-            peer: puppet.id,
+            peer: peer.id,
             port: None,
             public_key: None,
         };
         self.node.handle_beacon(from, &beacon.encode(), self.now);
     }
 
-    pub(super) fn gets(&mut self, puppet: &Puppet, message: Message) -> Verdict {
-        self.node
-            .handle_message(&puppet.id.into(), message, self.now)
+    pub(super) fn gets(&mut self, peer: &FakePeer, message: Message) -> Verdict {
+        self.node.handle_message(&peer.id.into(), message, self.now)
     }
 
     /// Lets time pass, exactly from one deadline to the next; returns how many there were.
@@ -147,7 +146,7 @@ impl Scene {
         core::iter::from_fn(|| self.node.poll_event()).collect()
     }
 
-    pub(super) fn story(&mut self) -> Vec<String> {
+    pub(super) fn told(&mut self) -> Vec<String> {
         self.events().iter().map(tell).collect()
     }
 
