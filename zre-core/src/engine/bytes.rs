@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     config::Config,
-    link::{Link, Role, WriteBuffer},
+    link::{Connection as _, Link, Role, WriteBuffer},
     time::Instant,
 };
 
@@ -45,13 +45,6 @@ impl Engine<Link> {
         let owner = self.cx.owner(link)?;
         let state = self.links.get_mut(owner, link)?;
         Some(state.connection.write_buffer())
-    }
-
-    /// Idle connections share memory to read into: the one that has it gives it back.
-    fn return_memory(&mut self, owner: Owner, link: LinkId) {
-        if let Some(state) = self.links.get_mut(owner, link) {
-            state.connection.return_memory(&mut self.memory);
-        }
     }
 }
 
@@ -113,21 +106,19 @@ impl Reader<'_> {
             state.connection.handle_read(count);
             state.read_at = now;
         }
-        engine.receive(link);
+        // That takes back the memory, too.
         self.has_memory = false;
-        // The owner is asked again: the connection may be bound to a peer by now, or be closed. And
-        // before `finish_receiving`, which counts what the connection holds of its own.
-        if let Some(owner) = engine.cx.owner(link) {
-            engine.return_memory(owner, link);
-        }
-        engine.finish_receiving(link);
+        engine.receive(link, self.owner);
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        if self.has_memory {
-            self.engine.return_memory(self.owner, self.link);
+        let engine = &mut *self.engine;
+        if self.has_memory
+            && let Some(state) = engine.links.get_mut(self.owner, self.link)
+        {
+            state.connection.return_memory(&mut engine.memory);
         }
     }
 }

@@ -12,20 +12,31 @@ use crate::{
 };
 
 impl<C: Connection> Engine<C> {
-    /// Handles what has come over a connection.
-    pub(super) fn receive(&mut self, link: LinkId) {
+    /// Handles all that has come over a connection.
+    pub(super) fn receive(&mut self, link: LinkId, owner: Owner) {
+        let owner = self.deliver_all(link, owner);
+        let has_output = self.count_unfinished(link, owner);
+        self.settle();
+        if has_output {
+            self.tell_writable(link);
+        }
+    }
+
+    /// Hands on what has come over a connection, and says who owns the connection then.
+    fn deliver_all(&mut self, link: LinkId, mut owner: Owner) -> Option<Owner> {
         let limits = self.node.config().limits.message();
-        // Asked again each time: a message may bind the connection to a peer, or close it.
-        while let Some(owner) = self.cx.owner(link) {
+        loop {
             let may_have_more = match owner {
                 Owner::Unclaimed => self.receive_unclaimed(link, &limits),
                 Owner::Outgoing(peer) => self.receive_outgoing(peer, &limits),
                 Owner::Incoming(peer) => self.receive_incoming(peer, &limits),
             };
-            self.carry_out();
             if !may_have_more {
-                break;
+                return Some(owner);
             }
+            self.carry_out();
+            // A message may have bound the connection to a peer, or closed it.
+            owner = self.cx.owner(link)?;
         }
     }
 
@@ -161,28 +172,30 @@ impl<C: Connection> Engine<C> {
         false
     }
 
-    /// All that came over a connection has been handled.
-    pub(super) fn finish_receiving(&mut self, link: LinkId) {
+    /// Counts what a connection holds of a message whose end has not come, now that it has been
+    /// read. Whether something waits to be written to it.
+    fn count_unfinished(&mut self, link: LinkId, owner: Option<Owner>) -> bool {
         let limits = &self.node.config().limits;
-        match self.cx.owner(link) {
-            None => {}
+        let (unclaimed_limit, limit) = (limits.unclaimed_bytes, limits.unfinished_bytes);
+        let Some(owner) = owner else {
+            return false;
+        };
+        let Some(state) = self.links.get_mut(owner, link) else {
+            return false;
+        };
+        // Before it is counted, which is for what the connection holds of its own.
+        state.connection.return_memory(&mut self.memory);
+        let has_output = state.connection.has_output();
+        if owner == Owner::Unclaimed {
             // Strangers and peers have budgets of their own: a flood of connections that say
             // nothing must not take memory from the peers.
-            Some(Owner::Unclaimed) => {
-                let limit = limits.unclaimed_bytes;
-                let unclaimed = &mut self.links.unclaimed;
-                unclaimed.limit_unfinished(link, limit, &mut self.cx);
-            }
-            Some(owner) => {
-                let limit = limits.unfinished_bytes;
-                if let Some(state) = self.links.get_mut(owner, link) {
-                    state.count_unfinished(&mut self.cx.unfinished);
-                }
-                self.limit_unfinished(limit);
-            }
+            let unclaimed = &mut self.links.unclaimed;
+            unclaimed.limit_unfinished(link, unclaimed_limit, &mut self.cx);
+        } else {
+            state.count_unfinished(&mut self.cx.unfinished);
+            self.limit_unfinished(limit);
         }
-        self.settle();
-        self.tell_writable(link);
+        has_output
     }
 
     /// If the connections of all peers together hold too much of messages whose end has not come,

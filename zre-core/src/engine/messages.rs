@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use zre_proto::{Message, RoutingId};
 
-use super::{Engine, output::LinkId};
+use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     config::Config,
     link::{Connection as _, MessageLink},
@@ -23,7 +23,7 @@ impl Engine<MessageLink> {
     pub fn handle_accepted(&mut self, remote: SocketAddr, from: RoutingId, now: Instant) -> LinkId {
         let link = self.accept(MessageLink::accepted(from), remote, now);
         // There is no handshake to wait for: whom it comes from is judged now.
-        self.receive(link);
+        self.receive(link, Owner::Unclaimed);
         link
     }
 
@@ -32,14 +32,13 @@ impl Engine<MessageLink> {
     pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {
         self.cx.advance(now);
         let now = self.cx.now;
-        let owner = self.cx.owner(link);
-        let Some(state) = owner.and_then(|owner| self.links.get_mut(owner, link)) else {
-            return;
-        };
-        state.read_at = now;
-        state.connection.handle_message(message);
-        self.receive(link);
-        self.finish_receiving(link);
+        if let Some(owner) = self.cx.owner(link)
+            && let Some(state) = self.links.get_mut(owner, link)
+        {
+            state.read_at = now;
+            state.connection.handle_message(message);
+            self.receive(link, owner);
+        }
     }
 
     /// Takes the next message for a connection that is there. When some have been taken, call

@@ -459,7 +459,10 @@ impl<C: Connection> Engine<C> {
 
     /// Carries out what the node wants, until it wants nothing more, and goes on with stopping.
     fn settle(&mut self) {
-        self.carry_out();
+        // Mostly it wants nothing: a beacon of a known peer changes nothing.
+        if self.node.has_outputs() {
+            self.carry_out();
+        }
         self.continue_stop();
     }
 

@@ -116,6 +116,8 @@ impl Connection for MessageLink {
         })
     }
 
+    fn return_memory(&mut self, (): &mut ()) {}
+
     fn send(&mut self, message: Message, (): &mut ()) {
         // An accepted connection is never sent to.
         if let End::Connecting { unsent, .. } = &mut self.0 {

@@ -135,11 +135,6 @@ impl Link {
         self.input.borrow(&mut memory.spare);
     }
 
-    /// Gives that memory back.
-    pub(crate) fn return_memory(&mut self, memory: &mut LinkMemory) {
-        self.input.give_back(&mut memory.spare);
-    }
-
     /// Decodes what comes next; `None` if more must be read first.
     ///
     /// # Errors
@@ -381,6 +376,10 @@ impl Connection for Link {
             Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
             None => None,
         })
+    }
+
+    fn return_memory(&mut self, memory: &mut LinkMemory) {
+        self.input.give_back(&mut memory.spare);
     }
 
     fn send(&mut self, message: Message, memory: &mut LinkMemory) {
