@@ -224,7 +224,7 @@ impl OverLibzmq {
     fn dealer(&self, endpoint: &Endpoint) -> Result<zmq::Socket, zmq::Error> {
         let dealer = self.context.socket(zmq::DEALER)?;
         // The peer learns from this whose messages these are.
-        dealer.set_identity(RoutingId::from(self.node.id()).as_bytes())?;
+        dealer.set_identity(&RoutingId::from(self.node.id()).to_bytes())?;
         // Closing must not wait for a peer that is gone.
         dealer.set_linger(0)?;
         dealer.set_sndhwm(MAX_WAITING)?;

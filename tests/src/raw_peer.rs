@@ -69,7 +69,7 @@ impl RawPeer {
     /// Connects, greets and says READY as a DEALER with the identity of `id`.
     pub fn open(endpoint: &Endpoint, id: PeerId) -> Self {
         let identity = RoutingId::from(id);
-        let mut peer = Self::greet(endpoint, &ready("DEALER", Some(identity.as_bytes())));
+        let mut peer = Self::greet(endpoint, &ready("DEALER", Some(&identity.to_bytes())));
         peer.id = id;
         peer
     }

@@ -145,7 +145,9 @@ impl fmt::Debug for PeerId {
 ///
 /// ZeroMQ reserves identities that begin with a zero byte, and a UUID may begin with one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoutingId([u8; 17]);
+// Held as the peer's identity and not as its 17 bytes: whole words move with every message, and a
+// value at odd addresses made the processor wait for its own writes.
+pub struct RoutingId(PeerId);
 
 /// Bytes are not the routing id of a ZRE node.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -158,20 +160,28 @@ pub struct RoutingIdError {
 
 impl RoutingId {
     /// The bytes, as the `Identity` property of READY carries them.
-    pub fn as_bytes(&self) -> &[u8; 17] {
-        &self.0
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [1; 17];
+        if let Some(uuid) = bytes.last_chunk_mut::<16>() {
+            *uuid = self.0.to_bytes();
+        }
+        bytes
     }
 
     /// Reads a routing id; `None` if it is not that of a ZRE node.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: [u8; 17] = bytes.try_into().ok()?;
-        matches!(bytes, [1, ..]).then_some(Self(bytes))
+        match bytes {
+            [1, uuid @ ..] => {
+                let uuid: [u8; 16] = uuid.try_into().ok()?;
+                Some(Self(uuid.into()))
+            }
+            _ => None,
+        }
     }
 
     /// The peer whose routing id this is.
     pub fn peer(&self) -> PeerId {
-        let [_, uuid @ ..] = self.0;
-        uuid.into()
+        self.0
     }
 }
 
@@ -184,12 +194,6 @@ impl TryFrom<&[u8]> for RoutingId {
     }
 }
 
-impl AsRef<[u8]> for RoutingId {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 impl fmt::Debug for RoutingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "01:{}", self.peer())
@@ -198,11 +202,7 @@ impl fmt::Debug for RoutingId {
 
 impl From<PeerId> for RoutingId {
     fn from(peer: PeerId) -> Self {
-        let mut bytes = [1; 17];
-        if let Some(uuid) = bytes.last_chunk_mut::<16>() {
-            *uuid = peer.to_bytes();
-        }
-        Self(bytes)
+        Self(peer)
     }
 }
 
@@ -243,12 +243,12 @@ mod tests {
     fn a_routing_id_is_01_and_the_uuid() {
         let peer = PeerId::from([7; 16]);
         let id = RoutingId::from(peer);
-        assert_eq!(id.as_bytes()[..2], [1, 7]);
-        assert_eq!(RoutingId::from_bytes(id.as_bytes()), Some(id));
+        assert_eq!(id.to_bytes()[..2], [1, 7]);
+        assert_eq!(RoutingId::from_bytes(&id.to_bytes()), Some(id));
         assert_eq!(id.peer(), peer);
         assert_eq!(RoutingId::from_bytes(&[2; 17]), None);
         assert_eq!(RoutingId::from_bytes(&[1; 16]), None);
-        assert_eq!(RoutingId::try_from(&id.as_bytes()[..]), Ok(id));
+        assert_eq!(RoutingId::try_from(&id.to_bytes()[..]), Ok(id));
         assert_eq!(
             RoutingId::try_from(&[1; 16][..]).unwrap_err().to_string(),
             "16 bytes are not the routing id of a ZRE node, which is 01 and a UUID of 16 bytes"

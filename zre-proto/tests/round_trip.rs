@@ -152,9 +152,9 @@ proptest! {
     #[test]
     fn a_routing_id_comes_back(peer in values::peer()) {
         let id = RoutingId::from(peer);
-        prop_assert_eq!(id.as_bytes()[0], 1);
+        prop_assert_eq!(id.to_bytes()[0], 1);
         prop_assert_eq!(id.peer(), peer);
-        prop_assert_eq!(RoutingId::from_bytes(id.as_bytes()), Some(id));
+        prop_assert_eq!(RoutingId::from_bytes(&id.to_bytes()), Some(id));
     }
 
     #[test]

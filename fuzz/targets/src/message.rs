@@ -129,7 +129,7 @@ fn text(bytes: Bytes) {
     assert_eq!(short.is_ok(), bytes.len() <= ShortText::MAX_LEN);
     assert_eq!(GroupName::try_from(bytes.clone()).is_ok(), short.is_ok());
     if let Some(id) = RoutingId::from_bytes(&bytes) {
-        assert_eq!(id.as_bytes()[..], bytes);
+        assert_eq!(id.to_bytes()[..], bytes);
         assert_eq!(RoutingId::from(id.peer()), id);
     }
     let Ok(text) = text.to_str() else { return };

@@ -144,7 +144,7 @@ fn bytes_that_come_one_at_a_time_are_understood_and_hold_up_nobody(stage: Stage)
     for listener in &listeners {
         let id = random_id();
         let identity = RoutingId::from(id);
-        let ready = ready("DEALER", Some(identity.as_bytes())).encode();
+        let ready = ready("DEALER", Some(&identity.to_bytes())).encode();
         let join = Body::Join {
             group: group("CHAT"),
             status: 1,

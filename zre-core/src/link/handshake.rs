@@ -73,7 +73,7 @@ impl Handshake {
         match self.role {
             Role::Connecting(id) => metadata.with(
                 property(Metadata::IDENTITY),
-                Bytes::copy_from_slice(id.as_bytes()),
+                Bytes::copy_from_slice(&id.to_bytes()),
             ),
             // libzmq sends an empty one, too.
             Role::Accepting => metadata.with(property(Metadata::IDENTITY), ""),
