@@ -297,7 +297,10 @@ fn identities_come_from_text_bytes_and_uuids() -> Result<(), PeerIdError> {
     assert_eq!(peer(&bytes[..])?, expected);
     assert_eq!(peer(bytes)?, expected);
     let routing_id = RoutingId::from(expected);
-    assert_eq!(RoutingId::try_from(&routing_id.to_bytes()[..]), Ok(routing_id));
+    assert_eq!(
+        RoutingId::try_from(&routing_id.to_bytes()[..]),
+        Ok(routing_id)
+    );
     assert_eq!(PeerId::from(routing_id), expected);
     Ok(())
 }

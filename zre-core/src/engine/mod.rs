@@ -241,7 +241,7 @@ impl<C: Connection> Engine<C> {
         if let Some(links) = &mut links {
             // Earlier calls ended with `settle`, so no output of the node waits that this message
             // could overtake.
-            let effect = links.send(message, &mut self.memory, &self.node, &mut self.cx);
+            let effect = links.send(&message, &mut self.memory, &self.node, &mut self.cx);
             self.apply(peer, effect);
         }
         self.settle();
@@ -480,7 +480,7 @@ impl<C: Connection> Engine<C> {
                 NodeOutput::Send { peer, message } => {
                     if let Some(links) = self.links.of_peer_mut(peer) {
                         let effect =
-                            links.send(message, &mut self.memory, &self.node, &mut self.cx);
+                            links.send(&message, &mut self.memory, &self.node, &mut self.cx);
                         self.apply(peer, effect);
                     }
                 }

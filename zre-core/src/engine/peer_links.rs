@@ -173,12 +173,12 @@ impl<C: Connection> PeerLinks<C> {
     /// Queues a message.
     pub(super) fn send(
         &mut self,
-        message: Message,
+        message: &Message,
         memory: &mut C::Memory,
         node: &Node,
         cx: &mut EngineContext,
     ) -> LinksEffect {
-        if overflows(self.queued(), &message, node.config()) {
+        if overflows(self.queued(), message, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.

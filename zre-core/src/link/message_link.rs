@@ -118,12 +118,12 @@ impl Connection for MessageLink {
 
     fn return_memory(&mut self, (): &mut ()) {}
 
-    fn send(&mut self, message: Message, (): &mut ()) {
+    fn send(&mut self, message: &Message, (): &mut ()) {
         // An accepted connection is never sent to.
         if let End::Connecting { unsent, .. } = &mut self.0 {
             let unsent = unsent.get_or_insert_default();
-            unsent.size += Self::wire_size(&message);
-            unsent.messages.push_back(message);
+            unsent.size += Self::wire_size(message);
+            unsent.messages.push_back(message.clone());
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
         assert!(size_of::<MessageLink>() <= 3 * size_of::<u64>());
         let mut link = connecting();
         link.handle_connected();
-        link.send(whisper(1, "x"), &mut ());
+        link.send(&whisper(1, "x"), &mut ());
         link.next_message();
         assert!(link.unsent().is_none());
     }
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn messages_wait_until_the_connection_is_open_and_count_as_many_bytes_as_on_the_wire() {
         let mut link = connecting();
-        link.send(whisper(1, "four"), &mut ());
-        link.send(whisper(2, ""), &mut ());
+        link.send(&whisper(1, "four"), &mut ());
+        link.send(&whisper(2, ""), &mut ());
         // Each frame has a head of two bytes, the first frame of a whisper has six more.
         assert_eq!(link.queued(), 2 * (2 + 6 + 2) + 4);
         assert!(!link.has_output());

@@ -382,7 +382,7 @@ impl Connection for Link {
         self.input.give_back(&mut memory.spare);
     }
 
-    fn send(&mut self, message: Message, memory: &mut LinkMemory) {
+    fn send(&mut self, message: &Message, memory: &mut LinkMemory) {
         let header = &mut memory.header;
         header.clear();
         message.encode_header(header);
