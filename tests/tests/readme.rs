@@ -44,8 +44,9 @@ fn the_program_greets_its_twin_and_goes_on_whoever_comes_and_goes() {
     // Longer where somebody looks for a rare end: `ZRE_README_SECONDS=60`.
     let seconds = env::var("ZRE_README_SECONDS").unwrap_or_else(|_| "3".into());
     let mut visitors = Program::start(&network, &example("zre-tests", "visitors"), &seconds);
-    visitors.wait_for(" visits");
+    // It ends by itself, so this comes before the waits that have a time limit.
     visitors.wait_end();
+    visitors.wait_for(" visits");
     alice.wait_for("odd joined CHAT");
     alice.wait_for("visitor 0 is gone");
 
