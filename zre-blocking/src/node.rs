@@ -156,8 +156,8 @@ impl Node {
     /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller;
     /// who wants all of them as well can [`subscribe`](Node::subscribe).
     ///
-    /// An application that does not take its events makes its peers wait with theirs: nothing is
-    /// dropped.
+    /// If an application does not take its events, its peers have to wait: no message is dropped.
+    /// Only `Evasive` and `Silent` are left out then.
     pub fn recv(&self) -> Option<Event> {
         let mut recv = self.hub().recv();
         self.wait(None, |cx| recv.poll(cx)).flatten()

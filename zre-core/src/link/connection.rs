@@ -39,7 +39,7 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     fn return_memory(&mut self, memory: &mut Self::Memory);
 
     /// Queues a message. It goes out once the connection is open. By reference: moving a message
-    /// through each layer cost a tenth of the time of a small one.
+    /// through each layer took 6 % of the time of a small one.
     fn send(&mut self, message: &Message, memory: &mut Self::Memory);
 
     /// How many bytes wait, including those that wait until the connection is open.

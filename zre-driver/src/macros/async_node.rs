@@ -35,8 +35,9 @@ macro_rules! async_node {
             /// Waits for the next event; `None` when the node has stopped. Each event goes to one
             /// caller; who wants all of them as well can [`subscribe`](Node::subscribe).
             ///
-            /// An application that does not take its events makes its peers wait with theirs:
-            /// nothing is dropped. Nothing is lost either when the future is dropped.
+            /// If an application does not take its events, its peers have to wait: no message is
+            /// dropped. Only `Evasive` and `Silent` are left out then. Dropping the future loses
+            /// nothing.
             pub async fn recv(&self) -> Option<Event> {
                 let mut recv = self.hub().recv();
                 ::std::future::poll_fn(|cx| recv.poll(cx)).await
