@@ -13,6 +13,12 @@ use thiserror::Error;
 
 /// A TCP endpoint in ZeroMQ's notation: `tcp://host:port` (RFC 36, HELLO `endpoint`).
 ///
+/// The port stands behind the last colon. The brackets around an IPv6 address are optional when it
+/// is read, as zyre writes none, and are always shown.
+///
+/// Two endpoints are equal if they are written alike.
+/// [`is_same_place`](Endpoint::is_same_place) tells whether they lead to the same place.
+///
 /// ```
 /// use zre_proto::{Endpoint, Host};
 ///
@@ -41,7 +47,7 @@ pub enum Host {
         scope: Option<Box<str>>,
     },
     /// A host name to look up: letters, digits, `-`, `_` and `.`, at most 240 bytes. Its last label
-    /// is not a number, as only addresses end in one.
+    /// is not a number, as only addresses end in one. It may end with a dot.
     Name(Box<str>),
 }
 
@@ -119,6 +125,31 @@ impl Endpoint {
             Host::V6 { scope: Some(_), .. } | Host::Name(_) => return None,
         };
         Some(SocketAddr::new(address, self.port.get()))
+    }
+
+    /// The same endpoint in the one notation that all spellings of it share, to compare and to look
+    /// up with.
+    ///
+    /// An IPv4 address in IPv6 notation becomes IPv4, an IPv6 address loses its scope, and a host
+    /// name its capitals and the dot at its end. `localhost` becomes 127.0.0.1. Other names are not
+    /// looked up, so a name and its address stay different.
+    ///
+    /// ```
+    /// use zre_proto::Endpoint;
+    ///
+    /// let endpoint: Endpoint = "tcp://[::ffff:10.0.0.1]:5670".parse()?;
+    /// assert_eq!(endpoint.canonical().to_string(), "tcp://10.0.0.1:5670");
+    /// # Ok::<(), zre_proto::EndpointError>(())
+    /// ```
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let host = self.host.canonical();
+        Self { host, ..*self }
+    }
+
+    /// Whether both endpoints have the same [`canonical`](Endpoint::canonical) notation.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.port == other.port && self.host.canonical() == other.host.canonical()
     }
 }
 
@@ -213,16 +244,21 @@ impl Host {
         if let Some(inside) = text.strip_prefix('[') {
             return Self::parse_v6(inside.strip_suffix(']')?);
         }
+        // zyre writes IPv6 addresses without brackets. No other host has a colon.
+        if text.contains(':') {
+            return Self::parse_v6(text);
+        }
         match text.parse() {
             Ok(address) => is_reachable(IpAddr::V4(address)).then_some(Self::V4(address)),
             Err(_) => is_host_name(text).then(|| Self::Name(text.into())),
         }
     }
 
-    fn parse_v6(inside: &str) -> Option<Self> {
-        let (address, scope) = match inside.split_once('%') {
+    /// An IPv6 address without brackets, with or without a scope.
+    fn parse_v6(text: &str) -> Option<Self> {
+        let (address, scope) = match text.split_once('%') {
             Some((address, scope)) => (address, Some(scope)),
-            None => (inside, None),
+            None => (text, None),
         };
         if scope.is_some_and(|scope| !is_name(scope, 64)) {
             return None;
@@ -231,10 +267,32 @@ impl Host {
         let scope = scope.map(Into::into);
         is_reachable(address.into()).then_some(Self::V6 { address, scope })
     }
+
+    fn canonical(&self) -> Self {
+        match self {
+            Self::V4(address) => Self::V4(*address),
+            Self::V6 { address, .. } => match address.to_ipv4_mapped() {
+                Some(address) => Self::V4(address),
+                None => Self::V6 {
+                    address: *address,
+                    scope: None,
+                },
+            },
+            Self::Name(name) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                match name.eq_ignore_ascii_case("localhost") {
+                    true => Self::V4(Ipv4Addr::LOCALHOST),
+                    false => Self::Name(name.to_ascii_lowercase().into()),
+                }
+            }
+        }
+    }
 }
 
 /// Whether the address can be that of one host. Connecting to 0.0.0.0 would reach this host.
 fn is_reachable(address: IpAddr) -> bool {
+    // An IPv4 address in IPv6 notation is connected to as what it stands for.
+    let address = address.to_canonical();
     let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
     !(address.is_unspecified() || address.is_multicast() || broadcast)
 }
@@ -242,9 +300,19 @@ fn is_reachable(address: IpAddr) -> bool {
 fn is_host_name(text: &str) -> bool {
     // `tcp://`, the name, `:` and the port fit into the 255 bytes of a `string` (RFC 36).
     const MAX_LEN: usize = 240;
-    let last_label = text.rsplit('.').next().unwrap_or(text);
-    let is_number = last_label.bytes().all(|byte| byte.is_ascii_digit());
-    is_name(text, MAX_LEN) && !is_number
+    let without_root = text.strip_suffix('.').unwrap_or(text);
+    let last_label = without_root.rsplit('.').next().unwrap_or(without_root);
+    is_name(text, MAX_LEN) && !last_label.is_empty() && !is_number(last_label)
+}
+
+/// Whether the system would read a host name with this last label as an IPv4 address. It also takes
+/// the hexadecimal notation.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 fn is_name(text: &str, max_len: usize) -> bool {
@@ -265,9 +333,81 @@ mod tests {
             "tcp://[::1]:1",
             "tcp://[fe80::1%eth0]:65535",
             "tcp://robot-1.local:5671",
+            "tcp://Robot-1.local.:5671",
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn brackets_are_optional_and_the_port_stands_behind_the_last_colon() {
+        for (text, shown) in [
+            ("tcp://fd94::1:49152", "tcp://[fd94::1]:49152"),
+            ("tcp://::1:1", "tcp://[::1]:1"),
+            ("tcp://fe80::1%eth0:65535", "tcp://[fe80::1%eth0]:65535"),
+            ("tcp://1:2:3:4:5:6:7:8:9", "tcp://[1:2:3:4:5:6:7:8]:9"),
+            (
+                "tcp://::ffff:10.94.0.2:49152",
+                "tcp://[::ffff:10.94.0.2]:49152",
+            ),
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn one_place_has_one_canonical_notation_however_it_is_spelled() {
+        for (text, canonical) in [
+            ("tcp://127.0.0.1:5", "tcp://127.0.0.1:5"),
+            ("tcp://[::ffff:127.0.0.1]:5", "tcp://127.0.0.1:5"),
+            ("tcp://localhost:5", "tcp://127.0.0.1:5"),
+            ("tcp://LocalHost.:5", "tcp://127.0.0.1:5"),
+            ("tcp://[fe80::1%eth0]:5", "tcp://[fe80::1]:5"),
+            ("tcp://fe80:0::1%2:5", "tcp://[fe80::1]:5"),
+            ("tcp://[::1]:5", "tcp://[::1]:5"),
+            ("tcp://Robot.Local.:5", "tcp://robot.local:5"),
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            let expected: Endpoint = canonical.parse().unwrap();
+            assert_eq!(endpoint.canonical(), expected, "{text}");
+            assert!(endpoint.is_same_place(&expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_ports_and_other_hosts_are_other_places() {
+        let endpoint = |text: &str| text.parse::<Endpoint>().unwrap();
+        for (one, other) in [
+            ("tcp://127.0.0.1:5", "tcp://localhost:6"),
+            ("tcp://127.0.0.1:5", "tcp://127.0.0.2:5"),
+            ("tcp://127.0.0.1:5", "tcp://[::1]:5"),
+            ("tcp://robot:5", "tcp://robot.local:5"),
+        ] {
+            assert!(
+                !endpoint(one).is_same_place(&endpoint(other)),
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_system_would_read_as_an_address_is_no_host_name() {
+        for host in [
+            "0x7f000001",
+            "0X7F.1",
+            "127.1",
+            "127.0.0.1.",
+            "0x",
+            ".",
+            "host..",
+        ] {
+            let endpoint = format!("tcp://{host}:5").parse::<Endpoint>();
+            assert!(
+                matches!(endpoint, Err(EndpointError::Host(_))),
+                "{host}: {endpoint:?}"
+            );
         }
     }
 
@@ -314,6 +454,18 @@ mod tests {
                 "tcp://[::1%]:5",
                 "endpoint \"tcp://[::1%]:5\" has no valid address or host name",
             ),
+            (
+                "tcp://1.2.3.4:5:6",
+                "endpoint \"tcp://1.2.3.4:5:6\" has no valid address or host name",
+            ),
+            (
+                "tcp://fd94::1",
+                "endpoint \"tcp://fd94::1\" has no valid address or host name",
+            ),
+            (
+                "tcp://[::ffff:0.0.0.0]:5",
+                "endpoint \"tcp://[::ffff:0.0.0.0]:5\" has no valid address or host name",
+            ),
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap_err().to_string(), message);
         }
@@ -325,7 +477,13 @@ mod tests {
             let address: SocketAddr = address.parse().unwrap();
             Endpoint::try_from(address).unwrap_err().to_string()
         };
-        for address in ["0.0.0.0:5", "[::]:5", "224.0.0.1:5", "1.2.3.4:0"] {
+        for address in [
+            "0.0.0.0:5",
+            "[::]:5",
+            "224.0.0.1:5",
+            "[::ffff:255.255.255.255]:5",
+            "1.2.3.4:0",
+        ] {
             assert_eq!(
                 error(address),
                 format!(

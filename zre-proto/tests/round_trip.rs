@@ -76,9 +76,24 @@ proptest! {
     }
 
     #[test]
+    fn an_endpoint_comes_back_without_its_brackets(text in values::endpoint_text()) {
+        let endpoint: Endpoint = text.replace(['[', ']'], "").parse()?;
+        prop_assert_eq!(endpoint.to_string(), text);
+    }
+
+    #[test]
+    fn the_canonical_endpoint_is_the_same_place(endpoint in values::endpoint()) {
+        let canonical = endpoint.canonical();
+        prop_assert!(canonical.is_same_place(&endpoint));
+        prop_assert_eq!(canonical.canonical(), canonical.clone());
+        prop_assert_eq!(canonical.to_string().parse(), Ok(canonical));
+    }
+
+    #[test]
     fn an_address_comes_back_from_its_endpoint(ip in any::<IpAddr>(), port in 1..=u16::MAX) {
         let address = SocketAddr::new(ip, port);
         let Some(endpoint) = Endpoint::from_socket_addr(address) else {
+            let ip = ip.to_canonical();
             let broadcast = ip == IpAddr::from([255; 4]);
             prop_assert!(ip.is_unspecified() || ip.is_multicast() || broadcast);
             return Ok(());

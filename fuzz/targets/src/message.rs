@@ -140,6 +140,9 @@ fn text(bytes: Bytes) {
     for text in [text, &format!("tcp://{text}")] {
         if let Ok(endpoint) = text.parse() {
             endpoint_reads_as_shown(&endpoint);
+            let canonical = endpoint.canonical();
+            endpoint_reads_as_shown(&canonical);
+            assert_eq!(canonical.canonical(), canonical);
         }
     }
 }

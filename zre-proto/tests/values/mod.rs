@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
-use std::{collections::BTreeSet, num::NonZeroU16};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU16,
+};
 
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
@@ -48,11 +52,14 @@ pub(crate) fn beacon() -> impl Strategy<Value = Beacon> {
 
 /// The notation of an address of either family, with or without a scope, or of a host name.
 pub(crate) fn endpoint_text() -> impl Strategy<Value = String> {
-    let name = "[A-Za-z0-9._-]{0,239}[A-Za-z_-]";
+    // Its last letter is in no number.
+    let name = "[A-Za-z0-9._-]{0,239}[G-Wg-w_-]";
     let scope = "(%[A-Za-z0-9._-]{1,64})?";
     let v4 = (1..224_u8, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| format!("{a}.{b}.{c}.{d}"));
-    let v6_address = any::<std::net::Ipv6Addr>().prop_filter("no host's", |address| {
-        !address.is_unspecified() && !address.is_multicast()
+    let v6_address = any::<Ipv6Addr>().prop_filter("no host's", |address| {
+        let stands_for = address.to_canonical();
+        let broadcast = stands_for == IpAddr::from([255; 4]);
+        !(stands_for.is_unspecified() || stands_for.is_multicast() || broadcast)
     });
     let v6 = (v6_address, scope).prop_map(|(address, scope)| format!("[{address}{scope}]"));
     let host = prop_oneof![v4, v6, name];
