@@ -67,6 +67,9 @@ pub enum Fault {
     /// The peer names the endpoint of another peer as its own, and that other peer is there.
     #[error("its endpoint is that of {0}")]
     Endpoint(PeerId),
+    /// A PING-OK came that answers no PING.
+    #[error("PING-OK that nobody asked for")]
+    UnaskedAnswer,
     /// The connection does not speak ZMTP as ZRE uses it.
     #[error(transparent)]
     Link(#[from] LinkError),

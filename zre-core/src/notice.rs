@@ -51,6 +51,42 @@ pub enum Notice {
         /// "identity" or "endpoint".
         what: &'static str,
     },
+    /// Another node announces itself with this node's own identity. Both have the same UUID: set
+    /// another for one of them.
+    #[error(
+        "another node at {from} has this node's own identity: no two nodes may have the same UUID"
+    )]
+    OwnIdentity {
+        /// Where it accepts connections.
+        from: SocketAddr,
+    },
+    /// A connection came in under the identity of a peer that has another one and answers there: it
+    /// was closed. Two nodes have the same UUID, or a stranger uses the peer's.
+    #[error(
+        "closed the connection from {remote}: it says that it is {peer}, which is at {endpoint} \
+         and answers there; either two nodes have the same UUID, or one pretends to be the other"
+    )]
+    IdentityInUse {
+        /// The peer.
+        peer: PeerId,
+        /// Where the peer accepts connections.
+        endpoint: Endpoint,
+        /// Where the refused connection came from.
+        remote: SocketAddr,
+    },
+    /// A peer says HELLO, but no connection to it can be made: it does not enter.
+    #[error(
+        "{peer} says HELLO, but cannot be reached at {endpoint}: {error}; is a firewall in the \
+         way, or its endpoint wrong?"
+    )]
+    Unreachable {
+        /// The peer.
+        peer: PeerId,
+        /// Where it was sought last.
+        endpoint: Endpoint,
+        /// Why the last attempt failed.
+        error: String,
+    },
     /// A peer names the endpoint of another peer as its own. The other peer is being asked whether
     /// it is still there.
     #[error("{claimant} gives the endpoint of {peer} as its own")]
@@ -197,6 +233,9 @@ impl Notice {
             Self::SecuredPeer { .. } => "secured_peer",
             Self::PeerLimit { .. } => "peer_limit",
             Self::OwnHello { .. } => "own_hello",
+            Self::OwnIdentity { .. } => "own_identity",
+            Self::IdentityInUse { .. } => "identity_in_use",
+            Self::Unreachable { .. } => "unreachable",
             Self::Contested { .. } => "contested",
             Self::HelloAnswer { .. } => "hello_answer",
             Self::Stray { .. } => "stray",
@@ -222,6 +261,8 @@ impl Notice {
             Self::SecuredPeer { peer, .. }
             | Self::PeerLimit { peer, .. }
             | Self::OwnHello { peer, .. }
+            | Self::IdentityInUse { peer, .. }
+            | Self::Unreachable { peer, .. }
             | Self::Contested { peer, .. }
             | Self::HelloAnswer { peer }
             | Self::Stray { peer, .. }
@@ -232,6 +273,7 @@ impl Notice {
             | Self::Refused { peer, .. }
             | Self::ConnectFailed { peer, .. } => Some(*peer),
             Self::BadBeacon { .. }
+            | Self::OwnIdentity { .. }
             | Self::LinkClosed { .. }
             | Self::LinkLimit { .. }
             | Self::UnclaimedBytes { .. }

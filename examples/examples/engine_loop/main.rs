@@ -148,7 +148,7 @@ impl Embedded {
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
             // The application has caught up, so what was left in the sockets can be read.
-            Output::Resume => self.has_unread = true,
+            Output::Readable(_) | Output::Resume => self.has_unread = true,
         }
     }
 
@@ -174,7 +174,7 @@ impl Embedded {
             let Some(connection) = self.connections.get_mut(&link) else {
                 return;
             };
-            if self.engine.is_congested() {
+            if !self.engine.may_read(link) {
                 return;
             }
             let now = zre_core::Instant::default() + self.started.elapsed();

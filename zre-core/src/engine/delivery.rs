@@ -1,13 +1,12 @@
 //! What comes over connections, and whether it is handed to the node.
 
-use zre_proto::{Body, Message, MessageLimits, PeerId, RoutingId};
+use zre_proto::{Message, MessageLimits, PeerId, RoutingId};
 
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     error::{Fault, LinkError},
     link::{Connection, LinkEvent},
-    node::{Admission, Node, Verdict},
-    notice::{Notice, Notices},
+    node::{Node, Verdict},
     time::Instant,
 };
 
@@ -15,6 +14,7 @@ impl<C: Connection> Engine<C> {
     /// Handles all that has come over a connection.
     pub(super) fn receive(&mut self, link: LinkId, owner: Owner) {
         let owner = self.deliver_all(link, owner);
+        self.links.unclaimed.note_change();
         let has_output = self.count_unfinished(link, owner);
         self.settle();
         if has_output {
@@ -23,7 +23,7 @@ impl<C: Connection> Engine<C> {
     }
 
     /// Hands on what has come over a connection, and says who owns the connection then.
-    fn deliver_all(&mut self, link: LinkId, mut owner: Owner) -> Option<Owner> {
+    pub(super) fn deliver_all(&mut self, link: LinkId, mut owner: Owner) -> Option<Owner> {
         let limits = self.node.config().limits.message();
         loop {
             let may_have_more = match owner {
@@ -45,12 +45,15 @@ impl<C: Connection> Engine<C> {
         let Some(unclaimed) = self.links.unclaimed.get_mut(link) else {
             return false;
         };
+        if unclaimed.is_parked() {
+            return false;
+        }
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
             (Ok(None), _) => return false,
             (Ok(Some(LinkEvent::Open { peer })), _) => self.take_identity(link, peer),
             (Ok(Some(LinkEvent::Message(message))), Some(peer)) => {
-                self.deliver_unclaimed(link, peer, message);
+                self.take_claim(link, peer, message);
             }
             // Cannot happen: no message comes before the other side has said who it is.
             (Ok(Some(LinkEvent::Message(_))), None) => {}
@@ -71,54 +74,6 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    fn deliver_unclaimed(&mut self, link: LinkId, peer: PeerId, message: Message) {
-        let links = self.links.of_peer(peer);
-        let is_overtaken = links.is_some_and(|links| links.is_overtaken(link));
-        let (now, notices) = (self.cx.now, &mut self.cx.notices);
-        match judge_unclaimed(&mut self.node, peer, message, is_overtaken, now, notices) {
-            Fate::Keep => {}
-            Fate::Close => self.links.unclaimed.close(link, &mut self.cx),
-            Fate::Bind => {
-                // First what the node wants: a restart closes the old connections and opens a new
-                // one, and would otherwise close the one that is bound here.
-                self.settle();
-                if self.node.is_ready(peer)
-                    && let Some(unclaimed) = self.links.unclaimed.remove(link)
-                {
-                    let links = self.links.add_peer(peer);
-                    links.bind(unclaimed.state, &mut self.cx);
-                }
-            }
-        }
-    }
-
-    /// Closes a connection that carries no session for what came over it.
-    fn refuse_unclaimed(&mut self, link: LinkId, said_peer: Option<PeerId>, fault: Fault) {
-        let is_link_fault = match &fault {
-            Fault::Link(error) => {
-                let unclaimed = &mut self.links.unclaimed;
-                unclaimed.refuse(link, error.clone(), &mut self.cx);
-                true
-            }
-            _ => {
-                self.links.unclaimed.close(link, &mut self.cx);
-                false
-            }
-        };
-        let Some(peer) = said_peer else {
-            return;
-        };
-        if !self.node.is_ready(peer) {
-            // The node keeps a pending peer for longer then, so that its next beacon does not begin
-            // the same thing again. Of an unknown one there is only a notice.
-            self.node.handle_fault(peer, fault, self.cx.now);
-        } else if !is_link_fault {
-            // A stranger must not end the session of a peer that has entered. What is wrong with a
-            // link has been told above, with its address.
-            self.cx.notices.push(Notice::Refused { peer, fault });
-        }
-    }
-
     /// Takes what came over the connection that we opened to a peer; no messages do.
     fn receive_outgoing(&mut self, peer: PeerId, limits: &MessageLimits) -> bool {
         let Some(links) = self.links.of_peer_mut(peer) else {
@@ -129,7 +84,9 @@ impl<C: Connection> Engine<C> {
         };
         match to.connection.receive(limits) {
             Ok(None) => return false,
-            Ok(Some(LinkEvent::Open { .. })) => links.opened(&mut self.cx),
+            Ok(Some(LinkEvent::Open { .. })) => {
+                links.opened(&mut self.cx);
+            }
             // Cannot happen: a link refuses messages where it only sends.
             Ok(Some(LinkEvent::Message(_))) => {}
             Err(fault) => {
@@ -149,7 +106,10 @@ impl<C: Connection> Engine<C> {
         };
         while let Some(from) = links.incoming_mut() {
             match from.connection.receive(limits) {
-                Ok(None) => return false,
+                Ok(None) => {
+                    links.is_in_doubt = links.is_in_doubt && self.node.is_in_doubt(peer);
+                    return false;
+                }
                 Ok(Some(LinkEvent::Message(message))) => {
                     let verdict = deliver_in_session(&mut self.node, peer, message, now);
                     if let Verdict::Violation(_) = verdict {
@@ -221,17 +181,6 @@ impl<C: Connection> Engine<C> {
     }
 }
 
-/// What becomes of an unclaimed connection after a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-enum Fate {
-    /// It stays as it is.
-    Keep,
-    /// It carries the peer's session from now on.
-    Bind,
-    Close,
-}
-
 /// Gives the node a message that came over the connection which carries a peer's session.
 fn deliver_in_session(node: &mut Node, peer: PeerId, message: Message, now: Instant) -> Verdict {
     match node.check_bound(peer, &message) {
@@ -240,43 +189,5 @@ fn deliver_in_session(node: &mut Node, peer: PeerId, message: Message, now: Inst
             node.handle_fault(peer, fault.clone(), now);
             Verdict::Violation(fault)
         }
-    }
-}
-
-/// A message over a connection that carries no session, from somebody who says that it is `peer`.
-///
-/// `is_overtaken` says whether a younger connection carries the session.
-fn judge_unclaimed(
-    node: &mut Node,
-    peer: PeerId,
-    message: Message,
-    is_overtaken: bool,
-    now: Instant,
-    notices: &mut Notices,
-) -> Fate {
-    let kind = message.body.kind();
-    match node.admits(peer, &message) {
-        Admission::Admitted if is_overtaken && matches!(message.body, Body::Hello(_)) => {
-            // A younger connection carries the session, so this HELLO was sent before it and came
-            // late: it belongs to a session that is over, and would end the present one.
-            notices.push(Notice::Stray { peer, kind });
-            return Fate::Close;
-        }
-        Admission::Admitted => {}
-        Admission::Foreign(fault) => {
-            // The node would end the session for it, which a stranger must not bring about.
-            notices.push(Notice::Refused { peer, fault });
-            return Fate::Close;
-        }
-        Admission::Stray => {
-            notices.push(Notice::Stray { peer, kind });
-            node.suspect(peer, now);
-            return Fate::Keep;
-        }
-    }
-    match node.handle_message(&peer.into(), message, now) {
-        Verdict::Accepted => Fate::Bind,
-        Verdict::Ignored => Fate::Keep,
-        Verdict::Violation(_) => Fate::Close,
     }
 }

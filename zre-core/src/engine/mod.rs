@@ -2,11 +2,13 @@
 //!
 //! [`Engine`] is the interface and carries out what the rules return; the rules are in the modules
 //! and do not see each other's state. [`unclaimed`] holds the connections that came in and carry no
-//! session yet, [`peer_links`] the two connections of a peer. [`delivery`] decides which messages
-//! the node gets, [`backpressure`] what happens when a peer does not take what is sent to it.
+//! session yet, [`peer_links`] the two connections of a peer. [`claims`] decides who may speak for
+//! a peer, [`delivery`] hands messages to the node, [`backpressure`] says what happens when a peer
+//! does not take what is sent to it.
 
 mod backpressure;
 mod bytes;
+mod claims;
 mod context;
 mod delivery;
 mod link_state;
@@ -46,8 +48,8 @@ use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
 /// * a connection was accepted: [`handle_accepted`](Engine::handle_accepted);
 /// * a connection asked for by [`Output::Open`] is there, or could not be had, or ended:
 ///   [`handle_connected`](Engine::handle_connected), [`handle_closed`](Engine::handle_closed);
-/// * a connection has bytes: read them with a [`reader`](Engine::reader), unless
-///   [`is_congested`](Engine::is_congested);
+/// * a connection has bytes: read them with a [`reader`](Engine::reader), if it
+///   [may be read](Engine::may_read);
 /// * a connection can be written: write [`write_buffer`](Engine::write_buffer), advance it, and say
 ///   so with [`handle_written`](Engine::handle_written);
 /// * events have been taken: look for outputs once more, as [`Output::Resume`] may be among them.
@@ -72,7 +74,7 @@ pub struct Engine<C: Connection = Link> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EnginePhase {
     Running,
-    /// Asked to stop; peers still take what was sent.
+    /// Asked to stop; peers still take and confirm what was sent.
     Draining,
     Stopped,
 }
@@ -93,7 +95,9 @@ impl<C: Connection> Engine<C> {
             && let Some(links) = self.links.of_peer_mut(peer)
         {
             links.connected(&self.node, &mut self.cx);
+            self.links.unclaimed.note_change();
         }
+        self.settle();
     }
 
     /// A connection could not be had, or has ended, and everything read from it has been handled.
@@ -115,6 +119,7 @@ impl<C: Connection> Engine<C> {
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
+        self.links.unclaimed.note_change();
         self.settle();
     }
 
@@ -133,14 +138,19 @@ impl<C: Connection> Engine<C> {
         // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
             let links = self.links.of_peer_mut(peer);
-            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now)) {
+            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now))
+                || self.give_up_own_connection(peer)
+            {
                 self.node.extend_suspicion(peer, self.cx.now);
             }
         }
+        // Before others are removed: a parked connection may carry a session on.
+        self.settle_claims();
         self.node.handle_timeout(self.cx.now);
         while let Some(timer) = self.cx.deadlines.pop_due(self.cx.now) {
             self.fire(timer);
         }
+        self.links.unclaimed.note_change();
         self.settle();
     }
 }
@@ -306,9 +316,9 @@ impl<C: Connection> Engine<C> {
         asked
     }
 
-    /// Begins to stop: commands are refused, and when peers have taken what was sent to them, or
-    /// the linger time is over, the node says goodbye and closes everything. The last event is
-    /// [`Event::Stop`].
+    /// Begins to stop: commands are refused, and when peers have confirmed what was sent to them,
+    /// or the linger time is over, the node says goodbye and closes everything. The last event is
+    /// [`Event::Stop`], which says what was not confirmed.
     pub fn stop(&mut self, now: Instant) {
         self.cx.advance(now);
         if self.phase != EnginePhase::Running {
@@ -317,6 +327,8 @@ impl<C: Connection> Engine<C> {
         self.phase = EnginePhase::Draining;
         let at = self.cx.now + self.node.config().linger;
         self.cx.deadlines.set(EngineTimer::Linger, at);
+        // The goodbye would overtake what is on its way.
+        self.node.ask_unconfirmed(self.cx.now);
         self.settle();
     }
 
@@ -357,9 +369,17 @@ impl<C: Connection> Engine<C> {
     }
 
     /// Whether so many events wait for the application that no connection should be read, until
-    /// [`Output::Resume`]. Datagrams are to be handled all the same.
+    /// [`Output::Resume`]. Datagrams are to be handled all the same. See
+    /// [`may_read`](Engine::may_read) for a single connection.
     pub fn is_congested(&self) -> bool {
         self.node.is_congested()
+    }
+
+    /// Whether a connection may be read. If not, the application is behind, or it is not known yet
+    /// whether the other side is who it says. [`Output::Resume`] or [`Output::Readable`] says when
+    /// to ask again.
+    pub fn may_read(&self, link: LinkId) -> bool {
+        !self.is_congested() && !self.links.unclaimed.is_parked(link)
     }
 
     /// Whether everything has been said and closed; outputs may still wait.
@@ -463,6 +483,7 @@ impl<C: Connection> Engine<C> {
         if self.node.has_outputs() {
             self.carry_out();
         }
+        self.settle_claims();
         self.continue_stop();
     }
 
@@ -488,6 +509,7 @@ impl<C: Connection> Engine<C> {
                     if let Some(links) = self.links.remove_peer(peer) {
                         links.close(&mut self.cx);
                     }
+                    self.links.unclaimed.note_change();
                 }
             }
         }
@@ -511,6 +533,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
             LinksEffect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
+            LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }
 
@@ -534,7 +557,10 @@ impl<C: Connection> Engine<C> {
     }
 
     fn continue_stop(&mut self) {
-        if self.phase == EnginePhase::Draining && self.links.are_drained(&self.node) {
+        if self.phase == EnginePhase::Draining
+            && self.links.are_drained(&self.node)
+            && !self.node.has_unconfirmed()
+        {
             self.finish_stop();
         }
     }

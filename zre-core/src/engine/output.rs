@@ -36,7 +36,9 @@ pub enum Output {
     Writable(LinkId),
     /// Close the connection, whatever is unsent. Its id is not used again.
     Close(LinkId),
-    /// Reading may go on after a congestion.
+    /// This connection may be read again; see [`Engine::may_read`](crate::Engine::may_read).
+    Readable(LinkId),
+    /// Connections may be read again after a congestion.
     Resume,
 }
 

@@ -41,6 +41,9 @@ pub(super) struct PeerLinks<C> {
     progress: Progress,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
+    /// Whether it is not known if it is to the peer that we are connected; see
+    /// [`Node::is_in_doubt`].
+    pub(super) is_in_doubt: bool,
 }
 
 /// The connection that we opened to a peer.
@@ -79,6 +82,19 @@ struct Attempt {
     patience: Patience,
 }
 
+impl Attempt {
+    /// Whether no further attempt is made.
+    ///
+    /// Anybody can send beacons with any address. So one that never answered is tried three times,
+    /// or we would multiply traffic for whoever wants to flood it. A peer that has said HELLO is
+    /// tried for as long as a handshake may take.
+    fn is_last(&self, peer: PeerId, node: &Node, now: Instant) -> bool {
+        const TRIES: u32 = 3;
+        let is_over = now.since(self.first_at) >= node.config().handshake_timeout;
+        is_over || (self.number >= TRIES && !node.has_said_hello(peer))
+    }
+}
+
 /// What is to follow for the peer from a rule about its connections.
 #[derive(Debug)]
 #[must_use]
@@ -86,6 +102,8 @@ pub(super) enum LinksEffect {
     Nothing,
     /// It is gone, for a reason that only connections show.
     Remove(ExitReason),
+    /// No connection to it can be made.
+    Unreachable,
     /// Its connections are gone.
     Disconnected,
     /// It broke the protocol.
@@ -100,6 +118,7 @@ impl<C: Connection> PeerLinks<C> {
             incoming: None,
             progress: Progress::default(),
             ping: None,
+            is_in_doubt: false,
         }
     }
 
@@ -115,6 +134,7 @@ impl<C: Connection> PeerLinks<C> {
         self.clear_timers(cx);
         self.progress = Progress::default();
         self.ping = None;
+        self.is_in_doubt = false;
         let attempt = Attempt {
             endpoint,
             number: 1,
@@ -145,6 +165,21 @@ impl<C: Connection> PeerLinks<C> {
         self.incoming
             .as_ref()
             .is_some_and(|incoming| incoming.id > link)
+    }
+
+    /// Whether the connection that the peer opened to us stands.
+    pub(super) fn has_incoming(&self) -> bool {
+        self.incoming.is_some()
+    }
+
+    /// Whether the connection that we opened to the peer is there.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Open(_))
+    }
+
+    /// Whether we do not try to connect to the peer.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Unopened | Outgoing::Lost { .. })
     }
 
     /// The connection that the peer opened to us.
@@ -202,6 +237,7 @@ impl<C: Connection> PeerLinks<C> {
         match &self.outgoing {
             Outgoing::Lost { .. } => SendCapacity::Lost,
             Outgoing::Unopened => capacity_unopened(self.peer, node),
+            _ if self.is_in_doubt => SendCapacity::Full,
             _ => SendCapacity::of_queue(self.queued(), node.config()),
         }
     }
@@ -344,18 +380,25 @@ impl<C: Connection> PeerLinks<C> {
         let Outgoing::Opening { mut link, attempt } = core::mem::take(&mut self.outgoing) else {
             return LinksEffect::Nothing;
         };
+        let error = error.into();
         cx.notices.push(Notice::ConnectFailed {
             peer: self.peer,
             endpoint: attempt.endpoint.clone(),
             attempt: attempt.number,
-            error: error.into(),
+            error: error.clone(),
         });
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         let config = node.config();
-        // Counted over all attempts: beacons alone do not keep a peer that cannot be reached.
-        if cx.now.since(attempt.first_at) >= config.handshake_timeout {
-            return LinksEffect::Remove(ExitReason::ConnectionLost);
+        if attempt.is_last(self.peer, node, cx.now) {
+            if node.has_said_hello(self.peer) {
+                cx.notices.push(Notice::Unreachable {
+                    peer: self.peer,
+                    endpoint: attempt.endpoint,
+                    error,
+                });
+            }
+            return LinksEffect::Unreachable;
         }
         let at = cx.now + cx.jitter(pause_after(attempt.number, config));
         cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);

@@ -4,12 +4,13 @@
 //! here when a message over it belongs to a peer's session. Until then its other side has only
 //! *said* who it is, and no peer loses its own connection for that.
 
-use alloc::collections::BTreeMap;
-use core::net::SocketAddr;
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
+    claims::Claim,
     context::{EngineContext, Owner},
     link_state::LinkState,
     output::LinkId,
@@ -29,6 +30,10 @@ pub(super) struct UnclaimedLinks<C> {
     links: BTreeMap<LinkId, UnclaimedLink<C>>,
     /// Bytes of memory that wait for the rest of a message.
     unfinished: usize,
+    /// How many are parked.
+    parked: usize,
+    /// Whether something has changed that parked ones may wait for.
+    changed: bool,
 }
 
 /// One of them.
@@ -39,12 +44,23 @@ pub(super) struct UnclaimedLink<C> {
     /// Who the other side says it is, once the handshake is over. Nothing proves it.
     pub(super) said_identity: Option<RoutingId>,
     patience: Patience,
+    /// Its first message, while it is parked.
+    claim: Option<Claim>,
 }
 
 impl<C> UnclaimedLink<C> {
     /// The peer that the other side says it is.
     pub(super) fn said_peer(&self) -> Option<PeerId> {
         self.said_identity.map(|id| id.peer())
+    }
+
+    /// Whether nothing is to be read from it for now; see [`claims`](super::claims).
+    pub(super) fn is_parked(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    fn claims(&self, peer: PeerId) -> bool {
+        self.is_parked() && self.said_peer() == Some(peer)
     }
 }
 
@@ -53,6 +69,8 @@ impl<C: Connection> UnclaimedLinks<C> {
         Self {
             links: BTreeMap::new(),
             unfinished: 0,
+            parked: 0,
+            changed: false,
         }
     }
 
@@ -72,6 +90,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             remote,
             said_identity: None,
             patience,
+            claim: None,
         };
         self.links.insert(link, unclaimed);
         // Afterwards, so that the newcomer counts; it is never the oldest, as the limit is not 0.
@@ -119,9 +138,11 @@ impl<C: Connection> UnclaimedLinks<C> {
         backlog: &Backlog,
         cx: &mut EngineContext,
     ) {
-        if let Some(unclaimed) = self.links.get_mut(&link)
-            && cx.is_handshake_over(link, &mut unclaimed.patience, backlog)
-        {
+        let Some(unclaimed) = self.links.get_mut(&link) else {
+            return;
+        };
+        // What a parked one waits for comes, or does not come, in its own time.
+        if !unclaimed.is_parked() && cx.is_handshake_over(link, &mut unclaimed.patience, backlog) {
             self.refuse(link, LinkError::HandshakeTimeout, cx);
         }
     }
@@ -138,6 +159,7 @@ impl<C: Connection> UnclaimedLinks<C> {
     /// Takes a connection out that a peer owns now, or that has ended.
     pub(super) fn remove(&mut self, link: LinkId) -> Option<UnclaimedLink<C>> {
         let mut unclaimed = self.links.remove(&link)?;
+        self.parked -= usize::from(unclaimed.is_parked());
         unclaimed.state.uncount(&mut self.unfinished);
         Some(unclaimed)
     }
@@ -153,6 +175,78 @@ impl<C: Connection> UnclaimedLinks<C> {
         while let Some(link) = self.links.keys().next().copied() {
             self.close(link, cx);
         }
+    }
+}
+
+/// Parked ones; see [`claims`](super::claims).
+impl<C: Connection> UnclaimedLinks<C> {
+    /// Keeps a connection's first message, and reads no more from it. If many are parked under one
+    /// identity, the oldest goes.
+    pub(super) fn park(&mut self, link: LinkId, claim: Claim, cx: &mut EngineContext) {
+        /// So many of one identity.
+        const PLACES: usize = 4;
+        let Some(unclaimed) = self.links.get_mut(&link) else {
+            return;
+        };
+        let (said_peer, remote) = (unclaimed.said_peer(), unclaimed.remote.ip());
+        self.parked += usize::from(unclaimed.claim.replace(claim).is_none());
+        self.changed = true;
+        let Some(peer) = said_peer else {
+            return;
+        };
+        let rivals = self.links.iter().filter(|(_, it)| it.claims(peer));
+        let rivals: Vec<_> = rivals.map(|(link, it)| (*link, it.remote.ip())).collect();
+        if rivals.len() > PLACES {
+            // One address must not take the places of all others.
+            let of_address = rivals.iter().filter(|(_, ip)| *ip == remote).count();
+            let is_greedy = of_address > PLACES / 2;
+            let mut may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
+            if let Some((oldest, _)) = may_go.next() {
+                self.close(*oldest, cx);
+            }
+        }
+    }
+
+    /// Something has changed that parked ones may wait for.
+    pub(super) fn note_change(&mut self) {
+        self.changed = self.parked > 0;
+    }
+
+    /// Whether something has changed since this was asked last.
+    pub(super) fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed) && self.parked > 0
+    }
+
+    /// Those that are parked: who they say they are, and where they come from.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (LinkId, PeerId, IpAddr)> {
+        let parked = self.links.iter().filter(|(_, it)| it.is_parked());
+        parked.filter_map(|(link, it)| Some((*link, it.said_peer()?, it.remote.ip())))
+    }
+
+    /// Whether one is parked under this identity.
+    pub(super) fn is_claimed(&self, peer: PeerId) -> bool {
+        self.parked > 0 && self.links.values().any(|it| it.claims(peer))
+    }
+
+    pub(super) fn claim(&self, link: LinkId) -> Option<&Claim> {
+        self.links.get(&link)?.claim.as_ref()
+    }
+
+    /// Takes the first message of a parked connection, which is parked no more.
+    pub(super) fn take_claim(&mut self, link: LinkId) -> Option<(Claim, SocketAddr)> {
+        let unclaimed = self.links.get_mut(&link)?;
+        let claim = unclaimed.claim.take()?;
+        self.parked -= 1;
+        Some((claim, unclaimed.remote))
+    }
+
+    pub(super) fn remote(&self, link: LinkId) -> Option<SocketAddr> {
+        self.links.get(&link).map(|it| it.remote)
+    }
+
+    /// Whether a connection is parked.
+    pub(super) fn is_parked(&self, link: LinkId) -> bool {
+        self.parked > 0 && self.claim(link).is_some()
     }
 
     /// Releases the memory of bursts.

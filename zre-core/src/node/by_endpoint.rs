@@ -1,4 +1,4 @@
-//! Which peer is connected at which endpoint.
+//! Which peer is connected at which place.
 
 use alloc::collections::BTreeMap;
 use core::{net::Ipv4Addr, num::NonZeroU16};
@@ -7,8 +7,8 @@ use zre_proto::{Endpoint, PeerId};
 
 use super::table::plain;
 
-/// Endpoints and their peers. Those with an IPv4 address, as nearly all, take a third of the
-/// memory of the others.
+/// Places and their peers, however an endpoint is spelled. Those with an IPv4 address, as nearly
+/// all, take a third of the memory of the others.
 #[derive(Debug, Default)]
 pub(super) struct ByEndpoint {
     plain: BTreeMap<(Ipv4Addr, NonZeroU16), PeerId>,
@@ -19,7 +19,7 @@ impl ByEndpoint {
     pub(super) fn get(&self, endpoint: &Endpoint) -> Option<PeerId> {
         let found = match plain(endpoint) {
             Some(plain) => self.plain.get(&plain),
-            None => self.others.get(endpoint),
+            None => self.others.get(&endpoint.canonical()),
         };
         found.copied()
     }
@@ -27,14 +27,14 @@ impl ByEndpoint {
     pub(super) fn insert(&mut self, endpoint: &Endpoint, peer: PeerId) {
         match plain(endpoint) {
             Some(plain) => self.plain.insert(plain, peer),
-            None => self.others.insert(endpoint.clone(), peer),
+            None => self.others.insert(endpoint.canonical(), peer),
         };
     }
 
     pub(super) fn remove(&mut self, endpoint: &Endpoint) {
         match plain(endpoint) {
             Some(plain) => self.plain.remove(&plain),
-            None => self.others.remove(endpoint),
+            None => self.others.remove(&endpoint.canonical()),
         };
     }
 }

@@ -7,7 +7,7 @@ use zre_proto::{Body, Message, PeerId};
 
 use super::{
     Node,
-    context::{NodeTimer, PING_INTERVAL},
+    context::NodeTimer,
     output::Admission,
     peer::{self, Peer},
 };
@@ -74,7 +74,7 @@ impl Node {
     pub fn suspect(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
         self.apply(peer, |known, context| {
-            known.suspect(ExitReason::ConnectionLost, PING_INTERVAL, context)
+            known.suspect(ExitReason::ConnectionLost, context)
         });
     }
 
@@ -98,7 +98,7 @@ impl Node {
         let due = self.context.deadlines.due(now);
         let peers = due.filter_map(|timer| match timer {
             NodeTimer::Peer(peer) => Some(peer),
-            NodeTimer::Beacon | NodeTimer::Silence => None,
+            NodeTimer::Beacon | NodeTimer::Silence | NodeTimer::Confirmation => None,
         });
         peers.filter(is_overdue).collect()
     }

@@ -40,6 +40,8 @@ pub(super) struct NodeContext {
     pub(super) notices: Notices,
     /// The highest number of a PING to any peer so far.
     pub(super) last_ping: u64,
+    /// Whether the timer to ask for confirmations runs.
+    pub(super) awaits_confirmation: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +50,8 @@ pub(super) enum NodeTimer {
     /// Looks for silence among the peers that have no timer of their own.
     Silence,
     Peer(PeerId),
+    /// Asks the peers that have been sent something whether it has come.
+    Confirmation,
 }
 
 impl NodeContext {
@@ -70,6 +74,7 @@ impl NodeContext {
             events: Backlog::new(&config.limits),
             notices: Notices::default(),
             last_ping: 0,
+            awaits_confirmation: false,
             config,
         }
     }
@@ -109,6 +114,16 @@ impl NodeContext {
         patience.is_over(self.now, PING_INTERVAL, &self.events)
     }
 
+    /// A message of the application is sent, so its peer is asked within a second whether it has
+    /// come.
+    pub(super) fn await_confirmation(&mut self) {
+        // While the timer runs, further messages have nothing to do.
+        if !core::mem::replace(&mut self.awaits_confirmation, true) {
+            let at = self.now + PING_INTERVAL;
+            self.deadlines.set(NodeTimer::Confirmation, at);
+        }
+    }
+
     /// Queues an event, or drops it while the backlog is congested: that a peer is evasive is no
     /// news to an application that has thousands of older events to take.
     pub(super) fn push_unless_congested(&mut self, event: Event) {
@@ -122,7 +137,7 @@ impl NodeContext {
     pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
         if peer == self.id {
             Some("identity")
-        } else if hello.endpoint == self.own.endpoint {
+        } else if hello.endpoint.is_same_place(&self.own.endpoint) {
             Some("endpoint")
         } else {
             None

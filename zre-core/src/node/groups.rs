@@ -31,10 +31,12 @@ pub(super) fn shout(
     let mut reached = 0;
     for id in ids {
         let peer = peers.get_mut(id).filter(|peer| peer.is_in(group));
-        if let Some(peer) = peer.filter(|peer| !peer.channel.awaits_endpoint) {
+        if let Some(peer) = peer.filter(|peer| peer.channel.is_usable()) {
             // Both are reference-counted: the bytes are not copied for each peer.
             let (group, content) = (group.clone(), content.clone());
             peer.channel.send(Body::Shout { group, content }, context);
+            peer.channel.pings.count_message();
+            context.await_confirmation();
             reached += 1;
         }
     }

@@ -15,6 +15,7 @@ mod by_endpoint;
 mod connections;
 mod context;
 mod groups;
+mod hello;
 mod members;
 mod output;
 mod peer;
@@ -22,12 +23,10 @@ mod peers;
 mod queries;
 mod table;
 
-use alloc::{boxed::Box, vec::Vec};
-use core::net::SocketAddr;
+use alloc::vec::Vec;
+use core::{net::SocketAddr, num::NonZeroU16};
 
-use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Hello, Message, PeerId, RoutingId, Text,
-};
+use zre_proto::{Beacon, Body, Content, Endpoint, GroupName, Message, PeerId, RoutingId, Text};
 
 use crate::{
     backlog::Backlog,
@@ -38,8 +37,8 @@ use crate::{
     time::Instant,
 };
 use context::{NodeContext, NodeTimer};
-pub use output::{Admission, NodeOutput, Verdict};
-use peer::{HelloReply, Peer, PeerEffect, Sequence, check_hello_sequence};
+pub use output::{Admission, Expectation, NodeOutput, Verdict};
+use peer::{Peer, PeerEffect};
 use peers::Peers;
 use table::Heard;
 
@@ -96,8 +95,7 @@ impl Node {
         self.context.advance(now);
         match Beacon::decode(datagram) {
             _ if !self.running => {}
-            // The system gives a broadcast to its sender, too.
-            Ok(beacon) if beacon.peer == self.context.id => {}
+            Ok(beacon) if beacon.peer == self.context.id => self.hear_own(from, beacon.port),
             // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
                 peer, port: None, ..
@@ -131,7 +129,7 @@ impl Node {
         let (peer, sequence) = (from.peer(), message.sequence);
         match message.body {
             _ if !self.running => Verdict::Ignored,
-            Body::Hello(hello) => self.take_hello(peer, sequence, hello),
+            Body::Hello(hello) => self.take_hello(peer, sequence, hello, now),
             body => self.take_message(peer, sequence, body),
         }
     }
@@ -156,6 +154,7 @@ impl Node {
             match timer {
                 NodeTimer::Beacon => self.context.announce(),
                 NodeTimer::Peer(peer) => self.apply(peer, Peer::check),
+                NodeTimer::Confirmation => self.peers.ask_for_confirmation(&mut self.context),
                 NodeTimer::Silence => {
                     // Collected first: a check may remove peers from the table.
                     for peer in self.peers.silent(&mut self.context) {
@@ -252,12 +251,14 @@ impl Node {
         self.command(now)?;
         let content = self.context.sendable(content);
         let channel = &mut self.peers.ready_mut(&peer)?.channel;
-        if channel.awaits_endpoint {
+        if !channel.is_usable() {
             return Err(Error::Full(peer));
         }
         // Checked last: who cannot be sent to is the better answer. Nothing is numbered before.
         let body = Body::Whisper { content: content? };
         let sequence = channel.sequence.number_next();
+        channel.pings.count_message();
+        self.context.await_confirmation();
         Ok(Message { sequence, body })
     }
 
@@ -309,6 +310,15 @@ impl Node {
         Ok(known.channel.ping(&mut self.context))
     }
 
+    /// Asks each peer that has been sent something since it was last asked. Before
+    /// [`stop`](Node::stop), call this and wait for a while until
+    /// [`unconfirmed`](Node::unconfirmed) is empty: the goodbye overtakes messages that are still
+    /// on their way.
+    pub fn ask_unconfirmed(&mut self, now: Instant) {
+        self.context.advance(now);
+        self.peers.ask_for_confirmation(&mut self.context);
+    }
+
     /// Says goodbye to the network and forgets every peer. The last event is [`Event::Stop`].
     pub fn stop(&mut self, now: Instant) {
         self.context.advance(now);
@@ -319,12 +329,12 @@ impl Node {
         self.context.deadlines.clear_all();
         // The goodbye goes out before connections are closed, so that peers take their end for it.
         self.context.broadcast(None);
+        let unconfirmed = self.unconfirmed();
         // The application gets no `Exit` for its peers: `Stop` ends everything.
         for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
             let output = NodeOutput::Disconnect { peer };
             self.context.outputs.push_back(output);
         }
-        let unconfirmed = Vec::new();
         self.context.events.push(Event::Stop { unconfirmed });
     }
 }
@@ -376,9 +386,19 @@ impl Node {
 
 /// Carrying out.
 impl Node {
+    /// A beacon came under our own identity. The system gives a broadcast to its sender, too.
+    fn hear_own(&mut self, from: SocketAddr, port: Option<NonZeroU16>) {
+        let own = self.context.own.endpoint.port();
+        // Another host with the same port cannot be told from ourselves on another interface.
+        if let Some(port) = port.filter(|port| *port != own) {
+            let from = SocketAddr::new(from.ip(), port.get());
+            self.context.notices.push(Notice::OwnIdentity { from });
+        }
+    }
+
     fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
         // Another node cannot be where this one is: the beacon is forged or misconfigured.
-        if endpoint == self.context.own.endpoint {
+        if endpoint.is_same_place(&self.context.own.endpoint) {
             return;
         }
         match self.peers.hear(&peer, &endpoint, self.context.now) {
@@ -391,29 +411,6 @@ impl Node {
                 self.carry_out(peer, effect);
             }
         }
-    }
-
-    fn take_hello(&mut self, peer: PeerId, sequence: u16, hello: Box<Hello>) -> Verdict {
-        if let Err(fault) = check_hello_sequence(sequence) {
-            return self.take_violation(peer, fault);
-        }
-        if let Some(what) = self.context.names_ourselves(peer, &hello) {
-            self.context.notices.push(Notice::OwnHello { peer, what });
-            return Verdict::Ignored;
-        }
-        let (peers, context) = (&mut self.peers, &mut self.context);
-        let effect = if let Some((known, members)) = peers.with_members(&peer) {
-            known.take_hello(hello, members, context)
-        // Its HELLO has overtaken its beacon, or its beacons do not reach us.
-        } else if peers.make_room_for_hello(peer, context) {
-            // Our HELLO goes out first, as the application may send as soon as the peer enters.
-            peers.meet(peer, hello.endpoint.clone(), Sequence::default(), context);
-            PeerEffect::Enter(hello)
-        } else {
-            return Verdict::Ignored;
-        };
-        self.carry_out(peer, effect);
-        Verdict::Accepted
     }
 
     fn take_message(&mut self, peer: PeerId, sequence: u16, body: Body) -> Verdict {
@@ -437,7 +434,7 @@ impl Node {
     }
 
     /// The peer broke the protocol: it is gone if it had entered, and noted otherwise.
-    fn take_violation(&mut self, peer: PeerId, fault: Fault) -> Verdict {
+    pub(super) fn take_violation(&mut self, peer: PeerId, fault: Fault) -> Verdict {
         match self.peers.get_mut(&peer) {
             Some(known) => {
                 let effect = known.take_violation(fault.clone(), &mut self.context);
@@ -469,25 +466,16 @@ impl Node {
         match effect {
             PeerEffect::Nothing => {}
             PeerEffect::Watch => peers.watch(&peer, context),
-            PeerEffect::Enter(hello) => peers.enter(&peer, *hello, HelloReply::Settled, context),
-            PeerEffect::Restart {
-                reason,
-                sequence,
-                hello,
-            } => {
-                let reply = HelloReply::after_restart(context);
-                // One exit and one enter for the application; in between our own HELLO goes out
-                // on a new connection, with which the new session begins for the peer.
-                peers.exit(&peer, reason, context);
-                peers.meet(peer, hello.endpoint.clone(), sequence, context);
-                peers.enter(&peer, *hello, reply, context);
-            }
-            PeerEffect::Move { endpoint, sequence } => {
+            PeerEffect::Move { endpoint, earlier } => {
                 peers.exit(&peer, ExitReason::ConnectionLost, context);
-                peers.meet(peer, endpoint, sequence, context);
+                peers.meet(peer, endpoint, earlier, context);
             }
             PeerEffect::Reconnect => {
                 peers.connect(&peer, context);
+                peers.watch(&peer, context);
+            }
+            PeerEffect::Redirect(endpoint) => {
+                peers.redirect(&peer, endpoint, context);
                 peers.watch(&peer, context);
             }
             PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),

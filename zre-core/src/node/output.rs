@@ -44,6 +44,21 @@ pub enum Verdict {
     Violation(Fault),
 }
 
+/// What is to be done with a HELLO that came over a connection which carries no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Expectation {
+    /// Give it to [`Node::handle_message`](crate::Node::handle_message) when the connection to the
+    /// peer is there, and read nothing more before that. The connection has been asked for.
+    Await,
+    /// Give it to [`Node::handle_message`](crate::Node::handle_message) at once.
+    Deliver,
+    /// It is wrong, and has been noted: close the connection.
+    Refused(Fault),
+    /// It begins no session: close the connection.
+    Ignored,
+}
+
 /// Whether a message over a connection that is not *bound* may be handled as a peer's.
 ///
 /// Anybody can connect under any identity. A connection is bound to a peer once a message over it

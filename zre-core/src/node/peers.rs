@@ -6,15 +6,15 @@ use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
     by_endpoint::ByEndpoint,
-    context::{NodeContext, NodeTimer, PING_INTERVAL},
+    context::{NodeContext, NodeTimer},
     members::Members,
     output::NodeOutput,
-    peer::{HelloReply, Peer, PeerEffect, Sequence, Session, evasive_after},
+    peer::{Earlier, Peer, PeerEffect, Session, evasive_after},
     table::{Heard, Source, Table},
 };
 use crate::{
     error::{Error, Fault},
-    event::{Event, ExitReason},
+    event::{Event, ExitReason, Unconfirmed},
     notice::Notice,
     time::Instant,
 };
@@ -93,6 +93,13 @@ impl Peers {
         })
     }
 
+    /// Whether a peer has entered and nothing can be sent to it yet, because it is not known whether
+    /// it, or another, is where it is connected or would be.
+    pub(super) fn is_in_doubt(&self, id: &PeerId) -> bool {
+        let known = self.table.get(id).filter(|peer| peer.is_ready());
+        known.is_some_and(|peer| !peer.channel.is_usable())
+    }
+
     /// Whether a peer is not connected, because another has entered at its endpoint and is asked.
     pub(super) fn awaits_endpoint(&self, id: &PeerId) -> bool {
         self.table
@@ -114,7 +121,7 @@ impl Peers {
         if let Some(owner) = self.owner_of(&endpoint, peer, context) {
             self.contest(owner, None, context);
         } else if self.has_room_for_beacon(peer, context) {
-            self.meet(peer, endpoint, Sequence::default(), context);
+            self.meet(peer, endpoint, Earlier::default(), context);
         }
     }
 
@@ -124,11 +131,11 @@ impl Peers {
         &mut self,
         id: PeerId,
         endpoint: Endpoint,
-        sequence: Sequence,
+        earlier: Earlier,
         context: &mut NodeContext,
     ) {
         let owner = self.owner_of(&endpoint, id, context);
-        let peer = Peer::new(id, endpoint, sequence, owner.is_some(), context);
+        let peer = Peer::new(id, endpoint, earlier, owner.is_some(), context);
         self.table.insert(peer);
         self.pending += 1;
         self.watch(&id, context);
@@ -136,6 +143,23 @@ impl Peers {
         match owner {
             Some(owner) => self.contest(owner, Some(id), context),
             None => self.connect(&id, context),
+        }
+    }
+
+    /// Connects to a peer at another endpoint than before.
+    pub(super) fn redirect(&mut self, id: &PeerId, endpoint: Endpoint, context: &mut NodeContext) {
+        let owner = self.owner_of(&endpoint, *id, context);
+        let Some(peer) = self.table.get_mut(id) else {
+            return;
+        };
+        let before = core::mem::replace(&mut peer.endpoint, endpoint);
+        if self.by_endpoint.get(&before) == Some(*id) {
+            self.by_endpoint.remove(&before);
+        }
+        match owner {
+            // Somebody else has entered there.
+            Some(_) => self.exit(id, ExitReason::Unreachable, context),
+            None => self.connect(id, context),
         }
     }
 
@@ -148,19 +172,13 @@ impl Peers {
     }
 
     /// The first HELLO of a pending peer has come.
-    pub(super) fn enter(
-        &mut self,
-        id: &PeerId,
-        hello: Hello,
-        reply: HelloReply,
-        context: &mut NodeContext,
-    ) {
+    pub(super) fn enter(&mut self, id: &PeerId, hello: Hello, context: &mut NodeContext) {
         let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| !peer.is_ready()) else {
             return;
         };
         let is_leaving = peer.is_leaving();
         self.pending -= 1;
-        peer.enter(hello, reply, &mut self.members, context);
+        peer.enter(hello, &mut self.members, context);
         watch(peer, source, context);
         // Its goodbye has overtaken its HELLO, and counts from now on.
         if is_leaving && matches!(peer.take_goodbye_beacon(context), PeerEffect::Watch) {
@@ -179,13 +197,14 @@ impl Peers {
         context.deadlines.clear(NodeTimer::Peer(peer));
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
+        let unconfirmed = removed.channel.pings.unconfirmed();
         if let Session::Ready(ready) = removed.session {
             let name = ready.into_name();
             context.events.push(Event::Exit {
                 peer,
                 name,
                 reason,
-                unconfirmed: 0,
+                unconfirmed,
             });
         }
         // It may have gone meanwhile, and have come again from another endpoint.
@@ -253,7 +272,7 @@ impl Peers {
         let Some((peer, source)) = self.table.entry(&owner) else {
             return;
         };
-        let effect = peer.suspect(ExitReason::Replaced, PING_INTERVAL, context);
+        let effect = peer.suspect(ExitReason::Replaced, context);
         if matches!(effect, PeerEffect::Watch) {
             watch(peer, source, context);
         }
@@ -341,6 +360,28 @@ impl Peers {
             context.deadlines.set_earlier(NodeTimer::Silence, next);
         }
         silent
+    }
+}
+
+/// Confirmation.
+impl Peers {
+    /// Asks the peers that have been sent something since they were last asked.
+    pub(super) fn ask_for_confirmation(&mut self, context: &mut NodeContext) {
+        context.awaits_confirmation = false;
+        for peer in self.table.iter_mut().filter(|peer| peer.is_ready()) {
+            if peer.channel.pings.has_uncovered() {
+                peer.channel.ping(context);
+            }
+        }
+    }
+
+    /// The peers that have not confirmed everything, in the order of their identities.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = Unconfirmed> {
+        self.ready().filter_map(|peer| {
+            let messages = peer.channel.pings.unconfirmed();
+            let name = peer.ready()?.name().clone();
+            (messages > 0).then(|| Unconfirmed::new(peer.id(), name, messages))
+        })
     }
 }
 

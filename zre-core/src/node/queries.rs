@@ -1,11 +1,13 @@
 //! What a node knows of itself and of its peers. Nothing here changes anything.
 
+use alloc::vec::Vec;
+
 use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 
 use super::{Node, peer::Peer};
 use crate::{
     config::Config,
-    event::{Event, PeerInfo},
+    event::{Event, PeerInfo, Unconfirmed},
     time::Instant,
 };
 
@@ -94,6 +96,12 @@ impl Node {
         self.peers.get(&peer).is_some_and(Peer::is_ready)
     }
 
+    /// Whether the peer has said HELLO, even if it has not entered yet.
+    pub fn has_said_hello(&self, peer: PeerId) -> bool {
+        let known = self.peers.get(&peer);
+        known.is_some_and(|known| known.told_endpoint().is_some())
+    }
+
     /// Whether the peer's last beacon said that it leaves.
     pub fn is_leaving(&self, peer: PeerId) -> bool {
         self.peers.get(&peer).is_some_and(Peer::is_leaving)
@@ -105,6 +113,12 @@ impl Node {
         self.peers.awaits_endpoint(&peer)
     }
 
+    /// Whether the peer has entered and nothing can be sent to it yet, because it is not known
+    /// whether it is to it that this node is, or would be, connected.
+    pub fn is_in_doubt(&self, peer: PeerId) -> bool {
+        self.peers.is_in_doubt(&peer)
+    }
+
     /// Where a peer may be reached, the likeliest first; nothing for a peer that is not known. A
     /// caller who cannot connect to one may try the next.
     pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
@@ -114,6 +128,18 @@ impl Node {
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
     pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
         self.peers.last_heard(&peer)
+    }
+
+    /// The peers that have not confirmed all messages which were accepted for them, in the order of
+    /// their identities. A message is confirmed by the answer to a PING behind it. Peers are asked
+    /// within a second of a message.
+    pub fn unconfirmed(&self) -> Vec<Unconfirmed> {
+        self.peers.unconfirmed().collect()
+    }
+
+    /// Whether some peer has not confirmed all messages.
+    pub(crate) fn has_unconfirmed(&self) -> bool {
+        self.peers.unconfirmed().next().is_some()
     }
 
     /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or

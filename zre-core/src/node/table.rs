@@ -112,7 +112,7 @@ impl Table {
                 peer.heard_at = peer.heard_at.max(source.heard_at);
                 // The next one from here need not touch the peer. Before it has entered, and from
                 // other endpoints, each beacon may change more than `heard_at`.
-                if peer.is_ready() && peer.endpoint == *endpoint {
+                if peer.is_ready() && peer.endpoint.is_same_place(endpoint) {
                     source.cached_endpoint = plain(endpoint);
                 }
                 Heard::Known(peer)
@@ -201,11 +201,15 @@ impl Source {
     }
 }
 
-/// An endpoint in little memory. One with a host name or IPv6 address is not cached.
+/// A place in little memory. One with a host name or IPv6 address is not cached.
 pub(super) fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
     match endpoint.host() {
         Host::V4(address) => Some((*address, endpoint.port())),
-        _ => None,
+        // It may be an IPv4 address in another spelling.
+        _ => match endpoint.canonical().host() {
+            Host::V4(address) => Some((*address, endpoint.port())),
+            _ => None,
+        },
     }
 }
 

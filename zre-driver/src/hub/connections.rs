@@ -91,6 +91,12 @@ impl<S> Connections<S> {
         }
     }
 
+    pub(super) fn wake(&mut self, link: LinkId, aftermath: &mut Aftermath) {
+        if let Some(connection) = self.by_link.get_mut(&link) {
+            connection.wake_task(aftermath);
+        }
+    }
+
     pub(super) fn wake_all(&mut self, aftermath: &mut Aftermath) {
         let connections = self.by_link.values_mut();
         connections.for_each(|connection| connection.wake_task(aftermath));

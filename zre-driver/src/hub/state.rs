@@ -212,6 +212,7 @@ impl<S: Stream> State<S> {
                     self.connections.remove(link, &mut self.aftermath);
                     self.changes.note_connections();
                 }
+                Output::Readable(link) => self.connections.wake(link, &mut self.aftermath),
                 Output::Resume => self.connections.wake_all(&mut self.aftermath),
             }
         }

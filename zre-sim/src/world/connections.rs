@@ -325,7 +325,7 @@ impl World {
         if end.closed || end.stalled || !end.has_arrived() {
             return None;
         }
-        if !self.is_awake(process) || self.processes[process].machine.is_congested() {
+        if !self.is_awake(process) || !self.processes[process].machine.may_read(link) {
             return None;
         }
         let payload = self.end(index, side)?.next_arrived()?;

@@ -18,7 +18,9 @@ at_both_levels! {
     a_connection_that_is_never_answered_is_given_up_and_closed,
     a_refused_connection_is_tried_again_ever_more_slowly,
     what_was_said_meanwhile_comes_in_order_when_a_connection_succeeds,
-    a_peer_whose_port_refuses_for_the_handshake_timeout_is_gone,
+    a_peer_that_beacons_alone_is_tried_three_times_in_half_a_minute,
+    a_peer_that_could_not_be_reached_is_tried_again_when_it_says_hello,
+    a_peer_whose_port_refuses_for_the_handshake_timeout_does_not_enter,
     a_connection_without_a_handshake_is_given_up_and_closed,
     a_peer_whose_process_died_is_gone_well_within_a_second,
     what_a_dead_peer_sent_before_comes_before_its_exit,
@@ -31,7 +33,8 @@ at_both_levels! {
 fn a_refused_connection_is_tried_again_ever_more_slowly<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let began = test.now;
-    test.beacon(PeerId::from([1; 16]), &endpoint(1));
+    let mut to = test.connect(PeerId::from([1; 16]));
+    to.send(&mut test, 1, hello(1));
     let mut delays = Vec::new();
     while test.now.since(began) < secs(8) {
         let (link, to) = test.wanted.pop_front().unwrap();
@@ -68,45 +71,86 @@ fn what_was_said_meanwhile_comes_in_order_when_a_connection_succeeds<C: Level>()
     net.add("alice");
     net.add("bob");
     net.hosts[1].listens = false;
-    net.run(millis(500));
-    assert_eq!(net.told(0), ["bob enters"]);
-    net.whisper(0, 1, "one");
-    net.run(secs(2));
-    net.whisper(0, 1, "two");
+    net.run(millis(2500));
     net.join(0, "CHAT");
+    assert_eq!(net.told(0), NOTHING, "bob cannot be reached");
     net.hosts[1].listens = true;
     net.run(secs(3));
-    let expected = [
-        "alice enters",
-        "alice whispers one",
-        "alice whispers two",
-        "alice joins CHAT",
-    ];
+    assert_eq!(net.told(0), ["bob enters"]);
+    net.whisper(0, 1, "one");
+    net.settle();
+    let expected = ["alice enters", "alice joins CHAT", "alice whispers one"];
     assert_eq!(net.told(1), expected);
-    assert_eq!(net.told(0), NOTHING);
 }
 
-fn a_peer_whose_port_refuses_for_the_handshake_timeout_is_gone<C: Level>() {
+fn a_peer_that_beacons_alone_is_tried_three_times_in_half_a_minute<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut attempts = 0;
+    for _ in 0..29 {
+        test.beacon(PeerId::from([1; 16]), &endpoint(1));
+        for _ in 0..10 {
+            if let Some((link, _)) = test.wanted.pop_front() {
+                test.engine.handle_closed(link, "refused", test.now);
+                attempts += 1;
+            }
+            test.run(millis(100));
+        }
+    }
+    assert_eq!(attempts, 3);
+    test.beacon(PeerId::from([1; 16]), &endpoint(2));
+    let sought_at: Vec<_> = test.wanted.iter().map(|(_, to)| to.clone()).collect();
+    assert_eq!(sought_at, [endpoint(2)], "elsewhere it may be reached");
+    test.wanted.clear();
+    test.run(secs(40));
+    test.beacon(PeerId::from([1; 16]), &endpoint(1));
+    assert_eq!(
+        test.wanted.len(),
+        1,
+        "half a minute later it is tried again"
+    );
+}
+
+fn a_peer_that_could_not_be_reached_is_tried_again_when_it_says_hello<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let id = PeerId::from([1; 16]);
+    test.beacon(id, &endpoint(1));
+    for _ in 0..30 {
+        if let Some((link, _)) = test.wanted.pop_front() {
+            test.engine.handle_closed(link, "refused", test.now);
+        }
+        test.run(millis(100));
+    }
+    let mut to = test.connect(id);
+    to.send(&mut test, 1, hello(1));
+    assert_eq!(test.told(), NOTHING);
+    let (link, _) = test.wanted.pop_front().unwrap();
+    test.wanted.push_front((link, endpoint(1)));
+    let _from = test.answer_open();
+    assert_eq!(test.told(), ["peer1 enters"]);
+}
+
+fn a_peer_whose_port_refuses_for_the_handshake_timeout_does_not_enter<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let id = PeerId::from([1; 16]);
     let mut to = test.connect(id);
     to.send(&mut test, 1, hello(1));
-    assert_eq!(test.told(), ["peer1 enters"]);
-    let mut told = Vec::new();
     let mut gone_after = secs(0);
-    while told.is_empty() && gone_after < secs(60) {
+    while !to.is_closed(&test) && gone_after < secs(60) {
         if let Some((link, _)) = test.wanted.pop_front() {
             test.engine.handle_closed(link, "refused", test.now);
         }
         test.run(millis(100));
         gone_after += millis(100);
-        told = test.told();
-        told.retain(|event| event.contains(" exits: "));
     }
-    assert_eq!(told, ["peer1 exits: connection lost"]);
+    assert_eq!(test.told(), NOTHING, "it has never entered");
     let expected = millis(9_900)..=millis(12_600);
     assert!(expected.contains(&gone_after), "after {gone_after:?}");
-    assert!(to.is_closed(&test));
+    let is_told =
+        |notice: &Notice| matches!(notice, Notice::Unreachable { error, .. } if error == "refused");
+    assert_eq!(
+        test.notices.iter().filter(|notice| is_told(notice)).count(),
+        1
+    );
 }
 
 fn a_connection_that_is_never_answered_is_given_up_and_closed<C: Level>() {
@@ -120,6 +164,9 @@ fn a_connection_that_is_never_answered_is_given_up_and_closed<C: Level>() {
     assert!(test.unwritten(link).is_none());
     assert!(test.wanted.is_empty());
 
+    test.beacon(PeerId::from([1; 16]), &endpoint(1));
+    assert!(test.wanted.is_empty(), "it is known for a while");
+    test.run(secs(30));
     test.beacon(PeerId::from([1; 16]), &endpoint(1));
     assert_eq!(test.wanted.len(), 1, "a new beacon begins anew");
 }

@@ -89,7 +89,7 @@ impl<C: Level> SingleEngine<C> {
                 Output::Open { link, endpoint } => self.wanted.push_back((link, endpoint)),
                 Output::Close(link) => self.closed.push(link),
                 Output::Resume => self.resumed += 1,
-                Output::Datagram(_) | Output::Writable(_) => {}
+                Output::Datagram(_) | Output::Writable(_) | Output::Readable(_) => {}
             }
         }
     }

@@ -12,11 +12,52 @@ pub(crate) struct Channel {
     /// Whether the peer is not connected yet, because the endpoint that it claims belongs to
     /// another peer, which is being asked whether it is still there.
     pub(crate) awaits_endpoint: bool,
+    /// Whether nothing of the application is sent, until it is known whether it is the peer to whom
+    /// we are connected.
+    pub(crate) is_in_doubt: bool,
     pub(crate) sequence: Sequence,
     pub(crate) pings: Pings,
 }
 
+/// What a new session takes over from the earlier one with the same peer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Earlier {
+    sequence: Sequence,
+    late_answers: u64,
+}
+
 impl Channel {
+    /// For a new session. `last_ping` is the highest number of a PING to any peer so far: no number
+    /// shall mean two questions, also not to the same peer in two sessions.
+    pub(super) fn new(
+        peer: PeerId,
+        awaits_endpoint: bool,
+        earlier: Earlier,
+        last_ping: u64,
+    ) -> Self {
+        Self {
+            peer,
+            awaits_endpoint,
+            is_in_doubt: false,
+            sequence: earlier.sequence,
+            pings: Pings::after(last_ping).with_late(earlier.late_answers),
+        }
+    }
+
+    /// What the next session takes over: the numbers begin again, but the implementation is likely
+    /// the same, and some questions may be answered late.
+    pub(crate) fn earlier(&self) -> Earlier {
+        Earlier {
+            sequence: self.sequence.renewed(),
+            late_answers: self.pings.late_answers(),
+        }
+    }
+
+    /// Whether messages of the application can be sent.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.awaits_endpoint && !self.is_in_doubt
+    }
+
     /// Sends the next message of the session, or drops it if the peer is not connected: the HELLO
     /// that is sent when it is connected says everything anew.
     pub(crate) fn send(&mut self, body: Body, context: &mut NodeContext) {

@@ -18,17 +18,19 @@
 //!
 //! * a beacon says that the peer leaves;
 //! * somebody else gives the peer's endpoint as its own;
-//! * something comes under the peer's identity that does not fit its session.
+//! * a connection comes in under the peer's identity beside its own.
 //!
 //! One such message must not drive a peer away, so the peer becomes *suspected* and is asked with a
 //! PING. Only the answer to this PING clears it: other messages may have been sent earlier, by a
-//! node that has left since. Without the answer in time it is gone. The PING is queued behind all
-//! that waits for the peer, and the answer behind all that the peer sends. A node cannot see how
-//! much that is; an engine can, and extends the suspicion while the connections move.
+//! node that has left since. Without the answer within `evasive_after` it is gone. So long a peer
+//! may pause, in a debugger or under load. One that has left closes its connections, which shows at
+//! once. The PING is queued behind all that waits for the peer, and the answer behind all that the
+//! peer sends. A node cannot see how much that is; an engine can, and extends the suspicion while
+//! the connections move.
 //!
 //! A program that is restarted with a new identity may say HELLO from the endpoint of the peer that
-//! it was before, and must not be shut out. It enters at once as the *claimant* of that endpoint,
-//! but we connect to it only when the old peer is gone.
+//! it was before, and must not be shut out. It is the *claimant* of that endpoint, and we connect
+//! to it only when the old peer is gone.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -43,9 +45,6 @@ use crate::{
     node::context::{MIN_INTERVAL, NodeContext, PING_INTERVAL},
     time::Instant,
 };
-
-/// How much later than a peer's goodbye beacon its last messages may come.
-pub(super) const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// What is known of whether a peer that has entered is still there.
 #[derive(Debug)]
@@ -306,12 +305,12 @@ impl Liveness {
         self.suspicion.as_deref_mut()
     }
 
-    /// There is reason to think that the peer is gone: it is asked and has this time to answer. A
-    /// peer that is suspected already gets no more time, or repeated claims would keep a dead peer.
+    /// There is reason to think that the peer is gone: it is asked and has `evasive_after` to
+    /// answer. A peer that is suspected already gets no more time, or repeated claims would keep a
+    /// dead peer.
     pub(super) fn suspect(
         &mut self,
         reason: ExitReason,
-        time: Duration,
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
@@ -320,7 +319,7 @@ impl Liveness {
         }
         self.suspicion = Some(Box::new(Suspicion {
             ping: channel.ping(context),
-            patience: context.patience(time),
+            patience: context.patience(evasive_after(&context.config)),
             reason,
             claimant: None,
         }));
@@ -333,7 +332,7 @@ impl Liveness {
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        let effect = self.suspect(ExitReason::Goodbye, LEAVING_GRACE, channel, context);
+        let effect = self.suspect(ExitReason::Goodbye, channel, context);
         // Its own word replaces the reason that a suspicion had before.
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.reason = ExitReason::Goodbye;

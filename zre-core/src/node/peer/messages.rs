@@ -98,9 +98,15 @@ impl Ready {
     /// A PING has been answered, which may be what a rule waits for.
     fn take_answer(&mut self, channel: &mut Channel) -> PeerEffect {
         // PING-OK carries no number (RFC 36). Answers come in order, so they are counted.
-        let answered = channel.pings.count_answer();
+        let Some(answered) = channel.pings.count_answer() else {
+            // Whoever sends answers on stock would answer each question that is put later.
+            return PeerEffect::Exit(ExitReason::ProtocolError(Fault::UnaskedAnswer));
+        };
         if matches!(self.reply, HelloReply::Verifying { ping, .. } if ping <= answered) {
             self.reply = HelloReply::Settled;
+        }
+        if self.doubt.take_if(|doubt| doubt.ping <= answered).is_some() {
+            channel.is_in_doubt = false;
         }
         match self.liveness.take_answer(answered) {
             Some(claimant) => PeerEffect::RejectClaimant(claimant),

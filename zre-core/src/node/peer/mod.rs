@@ -16,9 +16,7 @@ mod sequence;
 mod session;
 
 use alloc::boxed::Box;
-use core::time::Duration;
-
-use zre_proto::{Endpoint, GroupName, Hello, PeerId};
+use zre_proto::{Endpoint, GroupName, PeerId};
 
 use super::{
     context::{NodeContext, PING_INTERVAL},
@@ -29,11 +27,10 @@ use crate::{
     time::Instant,
 };
 use channel::Channel;
+pub(super) use channel::Earlier;
 pub(super) use liveness::{Suspicion, evasive_after};
-use pings::Pings;
-pub(super) use sequence::Sequence;
 use session::{Greeting, Ready};
-pub(super) use session::{HelloReply, Session, admits, check_hello_sequence};
+pub(super) use session::{HelloMeaning, HelloReply, Session, admits, check_hello_sequence};
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -55,22 +52,17 @@ pub(super) enum PeerEffect {
     Nothing,
     /// What is awaited from the peer has changed: set its timer anew.
     Watch,
-    /// The first HELLO has come: the peer enters.
-    Enter(Box<Hello>),
-    /// The HELLO of a new session has come: the old session ends, and the peer enters again.
-    Restart {
-        reason: ExitReason,
-        sequence: Sequence,
-        hello: Box<Hello>,
-    },
     /// The peer has moved: the session ends, and it is sought at another endpoint.
     Move {
         endpoint: Endpoint,
-        sequence: Sequence,
+        earlier: Earlier,
     },
     /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
     /// its endpoint.
     Reconnect,
+    /// It does not answer where we are connected: connect there and say HELLO once more. Nothing of
+    /// the application has been sent to it.
+    Redirect(Endpoint),
     /// The peer is there, so the claimant that waits for its endpoint has no right to it.
     RejectClaimant(PeerId),
     /// The peer is gone.
@@ -82,19 +74,13 @@ impl Peer {
     pub(super) fn new(
         id: PeerId,
         endpoint: Endpoint,
-        sequence: Sequence,
+        earlier: Earlier,
         awaits_endpoint: bool,
         context: &NodeContext,
     ) -> Self {
         Self {
             endpoint,
-            channel: Channel {
-                peer: id,
-                awaits_endpoint,
-                sequence,
-                // No number shall mean two questions, also not to the same peer in two sessions.
-                pings: Pings::after(context.last_ping),
-            },
+            channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
             session: Session::Greeting(Greeting::new(context)),
             heard_at: context.now,
             other_endpoint: None,
@@ -127,18 +113,13 @@ impl Peer {
             .is_some_and(|ready| ready.groups.binary_search(group).is_ok())
     }
 
-    /// There is reason to think that it is gone: it is asked and has this time to answer. A pending
-    /// peer is not asked, as its HELLO is awaited anyway.
-    pub(super) fn suspect(
-        &mut self,
-        reason: ExitReason,
-        time: Duration,
-        context: &mut NodeContext,
-    ) -> PeerEffect {
+    /// There is reason to think that it is gone: it is asked and has `evasive_after` to answer. A
+    /// pending peer is not asked, as its HELLO is awaited anyway.
+    pub(super) fn suspect(&mut self, reason: ExitReason, context: &mut NodeContext) -> PeerEffect {
         match &mut self.session {
             Session::Ready(ready) => {
                 let channel = &mut self.channel;
-                ready.liveness.suspect(reason, time, channel, context)
+                ready.liveness.suspect(reason, channel, context)
             }
             Session::Greeting(_) => PeerEffect::Nothing,
         }
@@ -170,10 +151,16 @@ impl Peer {
     /// what its HELLO says.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let heard_from = self.other_endpoint.as_ref().map(|other| &other.0);
-        let own_words = self.ready().map(|ready| &ready.endpoint);
-        let others = heard_from.into_iter().chain(own_words);
-        let different = others.filter(|endpoint| **endpoint != self.endpoint);
+        let others = heard_from.into_iter().chain(self.told_endpoint());
+        let different = others.filter(|endpoint| !endpoint.is_same_place(&self.endpoint));
         core::iter::once(&self.endpoint).chain(different)
+    }
+
+    /// Whether its last beacon from another endpoint than the one where it is connected came from
+    /// here.
+    pub(super) fn is_heard_at(&self, endpoint: &Endpoint) -> bool {
+        let other = self.other_endpoint.as_deref();
+        other.is_some_and(|(heard, _)| heard.is_same_place(endpoint))
     }
 
     pub(super) fn info(&self) -> Option<PeerInfo> {

@@ -1,15 +1,31 @@
-//! Questions to one peer (PING), and which of them it has answered.
+//! Questions to one peer (PING), which of them it has answered, and what the answers confirm.
+
+use alloc::collections::VecDeque;
 
 /// PINGs and their answers. Answers come in the order of the questions, so counting them tells
 /// which is which.
 ///
 /// Numbers go on from one session of the node to the next, so that none means two questions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pings {
     /// Questions up to this one belong to an earlier session and get no answer any more.
     forgotten: u64,
     sent: u64,
     answered: u64,
+    /// How many forgotten questions the peer may answer all the same.
+    late: u64,
+    confirmations: Confirmations,
+}
+
+/// How many messages of the application the peer has handled, for all that we know.
+#[derive(Debug, Clone, Default)]
+struct Confirmations {
+    /// How many have been sent in this session.
+    sent: u64,
+    confirmed: u64,
+    /// Questions that stand behind messages which no earlier question covers: the number of each,
+    /// and how many messages had been sent before it.
+    covering: VecDeque<(u64, u64)>,
 }
 
 impl Pings {
@@ -19,29 +35,154 @@ impl Pings {
             forgotten: last,
             sent: last,
             answered: last,
+            late: 0,
+            confirmations: Confirmations::default(),
         }
+    }
+
+    /// So many questions of an earlier session may be answered late.
+    pub(super) fn with_late(self, late: u64) -> Self {
+        Self { late, ..self }
+    }
+
+    /// How many questions may be answered in the next session with the same peer.
+    pub(super) fn late_answers(&self) -> u64 {
+        self.late + self.unanswered()
     }
 
     /// Takes the number for the next question.
     pub(super) fn number_next(&mut self) -> u64 {
         self.sent += 1;
+        self.confirmations.ask(self.sent);
         self.sent
     }
 
-    /// The questions up to which number have been answered, now that one more answer has come.
-    pub(super) fn count_answer(&mut self) -> u64 {
-        // An answer that nobody asked for counts for nothing.
-        self.answered = self.sent.min(self.answered + 1);
-        self.answered
+    /// The questions up to which number have been answered, now that one more answer has come;
+    /// `None` if nobody asked for it.
+    pub(super) fn count_answer(&mut self) -> Option<u64> {
+        if self.unanswered() > 0 {
+            self.answered += 1;
+        } else {
+            self.late = self.late.checked_sub(1)?;
+        }
+        self.confirmations.confirm(self.answered);
+        Some(self.answered)
     }
 
     /// A new session has begun, in which no earlier question is answered.
     pub(super) fn forget_unanswered(&mut self) {
-        *self = Self::after(self.sent);
+        *self = Self::after(self.sent).with_late(self.late_answers());
     }
 
     /// Whether a question has been answered; `None` if it will not be.
     pub(crate) fn is_answered(&self, number: u64) -> Option<bool> {
         (number > self.forgotten).then_some(number <= self.answered)
+    }
+
+    /// A message of the application is sent.
+    pub(crate) fn count_message(&mut self) {
+        self.confirmations.sent += 1;
+    }
+
+    /// How many messages of the application no answer has confirmed.
+    pub(crate) fn unconfirmed(&self) -> u64 {
+        self.confirmations.sent - self.confirmations.confirmed
+    }
+
+    /// Whether messages have been sent since the last question.
+    pub(crate) fn has_uncovered(&self) -> bool {
+        self.confirmations.covered() < self.confirmations.sent
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.sent - self.answered
+    }
+}
+
+impl Confirmations {
+    fn ask(&mut self, number: u64) {
+        /// So many questions are remembered for a peer that does not answer.
+        const REMEMBERED: usize = 64;
+        if self.covered() == self.sent {
+            return;
+        }
+        if self.covering.len() == REMEMBERED {
+            // The new question covers what the last one did, and confirms it later.
+            self.covering.pop_back();
+        }
+        self.covering.push_back((number, self.sent));
+    }
+
+    fn confirm(&mut self, answered: u64) {
+        while let Some((number, sent)) = self.covering.front()
+            && *number <= answered
+        {
+            self.confirmed = *sent;
+            self.covering.pop_front();
+        }
+    }
+
+    /// How many messages are confirmed, or will be by an answer to a question that was asked.
+    fn covered(&self) -> u64 {
+        let last = self.covering.back();
+        last.map_or(self.confirmed, |(_, sent)| *sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_is_told_apart() {
+        let mut pings = Pings::after(7);
+        assert_eq!(pings.count_answer(), None);
+        assert_eq!(pings.number_next(), 8);
+        assert_eq!(pings.count_answer(), Some(8));
+        assert_eq!(pings.count_answer(), None);
+    }
+
+    #[test]
+    fn questions_of_an_earlier_session_may_be_answered_late() {
+        let mut pings = Pings::after(0);
+        pings.number_next();
+        pings.number_next();
+        pings.forget_unanswered();
+        assert_eq!(pings.is_answered(2), None);
+        let asked = pings.number_next();
+        assert_eq!(pings.is_answered(asked), Some(false));
+        assert_eq!(pings.count_answer(), Some(asked));
+        assert!(pings.count_answer().is_some() && pings.count_answer().is_some());
+        assert_eq!(pings.count_answer(), None);
+    }
+
+    #[test]
+    fn an_answer_confirms_the_messages_before_its_question() {
+        let mut pings = Pings::after(0);
+        pings.count_message();
+        pings.count_message();
+        assert!(pings.has_uncovered());
+        pings.number_next();
+        assert!(!pings.has_uncovered());
+        pings.count_message();
+        assert_eq!(pings.unconfirmed(), 3);
+        pings.count_answer();
+        assert_eq!(pings.unconfirmed(), 1);
+        pings.number_next();
+        pings.number_next();
+        pings.count_answer();
+        assert_eq!(pings.unconfirmed(), 0);
+    }
+
+    #[test]
+    fn a_peer_that_never_answers_costs_no_more_memory_with_each_question() {
+        let mut pings = Pings::after(0);
+        for _ in 0..1000 {
+            pings.count_message();
+            pings.number_next();
+        }
+        assert!(pings.confirmations.covering.len() <= 64);
+        (0..1000).for_each(|_| assert!(pings.count_answer().is_some()));
+        assert_eq!(pings.unconfirmed(), 0);
     }
 }

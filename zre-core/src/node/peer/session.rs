@@ -25,10 +25,12 @@
 //!
 //! 1. `Node::check_bound` or [`admits`], for callers who see connections: can it be the peer's, by
 //!    the connection that it came over?
-//! 2. `Node::take_hello`, for every HELLO: is it valid ([`check_hello_sequence`],
+//! 2. `Node::expect_hello`, for every HELLO: is it valid ([`check_hello_sequence`],
 //!    [`NodeContext::names_ourselves`])? From a peer that is not known it begins a session.
-//! 3. [`Peer::take_hello`], for a known peer: does it complete the session, reply to our HELLO, or
+//! 3. [`Peer::judge_hello`], for a known peer: does it complete the session, reply to our HELLO, or
 //!    begin a new session?
+//! 4. The peer enters when its HELLO has come and our connection to it is there. A caller who does
+//!    not see connections lets it enter at once.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -38,7 +40,7 @@ use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 use super::{
     Peer, PeerEffect,
     channel::Channel,
-    liveness::{LEAVING_GRACE, Liveness, evasive_after},
+    liveness::{Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -59,6 +61,9 @@ use crate::{
 /// for our HELLO meanwhile. It doubles each time it proves too short.
 const REPLY_WAIT: Duration = Duration::from_millis(250);
 
+/// How much later than the goodbye beacon of a peer that has not entered its HELLO may come.
+const LEAVING_GRACE: Duration = Duration::from_millis(500);
+
 /// We have said HELLO to every peer that we know, except to those that await an endpoint. The
 /// question is whether the peer has said HELLO to us.
 #[derive(Debug)]
@@ -77,6 +82,15 @@ pub(crate) struct Greeting {
     was_refused: bool,
     /// Whether its goodbye has overtaken its HELLO.
     is_leaving: bool,
+    /// Whether we have stopped trying to connect to it.
+    is_unreachable: bool,
+    /// Where it says that it accepts connections, if its HELLO has come and waits until our
+    /// connection to it is there.
+    told: Option<Box<Endpoint>>,
+    /// Whether it may reply to our HELLO once it has entered.
+    reply: HelloReply,
+    /// Where it is rather than where we are connected.
+    likelier: Option<Box<Endpoint>>,
 }
 
 /// What a peer has said of itself, and how it stands.
@@ -93,6 +107,18 @@ pub(crate) struct Ready {
     pub(super) status: u8,
     pub(super) reply: HelloReply,
     pub(super) liveness: Liveness,
+    /// Boxed, for hardly any peer's place is in doubt.
+    pub(super) doubt: Option<Box<PlaceDoubt>>,
+}
+
+/// Whether it is the peer to whom we are connected. A forged beacon may have led us there.
+#[derive(Debug)]
+pub(super) struct PlaceDoubt {
+    /// Only the peer can answer this PING, as it goes where we are connected.
+    pub(super) ping: u64,
+    patience: Patience,
+    /// Where the peer is otherwise.
+    likelier: Endpoint,
 }
 
 /// Whether the peer may still reply to our HELLO with one of its own.
@@ -108,6 +134,17 @@ pub(crate) enum HelloReply {
         patience: Patience,
         wait: Duration,
     },
+}
+
+/// What a HELLO means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HelloMeaning {
+    /// The peer has not entered: its session begins.
+    First,
+    /// It replies to ours; see the [module](self).
+    Reply,
+    /// It begins a new session, and the present one ends for this reason.
+    NewSession(ExitReason),
 }
 
 /// A HELLO is the first message of its session (RFC 36, "HELLO").
@@ -153,19 +190,22 @@ impl Peer {
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
-        if self.endpoint == endpoint {
+        if self.endpoint.is_same_place(&endpoint) {
             self.heard_at = now;
             return PeerEffect::Nothing;
         }
+        let is_known = self.is_heard_at(&endpoint);
         let other = (endpoint.clone(), now);
         match &mut self.other_endpoint {
             Some(known) => **known = other,
             None => self.other_endpoint = Some(Box::new(other)),
         }
-        match self.has_moved(context) {
+        // One that could not be reached where it was heard first is sought here.
+        let is_sought = !is_known && self.is_unreachable();
+        match is_sought || self.has_moved(context) {
             true => PeerEffect::Move {
                 endpoint,
-                sequence: self.channel.sequence.renewed(),
+                earlier: self.channel.earlier(),
             },
             false => PeerEffect::Nothing,
         }
@@ -210,48 +250,94 @@ impl Peer {
 
 /// HELLO, and what is no HELLO.
 impl Peer {
-    /// A HELLO came that is number 1 and names nobody else.
-    pub(crate) fn take_hello(
-        &mut self,
-        hello: Box<Hello>,
-        members: &mut Members,
-        context: &mut NodeContext,
-    ) -> PeerEffect {
-        let Session::Ready(ready) = &mut self.session else {
-            return PeerEffect::Enter(hello);
+    /// What a HELLO that is number 1 and names nobody else means.
+    pub(crate) fn judge_hello(&self, hello: &Hello, context: &NodeContext) -> HelloMeaning {
+        let Session::Ready(ready) = &self.session else {
+            return HelloMeaning::First;
         };
         // A peer that awaits its endpoint has no HELLO of ours to reply to, and cannot be asked.
-        if let HelloReply::MayCome { until, wait } = ready.reply
+        if let HelloReply::MayCome { until, .. } = ready.reply
             && !self.channel.awaits_endpoint
             && context.now <= until
             // A new process would mostly have another port.
             && ready.endpoint == hello.endpoint
         {
-            self.heard_at = context.now;
-            ready.take_reply(*hello, wait, &mut self.channel, members, context);
-            return PeerEffect::Watch;
+            return HelloMeaning::Reply;
         }
-        let reason = match ready.liveness.has_said_goodbye() {
+        HelloMeaning::NewSession(match ready.liveness.has_said_goodbye() {
             true => ExitReason::Goodbye,
             false => ExitReason::Restarted,
+        })
+    }
+
+    /// The peer replies to our HELLO.
+    pub(crate) fn take_reply(
+        &mut self,
+        hello: Hello,
+        members: &mut Members,
+        context: &mut NodeContext,
+    ) -> PeerEffect {
+        let Session::Ready(ready) = &mut self.session else {
+            return PeerEffect::Nothing;
         };
-        // The numbers begin again, but the implementation is likely the same.
-        let sequence = self.channel.sequence.renewed();
-        PeerEffect::Restart {
-            reason,
-            sequence,
-            hello,
+        let HelloReply::MayCome { wait, .. } = ready.reply else {
+            return PeerEffect::Nothing;
+        };
+        self.heard_at = context.now;
+        ready.take_reply(hello, wait, &mut self.channel, members, context);
+        PeerEffect::Watch
+    }
+
+    /// Its HELLO has come, and waits until our connection to it is there.
+    pub(crate) fn await_connection(&mut self, told: &Endpoint, reply: Option<HelloReply>) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.told = Some(Box::new(told.clone()));
+            greeting.reply = reply.unwrap_or(greeting.reply);
+        }
+    }
+
+    /// It is likely to be there rather than where we are connected.
+    pub(crate) fn doubt_place(&mut self, likelier: Endpoint) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.likelier = Some(Box::new(likelier));
+        }
+    }
+
+    /// No connection to it can be made. It stays known for a time, or its next beacon would make us
+    /// try again.
+    pub(crate) fn give_up_connecting(&mut self, context: &mut NodeContext) -> PeerEffect {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return PeerEffect::Exit(ExitReason::Unreachable);
+        };
+        if greeting.told.is_some() {
+            // It is there, and will come again.
+            return PeerEffect::Exit(ExitReason::Unreachable);
+        }
+        greeting.is_unreachable = true;
+        let give_up_at = context.now + context.config.expired_after;
+        greeting.give_up.move_to(give_up_at);
+        PeerEffect::Watch
+    }
+
+    /// Whether we have stopped trying to connect to a peer that has not entered.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(&self.session, Session::Greeting(greeting) if greeting.is_unreachable)
+    }
+
+    /// What a peer that has not entered says of where it accepts connections.
+    pub(crate) fn told_endpoint(&self) -> Option<&Endpoint> {
+        match &self.session {
+            Session::Greeting(greeting) => greeting.told.as_deref(),
+            Session::Ready(ready) => Some(&ready.endpoint),
         }
     }
 
     /// The HELLO that was awaited has come, and the application hears of the peer.
-    pub(crate) fn enter(
-        &mut self,
-        hello: Hello,
-        reply: HelloReply,
-        members: &mut Members,
-        context: &mut NodeContext,
-    ) {
+    pub(crate) fn enter(&mut self, hello: Hello, members: &mut Members, context: &mut NodeContext) {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return;
+        };
+        let (reply, likelier) = (greeting.reply, greeting.likelier.take());
         self.heard_at = context.now;
         self.channel.sequence.restart_received();
         // Before its groups are joined, so that `Enter` is the peer's first event.
@@ -269,7 +355,15 @@ impl Peer {
             status: hello.status,
             reply,
             liveness: Liveness::default(),
+            doubt: likelier.map(|likelier| {
+                Box::new(PlaceDoubt {
+                    ping: self.channel.ping(context),
+                    patience: context.patience(PING_INTERVAL),
+                    likelier: *likelier,
+                })
+            }),
         };
+        self.channel.is_in_doubt = ready.doubt.is_some();
         for group in hello.groups {
             ready.join(self.channel.peer, group, members, context);
         }
@@ -301,7 +395,9 @@ impl Peer {
     /// Whether nothing is awaited from the peer, so that only its silence matters.
     pub(crate) fn is_quiet(&self) -> bool {
         self.ready().is_some_and(|ready| {
-            ready.liveness.is_quiet() && !matches!(ready.reply, HelloReply::Verifying { .. })
+            ready.liveness.is_quiet()
+                && !matches!(ready.reply, HelloReply::Verifying { .. })
+                && ready.doubt.is_none()
         })
     }
 
@@ -312,6 +408,10 @@ impl Peer {
             Session::Ready(ready) => ready,
         };
         let next = ready.liveness.next_check_at(self.heard_at, config);
+        let next = match &ready.doubt {
+            Some(doubt) => next.min(doubt.patience.deadline()),
+            None => next,
+        };
         // One timer serves a peer for all that is awaited from it.
         match &ready.reply {
             HelloReply::Verifying { patience, .. } => next.min(patience.deadline()),
@@ -335,6 +435,14 @@ impl Peer {
             let wait = *wait;
             return ready.reply_was_restart(wait, &mut self.channel, context);
         }
+        if let Some(doubt) = &mut ready.doubt
+            && context.is_over(&mut doubt.patience)
+        {
+            let likelier = doubt.likelier.clone();
+            ready.doubt = None;
+            self.channel.is_in_doubt = false;
+            return PeerEffect::Redirect(likelier);
+        }
         let (heard_at, channel) = (self.heard_at, &mut self.channel);
         let other_at = self.other_endpoint.as_ref().map(|other| other.1);
         let (liveness, name) = (&mut ready.liveness, &ready.name);
@@ -348,6 +456,10 @@ impl Greeting {
             give_up: context.patience(context.config.handshake_timeout),
             was_refused: false,
             is_leaving: false,
+            is_unreachable: false,
+            told: None,
+            reply: HelloReply::Settled,
+            likelier: None,
         }
     }
 }
@@ -367,6 +479,10 @@ impl HelloReply {
 impl Ready {
     pub(crate) fn groups(&self) -> &[GroupName] {
         &self.groups
+    }
+
+    pub(crate) fn name(&self) -> &ShortText {
+        &self.name
     }
 
     pub(crate) fn into_name(self) -> ShortText {
@@ -409,8 +525,8 @@ impl Ready {
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        channel.pings.forget_unanswered();
         self.tell_restart(channel, context);
+        channel.pings.forget_unanswered();
         // We say HELLO once more, to which the peer may reply again if it was only slow to answer;
         // the doubled time brings such an exchange to an end.
         self.reply = HelloReply::may_come(wait.saturating_mul(2), context);
@@ -424,7 +540,7 @@ impl Ready {
             peer,
             name: name.clone(),
             reason: ExitReason::Restarted,
-            unconfirmed: 0,
+            unconfirmed: channel.pings.unconfirmed(),
         });
         context.events.push(Event::Enter {
             peer,

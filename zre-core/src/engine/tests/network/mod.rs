@@ -354,8 +354,10 @@ impl<C: Level> Network<C> {
 
     /// When a host has something to read at the end of a wire.
     fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
-        let host = &self.hosts[wire.ends[end].host];
-        wire.next_at(end).filter(|_| !host.machine.is_congested())
+        let at = &wire.ends[end];
+        let machine = &self.hosts[at.host].machine;
+        let may_read = machine.may_read(at.link);
+        wire.next_at(end).filter(|_| may_read)
     }
 
     fn time_out(&mut self, host: usize) {

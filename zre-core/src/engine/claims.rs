@@ -1,0 +1,290 @@
+//! Who may speak for a peer.
+//!
+//! A connection that comes in says whose it is, and nothing proves that. Its first message decides,
+//! and this is the one place where it is judged:
+//!
+//! * Nothing but a HELLO begins a session, and nothing but the next number of the peer's sequence
+//!   goes on with one. Anything else closes the connection, so that nobody can try one number after
+//!   the other.
+//! * While the peer has another connection that lives, the newcomer is *parked*: its first message
+//!   is kept, nothing more is read from it, and the peer is asked (PING). If the answer comes over
+//!   the peer's own connection, the newcomer is a stranger and is closed. If that connection ends,
+//!   or no answer comes in time, the newcomer is the peer: restarted, or with a new connection in
+//!   place of one that broke unnoticed.
+//! * A newcomer whose HELLO begins a session is parked until our own connection to it is there. So
+//!   a peer enters when both directions stand.
+//!
+//! A parked connection is looked at again when something has changed that it waits for.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::net::{IpAddr, SocketAddr};
+
+use zre_proto::{Body, Message, PeerId};
+
+use super::{
+    Engine,
+    context::Owner,
+    output::{LinkId, Output},
+};
+use crate::{
+    error::{Fault, LinkError},
+    link::Connection,
+    node::{Admission, Expectation, Verdict},
+    notice::Notice,
+};
+
+/// The first message of a parked connection, and what it waits for.
+#[derive(Debug)]
+pub(super) struct Claim {
+    message: Box<Message>,
+    awaited: Awaited,
+}
+
+/// What a parked connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// The answer of the peer to this PING, or the end of the peer's own connection.
+    Answer(u64),
+    /// Our connection to the peer.
+    Connection,
+}
+
+/// What becomes of a parked connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// It waits on.
+    Wait,
+    /// The peer has another connection now: it is to be asked.
+    Ask,
+    /// Nothing speaks against it any more.
+    Admit,
+    /// Both connections are there: its message goes to the node.
+    Deliver,
+    /// The peer is somebody else.
+    Stranger,
+    /// The peer that it waited for is gone.
+    Stale,
+}
+
+impl<C: Connection> Engine<C> {
+    /// The first message of a connection has come.
+    pub(super) fn take_claim(&mut self, link: LinkId, peer: PeerId, message: Message) {
+        let kind = message.body.kind();
+        let is_hello = matches!(message.body, Body::Hello(_));
+        let links = self.links.of_peer(peer);
+        if is_hello && links.is_some_and(|links| links.is_overtaken(link)) {
+            // A younger connection carries the session, so this HELLO was sent before it and came
+            // late: it belongs to a session that is over, and would end the present one.
+            self.cx.notices.push(Notice::Stray { peer, kind });
+            return self.links.unclaimed.close(link, &mut self.cx);
+        }
+        match self.node.admits(peer, &message) {
+            Admission::Admitted if self.has_live_connection(peer) => self.ask(link, peer, message),
+            Admission::Admitted => self.admit(link, peer, message),
+            Admission::Foreign(fault) => {
+                // The node would end the session for it, which a stranger must not bring about.
+                self.cx.notices.push(Notice::Refused { peer, fault });
+                self.links.unclaimed.close(link, &mut self.cx);
+            }
+            Admission::Stray => {
+                self.cx.notices.push(Notice::Stray { peer, kind });
+                self.node.suspect(peer, self.cx.now);
+                self.links.unclaimed.close(link, &mut self.cx);
+            }
+        }
+    }
+
+    /// Looks at the parked connections, if something has changed that they wait for.
+    pub(super) fn settle_claims(&mut self) {
+        while self.links.unclaimed.take_changed() {
+            for (link, peer) in self.claims_in_turn() {
+                self.look_at_claim(link, peer);
+                self.carry_out();
+            }
+        }
+    }
+
+    /// Suspected peers have not answered in time. Where somebody else is parked under their
+    /// identity, their own connections are given up, and not their sessions.
+    pub(super) fn give_up_own_connection(&mut self, peer: PeerId) -> bool {
+        if !self.has_live_connection(peer) || !self.links.unclaimed.is_claimed(peer) {
+            return false;
+        }
+        if let Some(links) = self.links.of_peer_mut(peer) {
+            links.close_incoming(&mut self.cx);
+        }
+        self.links.unclaimed.note_change();
+        true
+    }
+
+    /// Whether a peer's own connection to us stands, as far as we know.
+    fn has_live_connection(&self, peer: PeerId) -> bool {
+        let links = self.links.of_peer(peer);
+        self.node.is_ready(peer) && links.is_some_and(|links| links.has_incoming())
+    }
+
+    /// The parked connections, in the order in which they are looked at.
+    ///
+    /// A stranger on another host cannot connect from the peer's address. So where several say that
+    /// they are one peer, those from its address come first.
+    fn claims_in_turn(&self) -> Vec<(LinkId, PeerId)> {
+        let claims = self.links.unclaimed.claims();
+        let mut claims: Vec<_> = claims
+            .map(|(link, peer, remote)| (!self.is_from_host_of(peer, remote), link, peer))
+            .collect();
+        claims.sort_unstable();
+        let in_turn = claims.into_iter();
+        in_turn.map(|(_, link, peer)| (link, peer)).collect()
+    }
+
+    fn is_from_host_of(&self, peer: PeerId, remote: IpAddr) -> bool {
+        let first = self.node.endpoints(peer).next();
+        let address = first.and_then(|endpoint| endpoint.canonical().to_socket_addr());
+        address.is_some_and(|address| address.ip() == remote)
+    }
+
+    fn look_at_claim(&mut self, link: LinkId, peer: PeerId) {
+        let Some(awaited) = self.links.unclaimed.claim(link).map(|it| it.awaited) else {
+            return;
+        };
+        let finding = self.find(peer, awaited);
+        if finding == Finding::Wait {
+            return;
+        }
+        let Some((claim, remote)) = self.links.unclaimed.take_claim(link) else {
+            return;
+        };
+        match finding {
+            Finding::Wait => {}
+            Finding::Ask => self.ask(link, peer, *claim.message),
+            Finding::Admit => self.admit(link, peer, *claim.message),
+            Finding::Deliver => self.deliver_claim(link, peer, *claim.message),
+            Finding::Stranger => self.refuse_stranger(link, peer, remote),
+            Finding::Stale => self.links.unclaimed.close(link, &mut self.cx),
+        }
+    }
+
+    fn find(&self, peer: PeerId, awaited: Awaited) -> Finding {
+        let is_live = self.has_live_connection(peer);
+        match awaited {
+            Awaited::Answer(_) if !is_live => Finding::Admit,
+            Awaited::Answer(number) => match self.node.is_answered(peer, number) {
+                Some(true) => Finding::Stranger,
+                Some(false) => Finding::Wait,
+                None => Finding::Ask,
+            },
+            // Somebody else has entered under this identity meanwhile.
+            Awaited::Connection if is_live => Finding::Ask,
+            Awaited::Connection => match self.links.of_peer(peer) {
+                Some(links) if links.is_open() => Finding::Deliver,
+                Some(links) if !links.is_given_up() => Finding::Wait,
+                _ if self.node.awaits_endpoint(peer) => Finding::Wait,
+                _ => Finding::Stale,
+            },
+        }
+    }
+
+    /// Parks a connection and asks the peer, whose own connection stands.
+    fn ask(&mut self, link: LinkId, peer: PeerId, message: Message) {
+        self.node.suspect(peer, self.cx.now);
+        let Some(number) = self.node.suspicion_ping(peer) else {
+            // It has entered, so it can be asked. Without a question there is no answer.
+            return self.links.unclaimed.close(link, &mut self.cx);
+        };
+        self.park(link, message, Awaited::Answer(number));
+    }
+
+    /// Nobody else speaks for the peer.
+    fn admit(&mut self, link: LinkId, peer: PeerId, message: Message) {
+        let Body::Hello(hello) = &message.body else {
+            return match self.node.admits(peer, &message) {
+                Admission::Admitted => self.deliver_claim(link, peer, message),
+                // Its own connection went on before it ended.
+                _ => self.links.unclaimed.close(link, &mut self.cx),
+            };
+        };
+        let source = self.links.unclaimed.remote(link).map(|remote| remote.ip());
+        let links = self.links.of_peer(peer);
+        let is_connected = links.is_some_and(|links| links.is_open());
+        let (node, sequence, now) = (&mut self.node, message.sequence, self.cx.now);
+        match node.expect_hello(peer, sequence, hello, source, is_connected, now) {
+            Expectation::Await => self.park(link, message, Awaited::Connection),
+            Expectation::Deliver => self.deliver_claim(link, peer, message),
+            Expectation::Refused(_) | Expectation::Ignored => {
+                self.links.unclaimed.close(link, &mut self.cx);
+            }
+        }
+    }
+
+    fn park(&mut self, link: LinkId, message: Message, awaited: Awaited) {
+        let message = Box::new(message);
+        let claim = Claim { message, awaited };
+        self.links.unclaimed.park(link, claim, &mut self.cx);
+    }
+
+    /// Gives the first message to the node, and the connection to the peer.
+    fn deliver_claim(&mut self, link: LinkId, peer: PeerId, message: Message) {
+        let verdict = self.node.handle_message(&peer.into(), message, self.cx.now);
+        if verdict != Verdict::Accepted {
+            return self.links.unclaimed.close(link, &mut self.cx);
+        }
+        // First what the node wants: a new session closes the old connections, and would otherwise
+        // close the one that is bound here.
+        self.carry_out();
+        if !self.node.is_ready(peer) {
+            return self.links.unclaimed.close(link, &mut self.cx);
+        }
+        let Some(unclaimed) = self.links.unclaimed.remove(link) else {
+            return;
+        };
+        let links = self.links.add_peer(peer);
+        links.bind(unclaimed.state, &mut self.cx);
+        links.is_in_doubt = self.node.is_in_doubt(peer);
+        // It was not read while it was parked.
+        self.cx.outputs.push(Output::Readable(link));
+        self.deliver_all(link, Owner::Incoming(peer));
+    }
+
+    fn refuse_stranger(&mut self, link: LinkId, peer: PeerId, remote: SocketAddr) {
+        if let Some(endpoint) = self.node.endpoints(peer).next().cloned() {
+            self.cx.notices.push(Notice::IdentityInUse {
+                peer,
+                endpoint,
+                remote,
+            });
+        }
+        self.links.unclaimed.close(link, &mut self.cx);
+    }
+
+    /// Closes a connection that carries no session for what came over it.
+    pub(super) fn refuse_unclaimed(
+        &mut self,
+        link: LinkId,
+        said_peer: Option<PeerId>,
+        fault: Fault,
+    ) {
+        let is_link_fault = match &fault {
+            Fault::Link(error) => {
+                let error: LinkError = error.clone();
+                self.links.unclaimed.refuse(link, error, &mut self.cx);
+                true
+            }
+            _ => {
+                self.links.unclaimed.close(link, &mut self.cx);
+                false
+            }
+        };
+        let Some(peer) = said_peer else {
+            return;
+        };
+        if !self.node.is_ready(peer) {
+            // The node keeps a pending peer for longer then, so that its next beacon does not begin
+            // the same thing again. Of an unknown one there is only a notice.
+            self.node.handle_fault(peer, fault, self.cx.now);
+        } else if !is_link_fault {
+            // A stranger must not end the session of a peer that has entered. What is wrong with a
+            // link has been told above, with its address.
+            self.cx.notices.push(Notice::Refused { peer, fault });
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What follows from a HELLO: whose session it begins, and where its sender is sought.
+
+use alloc::boxed::Box;
+use core::net::IpAddr;
+
+use zre_proto::{Endpoint, Hello, PeerId};
+
+use super::{
+    Node,
+    output::{Expectation, Verdict},
+    peer::{Earlier, HelloMeaning, HelloReply, check_hello_sequence},
+};
+use crate::{notice::Notice, time::Instant};
+
+impl Node {
+    /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
+    /// the session, so that the peer can enter when both connections are there.
+    ///
+    /// `source` is the address that the connection came from. A stranger on another host cannot
+    /// forge it. So it decides between the endpoint that the HELLO names and the one that a beacon
+    /// came from, and it takes the place of a host name, which is not looked up. `is_connected`
+    /// says whether our connection to the peer is there already.
+    ///
+    /// If the peer has entered, its session ends, so ask it first whether it is still there.
+    pub fn expect_hello(
+        &mut self,
+        peer: PeerId,
+        sequence: u16,
+        hello: &Hello,
+        source: Option<IpAddr>,
+        is_connected: bool,
+        now: Instant,
+    ) -> Expectation {
+        self.context.advance(now);
+        if !self.running {
+            return Expectation::Ignored;
+        }
+        if let Err(fault) = check_hello_sequence(sequence) {
+            let _violation = self.take_violation(peer, fault.clone());
+            return Expectation::Refused(fault);
+        }
+        if let Some(what) = self.context.names_ourselves(peer, hello) {
+            self.context.notices.push(Notice::OwnHello { peer, what });
+            return Expectation::Ignored;
+        }
+        let place = place_of(&hello.endpoint, source, &self.context.own.endpoint);
+        let known = self.peers.get(&peer);
+        match known.map(|known| known.judge_hello(hello, &self.context)) {
+            Some(HelloMeaning::Reply) => return Expectation::Deliver,
+            Some(HelloMeaning::First) => self.seek(peer, &place, source, is_connected),
+            Some(HelloMeaning::NewSession(reason)) => {
+                let earlier = known.map(|known| known.channel.earlier());
+                let reply = HelloReply::after_restart(&self.context);
+                // Our own HELLO goes out on a new connection, with which the new session begins
+                // for the peer.
+                self.peers.exit(&peer, reason, &mut self.context);
+                self.meet(peer, place.clone(), earlier.unwrap_or_default());
+                self.await_connection(peer, &place, Some(reply));
+                return Expectation::Await;
+            }
+            // Its HELLO has overtaken its beacon, or its beacons do not reach us.
+            None if self.peers.make_room_for_hello(peer, &mut self.context) => {
+                self.meet(peer, place.clone(), Earlier::default());
+            }
+            None => return Expectation::Ignored,
+        }
+        self.await_connection(peer, &place, None);
+        Expectation::Await
+    }
+
+    /// No connection to a peer can be made any more. One that has not said HELLO stays known for
+    /// [`expired_after`](crate::Config#structfield.expired_after), or its next beacon would make
+    /// the caller try again.
+    pub fn handle_unreachable(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.apply(peer, super::Peer::give_up_connecting);
+    }
+
+    pub(super) fn take_hello(
+        &mut self,
+        peer: PeerId,
+        sequence: u16,
+        hello: Box<Hello>,
+        now: Instant,
+    ) -> Verdict {
+        match self.expect_hello(peer, sequence, &hello, None, true, now) {
+            Expectation::Refused(fault) => return Verdict::Violation(fault),
+            Expectation::Ignored => return Verdict::Ignored,
+            Expectation::Deliver => {
+                if let Some((known, members)) = self.peers.with_members(&peer) {
+                    let effect = known.take_reply(*hello, members, &mut self.context);
+                    self.carry_out(peer, effect);
+                }
+            }
+            // Our HELLO has gone out first, as the application may send as soon as the peer enters.
+            Expectation::Await => self.peers.enter(&peer, *hello, &mut self.context),
+        }
+        Verdict::Accepted
+    }
+
+    fn meet(&mut self, peer: PeerId, place: Endpoint, earlier: Earlier) {
+        self.peers.meet(peer, place, earlier, &mut self.context);
+    }
+
+    fn await_connection(&mut self, peer: PeerId, told: &Endpoint, reply: Option<HelloReply>) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.await_connection(told, reply);
+        }
+    }
+
+    /// A peer that a beacon brought says HELLO. If it names another place, the beacon may have been
+    /// forged. The HELLO's place is likely right if the HELLO came from there, or another beacon
+    /// did. But a host in two networks is at both places, and would take a second HELLO for a new
+    /// session: where we are connected already, the peer is asked.
+    fn seek(&mut self, peer: PeerId, place: &Endpoint, source: Option<IpAddr>, is_connected: bool) {
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let is_elsewhere = !known.endpoint.is_same_place(place);
+        let is_proven = known.is_heard_at(place) || source.is_some_and(|ip| is_at(place, ip));
+        let place = match is_elsewhere && is_proven {
+            true if is_connected => return known.doubt_place(place.clone()),
+            true => place.clone(),
+            // Tried again, as it is there.
+            false if known.is_unreachable() => known.endpoint.clone(),
+            false => return,
+        };
+        let earlier = known.channel.earlier();
+        let reason = crate::ExitReason::Replaced;
+        self.peers.exit(&peer, reason, &mut self.context);
+        self.meet(peer, place, earlier);
+    }
+}
+
+/// Where to connect to a node that gives this endpoint as its own and was heard from `source`.
+fn place_of(told: &Endpoint, source: Option<IpAddr>, own: &Endpoint) -> Endpoint {
+    let Some(source) = source.map(|source| source.to_canonical()) else {
+        return told.clone();
+    };
+    let means_another_host = match address_of(told) {
+        // On the sender's own host only: nobody else can mean it.
+        Some(address) => address.is_loopback() && !source.is_loopback(),
+        None => true,
+    };
+    match means_another_host && !is_at(own, source) {
+        true => Endpoint::new(source, told.port()),
+        false => told.clone(),
+    }
+}
+
+fn is_at(endpoint: &Endpoint, address: IpAddr) -> bool {
+    address_of(endpoint) == Some(address.to_canonical())
+}
+
+fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
+    endpoint.canonical().to_socket_addr().map(|it| it.ip())
+}
