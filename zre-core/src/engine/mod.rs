@@ -115,7 +115,7 @@ impl<C: Connection> Engine<C> {
                     links.outgoing_ended(error, node, cx)
                 });
             }
-            Some(Owner::Incoming(peer)) => self.with_links(peer, PeerLinks::incoming_ended),
+            Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -146,10 +146,12 @@ impl<C: Connection> Engine<C> {
         }
         // Before others are removed: a parked connection may carry a session on.
         self.settle_claims();
-        self.node.handle_timeout(self.cx.now);
+        // Before the node gives up a peer whose HELLO has not come: that its connection cannot be
+        // made says more.
         while let Some(timer) = self.cx.deadlines.pop_due(self.cx.now) {
             self.fire(timer);
         }
+        self.node.handle_timeout(self.cx.now);
         self.links.unclaimed.note_change();
         self.settle();
     }
@@ -533,6 +535,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
             LinksEffect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
+            LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }

@@ -102,6 +102,8 @@ pub(super) enum LinksEffect {
     Nothing,
     /// It is gone, for a reason that only connections show.
     Remove(ExitReason),
+    /// An attempt to connect to it failed, and another will be made.
+    AttemptFailed,
     /// No connection to it can be made.
     Unreachable,
     /// Its connections are gone.
@@ -406,7 +408,7 @@ impl<C: Connection> PeerLinks<C> {
             failed: link.connection,
             attempt,
         };
-        LinksEffect::Nothing
+        LinksEffect::AttemptFailed
     }
 
     /// The pause between two attempts to connect is over.
@@ -460,13 +462,18 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// The connection from the peer has ended. No more messages can come, so the session is over
-    /// and the connection to the peer is closed, too.
-    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
+    /// The connection from the peer has ended, and another may be its.
+    pub(super) fn drop_incoming(&mut self, cx: &mut EngineContext) {
         if let Some(mut incoming) = self.incoming.take() {
             incoming.uncount(&mut cx.unfinished);
             cx.remove_link(incoming.id);
         }
+    }
+
+    /// The connection from the peer has ended. No more messages can come, so the session is over
+    /// and the connection to the peer is closed, too.
+    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
+        self.drop_incoming(cx);
         cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
         self.close_outgoing(cx);
         self.lose(BEACON_GRACE, node.backlog(), cx);

@@ -7,7 +7,7 @@ use zre_proto::{Endpoint, Hello, PeerId};
 
 use super::{
     Node,
-    output::{Expectation, Verdict},
+    output::{Expectation, HelloOrigin, Verdict},
     peer::{Earlier, HelloMeaning, HelloReply, check_hello_sequence},
 };
 use crate::{notice::Notice, time::Instant};
@@ -16,19 +16,13 @@ impl Node {
     /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
     /// the session, so that the peer can enter when both connections are there.
     ///
-    /// `source` is the address that the connection came from. A stranger on another host cannot
-    /// forge it. So it decides between the endpoint that the HELLO names and the one that a beacon
-    /// came from, and it takes the place of a host name, which is not looked up. `is_connected`
-    /// says whether our connection to the peer is there already.
-    ///
     /// If the peer has entered, its session ends, so ask it first whether it is still there.
     pub fn expect_hello(
         &mut self,
         peer: PeerId,
         sequence: u16,
         hello: &Hello,
-        source: Option<IpAddr>,
-        is_connected: bool,
+        origin: HelloOrigin,
         now: Instant,
     ) -> Expectation {
         self.context.advance(now);
@@ -43,11 +37,11 @@ impl Node {
             self.context.notices.push(Notice::OwnHello { peer, what });
             return Expectation::Ignored;
         }
-        let place = place_of(&hello.endpoint, source, &self.context.own.endpoint);
+        let place = place_of(&hello.endpoint, origin.source, &self.context.own.endpoint);
         let known = self.peers.get(&peer);
-        match known.map(|known| known.judge_hello(hello, &self.context)) {
+        match known.map(|known| known.judge_hello(hello, origin.came_at)) {
             Some(HelloMeaning::Reply) => return Expectation::Deliver,
-            Some(HelloMeaning::First) => self.seek(peer, &place, source, is_connected),
+            Some(HelloMeaning::First) => self.seek(peer, &place, origin),
             Some(HelloMeaning::NewSession(reason)) => {
                 let earlier = known.map(|known| known.channel.earlier());
                 let reply = HelloReply::after_restart(&self.context);
@@ -68,6 +62,14 @@ impl Node {
         Expectation::Await
     }
 
+    /// An attempt to connect to a peer has failed, and another will be made.
+    pub fn handle_attempt_failed(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.note_failed_attempt();
+        }
+    }
+
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for
     /// [`expired_after`](crate::Config#structfield.expired_after), or its next beacon would make
     /// the caller try again.
@@ -81,9 +83,14 @@ impl Node {
         peer: PeerId,
         sequence: u16,
         hello: Box<Hello>,
-        now: Instant,
+        came_at: Instant,
     ) -> Verdict {
-        match self.expect_hello(peer, sequence, &hello, None, true, now) {
+        let origin = HelloOrigin {
+            source: None,
+            is_connected: true,
+            came_at,
+        };
+        match self.expect_hello(peer, sequence, &hello, origin, self.context.now) {
             Expectation::Refused(fault) => return Verdict::Violation(fault),
             Expectation::Ignored => return Verdict::Ignored,
             Expectation::Deliver => {
@@ -103,16 +110,21 @@ impl Node {
     }
 
     fn await_connection(&mut self, peer: PeerId, told: &Endpoint, reply: Option<HelloReply>) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.await_connection(told, reply);
-        }
+        self.apply(peer, |known, context| {
+            known.await_connection(told, reply, context)
+        });
     }
 
     /// A peer that a beacon brought says HELLO. If it names another place, the beacon may have been
     /// forged. The HELLO's place is likely right if the HELLO came from there, or another beacon
     /// did. But a host in two networks is at both places, and would take a second HELLO for a new
     /// session: where we are connected already, the peer is asked.
-    fn seek(&mut self, peer: PeerId, place: &Endpoint, source: Option<IpAddr>, is_connected: bool) {
+    fn seek(&mut self, peer: PeerId, place: &Endpoint, origin: HelloOrigin) {
+        let HelloOrigin {
+            source,
+            is_connected,
+            ..
+        } = origin;
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };

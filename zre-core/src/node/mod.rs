@@ -37,7 +37,7 @@ use crate::{
     time::Instant,
 };
 use context::{NodeContext, NodeTimer};
-pub use output::{Admission, Expectation, NodeOutput, Verdict};
+pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
 use table::Heard;
@@ -125,11 +125,23 @@ impl Node {
     /// can connect under that name: a caller who can tell connections apart asks
     /// [`admits`](Node::admits) or [`check_bound`](Node::check_bound) first.
     pub fn handle_message(&mut self, from: &RoutingId, message: Message, now: Instant) -> Verdict {
+        self.handle_held_message(from, message, now, now)
+    }
+
+    /// Handles a message that came earlier and was held back, as
+    /// [`handle_message`](Node::handle_message) would have handled it then.
+    pub fn handle_held_message(
+        &mut self,
+        from: &RoutingId,
+        message: Message,
+        came_at: Instant,
+        now: Instant,
+    ) -> Verdict {
         self.context.advance(now);
         let (peer, sequence) = (from.peer(), message.sequence);
         match message.body {
             _ if !self.running => Verdict::Ignored,
-            Body::Hello(hello) => self.take_hello(peer, sequence, hello, now),
+            Body::Hello(hello) => self.take_hello(peer, sequence, hello, came_at),
             body => self.take_message(peer, sequence, body),
         }
     }

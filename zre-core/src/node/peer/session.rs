@@ -15,8 +15,8 @@
 //!   does. If we took this for another restart and said HELLO again, the two nodes would go on like
 //!   that for ever.
 //!
-//! So for `evasive_after` after a restart, one more HELLO from the same endpoint is taken for a
-//! reply ([`HelloReply::MayCome`]). As this may be wrong, it is verified with a PING
+//! So for twice `evasive_after` after a restart, one more HELLO from the same endpoint is taken for
+//! a reply ([`HelloReply::MayCome`]). As this may be wrong, it is verified with a PING
 //! ([`HelloReply::Verifying`]): a peer that is in the session answers it; a peer that has begun a
 //! new one does not, because it has no HELLO of ours. Without an answer in time it was a restart
 //! after all: we say HELLO, and the application is told.
@@ -50,7 +50,7 @@ use crate::{
     node::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
-        output::Admission,
+        output::{Admission, NodeOutput},
     },
     notice::Notice,
     time::Instant,
@@ -82,6 +82,8 @@ pub(crate) struct Greeting {
     was_refused: bool,
     /// Whether its goodbye has overtaken its HELLO.
     is_leaving: bool,
+    /// Whether the last attempt to connect to it failed.
+    has_failed: bool,
     /// Whether we have stopped trying to connect to it.
     is_unreachable: bool,
     /// Where it says that it accepts connections, if its HELLO has come and waits until our
@@ -251,14 +253,14 @@ impl Peer {
 /// HELLO, and what is no HELLO.
 impl Peer {
     /// What a HELLO that is number 1 and names nobody else means.
-    pub(crate) fn judge_hello(&self, hello: &Hello, context: &NodeContext) -> HelloMeaning {
+    pub(crate) fn judge_hello(&self, hello: &Hello, came_at: Instant) -> HelloMeaning {
         let Session::Ready(ready) = &self.session else {
             return HelloMeaning::First;
         };
         // A peer that awaits its endpoint has no HELLO of ours to reply to, and cannot be asked.
         if let HelloReply::MayCome { until, .. } = ready.reply
             && !self.channel.awaits_endpoint
-            && context.now <= until
+            && came_at <= until
             // A new process would mostly have another port.
             && ready.endpoint == hello.endpoint
         {
@@ -289,10 +291,27 @@ impl Peer {
     }
 
     /// Its HELLO has come, and waits until our connection to it is there.
-    pub(crate) fn await_connection(&mut self, told: &Endpoint, reply: Option<HelloReply>) {
+    pub(crate) fn await_connection(
+        &mut self,
+        told: &Endpoint,
+        reply: Option<HelloReply>,
+        context: &NodeContext,
+    ) -> PeerEffect {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return PeerEffect::Nothing;
+        };
+        greeting.told = Some(Box::new(told.clone()));
+        greeting.reply = reply.unwrap_or(greeting.reply);
+        // Whoever connects gives up after one such time, and says why.
+        let time = context.config.handshake_timeout.saturating_mul(2);
+        greeting.give_up.move_to(context.now + time);
+        PeerEffect::Watch
+    }
+
+    /// An attempt to connect to it has failed.
+    pub(crate) fn note_failed_attempt(&mut self) {
         if let Session::Greeting(greeting) = &mut self.session {
-            greeting.told = Some(Box::new(told.clone()));
-            greeting.reply = reply.unwrap_or(greeting.reply);
+            greeting.has_failed = true;
         }
     }
 
@@ -314,6 +333,8 @@ impl Peer {
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
         greeting.is_unreachable = true;
+        let peer = self.channel.peer;
+        context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
         PeerEffect::Watch
@@ -424,6 +445,9 @@ impl Peer {
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => match context.is_over(&mut greeting.give_up) {
+                true if greeting.has_failed && !greeting.is_unreachable => {
+                    return self.give_up_connecting(context);
+                }
                 true => return PeerEffect::Exit(ExitReason::Expired),
                 false => return PeerEffect::Watch,
             },
@@ -456,6 +480,7 @@ impl Greeting {
             give_up: context.patience(context.config.handshake_timeout),
             was_refused: false,
             is_leaving: false,
+            has_failed: false,
             is_unreachable: false,
             told: None,
             reply: HelloReply::Settled,
@@ -471,7 +496,10 @@ impl HelloReply {
     }
 
     fn may_come(wait: Duration, context: &NodeContext) -> Self {
-        let until = context.now + context.config.evasive_after;
+        // The peer may ask us first whether we have really begun anew, for `evasive_after`. So may
+        // the one before.
+        let asking = evasive_after(&context.config).saturating_mul(2);
+        let until = context.now + asking + PING_INTERVAL;
         Self::MayCome { until, wait }
     }
 }
@@ -505,7 +533,7 @@ impl Ready {
         channel.sequence.restart_received();
         // A peer in a new session does not answer what was asked in the old one.
         channel.pings.forget_unanswered();
-        self.liveness.forget_goodbye();
+        self.liveness.forget_own_end();
         self.name = hello.name;
         self.headers = hello.headers;
         self.set_groups(peer, hello.groups, members, context);
