@@ -1,13 +1,10 @@
 //! Why a command ends early.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::{fmt, io};
 
 use zre_tokio::StartError;
 
-use crate::text::one_line;
+use crate::{stderr, text::one_line};
 
 /// What makes a command end before it has done its work.
 #[derive(Debug)]
@@ -21,8 +18,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Prints the message on standard error.
     pub(crate) fn report(&self) {
-        // If standard error is closed, there is no way left to tell the user.
-        let _ = writeln!(io::stderr(), "error: {self}");
+        stderr::print(&format!("error: {self}"));
     }
 }
 

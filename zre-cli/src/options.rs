@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, env, time::Duration};
 use clap::{ArgAction, Args};
 use zre_tokio::{Builder, Endpoint, GroupName, PeerId};
 
-use crate::{failure::Failure, text::quoted, values};
+use crate::{
+    failure::Failure,
+    shutdown::Shutdown,
+    text::quoted,
+    values::{self, SlowMembers},
+};
 
 /// Who the node is, where it is, and how much it says about itself.
 #[derive(Debug, Args)]
@@ -51,7 +56,12 @@ pub(crate) struct Common {
 
     /// How long the node waits at its end until peers have taken what was sent to them
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::time)]
-    linger: Duration,
+    pub(crate) linger: Duration,
+
+    /// How long a shout waits for a member that reads slowly before it passes over it, or `wait`:
+    /// as long as the member is there
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = values::slow_members)]
+    pub(crate) slow_members: SlowMembers,
 
     /// Log to standard error what the node does; twice: everything. RUST_LOG goes before it
     #[arg(long, short, action = ArgAction::Count)]
@@ -114,6 +124,7 @@ impl Common {
             .evasive_after(self.presence.evasive())
             .expired_after(self.presence.expired)
             .linger(self.linger);
+        // CONNECT: builder = builder.slow_members(self.slow_members);
         if let Some(uuid) = self.uuid {
             builder = builder.id(uuid.uuid());
         }
@@ -133,6 +144,13 @@ impl Common {
             builder = builder.advertise(endpoint.clone());
         }
         Ok(builder)
+    }
+
+    /// Begins to listen for signals: after the first, a command has time to end its node and to
+    /// write what is left.
+    pub(crate) fn listen_for_shutdown(&self) -> Result<Shutdown, Failure> {
+        const MARGIN: Duration = Duration::from_secs(3);
+        Ok(Shutdown::listen(self.linger + MARGIN)?)
     }
 
     fn name(&self) -> Result<Option<String>, Failure> {

@@ -160,6 +160,25 @@ pub(super) enum Answer {
     },
 }
 
+impl<'a> Reply<'a> {
+    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
+    pub(super) fn to(
+        outcome: Result<Answer, String>,
+        line: u64,
+        id: Option<&'a RawValue>,
+    ) -> Option<Self> {
+        let answer = match outcome {
+            Ok(Answer::Done { .. }) if id.is_none() => return None,
+            Ok(answer) => answer,
+            Err(error) => Answer::Error {
+                error: format!("line {line}: {error}"),
+                line,
+            },
+        };
+        Some(Self { answer, id })
+    }
+}
+
 impl Answer {
     pub(super) fn peers(node: &Node) -> Self {
         let peers = node.peers().iter().map(PeerId::to_string).collect();

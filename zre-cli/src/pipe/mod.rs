@@ -5,20 +5,27 @@ mod counters;
 mod events;
 mod input;
 mod output;
+mod sends;
 
-use std::{process::ExitCode, sync::Arc, thread};
+use std::{process::ExitCode, sync::Arc, thread, time::Duration};
 
 use clap::Args;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use zre_tokio::Node;
 
 use crate::{
     failure::Failure,
     log,
     options::{Common, Groups},
-    shutdown,
+    shutdown::Shutdown,
+    stderr,
+    unreached::Unreached,
+    values::SlowMembers,
 };
 use counters::Counters;
 use input::Commands;
+use output::Output;
+use sends::Sends;
 
 /// Run a node as JSON lines on standard input and output, for scripts and other languages.
 #[derive(Debug, Args)]
@@ -78,40 +85,134 @@ Examples:
 
 Exit codes: 0 stopped; 2 the command line is wrong, or the node cannot start."#;
 
+/// How long the end waits for standard output beside the time that the node lingers.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs the node until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let groups = options.groups.names()?;
     let node = options.common.builder(None, &groups)?.start().await?;
-    output::print(&events::start(&node))?;
+    let shutdown = options.common.listen_for_shutdown()?;
+    tokio::spawn(warn_of_unreached(Unreached::of(&node)));
+    Pipe::new(node, &options.common)?.run(&shutdown).await
+}
 
-    let counters = Arc::new(Counters::default());
-    let commands = Commands::new(node.clone(), Handle::current(), Arc::clone(&counters));
-    let events = (node.clone(), Handle::current());
-    let mut input = in_background("input", move || commands.serve_standard_input())?;
-    let mut output = in_background("output", move || {
-        output::forward_events(&events.0, &events.1, &counters)
-    })?;
-
-    let (ended, output_ended) = tokio::select! {
-        ended = &mut input => (outcome(ended), false),
-        ended = &mut output => (outcome(ended), true),
-        asked = shutdown::requested() => (asked.map_err(Failure::from), false),
-    };
-    node.stop().await;
-    if !output_ended {
-        outcome(output.await)?;
+async fn warn_of_unreached(mut unreached: Unreached) {
+    loop {
+        tracing::warn!(target: "zre", "{}", unreached.next().await);
     }
-    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// A node between standard input and standard output.
+struct Pipe {
+    node: Node,
+    linger: Duration,
+    output: Arc<Output>,
+    sends: Arc<Sends>,
+}
+
+impl Pipe {
+    fn new(node: Node, common: &Common) -> Result<Self, Failure> {
+        let output = Arc::new(Output::default());
+        output.print(&events::start(&node))?;
+        let patience = match common.slow_members {
+            SlowMembers::Wait => None,
+            SlowMembers::Skip { after } => Some(after),
+        };
+        let (sends, answered) = Sends::new(node.clone(), Handle::current(), patience);
+        let answers = Arc::clone(&output);
+        in_background("answers", move || {
+            sends::write_answers(&answered, &answers);
+            Ok(())
+        })?;
+        Ok(Self {
+            node,
+            linger: common.linger,
+            output,
+            sends: Arc::new(sends),
+        })
+    }
+
+    /// Runs until the input, the output or a signal ends it.
+    async fn run(&self, shutdown: &Shutdown) -> Result<ExitCode, Failure> {
+        let counters = Arc::new(Counters::default());
+        let mut input = self.read_commands(&counters)?;
+        let mut events = self.write_events(counters)?;
+        let (ended, is_asked) = tokio::select! {
+            ended = &mut input => (outcome(ended), false),
+            ended = &mut events => {
+                self.node.stop().await;
+                return outcome(ended).map(|()| ExitCode::SUCCESS);
+            }
+            () = shutdown.requested() => (Ok(()), true),
+        };
+        let is_written = self.end(events, is_asked).await?;
+        ended.map(|()| is_written)
+    }
+
+    fn read_commands(&self, counters: &Arc<Counters>) -> Result<Background, Failure> {
+        let commands = Commands {
+            node: self.node.clone(),
+            runtime: Handle::current(),
+            counters: Arc::clone(counters),
+            output: Arc::clone(&self.output),
+            sends: Arc::clone(&self.sends),
+            linger: self.linger,
+        };
+        in_background("input", move || commands.serve_standard_input())
+    }
+
+    fn write_events(&self, counters: Arc<Counters>) -> Result<Background, Failure> {
+        let (node, output) = (self.node.clone(), Arc::clone(&self.output));
+        let runtime = Handle::current();
+        in_background("output", move || {
+            output.forward_events(&node, &runtime, &counters)
+        })
+    }
+
+    /// Stops the node, and waits until all is written: for as long as somebody reads it, but after
+    /// a signal no longer than the node may linger and a second.
+    async fn end(&self, mut events: Background, is_asked: bool) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        self.sends.give_up();
+        let are_waiting = || self.sends.are_waiting();
+        // The answers of what is given up come before the last event.
+        let end = begun + OUTPUT_PATIENCE;
+        self.output
+            .drain(are_waiting, OUTPUT_PATIENCE, Some(end))
+            .await;
+        self.node.stop().await;
+        let left = (self.linger + OUTPUT_PATIENCE).saturating_sub(begun.elapsed());
+        let left = left.max(OUTPUT_PATIENCE);
+        let end = is_asked.then(|| Instant::now() + left);
+        tokio::select! {
+            biased;
+            ended = &mut events => outcome(ended).map(|()| ExitCode::SUCCESS),
+            () = self.output.drain(|| true, left, end) => Ok(self.tell_unwritten()),
+        }
+    }
+
+    fn tell_unwritten(&self) -> ExitCode {
+        let lines = self.output.unwritten(&self.node);
+        stderr::print(&format!(
+            "error: {lines} lines of events and answers were not written: standard output is not \
+             read"
+        ));
+        ExitCode::FAILURE
+    }
 }
 
 type Outcome = Result<(), Failure>;
+
+/// What a thread in the background has to say at its end.
+type Background = oneshot::Receiver<Outcome>;
 
 /// Runs on a thread of its own: standard input and output can only be waited for by blocking.
 fn in_background(
     name: &str,
     work: impl FnOnce() -> Outcome + Send + 'static,
-) -> Result<oneshot::Receiver<Outcome>, Failure> {
+) -> Result<Background, Failure> {
     let (done, outcome) = oneshot::channel();
     let run = move || {
         // Nobody waits any more when the process is about to end.
