@@ -40,6 +40,8 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
         (["--header", "A=1,A=2"], ["'A'", "two values"]),
         (["--interval", "9ms"], ["--interval", "at least 10ms"]),
         (["--interval", "x"], ["'x'", "such as 250ms"]),
+        (["--slow-members", "skip"], ["'skip'", "`wait`, or a time"]),
+        (["--slow-members", "50"], ["--slow-members", "50ms or 50s"]),
         (["--unknown", "x"], ["--unknown", "--help"]),
     ] {
         let said = refused(&mut zre("pipe", 25660, &flags));

@@ -336,3 +336,88 @@ pub(super) fn write_answers(answered: &mpsc::Receiver<Answered>, output: &Output
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, thread};
+
+    use super::*;
+
+    fn never(peer: u8) -> Message {
+        Message {
+            goal: Goal::Peer([peer; 16].into()),
+            size: 0,
+            work: Box::pin(pending()),
+        }
+    }
+
+    fn at_once(peer: u8) -> Message {
+        Message {
+            work: Box::pin(async { Ok(Answer::Peers { peers: Vec::new() }) }),
+            ..never(peer)
+        }
+    }
+
+    fn asked(line: u64) -> Asked {
+        Asked { line, id: None }
+    }
+
+    fn put(sends: &Sends, message: Message, line: u64) {
+        match sends.attempt(message) {
+            Attempt::Done(_) => panic!("it is done at once"),
+            Attempt::MustWait(message) => sends.put(message, asked(line)),
+        }
+    }
+
+    /// Sends of a node on a port of its own.
+    fn with_sends(port: u16, test: impl FnOnce(&Sends, &mpsc::Receiver<Answered>)) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let builder = Node::builder("test").interface("127.0.0.1").port(port);
+        let node = runtime.block_on(builder.start()).unwrap();
+        let (sends, answered) = Sends::new(node, runtime.handle().clone(), None);
+        test(&sends, &answered);
+    }
+
+    #[test]
+    fn only_so_many_wait_then_reading_stops() {
+        with_sends(25760, |sends, answered| {
+            let most = u64::from(ROOM / LEAST);
+            for line in 1..=most {
+                put(sends, never(1), line);
+            }
+            assert_eq!(sends.room.available_permits(), 0);
+            thread::scope(|scope| {
+                let further = scope.spawn(|| put(sends, never(2), most + 1));
+                sends.give_up();
+                let (line, room) = answered.recv().unwrap();
+                let said = String::from_utf8(line).unwrap();
+                assert!(said.contains("not sent, as the node stops"), "{said}");
+                assert!(
+                    !further.is_finished(),
+                    "there is room when the answer is written"
+                );
+                drop(room);
+                further.join().unwrap();
+            });
+        });
+    }
+
+    #[test]
+    fn who_has_nothing_to_wait_for_does_not_wait() {
+        with_sends(25761, |sends, answered| {
+            put(sends, never(1), 1);
+            assert!(matches!(sends.attempt(at_once(2)), Attempt::Done(Ok(_))));
+            put(sends, at_once(1), 2);
+            assert!(
+                answered.try_recv().is_err(),
+                "it waits for the one before it"
+            );
+            sends.give_up();
+            let lines: Vec<_> = answered.iter().take(2).map(|(line, _)| line).collect();
+            assert_eq!(
+                lines.concat().iter().filter(|byte| **byte == b'\n').count(),
+                2
+            );
+        });
+    }
+}
