@@ -72,7 +72,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(|error| Failure::to_start(&error))?;
     let code = match command {
         Command::Chat(options) => runtime.block_on(chat::run(options)),
         Command::Ping(options) => runtime.block_on(ping::run(options)),

@@ -38,12 +38,18 @@ pub(crate) struct Common {
 
     /// The UDP port on which nodes find each other; all must have the same [default: 5670]
     /// [env: ZRE_PORT]
-    #[arg(long, short, value_name = "PORT", value_parser = values::port)]
+    #[arg(
+        long, short, value_name = "PORT",
+        allow_negative_numbers = true, value_parser = values::port
+    )]
     port: Option<u16>,
 
     /// The TCP port on which the node listens; 0 lets the system choose [default: a free one from
     /// 49152 to 65535]
-    #[arg(long, value_name = "PORT", value_parser = values::port_or_any)]
+    #[arg(
+        long, value_name = "PORT",
+        allow_negative_numbers = true, value_parser = values::port_or_any
+    )]
     tcp_port: Option<u16>,
 
     /// Where peers shall connect to, such as tcp://203.0.113.7:5000, if that is not where the node
@@ -150,7 +156,8 @@ impl Common {
     /// write what is left.
     pub(crate) fn listen_for_shutdown(&self) -> Result<Shutdown, Failure> {
         const MARGIN: Duration = Duration::from_secs(3);
-        Ok(Shutdown::listen(self.linger + MARGIN)?)
+        let patience = self.linger + MARGIN;
+        Shutdown::listen(patience).map_err(|error| Failure::to_start(&error))
     }
 
     fn name(&self) -> Result<Option<String>, Failure> {

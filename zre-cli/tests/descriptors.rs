@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{Zre, zre};
+use support::{Zre, run, text, zre};
 
 /// The same command, started by a shell that first sets a limit with `ulimit`.
 fn limited(limit: &str, command: &Command) -> Command {
@@ -42,6 +42,19 @@ fn the_limit_that_can_be_raised_is() {
         .and_then(|line| line.split_whitespace().nth(3))
         .unwrap();
     assert_ne!(soft, "64");
+}
+
+#[test]
+fn a_limit_under_which_nothing_runs_is_named_with_a_remedy() {
+    // Enough for the runtime, but not for a node; then for the node, too, but not for the rest.
+    for limit in ["-n 12", "-n 14"] {
+        let command = zre("pipe", 25742, &[]);
+        let output = run(&mut limited(limit, &command));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("error: cannot start"), "{said}");
+        assert!(said.contains("raise the limit with `ulimit -n`"), "{said}");
+    }
 }
 
 #[test]

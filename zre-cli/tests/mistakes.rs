@@ -52,6 +52,7 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
     for (flag, value, expected) in [
         ("--wait", "-1", "write 1ms or 1s"),
         ("--port", "x", "from 1 to 65535"),
+        ("--port", "-1", "from 1 to 65535"),
         ("--interface", "", "IPv4 address"),
     ] {
         let said = refused(bare_zre().args(["ping", flag, value]));

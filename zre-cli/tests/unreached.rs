@@ -23,15 +23,15 @@ struct Beacons {
 
 impl Beacons {
     fn send(discovery: u16, port: u16) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket.set_broadcast(true).unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+        socket.set_broadcast(true).expect("it is a socket");
         let beacon = [b"ZRE\x01", &[7; 16][..], &port.to_be_bytes()].concat();
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         let thread = thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 let sent = socket.send_to(&beacon, ("127.255.255.255", discovery));
-                sent.unwrap();
+                sent.expect("loopback");
                 thread::park_timeout(Duration::from_millis(100));
             }
         });
@@ -54,8 +54,8 @@ impl Drop for Beacons {
 
 /// A port at which nobody listens.
 fn closed_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    listener.local_addr().expect("it is bound").port()
 }
 
 /// Runs to the end; it must end with 1, having heard the node on that port.
@@ -80,7 +80,7 @@ fn ping_tells_who_is_heard_and_cannot_be_connected_to() {
 #[test]
 fn ping_waits_for_a_connection_that_is_still_being_made() {
     // The system accepts, but nobody answers.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = listener.local_addr().unwrap().port();
     let _beacons = Beacons::send(25721, port);
     let said = heard_by(&mut zre("ping", 25721, &["--wait", "300ms"]), port);

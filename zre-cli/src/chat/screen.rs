@@ -37,10 +37,13 @@ pub(super) fn open() -> Result<(Screen, Keyboard), Failure> {
     let (lines, queue) = mpsc::channel(WAITING);
     let dropped = Arc::<AtomicU64>::default();
     let print = above.unwrap_or_else(|| Box::new(|line| output::write(line.as_bytes())));
-    thread::Builder::new().name("screen".to_owned()).spawn({
-        let dropped = Arc::clone(&dropped);
-        move || show(queue, print, &dropped)
-    })?;
+    thread::Builder::new()
+        .name("screen".to_owned())
+        .spawn({
+            let dropped = Arc::clone(&dropped);
+            move || show(queue, print, &dropped)
+        })
+        .map_err(|error| Failure::to_start(&error))?;
     Ok((Screen { lines, dropped }, keyboard))
 }
 

@@ -218,7 +218,10 @@ fn in_background(
         // Nobody waits any more when the process is about to end.
         let _ = done.send(work());
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run)?;
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread
+        .spawn(run)
+        .map_err(|error| Failure::to_start(&error))?;
     Ok(outcome)
 }
 
