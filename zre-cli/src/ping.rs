@@ -52,6 +52,9 @@ Examples:
   zre ping --wait 500ms -i lo        the nodes on this machine alone
   zre ping --watch | grep printer
 
+A node whose beacons are heard but to which no connection can be made, as behind a firewall, is
+named on standard error, and is not found.
+
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
 

@@ -5,7 +5,6 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader},
     net::TcpStream,
     process::{Command, Stdio},
 };
@@ -61,17 +60,15 @@ fn a_limit_under_which_nothing_runs_is_named_with_a_remedy() {
 fn a_pipe_without_descriptors_says_so_and_goes_on() {
     let command = zre("pipe", 25741, &["--name", "alice"]);
     let mut alice = Zre::start(limited("-n 32", &command).stderr(Stdio::piped()));
-    let mut log = BufReader::new(alice.errors());
+    let log = alice.log();
     let start = alice.event("START");
     let endpoint = start.get("endpoint").and_then(|endpoint| endpoint.as_str());
     let address = endpoint.and_then(|it| it.strip_prefix("tcp://")).unwrap();
     let strangers: Vec<_> = (0..40)
         .map_while(|_| TcpStream::connect(address).ok())
         .collect();
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    assert!(line.contains("could not accept a connection"), "{line}");
-    assert!(line.contains("Too many open files"), "{line}");
+    let said = log.count_until("could not accept a connection", "Too many open files");
+    assert_eq!(said, 1);
     alice.send(r#"{"do":"peers"}"#);
     assert!(alice.answer("peers").get("peers").is_some());
     drop(strangers);

@@ -131,14 +131,10 @@ fn a_chat_and_a_watch_show_it() {
 fn a_pipe_logs_it_once() {
     let port = closed_port();
     let _beacons = Beacons::send(25725, port);
-    let mut command = zre("pipe", 25725, &[]);
+    let mut command = zre("pipe", 25725, &["-v"]);
     let mut pipe = Zre::start(command.stderr(Stdio::piped()));
-    let mut errors = std::io::BufReader::new(pipe.errors());
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut errors, &mut line).unwrap();
-    assert!(line.contains("WARN"), "{line}");
-    assert!(
-        line.contains("heard 1 node but could not connect"),
-        "{line}"
-    );
+    let warning = format!("WARN zre: heard 1 node but could not connect to tcp://127.0.0.1:{port}");
+    let log = pipe.log();
+    assert_eq!(log.count_until("attempt 3: ", &warning), 1);
+    assert_eq!(log.count_until("attempt 4: ", &warning), 0);
 }

@@ -50,7 +50,8 @@ Examples:
   zre chat --name alice --group ops
   make 2>&1 | tail -1 | zre chat --group builds
 
-Exit codes: 0 left; 2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 left; 1 left, but standard output was not read to the end; 2 the command line is
+wrong, or the node cannot start.";
 
 const COMMANDS: &str = "\
 /who   shows who is in the group

@@ -49,12 +49,19 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
   {"do":"stop"}                             so does the end of the input
 A "peer" is a UUID, or a name where only one peer has it. Whisper and shout both take "text",
-which is a string or a list of strings, a frame each, or "frames". When peers read slowly, the
-next line is not read before the message has found room: nothing is dropped.
+which is a string or a list of strings, a frame each, or "frames".
+
+When a peer reads slowly, messages to it wait, and the lines behind them are carried out meanwhile.
+Messages to one peer keep their order, and so do messages to one group. Between a whisper to a
+member of a group and a shout to it the order is kept, too, unless the first waits for longer than
+--slow-members. At most 1024 messages wait, or 64 MiB of them; then no further line is read until
+there is room. "stop" waits until they are sent, but no longer than --linger without any of them
+getting through; the rest are answered by an error. The end of the input waits for all.
 
 A command may have an "id", a value of any kind. It comes back in the answer, as in
 {"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by
 {"ok":true,"id":7} once it is carried out, a shout with the number of "members" that it is for.
+The answer to a message that has to wait may come behind those to later lines.
 
 Events, one JSON object on each line of standard output:
   {"event":"START","uuid":"<UUID>","name":"alice","endpoint":"tcp://10.0.0.2:49152"}
@@ -64,14 +71,21 @@ Events, one JSON object on each line of standard output:
   {"event":"WHISPER","peer":"<UUID>","name":"bob","frames":["6869"],"text":"hi"}
   {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"],"text":"hi"}
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
-  {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE"}
-  {"event":"STOP"}
+  {"event":"SKIPPED","peer":"<UUID>","name":"bob","group":"CHAT","messages":12}
+  {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE","unconfirmed":0}
+  {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
 ENTER is on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
 UTF-8: a string for one frame, a list for several.
-Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW;
+SKIPPED: bob is a member of the group and reads too slowly; so many shouts have passed him over
+since the last such event. See --slow-members.
+"unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
+may have arrived, or not.
+Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW
+UNREACHABLE (no connection to it can be made) REFUSED (it closes what is opened to it);
 PROTOCOL_ERROR comes with a "detail".
 A line that is wrong is answered by {"error":"line 3: ..","line":3}, and the node goes on.
-Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place.
+Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place. ENTER has a peer's
+name as it is; in the other events each stretch of control characters in it is one U+FFFD.
 
 For load tests:
   {"do":"flood","peer":"<UUID>","count":1000}   whispers the numbers 0 to 999 as text
@@ -83,7 +97,13 @@ Examples:
   (sleep 1; echo '{"do":"shout","group":"CHAT","text":"hi"}') | zre pipe --interface lo
   tail -f /dev/null | zre pipe --group CHAT | jq -r 'select(.event == "SHOUT") | .text'
 
-Exit codes: 0 stopped; 2 the command line is wrong, or the node cannot start."#;
+The log goes to standard error. When that is not read, lines are dropped, and their number is told
+when it is read again. When standard output is not read, no further events are taken. Then "stop"
+and a signal wait for it no longer than --linger and a second, and say how many lines were lost. A
+second signal ends the process at once.
+
+Exit codes: 0 stopped; 1 stopped, but standard output was not read to the end; 2 the command line is
+wrong, or the node cannot start; 130 or 143 ended at once by a second signal."#;
 
 /// How long the end waits for standard output beside the time that the node lingers.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);

@@ -37,7 +37,7 @@ impl Output {
     pub(super) fn print(&self, line: &impl Serialize) -> Result<(), Failure> {
         let mut buffer = Vec::with_capacity(256);
         append(&mut buffer, line)?;
-        Ok(self.write(&buffer)?)
+        Ok(self.write(&buffer, 1)?)
     }
 
     /// Prints all events until the node has stopped.
@@ -47,19 +47,19 @@ impl Output {
         runtime: &Handle,
         counters: &Counters,
     ) -> Result<(), Failure> {
-        let mut buffer = Vec::with_capacity(2 * BATCH);
+        let mut batch = Vec::with_capacity(2 * BATCH);
         while let Some(event) = runtime.block_on(node.recv()) {
-            append_event(&mut buffer, &event, counters)?;
-            while buffer.len() < BATCH
+            let mut lines = append_event(&mut batch, &event, counters)?;
+            while batch.len() < BATCH
                 && let Some(event) = node.try_recv()
             {
-                append_event(&mut buffer, &event, counters)?;
+                lines += append_event(&mut batch, &event, counters)?;
             }
-            if !buffer.is_empty() {
-                self.write(&buffer)?;
+            if !batch.is_empty() {
+                self.write(&batch, lines)?;
             }
-            buffer.clear();
-            buffer.shrink_to(2 * BATCH);
+            batch.clear();
+            batch.shrink_to(2 * BATCH);
         }
         Ok(())
     }
@@ -94,14 +94,14 @@ impl Output {
         events + self.begun.load(Ordering::Relaxed).saturating_sub(written)
     }
 
-    /// Writes whole lines now.
-    pub(super) fn write(&self, mut lines: &[u8]) -> io::Result<()> {
-        self.begun.fetch_add(count(lines), Ordering::Relaxed);
+    /// Writes so many whole lines now.
+    pub(super) fn write(&self, mut lines: &[u8], count: u64) -> io::Result<()> {
+        self.begun.fetch_add(count, Ordering::Relaxed);
         let mut output = io::stdout().lock();
         while !lines.is_empty() {
             let (piece, rest) = lines.split_at(end_of_piece(lines));
             output.write_all(piece)?;
-            self.written.fetch_add(count(piece), Ordering::Relaxed);
+            self.written.fetch_add(ends(piece), Ordering::Relaxed);
             lines = rest;
         }
         output.flush()
@@ -116,19 +116,20 @@ fn end_of_piece(lines: &[u8]) -> usize {
     end.map_or_else(|| lines.len().min(BATCH), |end| end + 1)
 }
 
-fn count(lines: &[u8]) -> u64 {
+fn ends(lines: &[u8]) -> u64 {
     lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-fn append_event(buffer: &mut Vec<u8>, event: &Event, counters: &Counters) -> Result<(), Failure> {
+/// Appends the line of an event, and says how many that are: none or one.
+fn append_event(lines: &mut Vec<u8>, event: &Event, counters: &Counters) -> Result<u64, Failure> {
     if let Event::Whisper { peer, content, .. } = event
         && counters.take(*peer, content)
     {
-        return Ok(());
+        return Ok(0);
     }
     match events::line(event) {
-        Some(line) => append(buffer, &line),
-        None => Ok(()),
+        Some(line) => append(lines, &line).map(|()| 1),
+        None => Ok(0),
     }
 }
 

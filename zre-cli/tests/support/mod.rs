@@ -179,8 +179,34 @@ impl Zre {
         self.child.stderr.take().expect("it is piped")
     }
 
+    /// The lines of standard error, if it is piped.
+    pub fn log(&mut self) -> Log {
+        Log(lines(self.errors()))
+    }
+
     pub fn process_id(&self) -> u32 {
         self.child.id()
+    }
+}
+
+/// The lines of a log.
+pub struct Log(Receiver<String>);
+
+impl Log {
+    /// Waits for a line with this text, and returns how many of those up to it have the other.
+    pub fn count_until(&self, part: &str, other: &str) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.0.recv_timeout(left) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error}; the log was {lines:#?}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(part)) {
+                return lines.iter().filter(|line| line.contains(other)).count();
+            }
+        }
     }
 }
 
