@@ -99,7 +99,7 @@ Examples:
 
 The log goes to standard error. When that is not read, lines are dropped, and their number is told
 when it is read again. When standard output is not read, no further events are taken. Then "stop"
-and a signal wait for it no longer than --linger and a second, and say how many lines were lost. A
+and a signal wait for it no longer than --linger and a second, and say how many lines may be lost. A
 second signal ends the process at once.
 
 Exit codes: 0 stopped; 1 stopped, but standard output was not read to the end; 2 the command line is
@@ -216,8 +216,8 @@ impl Pipe {
     fn tell_unwritten(&self) -> ExitCode {
         let lines = self.output.unwritten(&self.node);
         stderr::print(&format!(
-            "error: {lines} lines of events and answers were not written: standard output is not \
-             read"
+            "error: up to {lines} lines of events and answers were not written: standard output \
+             is not read"
         ));
         ExitCode::FAILURE
     }

@@ -19,9 +19,9 @@ use crate::failure::Failure;
 /// How many bytes of lines are collected before they are written.
 const BATCH: usize = 64 * 1024;
 
-/// How many bytes are written at once. A pipe takes so many wholly or not at all, so it is known
-/// which lines it has taken.
-const PIECE: usize = 4096;
+/// How many bytes are written at once. Smaller pieces would tell more exactly how far the reader is,
+/// but cost it time.
+const PIECE: usize = 16 * 1024;
 
 /// Standard output, and how much of it is read.
 #[derive(Debug, Default)]
@@ -84,7 +84,8 @@ impl Output {
         }
     }
 
-    /// How many lines are not written, with the events that the node still holds.
+    /// How many lines are not written, with the events that the node still holds. Some may be: of
+    /// what is being written it is not known how much is.
     pub(super) fn unwritten(&self, node: &Node) -> u64 {
         let mut events = 0;
         while node.try_recv().is_some() {
@@ -147,8 +148,8 @@ mod tests {
     #[test]
     fn pieces_end_with_a_line_where_they_can() {
         assert_eq!(end_of_piece(b"a\nb\n"), 4);
-        let two = [vec![b'x'; 3000], vec![b'\n'], vec![b'y'; 3000], vec![b'\n']].concat();
-        assert_eq!(end_of_piece(&two), 3001);
+        let line = [vec![b'x'; PIECE - 100], vec![b'\n']].concat();
+        assert_eq!(end_of_piece(&line.repeat(2)), line.len());
         let mut long = vec![b'x'; 2 * BATCH];
         long.push(b'\n');
         assert_eq!(end_of_piece(&long), BATCH);

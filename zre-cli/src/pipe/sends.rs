@@ -402,6 +402,46 @@ mod tests {
         });
     }
 
+    #[tokio::test]
+    async fn only_those_with_another_goal_are_overtaken() {
+        let (_running, done) = watch::channel(());
+        let waits = |same: &[&Done], other: &[&Done], patience| {
+            let owned = |all: &[&Done]| all.iter().map(|done| (*done).clone()).collect();
+            let before = Predecessors {
+                same: owned(same),
+                other: owned(other),
+            };
+            before.wait(patience)
+        };
+        let soon = Some(Duration::from_millis(1));
+        waits(&[], &[&done], soon).await;
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(
+            Box::pin(waits(&[&done], &[], soon))
+                .as_mut()
+                .poll(cx)
+                .is_pending()
+        );
+        assert!(
+            Box::pin(waits(&[], &[&done], None))
+                .as_mut()
+                .poll(cx)
+                .is_pending()
+        );
+        let (running, done) = watch::channel(());
+        drop(running);
+        waits(&[&done], &[&done], None).await;
+    }
+
+    #[test]
+    fn peers_in_common_are_found() {
+        let peers = |ids: &[u8]| ids.iter().map(|id| [*id; 16].into()).collect::<Vec<_>>();
+        assert!(meet(&peers(&[2]), &peers(&[1, 2, 3])));
+        assert!(meet(&peers(&[1, 2, 3]), &peers(&[3, 4])));
+        assert!(!meet(&peers(&[1, 3]), &peers(&[2, 4, 5])));
+        assert!(!meet(&[], &peers(&[1])));
+    }
+
     #[test]
     fn who_has_nothing_to_wait_for_does_not_wait() {
         with_sends(25761, |sends, answered| {
