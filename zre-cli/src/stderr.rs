@@ -15,7 +15,10 @@ use std::{
 const WAITING: usize = 1 << 20;
 
 /// How long the end of the program waits until the last lines are written.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it waits for the thread that writes to begin, on a machine that is busy.
+const START: Duration = Duration::from_secs(10);
 
 /// `None` if there is no thread to be had.
 static QUEUE: OnceLock<Option<Arc<Queue>>> = OnceLock::new();
@@ -92,15 +95,24 @@ impl Queue {
         let waited = self.changed.wait_while(state, is_idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
+        self.changed.notify_all();
         std::mem::take(&mut state.lines)
     }
 
     fn wait_until_written(&self, patience: Duration) {
-        let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
-        // If it takes too long, the lines are lost: there is nowhere else to say so.
+        // Before the thread has begun, it is not the reader who takes so long.
+        self.wait_while(START, |state| !state.is_writing && !state.lines.is_empty());
+        // If that takes too long, the lines are lost: there is nowhere else to say so.
+        self.wait_while(patience, |state| {
+            state.is_writing || !state.lines.is_empty()
+        });
+    }
+
+    fn wait_while(&self, patience: Duration, is_so: impl Fn(&State) -> bool) {
+        let state = self.state();
         let waited = self
             .changed
-            .wait_timeout_while(self.state(), patience, is_busy);
+            .wait_timeout_while(state, patience, |state| is_so(state));
         drop(waited);
     }
 
@@ -150,7 +162,8 @@ mod tests {
     fn the_end_waits_only_so_long() {
         let queue = Queue::default();
         queue.wait_until_written(Duration::from_secs(3600));
-        queue.add("never written");
+        queue.add("taken, but never written");
+        queue.take();
         queue.wait_until_written(Duration::from_millis(1));
     }
 }

@@ -19,8 +19,8 @@ use crate::failure::Failure;
 /// How many bytes of lines are collected before they are written.
 const BATCH: usize = 64 * 1024;
 
-/// How many bytes are written at once. Smaller pieces would tell more exactly how far the reader is,
-/// but cost it time.
+/// How many bytes are written at once. Smaller pieces would tell more exactly how far the reader
+/// is, but cost it time.
 const PIECE: usize = 16 * 1024;
 
 /// Standard output, and how much of it is read.
