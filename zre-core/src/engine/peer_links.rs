@@ -366,7 +366,7 @@ impl<C: Connection> PeerLinks<C> {
         if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
             return LinksEffect::Nothing;
         }
-        let effect = self.attempt_failed("it took too long", node, cx);
+        let effect = self.attempt_failed("timed out", node, cx);
         cx.outputs.push(Output::Close(id));
         effect
     }
