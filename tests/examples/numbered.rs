@@ -29,7 +29,7 @@ use std::{
 
 use serde_json::{Value, json};
 use zre_core::{
-    Event, Limits,
+    Event, Limits, Unconfirmed,
     proto::{Content, PeerId},
 };
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
@@ -77,6 +77,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<(NodeOptions, Dur
             "--name" => options.name = Some(value.to_owned()),
             "--evasive" => options.evasive = Some(milliseconds()?),
             "--expired" => options.expired = Some(milliseconds()?),
+            "--linger" => options.linger = Some(milliseconds()?),
             // How many events may wait.
             "--events" => options.limits = Some(Limits::default().events(value.parse()?)),
             "--pace" => pace = milliseconds()?,
@@ -200,8 +201,14 @@ impl Program {
         let about = |kind: &str, peer: &PeerId| json!({"event": kind, "peer": peer.to_string()});
         let mut line = match event {
             Event::Enter { peer, .. } => about("ENTER", peer),
-            Event::Exit { peer, reason, .. } => {
+            Event::Exit {
+                peer,
+                reason,
+                unconfirmed,
+                ..
+            } => {
                 let mut line = about("EXIT", peer);
+                line["unconfirmed"] = (*unconfirmed).into();
                 line["reason"] = reason.to_string().into();
                 line
             }
@@ -210,7 +217,11 @@ impl Program {
                 line["frames"] = content.frames().iter().take(1).map(hex::encode).collect();
                 line
             }
-            Event::Stop => json!({"event": "STOP"}),
+            Event::Stop { unconfirmed } => {
+                let of_peer = |it: &Unconfirmed| json!({"peer": it.peer.to_string(), "messages": it.messages});
+                let unconfirmed: Value = unconfirmed.iter().map(of_peer).collect();
+                json!({"event": "STOP", "unconfirmed": unconfirmed})
+            }
             other => json!({"other": format!("{other:?}")}),
         };
         line["time"] = self.milliseconds().into();

@@ -20,6 +20,8 @@ pub(crate) struct Fault {
     pub(crate) expect: Expect,
     /// Whether the receiver tells all that it has confirmed: it is neither killed nor frozen.
     pub(crate) receiver_lives: bool,
+    /// What the sender is started with besides.
+    pub(crate) sender_arguments: &'static [&'static str],
     /// What a receiver of ours is started with besides.
     pub(crate) receiver_arguments: &'static [&'static str],
     /// What is lost before they start, and until it is mended.
@@ -55,6 +57,7 @@ const ENDING: Fault = Fault {
     expired: SHORT,
     expect: Expect::Told,
     receiver_lives: true,
+    sender_arguments: &[],
     receiver_arguments: &[],
     from_the_start: None,
     act: |_| {},
@@ -101,7 +104,12 @@ pub(crate) const ALL: &[Fault] = &[
     },
     Fault {
         name: "large frames lost",
-        act: large_frames_lost,
+        act: |scene| large_frames_lost(scene, 100_000),
+        ..ENDING
+    },
+    Fault {
+        name: "large frames lost, the kernel has all",
+        act: |scene| large_frames_lost(scene, 10_000),
         ..ENDING
     },
     Fault {
@@ -167,7 +175,8 @@ pub(crate) const ALL: &[Fault] = &[
     },
     Fault {
         name: "stop before a slow receiver",
-        receiver_arguments: &["--events=100", "--pace=20"],
+        sender_arguments: &["--linger=1000ms"],
+        receiver_arguments: &["--events=100", "--pace=20ms"],
         act: stop_before_a_slow_receiver,
         ..ENDING
     },
@@ -213,15 +222,16 @@ fn cut_for_10_s(scene: &Scene) {
     scene.settle();
 }
 
-/// A large message fits nowhere, and all behind it wait; beacons are small and pass.
-fn large_frames_lost(scene: &Scene) {
+/// A path that takes only small frames and tells nobody. The first message is larger, so all behind
+/// it wait; beacons pass.
+fn large_frames_lost(scene: &Scene, first_bytes: usize) {
     scene.meet();
     let larger_than = Some(600);
     scene.lose(&[Rule {
         larger_than,
         ..Rule::ANY
     }]);
-    scene.begin(json!({"every_ms": 20, "bytes": 16, "first_bytes": 100_000}));
+    scene.begin(json!({"every_ms": 20, "bytes": 16, "first_bytes": first_bytes}));
     scene.go_on_until_exit();
     scene.settle();
     scene.mend();

@@ -141,8 +141,12 @@ impl Ledger {
             Expect::Told => None,
             Expect::Delivery if self.accepted.is_empty() => Some("nothing was accepted".to_owned()),
             Expect::Delivery => {
-                let text = format!("{count} messages were lost, exits {exits:?}; expected none");
-                (count > 0 || !exits.is_empty()).then_some(text)
+                let unconfirmed = self.unconfirmed_at_stop.unwrap_or_default();
+                let text = format!(
+                    "{count} messages were lost, {unconfirmed} unconfirmed, exits {exits:?}; \
+                     expected none"
+                );
+                (count > 0 || unconfirmed > 0 || !exits.is_empty()).then_some(text)
             }
             Expect::Recovery => {
                 let text = format!("the last message {last:?} was not delivered");
@@ -164,6 +168,7 @@ mod tests {
         expired: Duration::from_secs(6),
         expect: Expect::Told,
         receiver_lives: true,
+        sender_arguments: &[],
         receiver_arguments: &[],
         from_the_start: None,
         act: |_| {},

@@ -50,7 +50,8 @@ impl Scene {
             Receiver::Zyre => Peer::zyre(host, &receiver),
             Receiver::Pyre => Peer::pyre(host, &receiver),
         };
-        let sender = ours(switch.host(SENDER), cell.flavour, &[], &options("sender"));
+        let (host, sender) = (switch.host(SENDER), options("sender"));
+        let sender = ours(host, cell.flavour, cell.fault.sender_arguments, &sender);
         Self {
             fault: cell.fault,
             sender,
