@@ -52,7 +52,11 @@ impl Cell {
             let scene = Scene::new(self);
             (self.fault.act)(&scene);
             let ledger = scene.ledger();
-            let judgement = ledger.judge(self.fault);
+            let mut judgement = ledger.judge(self.fault);
+            let errors = scene.errors();
+            if !errors.is_empty() {
+                judgement.complaints.push(format!("errors: {errors:?}"));
+            }
             (ledger, judgement)
         };
         // A wait that has been in vain is a failure of this cell alone.

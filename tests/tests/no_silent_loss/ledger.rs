@@ -58,7 +58,7 @@ impl Ledger {
         let lost = self.lost();
         let mut complaints = Vec::new();
         complaints.extend(self.out_of_order());
-        complaints.extend(self.holes(&lost));
+        complaints.extend(self.holes());
         if self.unconfirmed_at_stop.is_none() {
             complaints.extend(self.silent(&lost, limit));
         }
@@ -91,16 +91,21 @@ impl Ledger {
     }
 
     /// A message behind a lost one can only be delivered in a later session.
-    fn holes(&self, lost: &[(u64, u64)]) -> Option<String> {
+    fn holes(&self) -> Option<String> {
         let delivered: HashSet<_> = self.delivered.iter().collect();
-        let is_hole = |(number, at): &&(u64, u64)| {
-            let mut behind = self.accepted.iter().filter(|(other, _)| other > number);
-            let next = behind.find(|(other, _)| delivered.contains(other));
+        let mut delivered_behind = None;
+        for (number, at) in self.accepted.iter().rev() {
+            if delivered.contains(number) {
+                delivered_behind = Some(*at);
+                continue;
+            }
             let exit = self.exit_behind(*at);
-            next.is_some_and(|(_, next_at)| exit.is_none_or(|exit| exit.at > *next_at + LAG))
-        };
-        let (number, _) = lost.iter().find(is_hole)?;
-        Some(format!("{number} is missing within a session"))
+            let in_session = |next: u64| exit.is_none_or(|exit| exit.at > next + LAG);
+            if delivered_behind.is_some_and(in_session) {
+                return Some(format!("{number} is missing within a session"));
+            }
+        }
+        None
     }
 
     /// Messages that were lost without an `Exit` in time.

@@ -143,14 +143,18 @@ impl Scene {
 
     /// What was accepted, and what came of it so far. Waits for the end of the sending.
     pub(crate) fn ledger(&self) -> Ledger {
-        let lines = self.sender.events();
-        let stop = lines.iter().find(|line| line["event"] == "STOP");
+        let unconfirmed = self.sender.pick(|line| self.unconfirmed_at_stop(line));
         Ledger {
             accepted: self.accepted().to_vec(),
-            delivered: self.delivered(),
-            exits: self.exits(&lines),
-            unconfirmed_at_stop: stop.map(|line| self.unconfirmed_in(line)),
+            delivered: self.receiver.pick(|line| self.number_in(line)),
+            exits: self.sender.pick(|line| self.exit_in(line)),
+            unconfirmed_at_stop: unconfirmed.first().copied(),
         }
+    }
+
+    /// What the two have complained of.
+    pub(crate) fn errors(&self) -> Vec<Value> {
+        [self.sender.errors(), self.receiver.errors()].concat()
     }
 
     /// The time of the sender's clock.
@@ -171,30 +175,31 @@ impl Scene {
         })
     }
 
-    fn delivered(&self) -> Vec<u64> {
-        let sender = self.sender.uuid();
-        let mut events = self.receiver.events();
-        events.retain(|line| line["event"] == "WHISPER" && line["peer"] == sender);
-        events.iter().filter_map(number_of).collect()
+    /// The number in the first frame, if the line tells a whisper of the sender.
+    fn number_in(&self, line: &Value) -> Option<u64> {
+        if line["event"] != "WHISPER" || line["peer"] != self.sender.uuid() {
+            return None;
+        }
+        let frame = hex::decode(line["frames"][0].as_str()?).ok()?;
+        String::from_utf8(frame).ok()?.parse().ok()
     }
 
-    fn exits(&self, lines: &[Value]) -> Vec<Exit> {
-        let receiver = self.receiver.uuid();
-        let is_exit = |line: &&Value| line["event"] == "EXIT" && line["peer"] == receiver;
-        let exit = |line: &Value| Exit {
+    fn exit_in(&self, line: &Value) -> Option<Exit> {
+        let is_exit = line["event"] == "EXIT" && line["peer"] == self.receiver.uuid();
+        is_exit.then(|| Exit {
             at: line["time"].as_u64().unwrap_or_default(),
             reason: line["reason"].as_str().unwrap_or_default().to_owned(),
             unconfirmed: line["unconfirmed"].as_u64().unwrap_or_default(),
-        };
-        lines.iter().filter(is_exit).map(exit).collect()
+        })
     }
 
-    fn unconfirmed_in(&self, stop: &Value) -> u64 {
-        let peers = stop["unconfirmed"].as_array();
-        let mut of_peers = peers.into_iter().flatten();
-        let of_receiver = of_peers.find(|peer| peer["peer"] == self.receiver.uuid());
-        let messages = of_receiver.and_then(|peer| peer["messages"].as_u64());
-        messages.unwrap_or_default()
+    fn unconfirmed_at_stop(&self, line: &Value) -> Option<u64> {
+        if line["event"] != "STOP" {
+            return None;
+        }
+        let mut of_peers = line["unconfirmed"].as_array().into_iter().flatten();
+        let of_receiver = of_peers.find(|it| it["peer"] == self.receiver.uuid());
+        Some(of_receiver.map_or(0, |it| it["messages"].as_u64().unwrap_or_default()))
     }
 }
 
@@ -210,12 +215,6 @@ fn numbered() -> &'static Path {
     BUILT.get_or_init(|| {
         programs::example("zre-tests", "numbered").unwrap_or_else(|error| panic!("{error}"))
     })
-}
-
-/// The number in a whisper's first frame.
-fn number_of(whisper: &Value) -> Option<u64> {
-    let frame = hex::decode(whisper["frames"][0].as_str()?).ok()?;
-    String::from_utf8(frame).ok()?.parse().ok()
 }
 
 fn milliseconds(time: Duration) -> u64 {
