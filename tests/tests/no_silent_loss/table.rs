@@ -71,8 +71,6 @@ fn line((cell, outcome): (&Cell, &Outcome)) -> [String; COLUMNS] {
 }
 
 fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 6] {
-    let told = ledger.exits.iter().map(|exit| exit.unconfirmed);
-    let unconfirmed = told.chain(ledger.unconfirmed_at_stop).sum::<u64>();
     let mut reasons: Vec<_> = ledger.exits.iter().map(|it| it.reason.as_str()).collect();
     reasons.dedup();
     let exits = match reasons.as_slice() {
@@ -90,7 +88,7 @@ fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 6] {
     [
         ledger.accepted.len().to_string(),
         ledger.delivered.len().to_string(),
-        unconfirmed.to_string(),
+        ledger.unconfirmed().to_string(),
         exits,
         longest,
         verdict.to_owned(),
