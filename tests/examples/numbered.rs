@@ -218,7 +218,10 @@ impl Program {
                 line
             }
             Event::Stop { unconfirmed } => {
-                let of_peer = |it: &Unconfirmed| json!({"peer": it.peer.to_string(), "messages": it.messages});
+                let of_peer = |it: &Unconfirmed| {
+                    let peer = it.peer.to_string();
+                    json!({"peer": peer, "messages": it.messages})
+                };
                 let unconfirmed: Value = unconfirmed.iter().map(of_peer).collect();
                 json!({"event": "STOP", "unconfirmed": unconfirmed})
             }

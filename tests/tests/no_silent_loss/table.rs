@@ -30,9 +30,9 @@ pub(crate) fn print(cells: &[Cell], outcomes: &[Outcome], took: Duration) {
         let widths = lines.iter().map(|line| line[column].chars().count());
         widths.max().unwrap_or_default()
     });
-    let mut table = "\nNumbered messages under faults: how many were accepted and delivered, how many \
-                     the sender's events said were not confirmed, and how long it took at most from \
-                     an accepted message that was not delivered to its exit.\n\n"
+    let mut table = "\nNumbered messages under faults: how many were accepted and delivered, how \
+                     many the sender was told of as not confirmed, and how long it took at most \
+                     from an accepted message that was not delivered to its exit.\n\n"
         .to_owned();
     for line in &lines {
         let padded = line.iter().zip(widths);
