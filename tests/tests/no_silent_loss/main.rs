@@ -3,7 +3,8 @@
 //! A node of ours whispers numbered messages to a receiver on another host, across a switch that
 //! loses frames, while the receiver dies, freezes or is slow, or right before the sender stops.
 //! Each message whose whisper was accepted must be delivered in order, or an `Exit` of the receiver
-//! must follow within `expired_after` and two seconds. What `stop` could not deliver, it must count.
+//! must follow within `expired_after` and two seconds. What `stop` could not deliver, it must
+//! count.
 //!
 //! Where something belongs: [`fault`] says what goes wrong, [`scene`] has the hosts and processes,
 //! [`ledger`] judges what was accepted against what came of it.
