@@ -110,10 +110,11 @@ class Pipe:
             self._node.whisper(peer, [b"%d" % number])
 
     def _emit(self, line):
-        encoded = json.dumps(line).encode() + b"\n"
+        rest = memoryview(json.dumps(line).encode() + b"\n")
         with self._output_lock:
-            sys.stdout.buffer.write(encoded)
-            sys.stdout.buffer.flush()
+            # Not `sys.stdout`: it loses the rest of a write that a SIGSTOP interrupts.
+            while rest:
+                rest = rest[os.write(sys.stdout.fileno(), rest) :]
 
     def _report_dead_thread(self, failure):
         self._emit({"error": f"a thread died: {failure.exc_type.__name__}: {failure.exc_value}"})

@@ -255,6 +255,11 @@ impl Peer {
         lines
     }
 
+    /// What is picked from every line so far, in order. Nothing but that is copied.
+    pub fn pick<T>(&self, pick: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        self.log.pick(pick)
+    }
+
     /// Every event about other nodes so far, each as a short text, such as `JOIN bob CHAT` or
     /// `WHISPER bob 6869 00`.
     ///
