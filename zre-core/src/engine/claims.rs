@@ -7,7 +7,7 @@
 //!   goes on with one. Anything else closes the connection, so that nobody can try one number after
 //!   the other.
 //! * While the peer has another connection that lives, the newcomer is *parked*: its first message
-//!   is kept, nothing more is read from it, and the peer is asked (PING). If the answer comes over
+//!   is kept, nothing more of it is handled, and the peer is asked (PING). If the answer comes over
 //!   the peer's own connection, the newcomer is a stranger and is closed. If that connection ends,
 //!   or no answer comes in time, the newcomer is the peer: restarted, or with a new connection in
 //!   place of one that broke unnoticed.

@@ -381,7 +381,7 @@ impl<C: Connection> Engine<C> {
     /// whether the other side is who it says. [`Output::Resume`] or [`Output::Readable`] says when
     /// to ask again.
     pub fn may_read(&self, link: LinkId) -> bool {
-        !self.is_congested() && !self.links.unclaimed.is_parked(link)
+        !self.is_congested() && self.links.unclaimed.may_read(link)
     }
 
     /// Whether everything has been said and closed; outputs may still wait.

@@ -244,9 +244,16 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.links.get(&link).map(|it| it.remote)
     }
 
-    /// Whether a connection is parked.
-    pub(super) fn is_parked(&self, link: LinkId) -> bool {
-        self.parked > 0 && self.claim(link).is_some()
+    /// Whether a connection may be read. A parked one is read a little further, though nothing of
+    /// that is handled: else its end would not be noticed.
+    pub(super) fn may_read(&self, link: LinkId) -> bool {
+        /// So many bytes behind the first message.
+        const AHEAD: usize = 32 << 10;
+        if self.parked == 0 {
+            return true;
+        }
+        let parked = self.links.get(&link).filter(|it| it.is_parked());
+        parked.is_none_or(|it| it.state.connection.unread() < AHEAD)
     }
 
     /// Releases the memory of bursts.

@@ -35,6 +35,9 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// is then of no more use.
     fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault>;
 
+    /// How many bytes have come and not been [received](Connection::receive), at least.
+    fn unread(&self) -> usize;
+
     /// All that came has been taken: memory that was borrowed to read into can be given back.
     fn return_memory(&mut self, memory: &mut Self::Memory);
 

@@ -404,6 +404,10 @@ impl Connection for Link {
         self.output.written()
     }
 
+    fn unread(&self) -> usize {
+        self.input.len()
+    }
+
     fn unfinished(&self) -> usize {
         let frames = self.incoming.as_ref().map_or(0, Content::len);
         // Empty frames take memory, too.

@@ -1,5 +1,7 @@
 //! Connections that claim an identity which another connection already carries.
 
+use alloc::vec;
+
 use bytes::Bytes;
 use zre_proto::{Body, PeerId};
 
@@ -18,7 +20,8 @@ at_both_levels! {
     a_second_connection_with_hello_begins_a_new_session_if_the_first_does_not_answer,
     a_second_connection_with_hello_begins_a_new_session_when_the_first_ends,
     a_second_connection_is_closed_if_the_peer_answers_over_the_first,
-    a_second_connection_is_not_read_before_it_is_known_whose_it_is,
+    a_second_connection_is_hardly_read_before_it_is_known_whose_it_is,
+    a_second_connection_that_ends_before_it_is_known_whose_it_is_changes_nothing,
     a_second_connection_that_does_not_fit_is_closed_at_once,
     of_two_newcomers_the_one_from_the_peers_host_comes_first,
     more_newcomers_than_places_close_the_oldest,
@@ -125,20 +128,33 @@ fn a_second_connection_is_closed_if_the_peer_answers_over_the_first<C: Level>() 
     }
 }
 
-fn a_second_connection_is_not_read_before_it_is_known_whose_it_is<C: Level>() {
+fn a_second_connection_that_ends_before_it_is_known_whose_it_is_changes_nothing<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let mut peer = test.add_peer(1);
+    let mut second = test.connect(peer.id);
+    second.send(&mut test, 1, hello(1));
+    assert!(test.engine.may_read(second.at), "to see its end");
+    test.engine.handle_closed(second.at, "reset", test.now);
+    peer.say(&mut test, Body::PingOk);
+    peer.is_undisturbed(&mut test);
+}
+
+fn a_second_connection_is_hardly_read_before_it_is_known_whose_it_is<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let mut peer = test.add_peer(1);
     let mut second = test.connect(peer.id);
     assert!(test.engine.may_read(second.at));
+    let large = Bytes::from(vec![1; 10_000]);
     for number in 2..10 {
-        second.queue(number, whisper("more"));
+        let content = large.clone().into();
+        second.queue(number, Body::Whisper { content });
     }
     second.exchange(&mut test);
     assert!(!test.engine.may_read(second.at) && test.engine.may_read(peer.to.at));
     assert_eq!(test.told(), NOTHING);
     test.engine.handle_closed(peer.to.at, "reset", test.now);
     second.exchange(&mut test);
-    assert_eq!(test.told(), ["peer1 whispers more"; 8]);
+    assert_eq!(test.told(), ["peer1 whispers 10000 bytes"; 8]);
     assert!(test.engine.may_read(second.at));
     peer.to = second;
     peer.sequence = 9;
