@@ -22,6 +22,7 @@ use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
     context::{NodeContext, PING_INTERVAL},
+    election::Word,
     output::NodeOutput,
 };
 use crate::{
@@ -71,6 +72,13 @@ pub(super) enum PeerEffect {
     /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
     /// its endpoint.
     Reconnect,
+    /// The peer has taken part in the election of a group that this node is in.
+    Election {
+        group: GroupName,
+        word: Word,
+    },
+    /// The peer has left a group that this node is in.
+    LeftGroup(GroupName),
     /// The peer is there, so the claimant that waits for its endpoint has no right to it.
     RejectClaimant(PeerId),
     /// The peer is gone.
