@@ -56,6 +56,8 @@ class Pipe:
         self._commands = {
             "join": lambda command: node.join(command["group"]),
             "leave": lambda command: node.leave(command["group"]),
+            # Of zyre alone: whoever contests wants to be elected as the leader of the group.
+            "contest": lambda command: node.contest(command["group"]),
             "whisper": lambda command: node.whisper(_peer(command), _frames(command)),
             "shout": lambda command: node.shout(command["group"], _frames(command)),
             "flood": self._flood,

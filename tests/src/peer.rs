@@ -155,6 +155,11 @@ impl Peer {
         self.send(&json!({"do": "leave", "group": group}));
     }
 
+    /// Has a node of zyre contest in the elections of a group, whether it has joined it or not.
+    pub fn contest(&self, group: &str) {
+        self.send(&json!({"do": "contest", "group": group}));
+    }
+
     /// Has it send these frames to one peer.
     pub fn whisper<F: AsRef<[u8]>>(&self, peer: &str, frames: &[F]) {
         self.send(&json!({"do": "whisper", "peer": peer, "frames": in_hex(frames)}));

@@ -139,6 +139,16 @@ pub enum Notice {
         /// The message's name, if it has one.
         kind: &'static str,
     },
+    /// A message of an election (ELECT or LEADER) came that this node has no part in.
+    #[error("ignored {kind} from {peer}: {reason}")]
+    IgnoredElection {
+        /// The peer.
+        peer: PeerId,
+        /// "ELECT" or "LEADER".
+        kind: &'static str,
+        /// Why, in words.
+        reason: &'static str,
+    },
     /// A peer wraps its sequence numbers from 65534 to 0, as pyre does. This node does the same
     /// towards it.
     #[error("peer {peer} wraps its sequence numbers early")]
@@ -242,6 +252,7 @@ impl Notice {
             Self::Status { .. } => "status",
             Self::GroupLimit { .. } => "group_limit",
             Self::UnknownMessage { .. } => "unknown_message",
+            Self::IgnoredElection { .. } => "ignored_election",
             Self::EarlyWrap { .. } => "early_wrap",
             Self::Refused { .. } => "refused",
             Self::LinkClosed { .. } => "link_closed",
@@ -269,6 +280,7 @@ impl Notice {
             | Self::Status { peer, .. }
             | Self::GroupLimit { peer, .. }
             | Self::UnknownMessage { peer, .. }
+            | Self::IgnoredElection { peer, .. }
             | Self::EarlyWrap { peer }
             | Self::Refused { peer, .. }
             | Self::ConnectFailed { peer, .. } => Some(*peer),

@@ -94,6 +94,8 @@ impl Node {
             Expectation::Refused(fault) => return Verdict::Violation(fault),
             Expectation::Ignored => return Verdict::Ignored,
             Expectation::Deliver => {
+                // In a session that begins anew, what it has said in elections is void.
+                self.peers.forget_votes(peer, &mut self.context);
                 if let Some((known, members)) = self.peers.with_members(&peer) {
                     let effect = known.take_reply(*hello, members, &mut self.context);
                     self.carry_out(peer, effect);

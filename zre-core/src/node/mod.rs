@@ -8,12 +8,13 @@
 //!    for callers who see connections; [`queries`]: the part that changes nothing;
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
-//! 4. [`peer`]: one peer;
+//! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
 //! 5. [`context`], [`members`], [`output`]: what all of them touch.
 
 mod by_endpoint;
 mod connections;
 mod context;
+mod election;
 mod groups;
 mod hello;
 mod members;
@@ -490,6 +491,8 @@ impl Node {
                 peers.redirect(&peer, endpoint, context);
                 peers.watch(&peer, context);
             }
+            PeerEffect::Election { group, word } => peers.take_word(group, peer, word, context),
+            PeerEffect::LeftGroup(group) => peers.left_group(group, peer, context),
             PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
             PeerEffect::Exit(reason) => peers.exit(&peer, reason, context),
         }

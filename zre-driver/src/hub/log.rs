@@ -93,6 +93,7 @@ fn is_warning(notice: &Notice) -> bool {
             | Notice::EarlyWrap { .. }
             | Notice::Stray { .. }
             | Notice::UnknownMessage { .. }
+            | Notice::IgnoredElection { .. }
     )
 }
 

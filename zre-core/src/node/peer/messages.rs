@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use zre_proto::{Body, GroupName, PeerId};
+use zre_proto::{Body, GroupName, PeerId, ShortText};
 
 use super::{
     Peer, PeerEffect,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::Fault,
     event::{Event, ExitReason},
-    node::{context::NodeContext, members::Members},
+    node::{context::NodeContext, election::Word, members::Members},
     notice::Notice,
 };
 
@@ -80,10 +80,20 @@ impl Ready {
             Body::Leave { group, status } => {
                 self.leave(peer, &group, members, context);
                 self.check_status(peer, status, context);
+                if context.own.groups.contains(&group) {
+                    return PeerEffect::LeftGroup(group);
+                }
             }
             // Answered here and not by the application, which may be behind.
             Body::Ping => channel.send(Body::PingOk, context),
             Body::PingOk => return self.take_answer(channel),
+            // In no RFC: how zyre elects the leader of a group.
+            Body::Elect { group, challenger } => {
+                return take_word(peer, "ELECT", group, &challenger, Word::Elect, context);
+            }
+            Body::Leader { group, leader } => {
+                return take_word(peer, "LEADER", group, &leader, Word::Leader, context);
+            }
             // In no RFC: zyre sends it in gossip mode.
             Body::Goodbye => return PeerEffect::Exit(ExitReason::Goodbye),
             // It counted in the sequence, or the next message would seem out of order.
@@ -194,4 +204,29 @@ impl Ready {
         let name = self.name.clone();
         context.events.push(Event::Leave { peer, name, group });
     }
+}
+
+/// A peer takes part in the election of a group's leader. What does not concern this node counts in
+/// the sequence and does nothing.
+fn take_word(
+    peer: PeerId,
+    kind: &'static str,
+    group: GroupName,
+    named: &ShortText,
+    word: fn(PeerId) -> Word,
+    context: &mut NodeContext,
+) -> PeerEffect {
+    let named = named.to_str().ok().and_then(|text| text.parse().ok());
+    let reason = match named {
+        _ if !context.own.groups.contains(&group) => "this node is not in the group",
+        Some(id) if id == context.id => "this node does not contest",
+        Some(id) => {
+            let word = word(id);
+            return PeerEffect::Election { group, word };
+        }
+        None => "it names no UUID",
+    };
+    let notice = Notice::IgnoredElection { peer, kind, reason };
+    context.notices.push(notice);
+    PeerEffect::Nothing
 }
