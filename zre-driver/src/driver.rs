@@ -111,12 +111,18 @@ impl<R: Runtime> Driver<R> {
     /// Runs the node until it has stopped, then closes its sockets.
     pub async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        self.runtime.end_tasks().await;
+        // In a forked child the threads that run them may not be there.
+        if !self.hub.is_forked() {
+            self.runtime.end_tasks().await;
+        }
     }
 
-    /// Does what there is to do; ready when the node has stopped. Then drop this to close its
-    /// sockets.
+    /// Does what there is to do; ready when the node has stopped, or in a forked child of its
+    /// process. Then drop this to close its sockets.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.hub.is_forked() {
+            return Poll::Ready(());
+        }
         let mut datagram = [0; socket::DATAGRAM_SIZE];
         for _ in 0..Self::TURNS {
             let deadline = self.next_deadline();

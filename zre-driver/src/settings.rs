@@ -14,7 +14,7 @@ use zre_core::{
     proto::{DISCOVERY_PORT, Endpoint, GroupName, PeerId, ShortText, Text, TooLong},
 };
 use zre_net::{
-    Interface, InterfaceChoice, InterfaceError,
+    Interface, InterfaceChoice, InterfaceError, Process,
     socket::{self, ListenPort},
 };
 
@@ -103,6 +103,8 @@ pub struct Bound {
     pub receiver: UdpSocket,
     /// Accepts connections.
     pub listener: TcpListener,
+    /// Whose sockets these are.
+    pub process: Process,
     pub(crate) sender: UdpSocket,
     pub(crate) port: u16,
     pub(crate) config: Config,
@@ -155,6 +157,7 @@ impl Settings {
         Ok(Bound {
             receiver: socket::beacon_receiver(&interface, port)?,
             sender: socket::beacon_sender(&interface, port)?,
+            process: Process::current()?,
             interface,
             listener,
             port,

@@ -4,6 +4,7 @@
 //! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
+//! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
 //!
 //! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
 //! through `zre-driver`. A program that drives the engine in an event loop of its own can use it
@@ -13,8 +14,10 @@
 
 mod interface;
 mod lookup;
+mod process;
 pub mod socket;
 
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
 pub use lookup::Lookup;
+pub use process::{ForkSafe, Process};
 pub use zre_proto;

@@ -207,8 +207,7 @@ fn cannot_listen(error: &io::Error, local: SocketAddr) -> io::Error {
 /// is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a
 /// port when it is connected, elsewhere at once.
 ///
-/// The runtime connects it, such as tokio by `TcpSocket::from_std_stream`, or
-/// [`Socket::connect`]. Then call [`refuse_self`] and [`tune`].
+/// [`begin_connect`] connects it. When it is connected, call [`refuse_self`] and [`tune`].
 ///
 /// # Errors
 ///

@@ -108,6 +108,11 @@ impl<S: Stream> DriverHandle<S> {
         Self(hub)
     }
 
+    /// Whether the caller is in a forked child of the node's process.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.0.is_forked()
+    }
+
     /// Takes the next command.
     pub(crate) fn poll_command(&self, cx: &Context<'_>) -> Poll<Command> {
         self.0.with(|state, _| {

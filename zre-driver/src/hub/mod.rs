@@ -9,6 +9,7 @@ mod connection;
 mod connections;
 mod driving;
 mod feed;
+mod fork;
 mod link_task;
 mod log;
 mod operations;
@@ -35,6 +36,8 @@ use zre_core::{
 use zre_net::Interface;
 
 use crate::settings::Bound;
+use beacons::Beacons;
+use fork::Fork;
 use state::State;
 
 pub use application::only_named;
@@ -59,6 +62,7 @@ pub(crate) use link_task::LinkTask;
 pub struct Hub<S> {
     state: Mutex<State<S>>,
     local: Local,
+    fork: Fork<S>,
 }
 
 /// Who a node is, and where; it stays so.
@@ -97,8 +101,10 @@ impl<S: Stream> Hub<S> {
             interface,
         } = &local;
         debug!(%id, %name, %endpoint, %interface, port = bound.port, "started");
-        let state = State::new(engine, bound, bound.sender.try_clone()?);
+        let beacons = Beacons::new(bound.sender.try_clone()?, bound.broadcast());
+        let state = State::new(engine, beacons);
         Ok(Self {
+            fork: Fork::new(bound),
             state: Mutex::new(state),
             local,
         })
@@ -110,8 +116,12 @@ impl<S: Stream> Hub<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
+        let state = match self.is_forked() {
+            false => &self.state,
+            true => self.fork.instead(),
+        };
         // A panic under the lock is a bug of ours; the node goes on as well as it can.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.
