@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tracing::warn;
@@ -209,7 +209,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn carry_accepted(&mut self, stream: R::Stream, remote: SocketAddr) {
-        if let Err(error) = socket::tune(&stream) {
+        if let Err(error) = socket::tune(&stream, self.hub.expired_after()) {
             warn!(%error, %remote, "could not set the options of a connection");
         }
         let stream = Arc::new(stream);
@@ -220,9 +220,10 @@ impl<R: Runtime> Driver<R> {
 
     fn open(&mut self, link: LinkId, endpoint: Endpoint) {
         let (link, local) = (self.hub.connecting(link), self.local);
+        let patience = self.hub.expired_after();
         self.runtime.spawn_connecting(move |connector| async move {
             // Boxed, as it is larger than what carries the connection, and soon over.
-            let connecting = Box::pin(connect(connector, endpoint, local));
+            let connecting = Box::pin(connect(connector, endpoint, local, patience));
             match while_wanted(connecting, &link).await {
                 Some(Ok(stream)) => {
                     let stream = Arc::new(stream);
@@ -260,7 +261,12 @@ async fn while_wanted<S: Stream, T>(
     .await
 }
 
-async fn connect<C>(connector: C, endpoint: Endpoint, local: IpAddr) -> io::Result<C::Stream>
+async fn connect<C>(
+    connector: C,
+    endpoint: Endpoint,
+    local: IpAddr,
+    patience: Duration,
+) -> io::Result<C::Stream>
 where
     C: Connector<Stream: socket::AsSocket>,
 {
@@ -272,6 +278,6 @@ where
     let stream = connector.connect(unconnected, remote).await?;
     // Where nobody listens, a socket can connect to itself.
     socket::refuse_self(&stream)?;
-    socket::tune(&stream)?;
+    socket::tune(&stream, patience)?;
     Ok(stream)
 }

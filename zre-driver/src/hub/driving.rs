@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use zre_core::{LinkId, Notice, proto::Endpoint};
@@ -111,6 +111,11 @@ impl<S: Stream> DriverHandle<S> {
     /// Whether the caller is in a forked child of the node's process.
     pub(crate) fn is_forked(&self) -> bool {
         self.0.is_forked()
+    }
+
+    /// How long a peer may leave untaken what is sent to it.
+    pub(crate) fn expired_after(&self) -> Duration {
+        self.0.config.expired_after
     }
 
     /// Takes the next command.

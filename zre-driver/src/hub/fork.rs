@@ -18,7 +18,6 @@ use crate::settings::Bound;
 /// not have. So a child touches neither: a node that is over answers all that is asked there.
 pub(super) struct Fork<S> {
     process: Process,
-    config: Config,
     broadcast: SocketAddrV4,
     instead: OnceLock<Mutex<State<S>>>,
 }
@@ -27,16 +26,15 @@ impl<S: Stream> Fork<S> {
     pub(super) fn new(bound: &Bound) -> Self {
         Self {
             process: bound.process.clone(),
-            config: bound.config.clone(),
             broadcast: bound.broadcast(),
             instead: OnceLock::new(),
         }
     }
 
     /// The state of a node that is over.
-    pub(super) fn instead(&self) -> &Mutex<State<S>> {
+    pub(super) fn instead(&self, config: &Config) -> &Mutex<State<S>> {
         self.instead.get_or_init(|| {
-            let engine = Engine::new(self.config.clone(), [0; 32], Instant::default());
+            let engine = Engine::new(config.clone(), [0; 32], Instant::default());
             Mutex::new(State::over(engine, Beacons::closed(self.broadcast)))
         })
     }

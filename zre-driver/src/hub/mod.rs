@@ -30,7 +30,7 @@ use std::{
 
 use tracing::debug;
 use zre_core::{
-    Engine, Instant,
+    Config, Engine, Instant,
     proto::{Endpoint, PeerId, ShortText},
 };
 use zre_net::Interface;
@@ -62,6 +62,8 @@ pub(crate) use link_task::LinkTask;
 pub struct Hub<S> {
     state: Mutex<State<S>>,
     local: Local,
+    /// As it was when the node started.
+    config: Config,
     fork: Fork<S>,
 }
 
@@ -104,6 +106,7 @@ impl<S: Stream> Hub<S> {
         let beacons = Beacons::new(bound.sender.try_clone()?, bound.broadcast());
         let state = State::new(engine, beacons);
         Ok(Self {
+            config: bound.config.clone(),
             fork: Fork::new(bound),
             state: Mutex::new(state),
             local,
@@ -118,7 +121,7 @@ impl<S: Stream> Hub<S> {
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         let state = match self.is_forked() {
             false => &self.state,
-            true => self.fork.instead(),
+            true => self.fork.instead(&self.config),
         };
         // A panic under the lock is a bug of ours; the node goes on as well as it can.
         state.lock().unwrap_or_else(PoisonError::into_inner)
