@@ -342,8 +342,18 @@ pub fn tune(stream: &impl AsSocket, patience: Duration) -> io::Result<()> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn bound_unsent(socket: &Socket, patience: Duration) -> io::Result<()> {
     // Zero would mean the system's own limit.
-    socket.set_tcp_user_timeout(Some(patience.max(Duration::from_millis(1))))?;
-    socket.set_tcp_notsent_lowat(UNSENT)
+    let patience = patience.max(Duration::from_millis(1));
+    or_unsupported(socket.set_tcp_user_timeout(Some(patience)))?;
+    or_unsupported(socket.set_tcp_notsent_lowat(UNSENT))
+}
+
+/// A system that only looks like Linux, as in a sandbox, may lack an option, and works without it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn or_unsupported(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -14,7 +14,7 @@ use async_io::{Async, Timer};
 use zre_driver::{
     Bound, Connector, Runtime,
     zre_net::{
-        ForkSafe, Lookup, Process,
+        ForkSafe, Process,
         socket::{self, AsSocket},
     },
 };
@@ -128,10 +128,6 @@ impl Connector for SmolConnector {
             Some(error) => Err(error),
             None => Ok(Tcp(stream)),
         }
-    }
-
-    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
-        blocking::unblock(|| lookup.run()).await
     }
 }
 

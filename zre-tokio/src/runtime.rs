@@ -11,12 +11,12 @@ use std::{
 use tokio::{
     io::ReadBuf,
     net::{TcpListener, TcpStream, UdpSocket},
-    task::{JoinSet, spawn_blocking},
+    task::JoinSet,
     time::{Sleep, sleep_until},
 };
 use zre_driver::{
     Bound, Connector, Runtime,
-    zre_net::{ForkSafe, Lookup, Process, socket},
+    zre_net::{ForkSafe, Process, socket},
 };
 
 use crate::tcp::Tcp;
@@ -120,9 +120,5 @@ impl Connector for TokioConnector {
             Some(error) => Err(error),
             None => Ok(Tcp(stream)),
         }
-    }
-
-    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
-        spawn_blocking(|| lookup.run()).await?
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use zre_core::{LinkId, Notice, proto::Endpoint};
 
 use super::{
-    Hub, LinkTask, Stream,
+    Hub, LinkTask, Local, Stream,
     aftermath::{Aftermath, replace_waker},
     state::State,
 };
@@ -111,6 +111,11 @@ impl<S: Stream> DriverHandle<S> {
     /// Whether the caller is in a forked child of the node's process.
     pub(crate) fn is_forked(&self) -> bool {
         self.0.is_forked()
+    }
+
+    /// Who the node is, and where.
+    pub(crate) fn local(&self) -> &Local {
+        self.0.local()
     }
 
     /// How long a peer may leave untaken what is sent to it.

@@ -25,6 +25,7 @@ mod watch;
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -75,8 +76,10 @@ pub struct Local {
     pub id: PeerId,
     /// The name of the node.
     pub name: ShortText,
-    /// Where the node accepts connections.
+    /// Where the node accepts connections, as it tells its peers.
     pub endpoint: Endpoint,
+    /// Where the node listens.
+    pub listening: SocketAddr,
     /// The network interface that the node is on.
     pub interface: Interface,
 }
@@ -94,6 +97,7 @@ impl<S: Stream> Hub<S> {
             id: engine.node().id(),
             name: engine.node().name().clone(),
             endpoint: engine.node().endpoint().clone(),
+            listening: bound.listener.local_addr()?,
             interface: bound.interface.clone(),
         };
         let Local {
@@ -101,6 +105,7 @@ impl<S: Stream> Hub<S> {
             name,
             endpoint,
             interface,
+            ..
         } = &local;
         debug!(%id, %name, %endpoint, %interface, port = bound.port, "started");
         let beacons = Beacons::new(bound.sender.try_clone()?, bound.broadcast());
