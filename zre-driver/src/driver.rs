@@ -208,7 +208,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn carry_accepted(&mut self, stream: R::Stream, remote: SocketAddr) {
-        if let Err(error) = socket::tune(&stream, self.hub.expired_after()) {
+        if let Err(error) = socket::tune(&stream, self.hub.patience()) {
             // Through the hub, which limits what is written to the log. The connection may do.
             let error = format!("cannot set the options of a connection from {remote}: {error}");
             self.hub.report(Notice::NotAccepted { error });
@@ -222,7 +222,7 @@ impl<R: Runtime> Driver<R> {
     fn open(&mut self, link: LinkId, endpoint: Endpoint) {
         let (link, source) = (self.hub.connecting(link), self.local);
         let local = self.hub.local().clone();
-        let patience = self.hub.expired_after();
+        let patience = self.hub.patience();
         self.runtime.spawn_connecting(move |connector| async move {
             // Boxed, as it is larger than what carries the connection, and soon over.
             let connecting = Box::pin(async move {

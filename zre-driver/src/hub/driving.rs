@@ -118,9 +118,11 @@ impl<S: Stream> DriverHandle<S> {
         self.0.local()
     }
 
-    /// How long a peer may leave untaken what is sent to it.
-    pub(crate) fn expired_after(&self) -> Duration {
-        self.0.config.expired_after
+    /// How long the system lets a peer leave untaken what is sent to it. A little longer than the
+    /// engine does, which knows a better reason if something waits in the node, too.
+    pub(crate) fn patience(&self) -> Duration {
+        let expired_after = self.0.config.expired_after;
+        expired_after.saturating_add(Duration::from_secs(1))
     }
 
     /// Takes the next command.
