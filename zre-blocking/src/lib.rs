@@ -47,7 +47,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod leader;
-mod lookup;
 mod node;
 mod park;
 mod reactor;

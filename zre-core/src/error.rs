@@ -41,6 +41,10 @@ pub enum Error {
     /// The node has been stopped.
     #[error("the node has stopped")]
     Stopped,
+    /// The call was made in a forked child of the process in which the node runs. The node goes on
+    /// there and is not touched.
+    #[error("the node runs in the parent of this process: start another one here, or do not fork")]
+    Forked,
 }
 
 impl From<core::convert::Infallible> for Error {

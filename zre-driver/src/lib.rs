@@ -18,6 +18,7 @@
 pub mod api;
 mod driver;
 mod hub;
+mod lookup;
 mod macros;
 mod settings;
 

@@ -28,6 +28,8 @@ use crate::{
 
 /// How long the connection from a peer may be idle after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How long it may go on at most after that.
+const LOST_AT_MOST: Duration = Duration::from_secs(1);
 /// How much later than the end of the connections a goodbye beacon, or the HELLO of a new session,
 /// may come.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
@@ -525,7 +527,7 @@ impl<C: Connection> PeerLinks<C> {
         };
         let is_idle = now.since(incoming.read_at) >= LOST_GRACE;
         // A peer that sends on and on cannot be kept for ever, as it cannot be sent to.
-        let may_be_over = is_idle || now.since(since) >= node.config().evasive_after;
+        let may_be_over = is_idle || now.since(since) >= LOST_AT_MOST;
         if patience.is_over(now, LOST_GRACE, node.backlog()) {
             if may_be_over {
                 return LinksEffect::Disconnected;
