@@ -151,7 +151,7 @@ impl RawPeer {
     pub fn send_in_background(&self, bytes: Arc<[u8]>) {
         let mut stream = self.stream.try_clone().expect("a second handle");
         // That the node does not take them all is what such a test is about.
-        thread::spawn(move || stream.write_all(&bytes));
+        spawn(move || stream.write_all(&bytes));
     }
 
     /// Says that nothing more will be sent; what the node sends can still come.
@@ -294,7 +294,7 @@ impl RawListener {
         let shared = Arc::new(Shared::default());
         let (sender, messages) = mpsc::channel();
         let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &accepting, manner, &sender));
+        let acceptor = spawn(move || accept(&listener, &accepting, manner, &sender));
         Self {
             endpoint: Endpoint::from_socket_addr(address).expect("an endpoint"),
             messages,
@@ -350,7 +350,7 @@ fn accept(listener: &TcpListener, shared: &Shared, manner: Manner, sender: &Send
         let sender = sender.clone();
         if manner != Manner::NeverAnswers {
             // It ends when the node closes the connection, or the listener is dropped.
-            thread::spawn(move || serve(stream, manner, &sender));
+            spawn(move || serve(stream, manner, &sender));
         }
     }
 }
@@ -438,6 +438,13 @@ impl RawBeacon {
             .send_to(datagram, self.target)
             .expect("loopback broadcasts");
     }
+}
+
+/// A thread with a small stack: hundreds of them shall fit into a limited address space.
+fn spawn<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    const STACK: usize = 128 << 10;
+    let builder = thread::Builder::new().stack_size(STACK);
+    builder.spawn(act).expect("a thread")
 }
 
 fn is_timeout(error: &io::Error) -> bool {

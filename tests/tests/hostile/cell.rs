@@ -91,10 +91,11 @@ fn this_program() -> Command {
         return Command::new(program);
     }
     let limited = format!(
-        r#"ulimit -n {DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@""#
+        r#"ulimit -n {DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; ulimit -v 400000; exec "$0" "$@""#
     );
     let mut command = Command::new("sh");
     command.args(["-c", &limited]).arg(program);
+    command.env("MALLOC_ARENA_MAX", "2");
     command
 }
 
