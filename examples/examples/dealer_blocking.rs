@@ -90,7 +90,9 @@ impl Dealer {
                 println!("{name} has left");
                 self.work.remove_client(peer);
             }
-            Event::Exit { peer, name, reason } => {
+            Event::Exit {
+                peer, name, reason, ..
+            } => {
                 if let Some(count) = self.work.remove_client(peer) {
                     println!("{name} is gone: {reason}; {count} requests go to others");
                 }

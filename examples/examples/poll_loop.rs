@@ -83,7 +83,7 @@ mod unix {
                 Event::Join { name, group, .. } => println!("{name} joins {group}"),
                 Event::Shout { name, content, .. } => println!("{name} says: {content}"),
                 Event::Exit { name, reason, .. } => println!("{name} is gone: {reason}"),
-                Event::Stop => println!("stopped"),
+                Event::Stop { .. } => println!("stopped"),
                 _ => {}
             }
         }

@@ -126,8 +126,14 @@ fn line(event: &Event) -> Value {
                 .map(|(name, value)| (name.to_string(), value.to_string().into()));
             line["headers"] = Value::Object(headers.collect());
         }
-        Event::Exit { peer, name, reason } => {
+        Event::Exit {
+            peer,
+            name,
+            reason,
+            unconfirmed,
+        } => {
             line = about("EXIT", peer, name);
+            line["unconfirmed"] = (*unconfirmed).into();
             line["reason"] = match reason {
                 ExitReason::Goodbye => "GOODBYE".into(),
                 other => other.to_string().into(),
@@ -161,7 +167,11 @@ fn line(event: &Event) -> Value {
         }
         Event::Evasive { peer, name } => line = about("EVASIVE", peer, name),
         Event::Silent { peer, name } => line = about("SILENT", peer, name),
-        Event::Stop => line["event"] = "STOP".into(),
+        Event::Stop { unconfirmed } => {
+            line["event"] = "STOP".into();
+            let messages: u64 = unconfirmed.iter().map(|peer| peer.messages).sum();
+            line["unconfirmed"] = messages.into();
+        }
         other => line["error"] = format!("{other:?}").into(),
     }
     line

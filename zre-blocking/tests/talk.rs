@@ -32,7 +32,12 @@ fn two_nodes_talk() {
         }
     ));
     bob.stop();
-    assert_eq!(bob.events().collect::<Vec<_>>(), [Event::Stop]);
+    assert_eq!(
+        bob.events().collect::<Vec<_>>(),
+        [Event::Stop {
+            unconfirmed: vec![]
+        }]
+    );
 }
 
 #[test]
@@ -72,7 +77,12 @@ fn receivers_of_their_own_wait_no_longer_than_they_may() {
     sender.whisper_timeout(bob.id(), "hi", second).unwrap();
     assert_eq!(sender.shout_timeout("NOBODY", "hi", second), Ok(0));
     drop(alice);
-    assert_eq!(events.next(), Some(Ok(Event::Stop)));
+    assert_eq!(
+        events.next(),
+        Some(Ok(Event::Stop {
+            unconfirmed: vec![]
+        }))
+    );
     assert_eq!(events.recv_timeout(short), Err(RecvTimeoutError::Stopped));
     assert_eq!(notices.next(), None);
 }

@@ -190,7 +190,9 @@ fn show_change(event: &Event) -> Result<(), Failure> {
                 .collect();
             format!("+ {name}  {peer}  {endpoint}{headers}")
         }
-        Event::Exit { peer, name, reason } => format!("- {name}  {peer}  {reason}"),
+        Event::Exit {
+            peer, name, reason, ..
+        } => format!("- {name}  {peer}  {reason}"),
         Event::Join { name, group, .. } => format!("  {name}  joined {group}"),
         Event::Leave { name, group, .. } => format!("  {name}  left {group}"),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),

@@ -152,6 +152,8 @@ impl ReliefWatch {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     fn at(micros: u64) -> Instant {
@@ -161,7 +163,11 @@ mod tests {
     #[test]
     fn the_events_after_a_count_are_those_that_have_not_been_taken() {
         let mut backlog = Backlog::new(&Limits::default());
-        (0..3).for_each(|_| backlog.push(Event::Stop));
+        (0..3).for_each(|_| {
+            backlog.push(Event::Stop {
+                unconfirmed: Vec::new(),
+            })
+        });
         assert_eq!(backlog.queued(), 3);
         let newer = |backlog: &Backlog, count| backlog.after(count).count();
         assert_eq!(
@@ -187,8 +193,12 @@ mod tests {
         assert!(!patience.is_over(at(9), second, &backlog));
         assert!(patience.is_over(at(10), second, &backlog));
 
-        backlog.push(Event::Stop);
-        backlog.push(Event::Stop);
+        backlog.push(Event::Stop {
+            unconfirmed: Vec::new(),
+        });
+        backlog.push(Event::Stop {
+            unconfirmed: Vec::new(),
+        });
         assert!(backlog.is_congested());
         assert!(!patience.is_over(at(10), second, &backlog));
         assert_eq!(patience.deadline(), at(10) + second);

@@ -1,6 +1,6 @@
 //! What a node tells its application.
 
-use alloc::{collections::BTreeSet, string::String};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::fmt::{self, Write as _};
 
 use bytes::Bytes;
@@ -47,6 +47,9 @@ pub enum Event {
         name: ShortText,
         /// Why the node considers it gone.
         reason: ExitReason,
+        /// How many accepted messages to it, whispers and shouts, it has not confirmed. Some may
+        /// have arrived all the same.
+        unconfirmed: u64,
     },
     /// A peer has joined a group.
     Join {
@@ -104,8 +107,48 @@ pub enum Event {
         /// Its name.
         name: ShortText,
     },
+    /// Shouts have passed over a member of the group that does not keep up. At most once a second
+    /// for each member and group.
+    Skipped {
+        /// The member.
+        peer: PeerId,
+        /// Its name.
+        name: ShortText,
+        /// The group.
+        group: GroupName,
+        /// How many shouts it has missed since the last such event.
+        messages: u64,
+    },
     /// This node has stopped; no event follows.
-    Stop,
+    Stop {
+        /// The peers that have not confirmed all accepted messages, in the order of their
+        /// identities. Empty if nothing is in doubt.
+        unconfirmed: Vec<Unconfirmed>,
+    },
+}
+
+/// A peer that has not confirmed all messages which were accepted for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Unconfirmed {
+    /// The peer.
+    pub peer: PeerId,
+    /// Its name.
+    pub name: ShortText,
+    /// How many whispers and shouts it has not confirmed. Some may have arrived all the same.
+    pub messages: u64,
+}
+
+impl Unconfirmed {
+    /// So many messages to a peer.
+    pub fn new(peer: PeerId, name: ShortText, messages: u64) -> Self {
+        Self {
+            peer,
+            name,
+            messages,
+        }
+    }
 }
 
 impl Event {
@@ -119,12 +162,13 @@ impl Event {
         self.peer_and_name().map(|(_, name)| name)
     }
 
-    /// The group that a peer has joined or left, or sent a message to.
+    /// The group that a peer has joined or left, or sent a message to, or was passed over in.
     pub fn group(&self) -> Option<&GroupName> {
         match self {
-            Self::Join { group, .. } | Self::Leave { group, .. } | Self::Shout { group, .. } => {
-                Some(group)
-            }
+            Self::Join { group, .. }
+            | Self::Leave { group, .. }
+            | Self::Shout { group, .. }
+            | Self::Skipped { group, .. } => Some(group),
             _ => None,
         }
     }
@@ -153,9 +197,10 @@ impl Event {
             | Self::Leave { peer, name, .. }
             | Self::Whisper { peer, name, .. }
             | Self::Shout { peer, name, .. }
+            | Self::Skipped { peer, name, .. }
             | Self::Evasive { peer, name }
             | Self::Silent { peer, name } => Some((*peer, name)),
-            Self::Stop => None,
+            Self::Stop { .. } => None,
         }
     }
 
@@ -195,7 +240,14 @@ impl fmt::Display for Event {
         }
         match self {
             Self::Enter { endpoint, .. } => write!(line, "entered at {endpoint}"),
-            Self::Exit { reason, .. } => write!(line, "is gone: {reason}"),
+            Self::Exit {
+                reason,
+                unconfirmed,
+                ..
+            } => {
+                write!(line, "is gone: {reason}")?;
+                write_unconfirmed(&mut line, *unconfirmed)
+            }
             Self::Join { group, .. } => write!(line, "joined {group}"),
             Self::Leave { group, .. } => write!(line, "left {group}"),
             Self::Whisper { content, .. } => write!(line, "whispers: {}", Excerpt(content)),
@@ -204,8 +256,26 @@ impl fmt::Display for Event {
             }
             Self::Evasive { .. } => line.write_str("is silent and is asked whether it is there"),
             Self::Silent { .. } => line.write_str("has not answered for a second"),
-            Self::Stop => line.write_str("this node has stopped"),
+            Self::Skipped {
+                group, messages, ..
+            } => write!(
+                line,
+                "does not keep up: {messages} shouts to {group} passed it over"
+            ),
+            Self::Stop { unconfirmed } => {
+                line.write_str("this node has stopped")?;
+                let messages = unconfirmed.iter().map(|peer| peer.messages).sum();
+                write_unconfirmed(&mut line, messages)
+            }
         }
+    }
+}
+
+fn write_unconfirmed(line: &mut impl fmt::Write, messages: u64) -> fmt::Result {
+    match messages {
+        0 => Ok(()),
+        1 => line.write_str("; 1 message is not confirmed"),
+        messages => write!(line, "; {messages} messages are not confirmed"),
     }
 }
 
@@ -267,12 +337,18 @@ pub enum ExitReason {
     Stalled,
     /// It left its connection unread while it made this node send one answer after the other.
     Overflow,
+    /// It can be heard, but no connection to it can be made: a firewall is in the way, or the
+    /// endpoint that it gives is wrong.
+    Unreachable,
+    /// It closes each connection that is made to it.
+    Refused,
 }
 
 impl ExitReason {
     /// The word for this reason in JSON lines and logs, which stays the same in all versions:
     /// `GOODBYE`, `EXPIRED`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `RESTARTED`, `REPLACED`,
-    /// `STALLED` or `OVERFLOW`. [`Display`](fmt::Display) says it in a sentence.
+    /// `STALLED`, `OVERFLOW`, `UNREACHABLE` or `REFUSED`. [`Display`](fmt::Display) says it in a
+    /// sentence.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Goodbye => "GOODBYE",
@@ -283,6 +359,8 @@ impl ExitReason {
             Self::Replaced => "REPLACED",
             Self::Stalled => "STALLED",
             Self::Overflow => "OVERFLOW",
+            Self::Unreachable => "UNREACHABLE",
+            Self::Refused => "REFUSED",
         }
     }
 }
@@ -298,6 +376,8 @@ impl fmt::Display for ExitReason {
             Self::Replaced => "replaced by another node at its endpoint",
             Self::Stalled => "did not read what was sent to it",
             Self::Overflow => "did not read the answers it asked for",
+            Self::Unreachable => "cannot be reached",
+            Self::Refused => "refuses our connections",
         })
     }
 }
@@ -351,7 +431,10 @@ mod tests {
         assert_eq!((silent.group(), silent.content()), (None, None));
         assert_eq!(silent.peer(), Some(peer));
         assert_eq!(silent.into_content(), None);
-        assert_eq!((Event::Stop.peer(), Event::Stop.name()), (None, None));
+        let stop = Event::Stop {
+            unconfirmed: Vec::new(),
+        };
+        assert_eq!((stop.peer(), stop.name()), (None, None));
         assert_eq!(whisper("w").content(), Some(&"w".into()));
     }
 
@@ -365,6 +448,7 @@ mod tests {
             peer,
             name: name(),
             reason,
+            unconfirmed: 0,
         };
         for (event, line) in [
             (
@@ -422,13 +506,44 @@ mod tests {
                 Event::Silent { peer, name: name() },
                 "has not answered for a second",
             ),
+            (
+                Event::Skipped {
+                    peer,
+                    name: name(),
+                    group: group(),
+                    messages: 3,
+                },
+                r"does not keep up: 3 shouts to G\t passed it over",
+            ),
+            (
+                Event::Exit {
+                    peer,
+                    name: name(),
+                    reason: ExitReason::Unreachable,
+                    unconfirmed: 2,
+                },
+                "is gone: cannot be reached; 2 messages are not confirmed",
+            ),
         ] {
             assert_eq!(
                 event.to_string(),
                 format!(r"alice\n\u{{1b}} (ABABAB) {line}")
             );
         }
-        assert_eq!(Event::Stop.to_string(), "this node has stopped");
+        let stop = |messages: &[u64]| {
+            let of_peer = |messages: &u64| Unconfirmed::new(peer, name(), *messages);
+            let unconfirmed = messages.iter().map(of_peer).collect();
+            Event::Stop { unconfirmed }.to_string()
+        };
+        assert_eq!(stop(&[]), "this node has stopped");
+        assert_eq!(
+            stop(&[1]),
+            "this node has stopped; 1 message is not confirmed"
+        );
+        assert_eq!(
+            stop(&[1, 2]),
+            "this node has stopped; 3 messages are not confirmed"
+        );
     }
 
     #[test]

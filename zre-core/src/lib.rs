@@ -82,7 +82,7 @@ pub use backlog::Patience;
 pub use config::{Config, ConfigError, Limits};
 pub use engine::{Engine, LinkId, Output, Reader, Shouted};
 pub use error::{Error, Fault, LinkError};
-pub use event::{Event, ExitReason, PeerInfo};
+pub use event::{Event, ExitReason, PeerInfo, Unconfirmed};
 pub use link::{Connection, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Node, NodeOutput, Verdict};
 pub use notice::Notice;

@@ -44,7 +44,7 @@ mod tests {
     use zre_proto::{Content, Headers, PeerId, ShortText};
 
     use super::*;
-    use crate::{Event, ExitReason, Limits, LinkError, PeerInfo};
+    use crate::{Event, ExitReason, Limits, LinkError, PeerInfo, Unconfirmed};
 
     fn peer() -> PeerId {
         [0xB0; 16].into()
@@ -61,6 +61,7 @@ mod tests {
             peer,
             name: name(),
             reason,
+            unconfirmed: 2,
         };
         let fault = Fault::Described(String::from("sequence number 3, expected 2"));
         let enter = Event::Enter {
@@ -88,12 +89,14 @@ mod tests {
             ),
             (
                 exit(ExitReason::ConnectionLost),
-                json!({"event": "EXIT", "peer": id, "name": "bob", "reason": "CONNECTION_LOST"}),
+                json!({"event": "EXIT", "peer": id, "name": "bob", "reason": "CONNECTION_LOST",
+                    "unconfirmed": 2}),
             ),
             (
                 exit(ExitReason::ProtocolError(fault)),
                 json!({"event": "EXIT", "peer": id, "name": "bob",
-                    "reason": {"PROTOCOL_ERROR": "sequence number 3, expected 2"}}),
+                    "reason": {"PROTOCOL_ERROR": "sequence number 3, expected 2"},
+                    "unconfirmed": 2}),
             ),
             (
                 join,
@@ -104,7 +107,13 @@ mod tests {
                 json!({"event": "SHOUT", "peer": id, "name": "bob", "group": "CHAT",
                     "content": ["hi", [255]]}),
             ),
-            (Event::Stop, json!({"event": "STOP"})),
+            (
+                Event::Stop {
+                    unconfirmed: vec![Unconfirmed::new(peer, name(), 3)],
+                },
+                json!({"event": "STOP",
+                    "unconfirmed": [{"peer": id, "name": "bob", "messages": 3}]}),
+            ),
         ]
         .into()
     }
@@ -130,6 +139,8 @@ mod tests {
             ExitReason::Replaced,
             ExitReason::Stalled,
             ExitReason::Overflow,
+            ExitReason::Unreachable,
+            ExitReason::Refused,
         ] {
             assert_eq!(json!(reason), json!(reason.as_str()));
         }

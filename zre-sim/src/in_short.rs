@@ -8,7 +8,7 @@ use zre_core::{Event, proto::Content};
 /// There is a `|` between frames; of a frame of 64 bytes or more, the line has the length only.
 ///
 /// ```
-/// let event = zre_core::Event::Stop;
+/// let event = zre_core::Event::Stop { unconfirmed: vec![] };
 /// assert_eq!(zre_sim::in_short(&event), "stop");
 /// ```
 pub fn in_short(event: &Event) -> String {
@@ -26,7 +26,7 @@ pub fn in_short(event: &Event) -> String {
         } => format!("shout {name} {group} {}", frames(content)),
         Event::Evasive { name, .. } => format!("evasive {name}"),
         Event::Silent { name, .. } => format!("silent {name}"),
-        Event::Stop => "stop".into(),
+        Event::Stop { .. } => "stop".into(),
         other => format!("{other:?}"),
     }
 }

@@ -47,7 +47,12 @@ fn a_driver_that_is_dropped_before_it_has_run_ends_the_node() {
     let (alice, driver) = builder.start().unwrap();
     drop(driver);
     let ended = async {
-        assert_eq!(next(&alice).await, Event::Stop);
+        assert_eq!(
+            next(&alice).await,
+            Event::Stop {
+                unconfirmed: vec![]
+            }
+        );
         assert_eq!(alice.recv().await, None);
         alice.stop().await;
     };

@@ -8,7 +8,7 @@ use zre_tokio::{
     Headers, Host, Interface, InterfaceChoice, InterfaceError, IntoFrame, Lagged, Limits,
     LinkError, MessageError, Network, Node, Notice, Notices, PeerId, PeerIdError, PeerInfo,
     PeerRef, RoutingId, RoutingIdError, Sender, ShortText, StartError, Stats, Subscription, Text,
-    ToStrError, TooLong, Truncated, Uuid,
+    ToStrError, TooLong, Truncated, Unconfirmed, Uuid,
 };
 
 fn is_value<T: Debug + Clone + Send + Sync + 'static>() {}
@@ -21,7 +21,15 @@ fn is_handle<T: Debug + Send + Sync + 'static>() {}
 fn every_type_has_a_name_here() {
     is_value::<(Bytes, Content, Endpoint, GroupName, Headers, Host)>();
     is_value::<(PeerId, RoutingId, ShortText, Text, Uuid)>();
-    is_value::<(Event, ExitReason, PeerInfo, PeerRef, Notice, Limits)>();
+    is_value::<(
+        Event,
+        ExitReason,
+        PeerInfo,
+        Unconfirmed,
+        PeerRef,
+        Notice,
+        Limits,
+    )>();
     is_value::<(Network, Stats, Interface, InterfaceChoice, Builder)>();
     is_handle::<(Node, Sender, Events, Subscription, Notices)>();
     let _frame: Bytes = "a frame".into_frame();
@@ -71,7 +79,7 @@ fn values_are_serialized_by_a_feature() {
     fn is_both<T: serde::Serialize + serde::de::DeserializeOwned>() {}
     fn is_written<T: serde::Serialize>() {}
 
-    is_both::<(Event, ExitReason, PeerInfo, Limits)>();
+    is_both::<(Event, ExitReason, PeerInfo, Unconfirmed, Limits)>();
     is_both::<(
         PeerId,
         Endpoint,

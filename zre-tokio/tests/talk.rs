@@ -60,7 +60,12 @@ async fn two_nodes_find_each_other_and_talk() {
         ),
         "{last:?}"
     );
-    assert_eq!(next(&alice).await, Event::Stop);
+    assert_eq!(
+        next(&alice).await,
+        Event::Stop {
+            unconfirmed: vec![]
+        }
+    );
     assert_eq!(alice.recv().await, None);
 }
 
@@ -75,7 +80,12 @@ fn a_runtime_that_ends_before_it_has_run_the_node_ends_it() {
     let builder = Node::builder("alice").interface("127.0.0.1").port(15674);
     let alice = runtime().block_on(builder.start()).unwrap();
     runtime().block_on(async {
-        assert_eq!(next(&alice).await, Event::Stop);
+        assert_eq!(
+            next(&alice).await,
+            Event::Stop {
+                unconfirmed: vec![]
+            }
+        );
         assert_eq!(alice.recv().await, None);
         timeout(Duration::from_secs(5), alice.stop())
             .await

@@ -280,7 +280,7 @@ impl Script {
             Event::Evasive { name, .. } if *name == "mallory" => "EVASIVE mallory".into(),
             Event::Silent { name, .. } if *name == "mallory" => "SILENT mallory".into(),
             Event::Evasive { .. } | Event::Silent { .. } => return None,
-            Event::Stop => "STOP".to_owned(),
+            Event::Stop { .. } => "STOP".to_owned(),
             other => format!("{other:?}"),
         };
         Some(self.with_names(line))

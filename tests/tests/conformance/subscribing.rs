@@ -81,7 +81,12 @@ fn a_subscriber_does_not_keep_the_node_running(scene: &Scene) {
     drop(alice);
     bob.sees(&["EXIT alice: said goodbye"]);
     let (last, subscription) = subscription.begin_recv().wait();
-    assert_eq!(last, Some(Ok(Event::Stop)));
+    assert_eq!(
+        last,
+        Some(Ok(Event::Stop {
+            unconfirmed: vec![]
+        }))
+    );
     let (end, _) = subscription.begin_recv().wait();
     assert_eq!(end, None);
 }

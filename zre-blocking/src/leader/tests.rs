@@ -174,7 +174,12 @@ fn a_stop_on_another_thread_gets_the_leader_out_of_the_selector() {
         println!("stopped after {:?}", begun.elapsed());
         let events = waiting.map(|thread| thread.join().unwrap());
         let stops = events.into_iter().flatten().collect::<Vec<_>>();
-        assert_eq!(stops, [Event::Stop]);
+        assert_eq!(
+            stops,
+            [Event::Stop {
+                unconfirmed: vec![]
+            }]
+        );
     });
     let state = alice.leadership().lock();
     assert!(state.is_over && state.event_loop.is_none());
@@ -379,10 +384,12 @@ fn each_event_goes_to_one_of_many_who_wait_in_different_ways() {
     let mut numbers: Vec<_> = received.iter().flatten().filter_map(number).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..MESSAGES).collect::<Vec<_>>());
-    let stops = received
-        .iter()
-        .flatten()
-        .filter(|event| **event == Event::Stop);
+    let stops = received.iter().flatten().filter(|event| {
+        **event
+            == Event::Stop {
+                unconfirmed: vec![],
+            }
+    });
     assert_eq!(stops.count(), 1);
 }
 

@@ -143,7 +143,9 @@ impl Room<'_> {
                 members.remove(peer);
                 Some(format!("* {name} has left"))
             }
-            Event::Exit { peer, name, reason } if members.remove(peer) => Some(match reason {
+            Event::Exit {
+                peer, name, reason, ..
+            } if members.remove(peer) => Some(match reason {
                 ExitReason::Goodbye => format!("* {name} has left"),
                 reason => format!("* {name} is gone: {reason}"),
             }),

@@ -343,7 +343,9 @@ async fn answer<T>(
                     return Ok(answer);
                 }
             }
-            Event::Exit { peer, name, reason } if peer == from => {
+            Event::Exit {
+                peer, name, reason, ..
+            } if peer == from => {
                 return Err(Lost(format!("{name} is gone: {reason}")));
             }
             _ => {}

@@ -4,7 +4,9 @@ use std::fmt::{self, Display};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::value::RawValue;
-use zre_tokio::{Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text};
+use zre_tokio::{
+    Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
+};
 
 /// A line about something that happened.
 #[derive(Debug, Serialize)]
@@ -39,6 +41,7 @@ pub(super) enum EventLine<'a> {
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        unconfirmed: u64,
     },
     Join {
         #[serde(serialize_with = "display")]
@@ -90,7 +93,28 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
     },
-    Stop,
+    Skipped {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "lossy")]
+        name: &'a Text,
+        #[serde(serialize_with = "lossy")]
+        group: &'a Text,
+        messages: u64,
+    },
+    Stop {
+        unconfirmed: Vec<UnconfirmedPeer<'a>>,
+    },
+}
+
+/// How many messages a peer has not confirmed.
+#[derive(Debug, Serialize)]
+pub(super) struct UnconfirmedPeer<'a> {
+    #[serde(serialize_with = "display")]
+    peer: PeerId,
+    #[serde(serialize_with = "lossy")]
+    name: &'a Text,
+    messages: u64,
 }
 
 /// The frames of a message as text.
@@ -167,9 +191,9 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
         &Event::Enter { peer, ref name, ref endpoint, ref headers } => {
             EventLine::Enter { peer, name, addr: endpoint, endpoint, headers }
         }
-        &Event::Exit { peer, ref name, ref reason } => {
+        &Event::Exit { peer, ref name, ref reason, unconfirmed } => {
             let (reason, detail) = exit_reason(reason);
-            EventLine::Exit { peer, name, reason, detail }
+            EventLine::Exit { peer, name, reason, detail, unconfirmed }
         }
         &Event::Join { peer, ref name, ref group } => EventLine::Join { peer, name, group },
         &Event::Leave { peer, ref name, ref group } => EventLine::Leave { peer, name, group },
@@ -181,9 +205,24 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
         }
         &Event::Evasive { peer, ref name } => EventLine::Evasive { peer, name },
         &Event::Silent { peer, ref name } => EventLine::Silent { peer, name },
-        Event::Stop => EventLine::Stop,
+        &Event::Skipped { peer, ref name, ref group, messages } => {
+            EventLine::Skipped { peer, name, group, messages }
+        }
+        Event::Stop { unconfirmed } => EventLine::Stop {
+            unconfirmed: unconfirmed.iter().map(UnconfirmedPeer::of).collect(),
+        },
         _ => return None,
     })
+}
+
+impl<'a> UnconfirmedPeer<'a> {
+    fn of(unconfirmed: &'a Unconfirmed) -> Self {
+        Self {
+            peer: unconfirmed.peer,
+            name: &unconfirmed.name,
+            messages: unconfirmed.messages,
+        }
+    }
 }
 
 /// The word for a reason, which no version changes, and details that the word leaves out.
@@ -197,6 +236,8 @@ fn exit_reason(reason: &ExitReason) -> (&'static str, Option<String>) {
         ExitReason::Replaced => "REPLACED",
         ExitReason::Stalled => "STALLED",
         ExitReason::Overflow => "OVERFLOW",
+        ExitReason::Unreachable => "UNREACHABLE",
+        ExitReason::Refused => "REFUSED",
         other => return ("OTHER", Some(other.to_string())),
     };
     (word, None)

@@ -324,7 +324,8 @@ impl Node {
             let output = NodeOutput::Disconnect { peer };
             self.context.outputs.push_back(output);
         }
-        self.context.events.push(Event::Stop);
+        let unconfirmed = Vec::new();
+        self.context.events.push(Event::Stop { unconfirmed });
     }
 }
 

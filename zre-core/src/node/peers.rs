@@ -181,7 +181,12 @@ impl Peers {
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
         if let Session::Ready(ready) = removed.session {
             let name = ready.into_name();
-            context.events.push(Event::Exit { peer, name, reason });
+            context.events.push(Event::Exit {
+                peer,
+                name,
+                reason,
+                unconfirmed: 0,
+            });
         }
         // It may have gone meanwhile, and have come again from another endpoint.
         if let Some(claimant) = claimant.filter(|claimant| self.awaits_endpoint(claimant)) {

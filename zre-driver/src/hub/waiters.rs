@@ -459,12 +459,15 @@ mod tests {
         changes.note_connections();
         assert!(changes.concern(&capacity) && !changes.concern(&name));
         changes.clear();
-        changes.note_event(&Event::Stop);
+        changes.note_event(&Event::Stop {
+            unconfirmed: vec![],
+        });
         assert!(!changes.are_general());
         changes.note_event(&Event::Exit {
             peer: peer(1),
             name: "bob".try_into().expect("short"),
             reason: zre_core::ExitReason::Goodbye,
+            unconfirmed: 0,
         });
         assert!(changes.concern(&capacity) && changes.concern(&name));
     }

@@ -36,7 +36,7 @@ impl EventOrder {
                 let was_in = self.groups(*peer).remove(group);
                 assert!(was_in, "{peer} leaves {group} and was not in it");
             }
-            Event::Stop => self.is_stopped = true,
+            Event::Stop { .. } => self.is_stopped = true,
             other => {
                 let peer = other.peer().expect("it is about a peer");
                 self.groups(peer);

@@ -218,7 +218,7 @@ impl World {
             .map(|(_, tested)| tested.engine.node().id())
             .collect();
         let tested = &mut self.engines[number];
-        assert!(tested.is_stopping || *event != Event::Stop);
+        assert!(tested.is_stopping || !matches!(event, Event::Stop { .. }));
         tested.order.check(event);
         let is_other = |peer| others.contains(&peer);
         tested.whispers.check(event, is_other);

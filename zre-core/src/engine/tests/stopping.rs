@@ -154,5 +154,10 @@ fn the_last_beacon_goes_out_before_the_connections_close<C: Level>() {
     };
     assert_eq!(beacon.slice(20..).get_u16(), 0);
     assert_eq!(rest.len(), 2);
-    assert_eq!(net.engine(0).poll_event(), Some(Event::Stop));
+    assert_eq!(
+        net.engine(0).poll_event(),
+        Some(Event::Stop {
+            unconfirmed: vec![]
+        })
+    );
 }

@@ -424,6 +424,7 @@ impl Ready {
             peer,
             name: name.clone(),
             reason: ExitReason::Restarted,
+            unconfirmed: 0,
         });
         context.events.push(Event::Enter {
             peer,

@@ -21,7 +21,8 @@ pub(crate) fn tell(event: &Event) -> String {
         } => format!("{name} shouts {} to {group}", frames(content)),
         Event::Evasive { name, .. } => format!("{name} is evasive"),
         Event::Silent { name, .. } => format!("{name} is silent"),
-        Event::Stop => "stop".into(),
+        Event::Skipped { name, group, .. } => format!("{name} skipped in {group}"),
+        Event::Stop { .. } => "stop".into(),
     }
 }
 

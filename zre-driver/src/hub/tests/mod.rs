@@ -192,10 +192,20 @@ fn the_end_of_a_node_wakes_all_who_wait() {
         assert_eq!(peer.poll(&a), Poll::Ready(Err(Error::Stopped)));
         assert_eq!(members.poll(&a), Poll::Ready(Err(Error::Stopped)));
         assert_eq!(stopped.poll(&a), Poll::Ready(()));
-        assert_eq!(recv.poll(&a), Poll::Ready(Some(Event::Stop)));
+        assert_eq!(
+            recv.poll(&a),
+            Poll::Ready(Some(Event::Stop {
+                unconfirmed: vec![]
+            }))
+        );
         assert_eq!(recv.poll(&a), Poll::Ready(None));
         let last = subscription.poll_recv(&a);
-        assert_eq!(last, Poll::Ready(Some(Ok(Event::Stop))));
+        assert_eq!(
+            last,
+            Poll::Ready(Some(Ok(Event::Stop {
+                unconfirmed: vec![]
+            })))
+        );
         assert_eq!(subscription.poll_recv(&a), Poll::Ready(None));
         // Later, too.
         let mut late = hub.wait_for_group(group(), 0);
@@ -219,7 +229,12 @@ fn a_slow_subscriber_gets_the_last_events_and_the_end() {
     assert_eq!(subscription.try_recv(), Some(Err(Lagged(5))));
     let left: Vec<_> = std::iter::from_fn(|| subscription.try_recv()).collect();
     assert_eq!(left.len(), 16, "as many as its limit says");
-    assert_eq!(left.last(), Some(&Ok(Event::Stop)));
+    assert_eq!(
+        left.last(),
+        Some(&Ok(Event::Stop {
+            unconfirmed: vec![]
+        }))
+    );
 }
 
 #[test]

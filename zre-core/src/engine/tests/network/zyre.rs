@@ -244,6 +244,7 @@ impl Zyre {
                 peer: id,
                 name: peer.name,
                 reason,
+                unconfirmed: 0,
             });
         }
     }
