@@ -1,8 +1,12 @@
 //! Bytes, messages and endpoints for attacks.
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use zre_proto::{Body, Endpoint, GroupName, Message};
+use zre_tests::raw_peer::{RawListener, RawPeer, frame};
 
 /// Bytes that look random and are the same each time.
 pub(crate) struct Noise(pub(crate) u64);
@@ -58,4 +62,45 @@ pub(crate) fn with_header(body: Body, size: usize) -> Body {
     let added = hello.headers.set("X-HEAVY", "x".repeat(size));
     added.expect("a short name");
     Body::Hello(hello)
+}
+
+/// A HELLO whose endpoint is any text.
+pub(crate) fn hello_naming(endpoint: &str, name: &str) -> Vec<u8> {
+    let short = |text: &str| {
+        let length = u8::try_from(text.len()).expect("a short text");
+        [&[length], text.as_bytes()].concat()
+    };
+    let nothing = [0; 4];
+    let (endpoint, name) = (short(endpoint), short(name));
+    let parts: [&[u8]; 6] = [
+        b"\xAA\xA1\x01\x02\0\x01",
+        &endpoint,
+        &nothing,
+        &[0],
+        &name,
+        &nothing,
+    ];
+    frame(false, false, &parts.concat())
+}
+
+/// How many whispers and shouts have come to this listener since it was asked last.
+pub(crate) fn messages_at(listener: &RawListener) -> usize {
+    let messages = std::iter::from_fn(|| listener.try_receive());
+    let has_content = |message: &Message| message.body.content().is_some();
+    messages.filter(has_content).count()
+}
+
+/// How many of these the node leaves open for longer than it may.
+pub(crate) fn open_after<'a>(
+    time: Duration,
+    connections: impl IntoIterator<Item = &'a mut RawPeer>,
+) -> usize {
+    const LEAST: Duration = Duration::from_millis(1);
+    let deadline = Instant::now() + time;
+    let is_open = |mallory: &mut RawPeer| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        !mallory.is_closed_within(left.max(LEAST))
+    };
+    let open = connections.into_iter().map(is_open);
+    open.filter(|is_open| *is_open).count()
 }

@@ -67,7 +67,7 @@ fn a_peer_that_never_reads_is_full_then_stalled_and_holds_up_nobody(stage: Stage
     // It is there all the while, it only does not read.
     let deadline = Instant::now() + DEADLINE;
     while scene.exits(id).is_empty() && Instant::now() < deadline {
-        let _ = mallory.peer.send(Body::PingOk);
+        let _ = mallory.peer.send(Body::Unknown { id: 77 });
         scene.chat_for(5);
     }
     assert_eq!(scene.exits(id), [ExitReason::Stalled]);
