@@ -191,10 +191,13 @@ impl RawPeer {
 
     /// Sends the same bytes again and again, as far as the node takes them, from a thread that ends
     /// with the connection.
-    pub fn repeat_in_background(&self, bytes: Arc<[u8]>, times: usize) {
+    pub fn repeat_in_background(
+        &self,
+        bytes: Arc<[u8]>,
+        times: usize,
+    ) -> JoinHandle<io::Result<()>> {
         let mut stream = self.stream.try_clone().expect("a second handle");
-        // That the node does not take them all is what such a test is about.
-        spawn(move || (0..times).try_for_each(|_| stream.write_all(&bytes)));
+        spawn(move || (0..times).try_for_each(|_| stream.write_all(&bytes)))
     }
 
     /// Says that nothing more will be sent; what the node sends can still come.
@@ -214,6 +217,25 @@ impl RawPeer {
     pub fn reset(self) {
         // It may be broken already, which is as good.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Whether the node has closed the connection; what it sent before is not looked at.
+    ///
+    /// # Panics
+    ///
+    /// When the system refuses to look without waiting.
+    pub fn is_closed(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let mut bytes = [0; 4096];
+        let is_closed = loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(error) => break !is_timeout(&error),
+            }
+        };
+        self.stream.set_nonblocking(false).expect("a socket");
+        is_closed
     }
 
     /// Whether the node closes the connection in time; what it sends before is not looked at.

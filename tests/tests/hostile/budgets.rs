@@ -1,11 +1,13 @@
 //! Memory and places that many peers take together.
 
 use std::{
+    collections::BTreeSet,
     net::Ipv4Addr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use zre_core::ExitReason;
 use zre_proto::{Body, zmtp::Command};
 use zre_tests::raw_peer::{
     Manner, RawBeacon, RawListener, RawPeer, encode, frame, frame_head, greeting, hello, random_id,
@@ -13,7 +15,7 @@ use zre_tests::raw_peer::{
 };
 
 use crate::{
-    crafted::{first_frame, group, hello_naming, open_after, some_endpoint, whisper, with_header},
+    crafted::{first_frame, group, hello_naming, some_endpoint, still_open, whisper, with_header},
     log::Seen,
     measure::WARNINGS,
     scene::{DEADLINE, MIB, Scene, Stage},
@@ -26,6 +28,7 @@ attacks![
     twenty_four_peers_that_never_read_stay_within_a_budget,
     peers_from_one_address_leave_places_for_others,
     a_hello_beyond_the_limits_that_comes_again_and_again_costs_nothing,
+    joins_without_end_end_the_session_at_the_limit,
     rubbish_of_all_kinds_leaves_the_log_readable,
 ];
 
@@ -187,7 +190,7 @@ fn a_hello_beyond_the_limits_that_comes_again_and_again_costs_nothing(stage: Sta
             scene.chat_for(5);
         }
     }
-    let open = open_after(DEADLINE, &mut connections);
+    let open = still_open(&mut connections);
     scene.demand(open == 0, format_args!("{open} connections were left open"));
     scene.chat_for(30);
     let (seen, looks) = (scene.facts().seen.clone(), listener.accepted());
@@ -199,6 +202,50 @@ fn a_hello_beyond_the_limits_that_comes_again_and_again_costs_nothing(stage: Sta
         format_args!("sent {HELLOS} HELLOs with 1,025 groups"),
         8 * MIB,
     );
+}
+
+fn joins_without_end_end_the_session_at_the_limit(stage: Stage) {
+    const JOINS: u16 = 50_000;
+    const GROUPS: usize = 1024;
+    let scene = stage.begin();
+    let mut mallory = scene.intruder(Manner::Reads);
+    let id = mallory.id();
+    let mut bytes = Vec::new();
+    for number in 0..JOINS {
+        let group = group(&format!("{number:0>255}"));
+        let status = number.wrapping_add(1).to_be_bytes()[1];
+        bytes.extend(encode(
+            mallory.peer.next_sequence(),
+            Body::Join { group, status },
+        ));
+        mallory.peer.skip_to(mallory.peer.next_sequence());
+        // It fails when the node has closed the connection.
+        if bytes.len() > MIB && mallory.peer.send_raw(&bytes).is_err() {
+            break;
+        }
+        if bytes.len() > MIB {
+            bytes.clear();
+        }
+    }
+    // Were they only ignored, later shouts would miss the peer in silence.
+    scene.demand_in_time("its exit", |facts| {
+        matches!(facts.exits(id)[..], [ExitReason::ProtocolError(_)])
+    });
+    let closed = mallory.peer.is_closed_within(DEADLINE);
+    scene.demand(closed, "its connection was left open");
+    let joined: BTreeSet<String> = scene.facts().seen.iter().filter_map(group_joined).collect();
+    let joined = joined.len();
+    scene.demand(joined == GROUPS, format_args!("{joined} groups joined"));
+    let groups = scene.victim.peer_groups().len();
+    scene.demand(groups == 0, format_args!("{groups} groups left"));
+    scene.finish(format_args!("joined {JOINS} groups"), 16 * MIB);
+}
+
+fn group_joined(seen: &Seen) -> Option<String> {
+    match seen {
+        Seen::Join(_, group) => Some(group.clone()),
+        _ => None,
+    }
 }
 
 /// How many lines an attack may leave in the log: some of each kind, of each of the three nodes.

@@ -7,9 +7,9 @@ use zre_proto::{Body, PeerId};
 use zre_tests::raw_peer::{Manner, RawBeacon, RawListener, RawPeer, encode, hello};
 
 use crate::{
-    crafted::{messages_at, open_after, some_endpoint, whisper, with_header},
+    crafted::{messages_at, some_endpoint, still_open, whisper, with_header},
     measure::WARNINGS,
-    scene::{DEADLINE, MIB, Scene, Stage},
+    scene::{MIB, Scene, Stage},
 };
 
 attacks![
@@ -42,7 +42,7 @@ fn try_every_number(stage: Stage, message: impl Fn(u16) -> Vec<u8>) {
         mallory.send_in_background(Arc::clone(&bytes));
         mallory
     });
-    let open = open_after(DEADLINE, &mut connections);
+    let open = still_open(&mut connections);
     scene.demand(open == 0, format_args!("{open} connections were left open"));
     scene.chat_for(30);
     scene.finish(
@@ -60,7 +60,7 @@ fn one_guess_on_each_of_many_connections_forges_nothing(stage: Stage) {
         let _ = mallory.send_as(sequence, whisper("forged"));
         connections.push(mallory);
     }
-    let open = open_after(DEADLINE, &mut connections);
+    let open = still_open(&mut connections);
     scene.demand(open == 0, format_args!("{open} connections were left open"));
     scene.chat_for(30);
     scene.finish(
@@ -85,7 +85,7 @@ fn a_hello_under_an_honest_identity_takes_no_session_over(stage: Stage) {
 
 /// All of these connections must be closed, and no message have gone to the listeners.
 fn turned_away(scene: &Scene, connections: &mut [RawPeer], listeners: &[RawListener]) {
-    let open = open_after(DEADLINE, connections);
+    let open = still_open(connections);
     scene.demand(open == 0, format_args!("{open} connections were left open"));
     let stolen: usize = listeners.iter().map(messages_at).sum();
     scene.demand(

@@ -1,12 +1,11 @@
 //! Bytes, messages and endpoints for attacks.
 
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, time::Instant};
 
 use zre_proto::{Body, Endpoint, GroupName, Message};
 use zre_tests::raw_peer::{RawListener, RawPeer, frame};
+
+use crate::scene::{DEADLINE, Scene};
 
 /// Bytes that look random and are the same each time.
 pub(crate) struct Noise(pub(crate) u64);
@@ -90,17 +89,36 @@ pub(crate) fn messages_at(listener: &RawListener) -> usize {
     messages.filter(has_content).count()
 }
 
+/// Waits until no more than so many of these are open, and takes the others out. Says how many are
+/// open if it takes too long.
+pub(crate) fn wait_until_open(
+    scene: &Scene,
+    most: usize,
+    connections: &mut Vec<RawPeer>,
+) -> Result<Vec<RawPeer>, usize> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut closed = Vec::new();
+    loop {
+        closed.extend(connections.extract_if(.., RawPeer::is_closed));
+        match connections.len() {
+            open if open <= most => return Ok(closed),
+            open if Instant::now() > deadline => return Err(open),
+            _ => scene.chat_for(1),
+        }
+    }
+}
+
 /// How many of these the node leaves open for longer than it may.
-pub(crate) fn open_after<'a>(
-    time: Duration,
-    connections: impl IntoIterator<Item = &'a mut RawPeer>,
-) -> usize {
-    const LEAST: Duration = Duration::from_millis(1);
-    let deadline = Instant::now() + time;
+pub(crate) fn still_open(connections: &mut [RawPeer]) -> usize {
+    let deadline = Instant::now() + DEADLINE;
+    // One after the other, as each may be closed while another is waited for.
     let is_open = |mallory: &mut RawPeer| {
         let left = deadline.saturating_duration_since(Instant::now());
-        !mallory.is_closed_within(left.max(LEAST))
+        match left.is_zero() {
+            true => !mallory.is_closed(),
+            false => !mallory.is_closed_within(left),
+        }
     };
-    let open = connections.into_iter().map(is_open);
+    let open = connections.iter_mut().map(is_open);
     open.filter(|is_open| *is_open).count()
 }
