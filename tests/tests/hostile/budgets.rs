@@ -36,9 +36,10 @@ fn large_messages_that_stand_still_end_their_peers_and_not_the_one_that_moves(st
     const PEERS: usize = 16;
     const SENT: usize = 62;
     const HONEST: usize = 64 * MIB;
-    let scene = stage.begin_with(|setup| setup.expired_timeout = Some(Duration::from_secs(2)));
+    let scene = stage.begin_with(|setup| setup.expired_timeout = Some(Duration::from_secs(3)));
     let mut intruders: Vec<_> = (0..PEERS).map(|_| scene.intruder(Manner::Reads)).collect();
     let piece: Arc<[u8]> = vec![7; MIB].into();
+    let mut begun = Vec::new();
     for mallory in &mut intruders {
         let start = encode(2, whisper(""));
         // Without the empty frame at the end.
@@ -47,8 +48,13 @@ fn large_messages_that_stand_still_end_their_peers_and_not_the_one_that_moves(st
         let _ = mallory
             .peer
             .send_raw(&frame_head(false, false, size as u64));
-        mallory.peer.repeat_in_background(Arc::clone(&piece), SENT);
+        begun.push(mallory.peer.repeat_in_background(Arc::clone(&piece), SENT));
     }
+    // Sent or thrown out; and what the system has taken reaches the node in a second.
+    for sending in begun {
+        scene.demand(sending.join().is_ok(), "a thread has panicked");
+    }
+    scene.chat_for(100);
     let sending = scene.bob.begin_whisper(scene.victim.id(), vec![7; HONEST]);
     let beacon = RawBeacon::new(scene.port);
     let deadline = Instant::now() + 2 * DEADLINE;
