@@ -35,6 +35,9 @@ pub enum Manner {
     ReadsSlowly(usize),
     /// It takes connections and does nothing with them.
     NeverAnswers,
+    /// It answers the handshake before it has come, and reads nothing. Hundreds of these cost
+    /// little.
+    Greets,
     /// It closes each connection at once.
     Closes,
 }
@@ -177,6 +180,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, manner: Manner, sender: 
         match manner {
             Manner::NeverAnswers => {}
             // It may be broken already, which is as good.
+            Manner::Greets => _ = greet(&stream),
+            // It may be broken already, which is as good.
             Manner::Closes => _ = stream.shutdown(Shutdown::Both),
             // It ends when the node closes the connection, or the listener is dropped.
             _ => _ = spawn(move || serve(stream, &shared, manner, &sender)),
@@ -191,8 +196,7 @@ fn serve(
     sender: &Sender<Message>,
 ) -> io::Result<()> {
     shared.wait_until_thawed();
-    stream.write_all(&greeting())?;
-    stream.write_all(&frame(true, false, &ready("ROUTER", Some(&[])).encode()))?;
+    greet(&stream)?;
     stream.read_exact(&mut [0; Greeting::LEN])?;
     loop {
         shared.wait_until_thawed();
@@ -217,6 +221,11 @@ fn serve(
             _ => {}
         }
     }
+}
+
+fn greet(mut stream: &TcpStream) -> io::Result<()> {
+    stream.write_all(&greeting())?;
+    stream.write_all(&frame(true, false, &ready("ROUTER", Some(&[])).encode()))
 }
 
 fn read_slowly(stream: &mut TcpStream, shared: &Shared, rate: usize) -> io::Result<()> {
