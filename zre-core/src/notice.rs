@@ -63,8 +63,10 @@ pub enum Notice {
     /// A connection came in under the identity of a peer that has another one and answers there: it
     /// was closed. Two nodes have the same UUID, or a stranger uses the peer's.
     #[error(
-        "closed the connection from {remote}: it says that it is {peer}, which is at {endpoint} \
-         and answers there; either two nodes have the same UUID, or one pretends to be the other"
+        "closed the connection from {remote}: it says that it is {peer}{}, but {peer} is at \
+         {endpoint} and answers there; either two nodes have the same UUID, or one pretends to be \
+         the other",
+        At(claimed.as_ref())
     )]
     IdentityInUse {
         /// The peer.
@@ -73,6 +75,8 @@ pub enum Notice {
         endpoint: Endpoint,
         /// Where the refused connection came from.
         remote: SocketAddr,
+        /// Where the other side says that it accepts connections, if it said so.
+        claimed: Option<Endpoint>,
     },
     /// A peer says HELLO, but no connection to it can be made: it does not enter.
     #[error(
@@ -232,6 +236,18 @@ pub enum Notice {
     /// Notices came faster than they were taken.
     #[error("{0} further notices were dropped")]
     Dropped(u64),
+}
+
+/// A place that may be known.
+struct At<'a>(Option<&'a Endpoint>);
+
+impl core::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(endpoint) => write!(f, " at {endpoint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Notice {

@@ -19,7 +19,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Body, Message, PeerId};
+use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
@@ -181,7 +181,13 @@ impl<C: Connection> Engine<C> {
             Finding::Ask => self.ask(link, peer, *claim.message, claim.came_at),
             Finding::Admit => self.admit(link, peer, *claim.message, claim.came_at),
             Finding::Deliver => self.deliver_claim(link, peer, *claim.message, claim.came_at),
-            Finding::Stranger => self.refuse_stranger(link, peer, remote),
+            Finding::Stranger => {
+                let claimed = match claim.message.body {
+                    Body::Hello(hello) => Some(hello.endpoint),
+                    _ => None,
+                };
+                self.refuse_stranger(link, peer, remote, claimed);
+            }
             Finding::Stale => self.links.unclaimed.close(link, &mut self.cx),
         }
     }
@@ -284,12 +290,19 @@ impl<C: Connection> Engine<C> {
         self.deliver_all(link, Owner::Incoming(peer));
     }
 
-    fn refuse_stranger(&mut self, link: LinkId, peer: PeerId, remote: SocketAddr) {
+    fn refuse_stranger(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        remote: SocketAddr,
+        claimed: Option<Endpoint>,
+    ) {
         if let Some(endpoint) = self.node.endpoints(peer).next().cloned() {
             self.cx.notices.push(Notice::IdentityInUse {
                 peer,
                 endpoint,
                 remote,
+                claimed,
             });
         }
         self.links.unclaimed.close(link, &mut self.cx);

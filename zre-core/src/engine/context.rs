@@ -9,7 +9,10 @@ use rand_chacha::{
 };
 use zre_proto::PeerId;
 
-use super::output::{LinkId, Output, Outputs};
+use super::{
+    attempts::Attempts,
+    output::{LinkId, Output, Outputs},
+};
 use crate::{
     backlog::{Backlog, Patience},
     deadlines::Deadlines,
@@ -27,6 +30,7 @@ pub(super) struct EngineContext {
     pub(super) outputs: Outputs,
     pub(super) deadlines: Deadlines<EngineTimer>,
     pub(super) notices: Notices,
+    pub(super) attempts: Attempts,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
     owners: Owners,
@@ -72,6 +76,7 @@ impl EngineContext {
             outputs: Outputs::default(),
             deadlines: Deadlines::new(),
             notices: Notices::default(),
+            attempts: Attempts::new(now),
             unfinished: 0,
             owners: Owners::default(),
             next_link: 0,

@@ -6,6 +6,7 @@
 //! a peer, [`delivery`] hands messages to the node, [`backpressure`] says what happens when a peer
 //! does not take what is sent to it.
 
+mod attempts;
 mod backpressure;
 mod bytes;
 mod claims;

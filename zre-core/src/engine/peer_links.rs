@@ -10,6 +10,7 @@ use core::time::Duration;
 use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
+    attempts,
     backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
@@ -17,7 +18,6 @@ use super::{
 };
 use crate::{
     backlog::{Backlog, Patience},
-    config::Config,
     error::Fault,
     event::ExitReason,
     link::Connection,
@@ -33,6 +33,11 @@ const LOST_AT_MOST: Duration = Duration::from_secs(1);
 /// How much later than the end of the connections a goodbye beacon, or the HELLO of a new session,
 /// may come.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
+
+/// How often a peer is tried that has not entered, and never answered.
+const TRIES: u32 = 3;
+/// How long after the second the last of these attempts is made.
+const LAST_TRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The connections to and from one peer.
 #[derive(Debug)]
@@ -87,13 +92,24 @@ struct Attempt {
 impl Attempt {
     /// Whether no further attempt is made.
     ///
-    /// Anybody can send beacons with any address. So one that never answered is tried three times,
-    /// or we would multiply traffic for whoever wants to flood it. A peer that has said HELLO is
-    /// tried for as long as a handshake may take.
+    /// Anybody can name any address. So one that never answered is tried three times, or we would
+    /// multiply traffic for whoever wants to flood it. A peer that has entered is tried for as long
+    /// as a handshake may take.
     fn is_last(&self, peer: PeerId, node: &Node, now: Instant) -> bool {
-        const TRIES: u32 = 3;
         let is_over = now.since(self.first_at) >= node.config().handshake_timeout;
-        is_over || (self.number >= TRIES && !node.has_said_hello(peer))
+        is_over || (self.number >= TRIES && !node.is_ready(peer))
+    }
+
+    /// The pause before the next attempt: it doubles with each, up to `reconnect_max`. The last of
+    /// few attempts is not made at once.
+    fn pause(&self, peer: PeerId, node: &Node) -> Duration {
+        let config = node.config();
+        if self.number + 1 == TRIES && !node.is_ready(peer) {
+            return LAST_TRY_AFTER.min(config.reconnect_max);
+        }
+        let doubled = 2_u32.saturating_pow(self.number.saturating_sub(1));
+        let pause = config.reconnect_min.saturating_mul(doubled);
+        pause.min(config.reconnect_max)
     }
 }
 
@@ -324,6 +340,17 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) {
+        if !cx.attempts.begin(&attempt.endpoint, cx.now) {
+            let at = cx.now + cx.jitter(attempts::PAUSE);
+            cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
+            // It was no attempt.
+            attempt.number -= 1;
+            self.outgoing = Outgoing::Retrying {
+                failed: connection,
+                attempt,
+            };
+            return;
+        }
         let give_up_at = cx.now + node.config().handshake_timeout;
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
@@ -347,7 +374,8 @@ impl<C: Connection> PeerLinks<C> {
         // From now on a failure is a lost connection and no failed attempt: what was written may
         // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
-            Outgoing::Opening { link, .. } => {
+            Outgoing::Opening { link, attempt } => {
+                cx.attempts.answered(&attempt.endpoint);
                 cx.deadlines.clear(EngineTimer::Handshake(link.id));
                 Outgoing::Open(link)
             }
@@ -393,7 +421,6 @@ impl<C: Connection> PeerLinks<C> {
         });
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
-        let config = node.config();
         if attempt.is_last(self.peer, node, cx.now) {
             if node.has_said_hello(self.peer) {
                 cx.notices.push(Notice::Unreachable {
@@ -404,7 +431,7 @@ impl<C: Connection> PeerLinks<C> {
             }
             return LinksEffect::Unreachable;
         }
-        let at = cx.now + cx.jitter(pause_after(attempt.number, config));
+        let at = cx.now + cx.jitter(attempt.pause(self.peer, node));
         cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
         self.outgoing = Outgoing::Retrying {
             failed: link.connection,
@@ -599,13 +626,6 @@ pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
         true => SendCapacity::Full,
         false => SendCapacity::Available,
     }
-}
-
-/// The pause after an attempt to connect: it doubles with each, up to `reconnect_max`.
-fn pause_after(attempt: u32, config: &Config) -> Duration {
-    let doubled = 2_u32.saturating_pow(attempt - 1);
-    let pause = config.reconnect_min.saturating_mul(doubled);
-    pause.min(config.reconnect_max)
 }
 
 fn new_connection<C: Connection>(node: &Node) -> C {
