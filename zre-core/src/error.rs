@@ -1,6 +1,7 @@
 //! Errors, sorted by whose fault they are.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use thiserror::Error;
 use zre_proto::{
@@ -110,13 +111,20 @@ pub enum LinkError {
         /// The limit.
         limit: usize,
     },
-    /// The unfinished messages of all peers together hold more than the limit, and those of this
-    /// peer hold most of it.
-    #[error("unfinished messages of all peers hold more than {limit} bytes, and this peer's most")]
+    /// The unfinished messages of all peers together hold more than the limit, and that of this
+    /// peer has stood still longest, or is the newest of those that have as long.
+    #[error(
+        "unfinished messages of all peers hold more than {limit} bytes, and this peer's has stood \
+         still longest"
+    )]
     TooMuchUnfinished {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A message was begun, and no further byte of it came for so long; see
+    /// [`expired_after`](crate::Config#structfield.expired_after).
+    #[error("a message was begun, and nothing more of it came for {0:?}")]
+    MessageStandsStill(Duration),
     /// A command is larger than any that ZRE needs.
     #[error("a command of {size} bytes, the limit is {limit}")]
     CommandTooLarge {

@@ -128,7 +128,8 @@ pub enum Notice {
         error: LinkError,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached.
+    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached: of those
+    /// from the address with the most, nothing had come over it for longest.
     #[error(
         "closed the connection from {remote}: more than {limit} connections belong to no peer yet"
     )]
@@ -139,8 +140,8 @@ pub enum Notice {
         limit: usize,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and it
-    /// held most.
+    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and its
+    /// begun message had stood still longest.
     #[error(
         "closed the connection from {remote}: \
          those that belong to no peer yet hold more than {limit} bytes"

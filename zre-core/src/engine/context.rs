@@ -9,9 +9,13 @@ use rand_chacha::{
 };
 use zre_proto::PeerId;
 
-use super::output::{LinkId, Output, Outputs};
+use super::{
+    begun::check_interval,
+    output::{LinkId, Output, Outputs},
+};
 use crate::{
     backlog::{Backlog, Patience},
+    config::Config,
     deadlines::Deadlines,
     notice::Notices,
     time::Instant,
@@ -29,6 +33,8 @@ pub(super) struct EngineContext {
     pub(super) notices: Notices,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
+    /// Whether the timer for begun messages is set.
+    watches_begun: bool,
     owners: Owners,
     next_link: u64,
     generator: ChaCha8Rng,
@@ -55,6 +61,8 @@ pub(super) enum EngineTimer {
     /// See whether what waits for peers has moved. One timer for all, or in a large network most
     /// timers would be for peers for which nothing waits any more.
     Progress,
+    /// See whether messages that peers have begun go on. One timer for all, too.
+    Begun,
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
     /// Stopping has waited for long enough.
@@ -73,10 +81,30 @@ impl EngineContext {
             deadlines: Deadlines::new(),
             notices: Notices::default(),
             unfinished: 0,
+            watches_begun: false,
             owners: Owners::default(),
             next_link: 0,
             generator,
         }
+    }
+
+    /// Sees to it that begun messages are looked at by then, and soon in any case.
+    pub(super) fn watch_begun(&mut self, at: Instant, config: &Config) {
+        let at = at.min(self.now + check_interval(config));
+        self.deadlines.set_earlier(EngineTimer::Begun, at);
+        self.watches_begun = true;
+    }
+
+    /// Begins to watch begun messages, unless they are watched already.
+    pub(super) fn begin_to_watch(&mut self, config: &Config) {
+        if !self.watches_begun {
+            self.watch_begun(self.now + config.expired_after, config);
+        }
+    }
+
+    /// The timer for begun messages has fired.
+    pub(super) fn end_watch(&mut self) {
+        self.watches_begun = false;
     }
 
     /// Time does not go backwards.

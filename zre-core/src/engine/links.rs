@@ -1,6 +1,7 @@
 //! All connections of an engine, wherever they are held.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::cmp::Reverse;
 
 use zre_proto::PeerId;
 
@@ -65,12 +66,28 @@ impl<C: Connection> Links<C> {
         }
     }
 
-    /// The connection among those of all peers that holds most of a message whose end has not come;
-    /// the youngest if several hold as much.
-    pub(super) fn largest_unfinished(&self) -> Option<Owner> {
-        let of_peers = self.peers.values().flat_map(|links| links.unfinished());
-        let (_, owner) = of_peers.max_by_key(|(size, _)| *size)?;
+    /// The connection among those of all peers whose begun message has stood still longest; the
+    /// youngest if several have as long.
+    pub(super) fn stillest_begun(&self) -> Option<Owner> {
+        let of_peers = self.peers.values().flat_map(|links| links.links());
+        let begun = of_peers.filter_map(|(link, owner)| Some((link.moved_at()?, link.id, owner)));
+        let (_, _, owner) = begun.min_by_key(|(moved_at, id, _)| (*moved_at, Reverse(*id)))?;
         Some(owner)
+    }
+
+    /// Checks that begun messages do not stand still, and says which have for too long.
+    pub(super) fn check_begun(&mut self, node: &Node, cx: &mut EngineContext) -> Vec<Owner> {
+        let (config, backlog) = (node.config(), node.backlog());
+        let mut stalled = Vec::new();
+        let of_peers = self.peers.values_mut().flat_map(|links| links.links_mut());
+        for (link, owner) in of_peers {
+            match link.check_begun(config, backlog, cx.now) {
+                Standing::Idle => {}
+                Standing::CheckAt(at) => cx.watch_begun(at, config),
+                Standing::Stalled => stalled.push(owner),
+            }
+        }
+        stalled
     }
 
     /// Checks that what waits for peers moves, and says for which of them it has not for too long.

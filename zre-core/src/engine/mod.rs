@@ -6,6 +6,8 @@
 //! the node gets, [`backpressure`] what happens when a peer does not take what is sent to it.
 
 mod backpressure;
+mod begun;
+mod budget;
 mod bytes;
 mod context;
 mod delivery;
@@ -14,6 +16,7 @@ mod links;
 mod messages;
 mod output;
 mod peer_links;
+mod places;
 mod unclaimed;
 
 use alloc::vec::Vec;
@@ -440,6 +443,7 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             EngineTimer::Linger => self.finish_stop(),
         }

@@ -529,14 +529,26 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// The connections, each with what it was found to hold of a message whose end has not come.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = ((usize, LinkId), Owner)> {
+    /// The connections that are there.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&LinkState<C>, Owner)> {
         let outgoing = self.outgoing().into_iter();
         let outgoing = outgoing.map(|link| (link, Owner::Outgoing(self.peer)));
         let incoming = self.incoming.iter();
         let incoming = incoming.map(|link| (link, Owner::Incoming(self.peer)));
-        let links = outgoing.chain(incoming);
-        links.map(|(link, owner)| ((link.unfinished(), link.id), owner))
+        outgoing.chain(incoming)
+    }
+
+    /// The connections that are there.
+    pub(super) fn links_mut(&mut self) -> impl Iterator<Item = (&mut LinkState<C>, Owner)> {
+        let peer = self.peer;
+        let outgoing = match &mut self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => Some(link),
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => None,
+        };
+        let outgoing = outgoing.map(|link| (link, Owner::Outgoing(peer)));
+        let incoming = self.incoming.as_mut();
+        let incoming = incoming.map(|link| (link, Owner::Incoming(peer)));
+        outgoing.into_iter().chain(incoming)
     }
 }
 

@@ -4,6 +4,7 @@
 //! test plays itself.
 
 mod backpressure;
+mod budget;
 mod connecting;
 mod conversation;
 mod handover;

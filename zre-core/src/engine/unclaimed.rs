@@ -5,7 +5,7 @@
 //! *said* who it is, and no peer loses its own connection for that.
 
 use alloc::collections::BTreeMap;
-use core::net::SocketAddr;
+use core::{cmp::Reverse, net::SocketAddr};
 
 use zre_proto::{PeerId, RoutingId};
 
@@ -13,6 +13,7 @@ use super::{
     context::{EngineContext, Owner},
     link_state::LinkState,
     output::LinkId,
+    places::Places,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -20,6 +21,7 @@ use crate::{
     error::LinkError,
     link::Connection,
     notice::Notice,
+    time::Instant,
 };
 
 /// All of them together.
@@ -27,8 +29,9 @@ use crate::{
 pub(super) struct UnclaimedLinks<C> {
     /// In the order in which they came.
     links: BTreeMap<LinkId, UnclaimedLink<C>>,
-    /// Bytes of memory that wait for the rest of a message.
+    /// The memory of all of them, most of it for messages whose end has not come.
     unfinished: usize,
+    places: Places,
 }
 
 /// One of them.
@@ -53,10 +56,12 @@ impl<C: Connection> UnclaimedLinks<C> {
         Self {
             links: BTreeMap::new(),
             unfinished: 0,
+            places: Places::default(),
         }
     }
 
-    /// A connection came in. If they are too many, the oldest goes.
+    /// A connection came in. If they are too many, one of those goes that come from the address
+    /// with the most: the one over which nothing has come for longest.
     pub(super) fn accept(
         &mut self,
         connection: C,
@@ -74,17 +79,24 @@ impl<C: Connection> UnclaimedLinks<C> {
             patience,
         };
         self.links.insert(link, unclaimed);
-        // Afterwards, so that the newcomer counts; it is never the oldest, as the limit is not 0.
-        self.evict_oldest(config.limits.unclaimed_links, cx);
+        self.places.add(remote.ip());
+        self.count_unfinished(link, cx.now);
+        self.limit_places(config.limits.unclaimed_links, cx);
         link
     }
 
-    fn evict_oldest(&mut self, limit: usize, cx: &mut EngineContext) {
+    fn limit_places(&mut self, limit: usize, cx: &mut EngineContext) {
         if self.links.len() <= limit {
             return;
         }
-        if let Some((link, oldest)) = self.links.first_key_value() {
-            let (link, remote) = (*link, oldest.remote);
+        // The newcomer counts, but it is not the one to go. On loopback all come from one address.
+        let others = self.links.iter().rev().skip(1);
+        let most = self.places.most();
+        let crowding = others.filter(|(_, it)| self.places.of(it.remote.ip()) >= most);
+        let quietest = crowding.min_by_key(|(link, it)| (it.state.read_at, **link));
+        let quietest = quietest.or_else(|| self.links.first_key_value());
+        if let Some((link, quietest)) = quietest {
+            let (link, remote) = (*link, quietest.remote);
             cx.notices.push(Notice::LinkLimit { remote, limit });
             self.close(link, cx);
         }
@@ -94,19 +106,30 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.links.get_mut(&link)
     }
 
-    /// Counts what a connection holds that has been read. If all together hold too much, those that
-    /// hold most are closed. These are hardly honest peers, whose HELLO mostly comes in one piece.
-    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut EngineContext) {
+    /// What a connection holds also while nothing has come over it: its state and its greeting.
+    const FIXED: usize = size_of::<UnclaimedLink<C>>() + 128;
+
+    fn count_unfinished(&mut self, link: LinkId, now: Instant) {
         if let Some(unclaimed) = self.links.get_mut(&link) {
-            unclaimed.state.count_unfinished(&mut self.unfinished);
+            let (state, total) = (&mut unclaimed.state, &mut self.unfinished);
+            state.count_unfinished(Self::FIXED, total, now);
         }
+    }
+
+    /// Counts what a connection holds that has been read. If all together hold too much, those are
+    /// closed whose begun message has stood still longest, then the youngest. These are hardly
+    /// honest peers, whose HELLO mostly comes in one piece.
+    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut EngineContext) {
+        self.count_unfinished(link, cx.now);
         while self.unfinished > limit {
             // At most `unclaimed_links` of them, and only when the limit is passed.
             let links = self.links.iter();
-            let Some((link, largest)) = links.max_by_key(|(_, it)| it.state.unfinished()) else {
+            let begun = links.filter_map(|(link, it)| Some((it.state.moved_at()?, link, it)));
+            let stillest = begun.min_by_key(|(moved_at, link, _)| (*moved_at, Reverse(**link)));
+            let Some((_, link, stillest)) = stillest else {
                 return;
             };
-            let (link, remote) = (*link, largest.remote);
+            let (link, remote) = (*link, stillest.remote);
             cx.notices.push(Notice::UnclaimedBytes { remote, limit });
             self.close(link, cx);
         }
@@ -139,6 +162,7 @@ impl<C: Connection> UnclaimedLinks<C> {
     pub(super) fn remove(&mut self, link: LinkId) -> Option<UnclaimedLink<C>> {
         let mut unclaimed = self.links.remove(&link)?;
         unclaimed.state.uncount(&mut self.unfinished);
+        self.places.remove(unclaimed.remote.ip());
         Some(unclaimed)
     }
 
@@ -153,6 +177,12 @@ impl<C: Connection> UnclaimedLinks<C> {
         while let Some(link) = self.links.keys().next().copied() {
             self.close(link, cx);
         }
+    }
+
+    /// The memory that counts for the budget.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.unfinished
     }
 
     /// Releases the memory of bursts.
