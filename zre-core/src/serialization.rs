@@ -109,7 +109,7 @@ mod tests {
             ),
             (
                 Event::Stop {
-                    unconfirmed: vec![Unconfirmed::new(peer, name(), 3)],
+                    unconfirmed: [Unconfirmed::new(peer, name(), 3)].into(),
                 },
                 json!({"event": "STOP",
                     "unconfirmed": [{"peer": id, "name": "bob", "messages": 3}]}),
