@@ -216,10 +216,12 @@ mod tests {
             ("unclaimed_links", Limits::default().unclaimed_links(0)),
             ("unclaimed_bytes", Limits::default().unclaimed_bytes(0)),
             ("unfinished_bytes", Limits::default().unfinished_bytes(0)),
+            ("peer_data_bytes", Limits::default().peer_data_bytes(0)),
             ("header_frame", Limits::default().header_frame(0)),
             ("message_size", Limits::default().message_size(0)),
             ("message_frames", Limits::default().message_frames(0)),
             ("outbound", Limits::default().outbound(0)),
+            ("outbound_total", Limits::default().outbound_total(0)),
             ("events", Limits::default().events(0)),
             ("event_bytes", Limits::default().event_bytes(0)),
         ] {

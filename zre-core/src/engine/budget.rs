@@ -3,7 +3,9 @@
 //! Every budget exists for each peer and over all. Over it, those lose that stand still, then the
 //! newest, and never one that moves.
 
-use super::{Engine, context::Owner, output::LinkId};
+use zre_proto::PeerId;
+
+use super::{Engine, backpressure::SendCapacity, context::Owner, output::LinkId};
 use crate::{
     error::{Fault, LinkError},
     link::Connection,
@@ -58,6 +60,37 @@ impl<C: Connection> Engine<C> {
         for owner in self.links.check_begun(&self.node, &mut self.cx) {
             self.break_link(owner, LinkError::MessageStandsStill(time));
         }
+    }
+
+    /// How much may wait for one peer before sending to it is refused.
+    pub(super) fn outbound_limit(&self) -> usize {
+        self.cx.outbound.limit(&self.node.config().limits)
+    }
+
+    /// Whether a peer can be sent another message of the application.
+    pub(super) fn capacity(&self, peer: PeerId) -> SendCapacity {
+        let limit = self.outbound_limit();
+        self.links.capacity(peer, limit, &self.node)
+    }
+
+    /// Counts what waits for all peers. Gives the part of each if that is more than the limit.
+    pub(super) fn count_outbound(&mut self) -> Option<usize> {
+        let limits = &self.node.config().limits;
+        let (waiting, peers) = self.links.count_outbound(limits.outbound);
+        let outbound = &mut self.cx.outbound;
+        outbound.counted(waiting, peers, limits, self.cx.now)
+    }
+
+    /// The peer that is to be removed because what could not be refused is too much for all peers
+    /// together.
+    pub(super) fn overflowing_peer(&mut self) -> Option<PeerId> {
+        if !self.cx.outbound.must_count(self.cx.now) {
+            return None;
+        }
+        let share = self.count_outbound()?;
+        let peer = self.links.overflowing(share, self.cx.now)?;
+        self.cx.outbound.count_again();
+        Some(peer)
     }
 
     /// A connection of a peer cannot go on.

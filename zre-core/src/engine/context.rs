@@ -11,11 +11,12 @@ use zre_proto::PeerId;
 
 use super::{
     begun::check_interval,
+    outbound::Outbound,
     output::{LinkId, Output, Outputs},
 };
 use crate::{
     backlog::{Backlog, Patience},
-    config::Config,
+    config::{Config, Limits},
     deadlines::Deadlines,
     notice::Notices,
     time::Instant,
@@ -33,6 +34,7 @@ pub(super) struct EngineContext {
     pub(super) notices: Notices,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
+    pub(super) outbound: Outbound,
     /// Whether the timer for begun messages is set.
     watches_begun: bool,
     owners: Owners,
@@ -70,7 +72,7 @@ pub(super) enum EngineTimer {
 }
 
 impl EngineContext {
-    pub(super) fn new(seed: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, seed: [u8; 32], now: Instant) -> Self {
         // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
         // tell the jitter from that.
         let mut generator = ChaCha8Rng::from_seed(seed);
@@ -81,6 +83,7 @@ impl EngineContext {
             deadlines: Deadlines::new(),
             notices: Notices::default(),
             unfinished: 0,
+            outbound: Outbound::new(limits),
             watches_begun: false,
             owners: Owners::default(),
             next_link: 0,
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let mut cx = EngineContext::new([1; 32], Instant::default());
+        let mut cx = EngineContext::new(&Limits::default(), [1; 32], Instant::default());
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];

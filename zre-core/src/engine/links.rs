@@ -13,7 +13,7 @@ use super::{
     peer_links::{PeerLinks, capacity_unopened},
     unclaimed::UnclaimedLinks,
 };
-use crate::{link::Connection, node::Node};
+use crate::{link::Connection, node::Node, time::Instant};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
@@ -35,10 +35,11 @@ impl<C: Connection> Links<C> {
         self.peers.get(&peer).map(|links| &**links)
     }
 
-    /// Whether a peer can be sent another message of the application.
-    pub(super) fn capacity(&self, peer: PeerId, node: &Node) -> SendCapacity {
+    /// Whether a peer can be sent another message of the application, of which at most `limit`
+    /// bytes may wait for each.
+    pub(super) fn capacity(&self, peer: PeerId, limit: usize, node: &Node) -> SendCapacity {
         match self.of_peer(peer) {
-            Some(links) => links.capacity(node),
+            Some(links) => links.capacity(limit, node),
             None => capacity_unopened(peer, node),
         }
     }
@@ -101,6 +102,25 @@ impl<C: Connection> Links<C> {
             }
         }
         stalled
+    }
+
+    /// How many bytes wait for all peers together, and how many these are. A single large message
+    /// is the application's own, so of each peer no more counts than may wait for it.
+    pub(super) fn count_outbound(&self, most: usize) -> (usize, usize) {
+        let of_peers = self.peers.values().map(|links| links.queued().min(most));
+        (of_peers.sum(), self.peers.len())
+    }
+
+    /// The peer that is removed when too much waits that cannot be refused: of those that have more
+    /// than their `share`, and that take nothing or ask for more than they take, the one that has
+    /// taken nothing for longest.
+    pub(super) fn overflowing(&self, share: usize, now: Instant) -> Option<PeerId> {
+        let of_peers = self.peers.iter().filter_map(|(peer, links)| {
+            let queued = links.queued();
+            let since = links.idle_since(share, now)?;
+            (queued > share).then_some((since, Reverse(queued), *peer))
+        });
+        of_peers.min().map(|(_, _, peer)| peer)
     }
 
     /// Whether stopping need not wait for anybody.

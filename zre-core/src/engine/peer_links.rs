@@ -10,7 +10,7 @@ use core::time::Duration;
 use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
-    backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, Output},
@@ -39,6 +39,8 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
+    /// The bytes queued that could not be refused, since nothing waited for the peer.
+    unrefusable: usize,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
 }
@@ -99,6 +101,7 @@ impl<C: Connection> PeerLinks<C> {
             outgoing: Outgoing::Unopened,
             incoming: None,
             progress: Progress::default(),
+            unrefusable: 0,
             ping: None,
         }
     }
@@ -178,7 +181,8 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) -> LinksEffect {
-        if overflows(self.queued(), message, node.config()) {
+        let queued = self.queued();
+        if overflows(queued, message, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.
@@ -194,20 +198,40 @@ impl<C: Connection> PeerLinks<C> {
             // Nothing reaches a peer that is about to be removed.
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
         }
+        self.note_queued(queued, message, cx);
         LinksEffect::Nothing
     }
 
-    /// Whether the peer can be sent another message.
-    pub(super) fn capacity(&self, node: &Node) -> SendCapacity {
+    /// A message has been queued behind so many bytes.
+    fn note_queued(&mut self, before: usize, message: &Message, cx: &mut EngineContext) {
+        let bytes = self.queued().saturating_sub(before);
+        cx.outbound.note_queued(bytes);
+        if !is_refusable(message) {
+            let waiting = if before == 0 { 0 } else { self.unrefusable };
+            self.unrefusable = waiting + bytes;
+        }
+    }
+
+    /// Since when the peer takes nothing, or now if it asks for more than it takes: if more than
+    /// `share` could not be refused. `None` if neither is so.
+    pub(super) fn idle_since(&self, share: usize, now: Instant) -> Option<Instant> {
+        const STUCK: Duration = Duration::from_secs(1);
+        let since = self.progress.stuck_since(self.written());
+        let stuck = since.filter(|since| now.since(*since) >= STUCK);
+        stuck.or_else(|| (self.unrefusable > share).then_some(now))
+    }
+
+    /// Whether the peer can be sent another message, if at most `limit` bytes may wait for it.
+    pub(super) fn capacity(&self, limit: usize, node: &Node) -> SendCapacity {
         match &self.outgoing {
             Outgoing::Lost { .. } => SendCapacity::Lost,
             Outgoing::Unopened => capacity_unopened(self.peer, node),
-            _ => SendCapacity::of_queue(self.queued(), node.config()),
+            _ => SendCapacity::of_queue(self.queued(), limit),
         }
     }
 
     /// How many bytes wait for the peer.
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         match &self.outgoing {
             Outgoing::Opening { link, .. } | Outgoing::Open(link) => link.connection.queued(),
             Outgoing::Retrying { failed, .. } => failed.queued(),

@@ -13,6 +13,7 @@ mod level;
 mod limits;
 mod meeting;
 mod network;
+mod outbound;
 mod restarts;
 mod settling;
 mod single_engine;
