@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
 
 use thiserror::Error;
-use zre_proto::{BeaconError, Endpoint, GroupName, PeerId};
+use zre_proto::{BeaconError, Endpoint, PeerId};
 
 use crate::error::{Fault, LinkError};
 
@@ -83,17 +83,6 @@ pub enum Notice {
         expected: u8,
         /// What the peer says.
         received: u8,
-    },
-    /// A peer is in as many groups as
-    /// [`Limits::groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
-    #[error("ignored JOIN of {group:?} from {peer}: the limit of {limit} groups is reached")]
-    GroupLimit {
-        /// The peer.
-        peer: PeerId,
-        /// The group that it joined.
-        group: GroupName,
-        /// The limit.
-        limit: u32,
     },
     /// A peer sent a message that this node does not know.
     #[error("ignored {kind} from {peer}")]
@@ -202,7 +191,6 @@ impl Notice {
             Self::HelloAnswer { .. } => "hello_answer",
             Self::Stray { .. } => "stray",
             Self::Status { .. } => "status",
-            Self::GroupLimit { .. } => "group_limit",
             Self::UnknownMessage { .. } => "unknown_message",
             Self::EarlyWrap { .. } => "early_wrap",
             Self::Refused { .. } => "refused",
@@ -227,7 +215,6 @@ impl Notice {
             | Self::HelloAnswer { peer }
             | Self::Stray { peer, .. }
             | Self::Status { peer, .. }
-            | Self::GroupLimit { peer, .. }
             | Self::UnknownMessage { peer, .. }
             | Self::EarlyWrap { peer }
             | Self::Refused { peer, .. }

@@ -159,6 +159,7 @@ impl<C: Connection> Engine<C> {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;

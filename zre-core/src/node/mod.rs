@@ -9,7 +9,7 @@
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer;
-//! 5. [`context`], [`members`], [`output`]: what all of them touch.
+//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
 
 mod by_endpoint;
 mod connections;
@@ -21,6 +21,7 @@ mod peer;
 mod peers;
 mod queries;
 mod table;
+mod told;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::net::SocketAddr;
@@ -31,7 +32,7 @@ use zre_proto::{
 
 use crate::{
     backlog::Backlog,
-    config::Config,
+    config::{Config, check_own},
     error::{Error, Fault},
     event::{Event, ExitReason},
     notice::Notice,
@@ -173,9 +174,16 @@ impl Node {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let own = &self.context.own;
+        if !own.groups.contains(group) {
+            let mut hello = own.clone();
+            hello.groups.insert(group.clone());
+            check_own(hello, &self.context.config.limits)?;
+        }
         groups::join(group, &mut self.peers, &mut self.context);
         Ok(())
     }
@@ -198,7 +206,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
+    /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node would
+    /// have more headers than its own limits allow, or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
@@ -206,7 +215,12 @@ impl Node {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
-        Ok(self.context.own.headers.set(name, value)?)
+        let mut hello = self.context.own.clone();
+        hello.headers.set(name, value)?;
+        let headers = hello.headers.clone();
+        check_own(hello, &self.context.config.limits)?;
+        self.context.own.headers = headers;
+        Ok(())
     }
 
     /// Removes a header of this node, and says whether there was one. Only peers that are met from
@@ -401,6 +415,9 @@ impl Node {
             self.context.notices.push(Notice::OwnHello { peer, what });
             return Verdict::Ignored;
         }
+        if let Err(fault) = self.check_told(peer, &hello) {
+            return self.take_violation(peer, fault);
+        }
         let (peers, context) = (&mut self.peers, &mut self.context);
         let effect = if let Some((known, members)) = peers.with_members(&peer) {
             known.take_hello(hello, members, context)
@@ -414,6 +431,14 @@ impl Node {
         };
         self.carry_out(peer, effect);
         Verdict::Accepted
+    }
+
+    /// Whether there is room for what a HELLO tells of its peer.
+    fn check_told(&self, peer: PeerId, hello: &Hello) -> Result<(), Fault> {
+        let before = self.peers.get(&peer).and_then(Peer::ready);
+        let before = before.map_or(0, |ready| ready.told);
+        let context = &self.context;
+        told::check_hello(hello, before, &context.told, &context.config.limits)
     }
 
     fn take_message(&mut self, peer: PeerId, sequence: u16, body: Body) -> Verdict {

@@ -179,7 +179,8 @@ impl Peers {
         context.deadlines.clear(NodeTimer::Peer(peer));
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
-        if let Session::Ready(ready) = removed.session {
+        if let Session::Ready(mut ready) = removed.session {
+            context.told.change(&mut ready.told, 0);
             let name = ready.into_name();
             context.events.push(Event::Exit {
                 peer,

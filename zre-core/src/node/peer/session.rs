@@ -49,6 +49,7 @@ use crate::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::Admission,
+        told,
     },
     notice::Notice,
     time::Instant,
@@ -89,6 +90,8 @@ pub(crate) struct Ready {
     /// In the order of their names. Most peers are in one or two groups, for which a tree takes
     /// many times the memory.
     pub(super) groups: Vec<GroupName>,
+    /// How much it has told of itself, with its groups.
+    pub(in crate::node) told: usize,
     /// How often it has joined and left groups.
     pub(super) status: u8,
     pub(super) reply: HelloReply,
@@ -261,7 +264,10 @@ impl Peer {
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
         });
+        let mut told = 0;
+        context.told.change(&mut told, told::weight(&hello));
         let mut ready = Ready {
+            told,
             name: hello.name,
             endpoint: hello.endpoint,
             headers: hello.headers,
@@ -390,6 +396,10 @@ impl Ready {
         // A peer in a new session does not answer what was asked in the old one.
         channel.pings.forget_unanswered();
         self.liveness.forget_goodbye();
+        let groups: usize = self.groups.iter().map(told::group_weight).sum();
+        context
+            .told
+            .change(&mut self.told, told::weight(&hello) + groups);
         self.name = hello.name;
         self.headers = hello.headers;
         self.set_groups(peer, hello.groups, members, context);
