@@ -31,6 +31,11 @@ use zre_proto::MessageLimits;
 #[non_exhaustive]
 pub struct Limits {
     /// Peers at one time; 4096 unless set. A further peer is ignored until one is gone.
+    ///
+    /// Each peer takes two sockets. The adapters lower this default, `pending_peers` and
+    /// `unclaimed_links` to what the process may have open when the node starts (`ulimit -n`), and
+    /// leave some for newcomers and for the rest of the program. With the 1024 of many systems that
+    /// makes 416 peers.
     pub peers: usize,
     /// Peers that have not said HELLO yet, among [`peers`](Limits#structfield.peers); 1024 unless
     /// set.

@@ -206,8 +206,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node would
-    /// have more headers than its own limits allow, or [`Error::Stopped`].
+    /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node
+    /// would have more headers than its own limits allow, or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
