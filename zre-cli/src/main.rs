@@ -1,5 +1,6 @@
 //! The `zre` command: chat, ping, script and measure on a ZRE network, and simulate one.
 
+mod address_space;
 mod chat;
 mod failure;
 mod log;
@@ -50,6 +51,7 @@ Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` 
 `zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start.";
 
 fn main() -> ExitCode {
+    address_space::share_among_threads();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(code) => code,
