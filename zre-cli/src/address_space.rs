@@ -4,8 +4,8 @@
 /// (`ulimit -v`).
 ///
 /// glibc reserves 64 MiB of address space for each thread, also when another allocator does the
-/// work. With four threads, that leaves hardly any of 400 MB for messages. How many threads share
-/// such a reserve is a setting that glibc reads before `main` begins.
+/// work. With four threads, that leaves hardly any of 400 MB for messages. And mimalloc keeps what
+/// was released for a second, unless told otherwise. Both settings are read before `main` begins.
 pub(crate) fn share_among_threads() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -13,19 +13,22 @@ pub(crate) fn share_among_threads() {
 
         use nix::sys::resource::{Resource, getrlimit};
 
-        const SETTING: &str = "MALLOC_ARENA_MAX";
+        /// How many threads' reserves there are.
+        const RESERVES: &str = "MALLOC_ARENA_MAX";
+        const RELEASE_AFTER: &str = "MIMALLOC_PURGE_DELAY";
         /// With more, the reserves do not matter.
         const ENOUGH: u64 = 4 << 30;
 
         let limit = getrlimit(Resource::RLIMIT_AS).map_or(u64::MAX, |(soft, _)| soft);
-        if limit >= ENOUGH || env::var_os(SETTING).is_some() {
+        if limit >= ENOUGH || env::var_os(RESERVES).is_some() {
             return;
         }
         let mut arguments = env::args_os();
         let name = arguments.next();
         if let (Ok(program), Some(name)) = (env::current_exe(), name) {
             let mut again = Command::new(program);
-            again.arg0(name).args(arguments).env(SETTING, "1");
+            again.arg0(name).args(arguments);
+            again.env(RESERVES, "1").env(RELEASE_AFTER, "0");
             // It comes back only if it fails. Then the command goes on as it is.
             let _ = again.exec();
         }

@@ -118,7 +118,7 @@ pub enum Notice {
     },
     /// An accepted connection was closed because
     /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached: of those
-    /// from the address with the most, nothing had come over it for longest.
+    /// from the address with the most, nothing had come over it for longest, or it was the oldest.
     #[error(
         "closed the connection from {remote}: more than {limit} connections belong to no peer yet"
     )]

@@ -42,7 +42,8 @@ pub struct Limits {
     pub pending_peers: usize,
     /// Accepted connections that do not belong to a peer yet; 256 unless set. One more closes one
     /// of those from the address with the most connections: the one over which nothing has come for
-    /// longest. So however many come from one address, there are places for others.
+    /// longest, if that is a second, or else the oldest. So however many come from one address,
+    /// there are places for others.
     pub unclaimed_links: usize,
     /// Bytes that all these connections together may hold, most of them for unfinished messages;
     /// 8 MiB unless set. Beyond that, the connections are closed whose begun message has stood

@@ -5,7 +5,7 @@
 //! *said* who it is, and no peer loses its own connection for that.
 
 use alloc::collections::BTreeMap;
-use core::{cmp::Reverse, net::SocketAddr};
+use core::{cmp::Reverse, net::SocketAddr, time::Duration};
 
 use zre_proto::{PeerId, RoutingId};
 
@@ -23,6 +23,9 @@ use crate::{
     notice::Notice,
     time::Instant,
 };
+
+/// A connection over which nothing has come for so long is the first to make room.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// All of them together.
 #[derive(Debug)]
@@ -61,7 +64,8 @@ impl<C: Connection> UnclaimedLinks<C> {
     }
 
     /// A connection came in. If they are too many, one of those goes that come from the address
-    /// with the most: the one over which nothing has come for longest.
+    /// with the most: one over which nothing has come for a second, or else the oldest. On loopback
+    /// all come from one address.
     pub(super) fn accept(
         &mut self,
         connection: C,
@@ -89,14 +93,17 @@ impl<C: Connection> UnclaimedLinks<C> {
         if self.links.len() <= limit {
             return;
         }
-        // The newcomer counts, but it is not the one to go. On loopback all come from one address.
-        let others = self.links.iter().rev().skip(1);
         let most = self.places.most();
-        let crowding = others.filter(|(_, it)| self.places.of(it.remote.ip()) >= most);
-        let quietest = crowding.min_by_key(|(link, it)| (it.state.read_at, **link));
-        let quietest = quietest.or_else(|| self.links.first_key_value());
-        if let Some((link, quietest)) = quietest {
-            let (link, remote) = (*link, quietest.remote);
+        let crowding = self.links.iter();
+        let crowding = crowding.filter(|(_, it)| self.places.of(it.remote.ip()) == most);
+        // Those that have just said something come last, in the order in which they came.
+        let order = |it: &UnclaimedLink<C>| match cx.now.since(it.state.read_at) >= QUIET {
+            true => (0, it.state.read_at),
+            false => (1, Instant::default()),
+        };
+        let first = crowding.min_by_key(|(link, it)| (order(it), **link));
+        if let Some((link, first)) = first {
+            let (link, remote) = (*link, first.remote);
             cx.notices.push(Notice::LinkLimit { remote, limit });
             self.close(link, cx);
         }
