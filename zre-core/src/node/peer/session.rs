@@ -288,11 +288,12 @@ impl Peer {
             Session::Ready(_) => return PeerEffect::Exit(ExitReason::ProtocolError(fault)),
             Session::Greeting(greeting) => greeting,
         };
-        let peer = self.channel.peer;
-        context.notices.push(Notice::Refused { peer, fault });
+        // It comes again and again, and is noted once in that time.
         if greeting.was_refused {
             return PeerEffect::Nothing;
         }
+        let peer = self.channel.peer;
+        context.notices.push(Notice::Refused { peer, fault });
         // It stays known for a time. If it were forgotten, its next beacon would make us connect
         // and say HELLO again, every second.
         greeting.was_refused = true;
