@@ -18,7 +18,7 @@ impl Told {
     pub(super) fn check(&self, before: usize, after: usize, limits: &Limits) -> Result<(), Fault> {
         let limit = limits.peer_data_bytes;
         let total = self.0 - counted(before) + counted(after);
-        match after <= FREE || total <= limit {
+        match total <= limit {
             true => Ok(()),
             false => Err(Fault::TooMuchTold { limit }),
         }

@@ -64,25 +64,25 @@ fn a_message_that_goes_on_arrives_while_others_have_begun_more_than_the_budget_a
 
 /// With a byte now and then, a peer could hold memory against others for next to nothing.
 #[test]
-fn single_bytes_do_not_keep_a_message_when_another_goes_on() {
+fn single_bytes_do_not_keep_a_message_when_others_go_on() {
     let mut test = SingleEngine::<Link>::with_limits(|limits| limits.unfinished_bytes = 12 * MIB);
-    let (honest, idle) = (test.add_peer(1), test.add_peer(2));
+    let [idle, first, second] = [1, 2, 3].map(|number| test.add_peer(number));
     begins(&idle, &mut test, 6 * MIB, 5 * MIB);
-    test.now = test.now + millis(1);
-    begins(&honest, &mut test, 10 * MIB, 0);
-    for _ in 0..159 {
-        test.now = test.now + millis(1);
-        test.read(honest.to.at, &[7; 64 << 10]);
-        test.now = test.now + millis(1);
-        test.read(idle.to.at, b"x");
+    for peer in [&first, &second] {
+        begins(peer, &mut test, 5 * MIB, 0);
     }
-    test.read(honest.to.at, &[7; 64 << 10]);
+    for _ in 0..80 {
+        // The last of these makes it too much, and the single byte comes right before it.
+        for (peer, bytes) in [(&first, 64 << 10), (&idle, 1), (&second, 64 << 10)] {
+            test.now = test.now + millis(1);
+            test.read(peer.to.at, &vec![7; bytes]);
+        }
+    }
     let told = test.told();
-    assert!(
-        told[0].starts_with("peer2 exits: broke the protocol: "),
-        "{told:?}"
-    );
-    assert_eq!(told[1..], ["peer1 whispers 10485760 bytes"]);
+    let fault = "peer1 exits: broke the protocol: unfinished messages of all peers";
+    assert!(told[0].starts_with(fault), "{told:?}");
+    let arrive = ["peer2", "peer3"].map(|name| format!("{name} whispers 5242880 bytes"));
+    assert_eq!(told[1..], arrive);
 }
 
 #[test]
