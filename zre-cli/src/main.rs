@@ -1,5 +1,6 @@
 //! The `zre` command: chat, ping, script and measure on a ZRE network, and simulate one.
 
+mod address_space;
 mod chat;
 mod descriptors;
 mod failure;
@@ -55,6 +56,7 @@ views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended a
 signal.";
 
 fn main() -> ExitCode {
+    address_space::share_among_threads();
     let cli = Cli::parse();
     descriptors::raise_limit();
     let code = match run(cli.command) {

@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
 
 use thiserror::Error;
-use zre_proto::{BeaconError, Endpoint, GroupName, PeerId};
+use zre_proto::{BeaconError, Endpoint, PeerId};
 
 use crate::error::{Fault, LinkError};
 
@@ -124,17 +124,6 @@ pub enum Notice {
         /// What the peer says.
         received: u8,
     },
-    /// A peer is in as many groups as
-    /// [`Limits::groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
-    #[error("ignored JOIN of {group:?} from {peer}: the limit of {limit} groups is reached")]
-    GroupLimit {
-        /// The peer.
-        peer: PeerId,
-        /// The group that it joined.
-        group: GroupName,
-        /// The limit.
-        limit: u32,
-    },
     /// A peer sent a message that this node does not know.
     #[error("ignored {kind} from {peer}")]
     UnknownMessage {
@@ -178,7 +167,8 @@ pub enum Notice {
         error: LinkError,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached.
+    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached: of those
+    /// from the address with the most, nothing had come over it for longest, or it was the oldest.
     #[error(
         "closed the connection from {remote}: more than {limit} connections belong to no peer yet"
     )]
@@ -189,8 +179,8 @@ pub enum Notice {
         limit: usize,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and it
-    /// held most.
+    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and its
+    /// begun message had stood still longest.
     #[error(
         "closed the connection from {remote}: \
          those that belong to no peer yet hold more than {limit} bytes"
@@ -266,7 +256,6 @@ impl Notice {
             Self::HelloAnswer { .. } => "hello_answer",
             Self::Stray { .. } => "stray",
             Self::Status { .. } => "status",
-            Self::GroupLimit { .. } => "group_limit",
             Self::UnknownMessage { .. } => "unknown_message",
             Self::IgnoredElection { .. } => "ignored_election",
             Self::EarlyWrap { .. } => "early_wrap",
@@ -294,7 +283,6 @@ impl Notice {
             | Self::HelloAnswer { peer }
             | Self::Stray { peer, .. }
             | Self::Status { peer, .. }
-            | Self::GroupLimit { peer, .. }
             | Self::UnknownMessage { peer, .. }
             | Self::IgnoredElection { peer, .. }
             | Self::EarlyWrap { peer }

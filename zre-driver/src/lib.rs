@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod descriptors;
 mod driver;
 mod hub;
 mod lookup;

@@ -14,9 +14,11 @@ use zre_core::{
     proto::{DISCOVERY_PORT, Endpoint, GroupName, PeerId, ShortText, Text, TooLong},
 };
 use zre_net::{
-    Interface, InterfaceChoice, InterfaceError, Process,
+    Interface, InterfaceChoice, InterfaceError, Process, descriptor_limit,
     socket::{self, ListenPort},
 };
+
+use crate::descriptors;
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
 #[derive(Debug, Clone, Default)]
@@ -214,7 +216,7 @@ impl Settings {
         config.id = self.id;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
-        config.limits = self.limits;
+        config.limits = descriptors::fit(self.limits, descriptor_limit());
         for (name, value) in &self.headers {
             config.headers.set(name.clone(), value.clone())?;
         }

@@ -3,6 +3,7 @@
 //!
 //! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
+//! * [`descriptor_limit`]: how many files and sockets this process may have open.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
 //! * [`check_remote`]: whether a node may connect to an address that a peer gives.
 //! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod default_route;
+mod descriptors;
 mod interface;
 mod lookup;
 mod process;
@@ -21,6 +23,7 @@ mod reach;
 pub mod socket;
 
 pub use default_route::default_route;
+pub use descriptors::descriptor_limit;
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
 pub use lookup::Lookup;
 pub use process::{ForkSafe, Process};

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use zre_core::{ExitReason, Fault};
 use zre_proto::{Body, Headers, Hello, zmtp::Command};
 use zre_tests::raw_peer::{Manner, RawListener, RawPeer, encode, frame, hello, random_id};
 
@@ -20,7 +21,7 @@ attacks![
     a_flood_of_zmtp_commands_costs_nothing,
     ten_thousand_hellos_of_random_identities_enter_up_to_the_limit,
     hellos_full_of_groups_and_headers_cost_what_they_hold,
-    joins_without_end_are_ignored_beyond_the_limit,
+    a_join_beyond_the_limit_ends_the_session,
     pings_without_end_are_all_answered,
 ];
 
@@ -249,60 +250,47 @@ fn hellos_full_of_groups_and_headers_cost_what_they_hold(stage: Stage) {
         assert!(bytes > MIB - (MIB >> 4), "{bytes} bytes are not much");
         let mut mallory = scene.stranger();
         mallory.send_raw(&heavy).expect("the node reads");
-        let id = mallory.id();
-        scene.wait("it to enter", |facts| facts.saw(&Seen::Enter(id)));
-        // HELLO's groups are no events, one more is one too many.
-        let join = Body::Join {
-            group: group("ONE MORE"),
-            status: 1,
-        };
-        mallory.send_as(2, join).expect("the node reads");
-        mallory.send(whisper("behind")).expect("the node reads");
-        scene.wait("the whisper behind", |facts| {
-            facts.saw(&Seen::Whisper(id, 1, 6))
-        });
-        assert!(!scene.facts().saw(&Seen::Join(id, "ONE MORE".into())));
         connections.push(mallory);
     }
+    scene.wait_for_log("take more than peer_data_bytes");
+    scene.chat_for(10);
     assert_eq!(scene.facts().all_exits(), 0);
+    let entered = scene.facts().enters();
+    assert!((4..=8).contains(&entered), "{entered} fit into 8 MiB");
     scene.finish(
         format_args!(
-            "entered {PEERS} times with {GROUPS} groups and {HEADERS} headers, {bytes} bytes"
+            "came {PEERS} times with {GROUPS} groups and {HEADERS} headers, {bytes} bytes"
         ),
         2 * PEERS * MIB + 16 * MIB,
     );
 }
 
-fn joins_without_end_are_ignored_beyond_the_limit(stage: Stage) {
-    const JOINS: u16 = 50_000;
-    const GROUPS: usize = 1024;
+fn a_join_beyond_the_limit_ends_the_session(stage: Stage) {
+    const GROUPS: u32 = 1024;
     let scene = stage.begin();
     let mut mallory = scene.intruder(Manner::Reads);
     let id = mallory.id();
     let mut bytes = Vec::new();
-    for number in 0..JOINS {
-        let group = group(&format!("{number:0>255}"));
-        let status = number.wrapping_add(1).to_be_bytes()[1];
+    for number in 0..=GROUPS {
+        let group = group(&format!("{number:0>200}"));
+        let [.., status] = (number + 1).to_be_bytes();
         bytes.extend(encode(
             mallory.peer.next_sequence(),
             Body::Join { group, status },
         ));
         mallory.peer.skip_to(mallory.peer.next_sequence());
-        if bytes.len() > MIB {
-            mallory.peer.send_raw(&bytes).expect("the node reads");
-            bytes.clear();
-        }
     }
     mallory.peer.send_raw(&bytes).expect("the node reads");
-    mallory.say(whisper("behind"));
-    scene.wait("the whisper behind them", |facts| {
-        facts.saw(&Seen::Whisper(id, 1, 6))
-    });
+    scene.wait("its exit", |facts| !facts.exits(id).is_empty());
+    let fault = Fault::TooManyGroups { limit: GROUPS };
+    assert_eq!(scene.exits(id), [ExitReason::ProtocolError(fault)]);
     let joined: BTreeSet<String> = scene.facts().seen.iter().filter_map(group_joined).collect();
-    assert_eq!(joined.len(), GROUPS);
-    assert_eq!(scene.victim.peer_groups().len(), GROUPS);
-    assert_eq!(scene.exits(id), []);
-    scene.finish(format_args!("joined {JOINS} groups"), 16 * MIB);
+    assert_eq!(joined.len(), GROUPS as usize);
+    assert!(scene.victim.peer_groups().is_empty());
+    scene.finish(
+        format_args!("joined {GROUPS} groups and one more"),
+        16 * MIB,
+    );
 }
 
 fn group_joined(seen: &Seen) -> Option<String> {

@@ -19,7 +19,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Body, Endpoint, Message, PeerId};
+use zre_proto::{Body, Content, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     error::{Fault, LinkError},
     link::Connection,
-    node::{Admission, Expectation, HelloOrigin, Verdict},
+    node::{Admission, Expectation, HelloOrigin, Verdict, hello_weight},
     notice::Notice,
     time::Instant,
 };
@@ -42,6 +42,17 @@ pub(super) struct Claim {
     /// When the message came.
     came_at: Instant,
     awaited: Awaited,
+}
+
+impl Claim {
+    /// How many bytes of memory it holds, about.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Message>()
+            + match &self.message.body {
+                Body::Hello(hello) => hello_weight(hello),
+                body => body.content().map_or(0, Content::byte_len),
+            }
+    }
 }
 
 /// What a parked connection waits for.

@@ -8,6 +8,8 @@
 
 mod attempts;
 mod backpressure;
+mod begun;
+mod budget;
 mod bytes;
 mod claims;
 mod context;
@@ -15,8 +17,10 @@ mod delivery;
 mod link_state;
 mod links;
 mod messages;
+mod outbound;
 mod output;
 mod peer_links;
+mod places;
 mod unclaimed;
 
 use alloc::vec::Vec;
@@ -127,7 +131,11 @@ impl<C: Connection> Engine<C> {
     /// Bytes from a write buffer were written to its socket.
     pub fn handle_written(&mut self, now: Instant) {
         self.cx.advance(now);
-        // The buffers keep count themselves. Only a node that is stopping waits for them.
+        // The buffers keep count themselves. Only a node that is stopping waits for them, and one
+        // in which more waits than may.
+        if self.cx.outbound.must_count(self.cx.now) {
+            self.count_outbound();
+        }
         self.continue_stop();
     }
 
@@ -164,6 +172,7 @@ impl<C: Connection> Engine<C> {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
@@ -239,9 +248,10 @@ impl<C: Connection> Engine<C> {
     ) -> Result<(), Error> {
         self.command(now)?;
         // Not `Links::capacity`: one look-up serves for the question and for sending.
+        let limit = self.outbound_limit();
         let mut links = self.links.of_peer_mut(peer);
         let capacity = match &links {
-            Some(links) => links.capacity(&self.node),
+            Some(links) => links.capacity(limit, &self.node),
             None => capacity_unopened(peer, &self.node),
         };
         match capacity {
@@ -293,7 +303,7 @@ impl<C: Connection> Engine<C> {
         let (mut full, mut ready) = (Vec::new(), Vec::new());
         // A slow member holds up nobody else: the caller may send to it again later.
         for peer in peers {
-            match self.links.capacity(*peer, &self.node) {
+            match self.capacity(*peer) {
                 SendCapacity::Available => ready.push(*peer),
                 SendCapacity::Full => full.push(*peer),
                 // It is about to be removed, and no longer a member then.
@@ -392,7 +402,7 @@ impl<C: Connection> Engine<C> {
 
     /// Whether as many bytes wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.links.capacity(peer, &self.node) == SendCapacity::Full
+        self.capacity(peer) == SendCapacity::Full
     }
 
     /// The first member of a group that has no room for another message.
@@ -419,10 +429,11 @@ impl<C: Connection> Engine<C> {
 /// What follows.
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let cx = EngineContext::new(&config.limits, seed, now);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: EnginePhase::Running,
-            cx: EngineContext::new(seed, now),
+            cx,
             links: Links::new(),
             relief: ReliefWatch::default(),
             memory: C::Memory::default(),
@@ -448,6 +459,9 @@ impl<C: Connection> Engine<C> {
 
     fn command(&mut self, now: Instant) -> Result<(), Error> {
         self.cx.advance(now);
+        if self.cx.outbound.must_count(self.cx.now) {
+            self.count_outbound();
+        }
         match self.phase {
             EnginePhase::Running => Ok(()),
             EnginePhase::Draining | EnginePhase::Stopped => Err(Error::Stopped),
@@ -463,6 +477,7 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             EngineTimer::Linger => self.finish_stop(),
         }
@@ -491,29 +506,39 @@ impl<C: Connection> Engine<C> {
     }
 
     fn carry_out(&mut self) {
-        // What is done for one output may add others: a queue that overflows removes its peer.
-        while let Some(output) = self.node.poll_output() {
-            match output {
-                NodeOutput::Beacon(beacon) => {
-                    self.cx.outputs.push(Output::Datagram(beacon.encode()));
+        loop {
+            // What is done for one output may add others: a queue that overflows removes its peer.
+            while let Some(output) = self.node.poll_output() {
+                self.carry_out_one(output);
+            }
+            // What cannot be refused may be too much for all peers together.
+            match self.overflowing_peer() {
+                Some(peer) => self.apply(peer, LinksEffect::Remove(ExitReason::Overflow)),
+                None => return,
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: NodeOutput) {
+        match output {
+            NodeOutput::Beacon(beacon) => {
+                self.cx.outputs.push(Output::Datagram(beacon.encode()));
+            }
+            NodeOutput::Connect { peer, endpoint } => {
+                let links = self.links.add_peer(peer);
+                links.open(endpoint, &self.node, &mut self.cx);
+            }
+            NodeOutput::Send { peer, message } => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    let effect = links.send(&message, &mut self.memory, &self.node, &mut self.cx);
+                    self.apply(peer, effect);
                 }
-                NodeOutput::Connect { peer, endpoint } => {
-                    let links = self.links.add_peer(peer);
-                    links.open(endpoint, &self.node, &mut self.cx);
+            }
+            NodeOutput::Disconnect { peer } => {
+                if let Some(links) = self.links.remove_peer(peer) {
+                    links.close(&mut self.cx);
                 }
-                NodeOutput::Send { peer, message } => {
-                    if let Some(links) = self.links.of_peer_mut(peer) {
-                        let effect =
-                            links.send(&message, &mut self.memory, &self.node, &mut self.cx);
-                        self.apply(peer, effect);
-                    }
-                }
-                NodeOutput::Disconnect { peer } => {
-                    if let Some(links) = self.links.remove_peer(peer) {
-                        links.close(&mut self.cx);
-                    }
-                    self.links.unclaimed.note_change();
-                }
+                self.links.unclaimed.note_change();
             }
         }
     }

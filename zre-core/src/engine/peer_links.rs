@@ -11,7 +11,7 @@ use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
     attempts,
-    backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, Output},
@@ -46,6 +46,8 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
+    /// The bytes queued that could not be refused, since nothing waited for the peer.
+    unrefusable: usize,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
     /// Whether it is not known if it is to the peer that we are connected; see
@@ -137,6 +139,7 @@ impl<C: Connection> PeerLinks<C> {
             outgoing: Outgoing::Unopened,
             incoming: None,
             progress: Progress::default(),
+            unrefusable: 0,
             ping: None,
             is_in_doubt: false,
         }
@@ -233,7 +236,8 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) -> LinksEffect {
-        if overflows(self.queued(), message, node.config()) {
+        let queued = self.queued();
+        if overflows(queued, message, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.
@@ -249,21 +253,41 @@ impl<C: Connection> PeerLinks<C> {
             // Nothing reaches a peer that is about to be removed.
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
         }
+        self.note_queued(queued, message, cx);
         LinksEffect::Nothing
     }
 
-    /// Whether the peer can be sent another message.
-    pub(super) fn capacity(&self, node: &Node) -> SendCapacity {
+    /// A message has been queued behind so many bytes.
+    fn note_queued(&mut self, before: usize, message: &Message, cx: &mut EngineContext) {
+        let bytes = self.queued().saturating_sub(before);
+        cx.outbound.note_queued(bytes);
+        if !is_refusable(message) {
+            let waiting = if before == 0 { 0 } else { self.unrefusable };
+            self.unrefusable = waiting + bytes;
+        }
+    }
+
+    /// Since when the peer takes nothing, or now if it asks for more than it takes: if more than
+    /// `share` could not be refused. `None` if neither is so.
+    pub(super) fn idle_since(&self, share: usize, now: Instant) -> Option<Instant> {
+        const STUCK: Duration = Duration::from_secs(1);
+        let since = self.progress.stuck_since(self.written());
+        let stuck = since.filter(|since| now.since(*since) >= STUCK);
+        stuck.or_else(|| (self.unrefusable > share).then_some(now))
+    }
+
+    /// Whether the peer can be sent another message, if at most `limit` bytes may wait for it.
+    pub(super) fn capacity(&self, limit: usize, node: &Node) -> SendCapacity {
         match &self.outgoing {
             Outgoing::Lost { .. } => SendCapacity::Lost,
             Outgoing::Unopened => capacity_unopened(self.peer, node),
             _ if self.is_in_doubt => SendCapacity::Full,
-            _ => SendCapacity::of_queue(self.queued(), node.config()),
+            _ => SendCapacity::of_queue(self.queued(), limit),
         }
     }
 
     /// How many bytes wait for the peer.
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         match &self.outgoing {
             Outgoing::Opening { link, .. } | Outgoing::Open(link) => link.connection.queued(),
             Outgoing::Retrying { failed, .. } => failed.queued(),
@@ -608,14 +632,26 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// The connections, each with what it was found to hold of a message whose end has not come.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = ((usize, LinkId), Owner)> {
+    /// The connections that are there.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&LinkState<C>, Owner)> {
         let outgoing = self.outgoing().into_iter();
         let outgoing = outgoing.map(|link| (link, Owner::Outgoing(self.peer)));
         let incoming = self.incoming.iter();
         let incoming = incoming.map(|link| (link, Owner::Incoming(self.peer)));
-        let links = outgoing.chain(incoming);
-        links.map(|(link, owner)| ((link.unfinished(), link.id), owner))
+        outgoing.chain(incoming)
+    }
+
+    /// The connections that are there.
+    pub(super) fn links_mut(&mut self) -> impl Iterator<Item = (&mut LinkState<C>, Owner)> {
+        let peer = self.peer;
+        let outgoing = match &mut self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => Some(link),
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => None,
+        };
+        let outgoing = outgoing.map(|link| (link, Owner::Outgoing(peer)));
+        let incoming = self.incoming.as_mut();
+        let incoming = incoming.map(|link| (link, Owner::Incoming(peer)));
+        outgoing.into_iter().chain(incoming)
     }
 }
 

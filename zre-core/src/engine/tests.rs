@@ -4,6 +4,7 @@
 //! test plays itself.
 
 mod backpressure;
+mod budget;
 mod connecting;
 mod conversation;
 mod handover;
@@ -12,6 +13,7 @@ mod level;
 mod limits;
 mod meeting;
 mod network;
+mod outbound;
 mod restarts;
 mod settling;
 mod single_engine;

@@ -57,6 +57,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// How many bytes of memory a message holds whose end has not come.
     fn unfinished(&self) -> usize;
 
+    /// How many bytes of messages have come since the beginning; `None` unless the end of one has
+    /// not come.
+    fn begun(&self) -> Option<u64>;
+
     /// Takes over the messages that another connection to the same peer could not send.
     fn take_unsent(&mut self, failed: Self);
 

@@ -172,6 +172,10 @@ impl Connection for MessageLink {
         0
     }
 
+    fn begun(&self) -> Option<u64> {
+        None
+    }
+
     fn take_unsent(&mut self, failed: Self) {
         if let (
             End::Connecting { unsent, .. },

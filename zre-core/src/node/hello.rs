@@ -8,9 +8,10 @@ use zre_proto::{Endpoint, Hello, PeerId};
 use super::{
     Node,
     output::{Expectation, HelloOrigin, Verdict},
-    peer::{Earlier, HelloMeaning, HelloReply, check_hello_sequence},
+    peer::{Earlier, HelloMeaning, HelloReply, Peer, check_hello_sequence},
+    told,
 };
-use crate::{notice::Notice, time::Instant};
+use crate::{error::Fault, notice::Notice, time::Instant};
 
 impl Node {
     /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
@@ -36,6 +37,10 @@ impl Node {
         if let Some(what) = self.context.names_ourselves(peer, hello) {
             self.context.notices.push(Notice::OwnHello { peer, what });
             return Expectation::Ignored;
+        }
+        if let Err(fault) = self.check_told(peer, hello) {
+            let _violation = self.take_violation(peer, fault.clone());
+            return Expectation::Refused(fault);
         }
         let place = place_of(&hello.endpoint, origin.source, &self.context.own.endpoint);
         let known = self.peers.get(&peer);
@@ -75,7 +80,7 @@ impl Node {
     /// the caller try again.
     pub fn handle_unreachable(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
-        self.apply(peer, super::Peer::give_up_connecting);
+        self.apply(peer, Peer::give_up_connecting);
     }
 
     pub(super) fn take_hello(
@@ -115,6 +120,14 @@ impl Node {
         self.apply(peer, |known, context| {
             known.await_connection(told, reply, context)
         });
+    }
+
+    /// Whether there is room for what a HELLO tells of its peer.
+    fn check_told(&self, peer: PeerId, hello: &Hello) -> Result<(), Fault> {
+        let before = self.peers.get(&peer).and_then(Peer::ready);
+        let before = before.map_or(0, |ready| ready.told);
+        let context = &self.context;
+        told::check_hello(hello, before, &context.told, &context.config.limits)
     }
 
     /// A peer that a beacon brought says HELLO. If it names another place, the beacon may have been

@@ -9,7 +9,7 @@
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
-//! 5. [`context`], [`members`], [`output`]: what all of them touch.
+//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
 
 mod by_endpoint;
 mod connections;
@@ -23,6 +23,7 @@ mod peer;
 mod peers;
 mod queries;
 mod table;
+mod told;
 
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
@@ -31,7 +32,7 @@ use zre_proto::{Beacon, Body, Content, Endpoint, GroupName, Message, PeerId, Rou
 
 use crate::{
     backlog::Backlog,
-    config::Config,
+    config::{Config, check_own},
     error::{Error, Fault},
     event::{Event, ExitReason},
     notice::Notice,
@@ -42,6 +43,7 @@ pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
 use table::Heard;
+pub(crate) use told::hello_weight;
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -185,9 +187,16 @@ impl Node {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let own = &self.context.own;
+        if !own.groups.contains(group) {
+            let mut hello = own.clone();
+            hello.groups.insert(group.clone());
+            check_own(hello, &self.context.config.limits)?;
+        }
         groups::join(group, &mut self.peers, &mut self.context);
         Ok(())
     }
@@ -210,7 +219,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
+    /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node
+    /// would have more headers than its own limits allow, or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
@@ -218,7 +228,12 @@ impl Node {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
-        Ok(self.context.own.headers.set(name, value)?)
+        let mut hello = self.context.own.clone();
+        hello.headers.set(name, value)?;
+        let headers = hello.headers.clone();
+        check_own(hello, &self.context.config.limits)?;
+        self.context.own.headers = headers;
+        Ok(())
     }
 
     /// Removes a header of this node, and says whether there was one. Only peers that are met from

@@ -201,7 +201,8 @@ impl Peers {
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
         let unconfirmed = removed.channel.pings.unconfirmed();
-        if let Session::Ready(ready) = removed.session {
+        if let Session::Ready(mut ready) = removed.session {
+            context.told.change(&mut ready.told, 0);
             let name = ready.into_name();
             context.events.push(Event::Exit {
                 peer,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::Fault,
     event::{Event, ExitReason},
-    node::{context::NodeContext, election::Word, members::Members},
+    node::{context::NodeContext, election::Word, members::Members, told},
     notice::Notice,
 };
 
@@ -74,6 +74,9 @@ impl Ready {
                 });
             }
             Body::Join { group, status } => {
+                if let Err(fault) = self.check_join(&group, context) {
+                    return PeerEffect::Exit(ExitReason::ProtocolError(fault));
+                }
                 self.join(peer, group, members, context);
                 self.check_status(peer, status, context);
             }
@@ -158,7 +161,22 @@ impl Ready {
         }
     }
 
-    /// Enters the peer into a group, if it is not in it and there is room.
+    /// Whether the peer may join a group. If its JOIN were ignored, shouts to the group would miss
+    /// it, and nobody would know.
+    fn check_join(&self, group: &GroupName, context: &NodeContext) -> Result<(), Fault> {
+        if self.groups.binary_search(group).is_ok() {
+            return Ok(());
+        }
+        let limits = &context.config.limits;
+        let limit = limits.groups_per_peer;
+        if self.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(Fault::TooManyGroups { limit });
+        }
+        let after = self.told + told::group_weight(group);
+        context.told.check(self.told, after, limits)
+    }
+
+    /// Enters the peer into a group, if it is not in it.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -171,13 +189,8 @@ impl Ready {
             return;
         };
         let group = members.shared_name(group);
-        let limit = context.config.limits.groups_per_peer;
-        if self.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            context
-                .notices
-                .push(Notice::GroupLimit { peer, group, limit });
-            return;
-        }
+        let after = self.told + told::group_weight(&group);
+        context.told.change(&mut self.told, after);
         if self.groups.is_empty() {
             // Mostly it stays at one, and a list that grows by itself begins with four.
             self.groups.reserve_exact(1);
@@ -200,6 +213,8 @@ impl Ready {
             return;
         };
         let group = self.groups.remove(place);
+        let after = self.told - told::group_weight(&group);
+        context.told.change(&mut self.told, after);
         members.remove(&group, peer);
         let name = self.name.clone();
         context.events.push(Event::Leave { peer, name, group });

@@ -51,6 +51,7 @@ use crate::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::{Admission, NodeOutput},
+        told,
     },
     notice::Notice,
     time::Instant,
@@ -105,6 +106,8 @@ pub(crate) struct Ready {
     /// In the order of their names. Most peers are in one or two groups, for which a tree takes
     /// many times the memory.
     pub(super) groups: Vec<GroupName>,
+    /// How much it has told of itself, with its groups.
+    pub(in crate::node) told: usize,
     /// How often it has joined and left groups.
     pub(super) status: u8,
     pub(super) reply: HelloReply,
@@ -368,7 +371,10 @@ impl Peer {
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
         });
+        let mut told = 0;
+        context.told.change(&mut told, told::weight(&hello));
         let mut ready = Ready {
+            told,
             name: hello.name,
             endpoint: hello.endpoint,
             headers: hello.headers,
@@ -397,11 +403,12 @@ impl Peer {
             Session::Ready(_) => return PeerEffect::Exit(ExitReason::ProtocolError(fault)),
             Session::Greeting(greeting) => greeting,
         };
-        let peer = self.channel.peer;
-        context.notices.push(Notice::Refused { peer, fault });
+        // It comes again and again, and is noted once in that time.
         if greeting.was_refused {
             return PeerEffect::Nothing;
         }
+        let peer = self.channel.peer;
+        context.notices.push(Notice::Refused { peer, fault });
         // It stays known for a time. If it were forgotten, its next beacon would make us connect
         // and say HELLO again, every second.
         greeting.was_refused = true;
@@ -534,6 +541,10 @@ impl Ready {
         // A peer in a new session does not answer what was asked in the old one.
         channel.pings.forget_unanswered();
         self.liveness.forget_own_end();
+        let groups: usize = self.groups.iter().map(told::group_weight).sum();
+        context
+            .told
+            .change(&mut self.told, told::weight(&hello) + groups);
         self.name = hello.name;
         self.headers = hello.headers;
         self.set_groups(peer, hello.groups, members, context);
