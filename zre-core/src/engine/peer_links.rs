@@ -207,7 +207,7 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// How many bytes wait for the peer.
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         match &self.outgoing {
             Outgoing::Opening { link, .. } | Outgoing::Open(link) => link.connection.queued(),
             Outgoing::Retrying { failed, .. } => failed.queued(),
@@ -476,7 +476,7 @@ impl<C: Connection> PeerLinks<C> {
         let is_idle = now.since(incoming.read_at) >= LOST_GRACE;
         // A peer that sends on and on cannot be kept for ever, as it cannot be sent to.
         let may_be_over = is_idle || now.since(since) >= node.config().evasive_after;
-        if patience.is_over(now, LOST_GRACE, node.backlog()) {
+        if patience.is_over(now, LOST_GRACE, Some(self.peer), node.backlog()) {
             if may_be_over {
                 return LinksEffect::Disconnected;
             }

@@ -116,6 +116,8 @@ impl Connection for MessageLink {
         })
     }
 
+    fn borrow_memory(&mut self, (): &mut ()) {}
+
     fn return_memory(&mut self, (): &mut ()) {}
 
     fn send(&mut self, message: &Message, (): &mut ()) {

@@ -189,6 +189,13 @@ impl<C: Level> SingleEngine<C> {
 }
 
 impl SingleEngine<Link> {
+    /// The system takes so many bytes of what waits for a connection.
+    pub(super) fn write(&mut self, link: LinkId, count: usize) {
+        Link::write(&mut self.engine, link, count).unwrap();
+        self.engine.handle_written(self.now);
+        self.drain();
+    }
+
     /// Bytes come in on a connection, whether or not the engine knows it.
     pub(super) fn read(&mut self, link: LinkId, bytes: &[u8]) {
         let mut rest = Some(Bytes::copy_from_slice(bytes)).filter(|bytes| !bytes.is_empty());

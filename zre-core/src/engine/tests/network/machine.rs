@@ -51,8 +51,8 @@ pub(crate) trait Machine<C: Level> {
         None
     }
 
-    fn is_congested(&self) -> bool {
-        false
+    fn may_read(&self, _link: LinkId) -> bool {
+        true
     }
 
     fn handle_connected(&mut self, _link: LinkId, _now: Instant) {}
@@ -127,8 +127,8 @@ impl<C: Level> Machine<C> for Engine<C> {
         self.poll_notice()
     }
 
-    fn is_congested(&self) -> bool {
-        self.is_congested()
+    fn may_read(&self, link: LinkId) -> bool {
+        self.may_read(link)
     }
 
     fn handle_connected(&mut self, link: LinkId, now: Instant) {

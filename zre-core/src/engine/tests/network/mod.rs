@@ -355,7 +355,8 @@ impl<C: Level> Network<C> {
     /// When a host has something to read at the end of a wire.
     fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
         let host = &self.hosts[wire.ends[end].host];
-        wire.next_at(end).filter(|_| !host.machine.is_congested())
+        wire.next_at(end)
+            .filter(|_| host.machine.may_read(wire.ends[end].link))
     }
 
     fn time_out(&mut self, host: usize) {
