@@ -97,7 +97,8 @@ impl Machine {
         }
     }
 
-    /// Reads what came over a connection. Gives back what is left if the engine is congested.
+    /// Reads what came over a connection. Gives back what is left if the engine reads no more of
+    /// it.
     pub(crate) fn read(&mut self, link: LinkId, payload: Payload, now: Instant) -> Option<Payload> {
         match (self, payload) {
             (Self::Bytes(engine), Payload::Bytes(bytes)) => {
@@ -105,7 +106,7 @@ impl Machine {
             }
             (Self::Messages(engine, quirk), Payload::Message(mut message)) => {
                 // As with bytes, where the engine takes no more either.
-                if engine.is_congested() {
+                if !engine.may_read(link) {
                     return Some(Payload::Message(message));
                 }
                 if let Some(quirk) = quirk {
@@ -182,8 +183,8 @@ impl Machine {
         with_engine!(self, engine => engine.poll_timeout())
     }
 
-    pub(crate) fn is_congested(&self) -> bool {
-        with_engine!(self, engine => engine.is_congested())
+    pub(crate) fn may_read(&self, link: LinkId) -> bool {
+        with_engine!(self, engine => engine.may_read(link))
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -199,7 +200,7 @@ impl Machine {
 fn read_bytes(engine: &mut Engine, link: LinkId, mut bytes: Bytes, now: Instant) -> Option<Bytes> {
     while bytes.has_remaining() {
         // Each frame can be the one that makes the application fall behind.
-        if engine.is_congested() {
+        if !engine.may_read(link) {
             return Some(bytes);
         }
         let mut reader = engine.reader(link)?;

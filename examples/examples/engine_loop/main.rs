@@ -147,7 +147,7 @@ impl Embedded {
             },
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
-            // The application has caught up, so what was left in the sockets can be read.
+            // The application has taken events, so what was left in some socket can be read.
             Output::Resume => self.has_unread = true,
         }
     }
@@ -167,14 +167,14 @@ impl Embedded {
         self.read(link);
     }
 
-    /// Reads into the engine's own memory. While the application is behind with its events, the
+    /// Reads into the engine's own memory. While the application is behind with a peer's events, the
     /// bytes stay in the socket: TCP slows the sender down, and nothing is lost.
     fn read(&mut self, link: LinkId) {
         for _ in 0..READS {
             let Some(connection) = self.connections.get_mut(&link) else {
                 return;
             };
-            if self.engine.is_congested() {
+            if !self.engine.may_read(link) {
                 return;
             }
             let now = zre_core::Instant::default() + self.started.elapsed();

@@ -106,7 +106,7 @@ impl<S: Stream> LinkTask<S> {
                 connections.unblock(self.link, &mut io);
             }
             // The application may have fallen behind since the task looked.
-            if ready.readable && !io.engine.is_congested() {
+            if ready.readable && io.engine.may_read(self.link) {
                 connections.read(self.link, stream, &mut io);
             }
             state.interest(self.link)
@@ -140,10 +140,11 @@ struct Interest {
 
 impl<S> State<S> {
     fn interest(&mut self, link: LinkId) -> Option<Interest> {
-        Some(Interest {
-            // A connection is not read while the application is behind.
-            readable: !self.engine.is_congested(),
-            writable: self.connections.get_mut(link)?.is_write_blocked(),
-        })
+        let writable = self.connections.get_mut(link)?.is_write_blocked();
+        let readable = self.engine.may_read(link);
+        if !readable {
+            self.connections.wait_to_read(link);
+        }
+        Some(Interest { readable, writable })
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod connections;
 mod driving;
 mod feed;
+mod jam;
 mod link_task;
 mod log;
 mod operations;

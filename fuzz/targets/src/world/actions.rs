@@ -141,7 +141,7 @@ impl World {
         while !bytes.is_empty() {
             let connection = &self.adversary.connections[index];
             let tested = &mut self.engines[connection.engine];
-            if connection.is_closed || tested.engine.is_congested() {
+            if connection.is_closed || !tested.engine.may_read(connection.link) {
                 return;
             }
             tested.read(connection.link, &mut bytes, piece, self.now);

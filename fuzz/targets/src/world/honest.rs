@@ -272,7 +272,7 @@ impl Connection {
     /// Writes one piece to the engine, if it reads; says whether it did.
     fn write(&mut self, piece: usize, tested: &mut TestedEngine, now: Instant) -> bool {
         let unsent = self.link.write_buffer();
-        if !unsent.has_remaining() || tested.engine.is_congested() {
+        if !unsent.has_remaining() || !tested.engine.may_read(self.id) {
             return false;
         }
         tested.read(self.id, unsent, piece, now);

@@ -108,7 +108,7 @@ impl World {
     pub(crate) fn read(&mut self, stream: usize, end: usize, most: usize) -> bool {
         let end = &mut self.streams[stream].ends[end];
         let tested = &mut self.engines[end.engine];
-        if end.is_closed || tested.engine.is_congested() {
+        if end.is_closed || !tested.engine.may_read(end.link) {
             return false;
         }
         if !end.arrived.is_empty() {
