@@ -263,6 +263,8 @@ pub enum Manner {
     Reads,
     /// It answers the handshake, reads the HELLO behind it, and never again.
     NeverReads,
+    /// It answers the handshake, and reads so many bytes a second.
+    ReadsSlowly(usize),
     /// It takes connections and does nothing with them.
     NeverAnswers,
 }
@@ -359,6 +361,9 @@ fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io:
     stream.write_all(&greeting())?;
     stream.write_all(&frame(true, false, &ready("ROUTER", Some(&[])).encode()))?;
     stream.read_exact(&mut [0; Greeting::LEN])?;
+    if let Manner::ReadsSlowly(bytes) = manner {
+        return read_slowly(stream, bytes);
+    }
     loop {
         let (is_command, mut more, first) = read_frame(&mut stream)?;
         if is_command {
@@ -375,6 +380,14 @@ fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io:
         if sender.send(message).is_err() || manner == Manner::NeverReads {
             return Ok(());
         }
+    }
+}
+
+fn read_slowly(mut stream: TcpStream, bytes_a_second: usize) -> io::Result<()> {
+    let mut piece = vec![0; (bytes_a_second / 20).max(1)];
+    loop {
+        stream.read_exact(&mut piece)?;
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, Endpoint, GroupName, PeerId};
+use zre_tokio::{Builder, Endpoint, GroupName, PeerId, SlowMembers};
 
 use crate::{failure::Failure, text::quoted, values};
 
@@ -52,6 +52,11 @@ pub(crate) struct Common {
     /// How long the node waits at its end until peers have taken what was sent to them
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::time)]
     linger: Duration,
+
+    /// How long a shout waits for members that do not keep up before it passes them over, or "wait"
+    /// to let the whole group wait for them
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = values::slow_members)]
+    slow_members: SlowMembers,
 
     /// Log to standard error what the node does; twice: everything. RUST_LOG goes before it
     #[arg(long, short, action = ArgAction::Count)]
@@ -113,7 +118,8 @@ impl Common {
             .beacon_interval(self.presence.interval)
             .evasive_after(self.presence.evasive())
             .expired_after(self.presence.expired)
-            .linger(self.linger);
+            .linger(self.linger)
+            .slow_members(self.slow_members);
         if let Some(uuid) = self.uuid {
             builder = builder.id(uuid.uuid());
         }

@@ -4,7 +4,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use zre_tokio::{GroupName, ShortText};
+use zre_tokio::{GroupName, ShortText, SlowMembers};
 
 /// Longer times are mistakes: six weeks.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -51,6 +51,15 @@ pub(crate) fn pace(text: &str) -> Result<Duration, String> {
         time if time >= SHORTEST_PACE => Ok(time),
         _ => Err("expected a time of at least 10ms".to_owned()),
     }
+}
+
+/// Reads what shouts do about members that do not keep up.
+pub(crate) fn slow_members(text: &str) -> Result<SlowMembers, String> {
+    if text == "wait" {
+        return Ok(SlowMembers::Wait);
+    }
+    let after = time(text).map_err(|error| format!("{error}; or \"wait\""))?;
+    Ok(SlowMembers::Skip { after })
 }
 
 /// Reads a number of bytes.

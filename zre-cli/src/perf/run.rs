@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 use tokio::time::timeout;
-use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo};
+use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo, SlowMembers};
 
 use super::{
     figures::{Figures, Flow, RoundTrips},
@@ -97,7 +97,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let port = options.common.port()?;
     let builder = options.common.builder(Some("zre-perf-run"), &[])?;
-    let node = builder.start().await?;
+    // Every member has to get every shout, or there is nothing to measure.
+    let node = builder.slow_members(SlowMembers::Wait).start().await?;
     let mut results = Results::default();
     let measured = tokio::select! {
         measured = find_and_measure(&node, &options, &mut results) => measured,
