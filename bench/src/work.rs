@@ -311,7 +311,7 @@ impl Meeting {
                     });
                     from.handle_connected(link, NOW);
                 }
-                Output::Writable(_) | Output::Close(_) | Output::Readable(_) | Output::Resume => {}
+                Output::Writable(_) | Output::Close(_) | Output::Resume => {}
             }
         }
         for Wire { links, .. } in &self.wires {

@@ -239,7 +239,7 @@ impl<'a> Replay<'a> {
                         outbox.advance(outbox.remaining());
                     }
                 }
-                Output::Datagram(_) | Output::Close(_) | Output::Readable(_) | Output::Resume => {}
+                Output::Datagram(_) | Output::Close(_) | Output::Resume => {}
             }
         }
         while let Some(event) = self.engine.poll_event() {

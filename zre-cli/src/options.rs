@@ -3,14 +3,9 @@
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, Endpoint, GroupName, PeerId};
+use zre_tokio::{Builder, Endpoint, GroupName, PeerId, SlowMembers};
 
-use crate::{
-    failure::Failure,
-    shutdown::Shutdown,
-    text::quoted,
-    values::{self, SlowMembers},
-};
+use crate::{failure::Failure, shutdown::Shutdown, text::quoted, values};
 
 /// Who the node is, where it is, and how much it says about itself.
 #[derive(Debug, Args)]
@@ -129,8 +124,8 @@ impl Common {
             .beacon_interval(self.presence.interval)
             .evasive_after(self.presence.evasive())
             .expired_after(self.presence.expired)
-            .linger(self.linger);
-        // CONNECT: builder = builder.slow_members(self.slow_members);
+            .linger(self.linger)
+            .slow_members(self.slow_members);
         if let Some(uuid) = self.uuid {
             builder = builder.id(uuid.uuid());
         }

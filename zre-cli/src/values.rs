@@ -4,7 +4,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use zre_tokio::{GroupName, ShortText};
+use zre_tokio::{GroupName, ShortText, SlowMembers};
 
 /// Longer times are mistakes: six weeks.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -53,16 +53,7 @@ pub(crate) fn pace(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// What a shout does when a member of the group reads slowly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SlowMembers {
-    /// It waits for the member until that reads on or is given up.
-    Wait,
-    /// It waits so long, then passes over the member.
-    Skip { after: Duration },
-}
-
-/// Reads `wait`, or the time after which a slow member is passed over.
+/// Reads what shouts do about members that do not keep up.
 pub(crate) fn slow_members(text: &str) -> Result<SlowMembers, String> {
     if text == "wait" {
         return Ok(SlowMembers::Wait);

@@ -79,7 +79,7 @@ mod serialization;
 mod time;
 
 pub use backlog::Patience;
-pub use config::{Config, ConfigError, Limits};
+pub use config::{Config, ConfigError, Limits, SlowMembers};
 pub use engine::{Engine, LinkId, Output, Reader, Shouted};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, PeerInfo, Unconfirmed};

@@ -223,6 +223,17 @@ pub enum Notice {
         /// Why, in the system's words.
         error: String,
     },
+    /// The application has taken no event for a second, although some wait, while it waits for room
+    /// to send. If the task that sends is the one that takes events, and its peers do the same, all
+    /// of them may wait for each other.
+    #[error(
+        "{waiting} events wait and none has been taken for a second, while sending waits for room: \
+         send in another task than the one that takes events"
+    )]
+    EventsNotTaken {
+        /// How many events wait.
+        waiting: usize,
+    },
     /// Notices came faster than they were taken.
     #[error("{0} further notices were dropped")]
     Dropped(u64),
@@ -267,6 +278,7 @@ impl Notice {
             Self::BeaconNotSent { .. } => "beacon_not_sent",
             Self::BeaconNotReceived { .. } => "beacon_not_received",
             Self::NotAccepted { .. } => "not_accepted",
+            Self::EventsNotTaken { .. } => "events_not_taken",
             Self::Dropped(_) => "dropped",
         }
     }
@@ -296,6 +308,7 @@ impl Notice {
             | Self::BeaconNotSent { .. }
             | Self::BeaconNotReceived { .. }
             | Self::NotAccepted { .. }
+            | Self::EventsNotTaken { .. }
             | Self::Dropped(_) => None,
         }
     }

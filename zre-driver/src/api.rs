@@ -3,7 +3,8 @@
 pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
-    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo, Unconfirmed,
+    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo, SlowMembers,
+    Unconfirmed,
     proto::{
         BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
         IntoFrame, MessageError, PeerId, PeerIdError, RoutingId, RoutingIdError, ShortText, Text,

@@ -10,7 +10,7 @@ use std::{
 use thiserror::Error;
 use tracing::warn;
 use zre_core::{
-    Config, ConfigError, Limits,
+    Config, ConfigError, Limits, SlowMembers,
     proto::{DISCOVERY_PORT, Endpoint, GroupName, PeerId, ShortText, Text, TooLong},
 };
 use zre_net::{
@@ -43,6 +43,7 @@ pub struct Settings {
     pub reconnect_min: Option<Duration>,
     pub reconnect_max: Option<Duration>,
     pub linger: Option<Duration>,
+    pub slow_members: SlowMembers,
     pub limits: Limits,
     pub seed: Option<[u8; 32]>,
     /// The first thing that was set and cannot be, to be told at the start.
@@ -217,6 +218,7 @@ impl Settings {
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
         config.limits = descriptors::fit(self.limits, descriptor_limit());
+        config.slow_members = self.slow_members;
         for (name, value) in &self.headers {
             config.headers.set(name.clone(), value.clone())?;
         }

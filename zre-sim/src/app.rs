@@ -119,6 +119,12 @@ impl Handle<'_> {
                 self.audit.sent(self.id(), peer, content);
                 reached += 1;
             }
+            let slow_members = self.node().config().slow_members;
+            if slow_members.skipped_after().is_some() {
+                with_engine!(self.machine, engine => {
+                    engine.skip(&shouted.full, group, self.now);
+                });
+            }
         }
         Ok(reached)
     }

@@ -97,7 +97,8 @@ impl Machine {
         }
     }
 
-    /// Reads what came over a connection. Gives back what is left when the engine takes no more.
+    /// Reads what came over a connection. Gives back what is left if the engine reads no more of
+    /// it.
     pub(crate) fn read(&mut self, link: LinkId, payload: Payload, now: Instant) -> Option<Payload> {
         match (self, payload) {
             (Self::Bytes(engine), Payload::Bytes(bytes)) => {

@@ -58,7 +58,9 @@ macro_rules! node_methods {
         }
 
         /// Sends a message to the members of a group that have room for it, and says how many they
-        /// are. A real node would wait for the others; here they do not get it.
+        /// are. A real node would wait for the others, as long as its setting
+        /// [`slow_members`](zre_core::Config#structfield.slow_members) says; here they do not get
+        /// it. Unless the setting is to wait, [`Event::Skipped`](zre_core::Event::Skipped) tells.
         ///
         /// # Errors
         ///

@@ -455,11 +455,6 @@ impl World {
                     self.close_end(wire, side, "connection closed");
                 }
             }
-            Output::Readable(link) => {
-                if let Some((wire, side)) = self.processes[process].wires.get(link) {
-                    self.read(wire, side);
-                }
-            }
             Output::Resume => self.resume(process),
         }
     }

@@ -9,7 +9,7 @@ use smol::LocalExecutor;
 use tokio::runtime;
 use zre_driver::{
     Settings,
-    api::{Content, Error, Event, Limits, PeerId},
+    api::{Content, Error, Event, Limits, PeerId, SlowMembers},
 };
 
 use crate::Failure;
@@ -39,6 +39,8 @@ impl Start {
         let mut settings = Settings::named(self.name.clone());
         settings.interface = Ipv4Addr::LOCALHOST.into();
         settings.port = Some(self.port);
+        // A shout is to reach all, however slow the machine is.
+        settings.slow_members = SlowMembers::Wait;
         if let Some(group) = self.group {
             settings.join(group);
         }

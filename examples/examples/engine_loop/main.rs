@@ -147,8 +147,8 @@ impl Embedded {
             },
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
-            // The application has caught up, so what was left in the sockets can be read.
-            Output::Readable(_) | Output::Resume => self.has_unread = true,
+            // The application has taken events, so what was left in some socket can be read.
+            Output::Resume => self.has_unread = true,
         }
     }
 
@@ -168,7 +168,7 @@ impl Embedded {
         self.read(link);
     }
 
-    /// Reads into the engine's own memory. While the application is behind with its events, the
+    /// Reads into the engine's own memory. While the application is behind with a peer's events, the
     /// bytes stay in the socket: TCP slows the sender down, and nothing is lost.
     fn read(&mut self, link: LinkId) {
         for _ in 0..READS {

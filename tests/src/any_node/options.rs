@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zre_core::{Limits, proto::Endpoint};
+use zre_core::{Limits, SlowMembers, proto::Endpoint};
 use zre_driver::Settings;
 
 /// How a node is started.
@@ -34,6 +34,8 @@ pub struct NodeOptions {
     pub handshake: Option<Duration>,
     /// How long stopping waits for those who do not read.
     pub linger: Option<Duration>,
+    /// What its shouts do about slow members.
+    pub slow_members: SlowMembers,
     /// How much it holds.
     pub limits: Option<Limits>,
 }
@@ -70,6 +72,7 @@ impl NodeOptions {
         settings.expired_after = self.expired;
         settings.handshake_timeout = self.handshake;
         settings.linger = self.linger;
+        settings.slow_members = self.slow_members;
         settings.limits = self.limits.unwrap_or_default();
         settings
     }

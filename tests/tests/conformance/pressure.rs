@@ -1,9 +1,16 @@
 //! A program that does not take its events makes senders wait. Nothing is lost, and no other peer
 //! is held up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use zre_core::{Error, Limits, proto::Content};
+use zre_core::{
+    Error, Event, Limits, SlowMembers,
+    proto::{Body, Content},
+};
+use zre_tests::{
+    any_node::Next,
+    raw_peer::{Manner, RawListener, RawPeer, hello, random_id},
+};
 
 use crate::scene::{
     Player, Scene,
@@ -14,6 +21,8 @@ crate::behaviours![
     a_full_peer_makes_whispers_wait_and_loses_none,
     a_whisper_given_up_is_not_sent,
     a_full_member_does_not_hold_up_the_others,
+    a_stuck_and_a_slow_member_do_not_hold_up_the_others,
+    a_quiet_peer_does_not_wait_behind_a_flood,
     several_waiting_senders_all_go_on,
     a_whisper_that_waits_for_a_peer_that_goes_fails,
     a_whisper_that_waits_fails_when_its_own_node_stops,
@@ -119,7 +128,15 @@ fn a_whisper_given_up_is_not_sent(scene: &Scene) {
 }
 
 fn a_full_member_does_not_hold_up_the_others(scene: &Scene) {
-    let (alice, bob) = pair(scene);
+    let (alice, bob) = scene.pair_with(
+        |alice| {
+            alice.limits = Some(small());
+            alice.slow_members = SlowMembers::Wait;
+        },
+        |bob| bob.limits = Some(small()),
+    );
+    alice.sees(&["ENTER bob"]);
+    bob.sees(&["ENTER alice"]);
     let carol = scene.start(Left, scene.options("carol"));
     carol.sees_in_any_order(&["ENTER alice", "ENTER bob"]);
     alice.sees(&["ENTER carol"]);
@@ -149,6 +166,103 @@ fn a_full_member_does_not_hold_up_the_others(scene: &Scene) {
     alice.shout("CHAT", "the last").unwrap();
     bob.sees(&["SHOUT alice CHAT the last"]);
     carol.sees(&["SHOUT alice CHAT the last"]);
+}
+
+/// A peer in a group that is made by hand, and how it reads.
+struct Laggard {
+    peer: RawPeer,
+    _listener: RawListener,
+}
+
+fn laggard(scene: &Scene, alice: &Player, name: &str, manner: Manner) -> Laggard {
+    let listener = RawListener::start(manner);
+    let mut peer = RawPeer::open(&alice.endpoint(), random_id());
+    scene.name(peer.id(), name);
+    peer.send(hello(listener.endpoint(), name)).unwrap();
+    let group = "CHAT".try_into().unwrap();
+    peer.send(Body::Join { group, status: 1 }).unwrap();
+    Laggard {
+        peer,
+        _listener: listener,
+    }
+}
+
+fn a_stuck_and_a_slow_member_do_not_hold_up_the_others(scene: &Scene) {
+    /// A shout waits for slow members for 50 ms. The rest is for a machine that runs much else.
+    const GAP: Duration = Duration::from_millis(500);
+    let (alice, bob) = scene.pair_with(
+        |alice| alice.limits = Some(small()),
+        |bob| bob.groups = vec!["CHAT".into()],
+    );
+    alice.sees(&["ENTER bob", "JOIN bob CHAT"]);
+    bob.sees(&["ENTER alice"]);
+    let stuck = laggard(scene, &alice, "mallory", Manner::NeverReads);
+    alice.sees(&["ENTER mallory", "JOIN mallory CHAT"]);
+    let slow = laggard(scene, &alice, "dave", Manner::ReadsSlowly(50_000));
+    alice.sees(&["ENTER dave", "JOIN dave CHAT"]);
+
+    let laggards = [stuck.peer.id(), slow.peer.id()];
+    let (mut shouts, mut skipped, mut longest) = (0, [0; 2], Duration::ZERO);
+    // On after both have been skipped, so that further shouts find them so.
+    let mut left = 100;
+    while left > 0 {
+        let begun = Instant::now();
+        alice.shout("CHAT", numbered(shouts)).unwrap();
+        let line = bob.next_unwritten();
+        let wanted = crate::scene::shown(&numbered(shouts));
+        assert_eq!(line, format!("SHOUT alice CHAT {wanted}"));
+        longest = longest.max(begun.elapsed());
+        shouts += 1;
+        while let Some(event) = alice.try_recv() {
+            if let Event::Skipped { peer, messages, .. } = event {
+                let which = laggards.iter().position(|laggard| *laggard == peer);
+                skipped[which.expect("bob keeps up")] += messages;
+            }
+        }
+        left -= usize::from(skipped.iter().all(|messages| *messages > 0));
+        assert!(shouts < 10_000, "nobody is ever full");
+    }
+    assert!(longest < GAP, "{longest:?} in {shouts} shouts");
+    // What was not told at once comes a second later.
+    let late = alice.recv(Duration::from_secs(2));
+    assert!(
+        matches!(late, Next::Event(Event::Skipped { .. })),
+        "{late:?}"
+    );
+}
+
+fn a_quiet_peer_does_not_wait_behind_a_flood(scene: &Scene) {
+    let (alice, bob) = scene.pair_with(|alice| alice.limits = Some(few_events()), |_| {});
+    alice.sees(&["ENTER bob"]);
+    bob.sees(&["ENTER alice"]);
+    let carol = scene.start(Left, scene.options("carol"));
+    carol.sees_in_any_order(&["ENTER alice", "ENTER bob"]);
+    alice.sees(&["ENTER carol"]);
+    bob.sees(&["ENTER carol"]);
+    // Far more than alice keeps.
+    for number in 0..5000 {
+        bob.whisper(alice.id(), format!("flood {number}")).unwrap();
+    }
+    carol.whisper(alice.id(), "me too").unwrap();
+    // An answer says that alice's node has read what was sent before, so hers is among what waits.
+    carol.ping(alice.id()).unwrap();
+    let mut before = 0;
+    while alice.next_unwritten() != "WHISPER carol me too" {
+        before += 1;
+    }
+    // Those that were mixed before bob was too many, and one turn.
+    assert!(before <= 100, "{before} of bob's came before");
+    for number in before..5000 {
+        let line = alice.next_unwritten();
+        assert_eq!(line, format!("WHISPER bob flood {number}"));
+    }
+    alice.notes("flood", "all came, in order");
+}
+
+fn few_events() -> Limits {
+    let mut limits = Limits::default();
+    limits.events = 1024;
+    limits
 }
 
 fn several_waiting_senders_all_go_on(scene: &Scene) {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 use tokio::time::timeout;
-use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo};
+use zre_tokio::{Content, Event, GroupName, Node, PeerId, PeerInfo, SlowMembers};
 
 use super::{
     figures::{Figures, Flow, RoundTrips},
@@ -98,6 +98,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let port = options.common.port()?;
     let patience = unreached::patience(options.wait);
     let builder = options.common.builder(Some("zre-perf-run"), &[])?;
+    // Every member has to get every shout, or there is nothing to measure.
+    let builder = builder.slow_members(SlowMembers::Wait);
     let node = builder.handshake_timeout(patience).start().await?;
     let shutdown = options.common.listen_for_shutdown()?;
     let mut unreached = Unreached::of(&node);

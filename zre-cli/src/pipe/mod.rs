@@ -11,7 +11,7 @@ use std::{process::ExitCode, sync::Arc, thread, time::Duration};
 
 use clap::Args;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
-use zre_tokio::Node;
+use zre_tokio::{Node, SlowMembers};
 
 use crate::{
     failure::Failure,
@@ -20,7 +20,6 @@ use crate::{
     shutdown::Shutdown,
     stderr,
     unreached::Unreached,
-    values::SlowMembers,
 };
 use counters::Counters;
 use input::Commands;
@@ -137,8 +136,8 @@ impl Pipe {
         let output = Arc::new(Output::default());
         output.print(&events::start(&node))?;
         let patience = match common.slow_members {
-            SlowMembers::Wait => None,
             SlowMembers::Skip { after } => Some(after),
+            _ => None,
         };
         let (sends, answered) = Sends::new(node.clone(), Handle::current(), patience);
         let answers = Arc::clone(&output);

@@ -85,9 +85,15 @@ pub struct Limits {
     /// is used up, by messages that cannot be refused, peers are removed that ask without reading.
     pub outbound_total: usize,
     /// Events that may wait for the application before the node stops reading; 4096 unless set.
-    /// The events of the read that crosses the limit are still kept.
+    ///
+    /// A peer is not read any more when as many events of its own wait as are still free, so that
+    /// one peer alone can have half of them, and there is room for the others. While more than a
+    /// few wait, the peers take turns of 32 events: the events of one peer keep their order, those
+    /// of different peers may not.
     pub events: usize,
-    /// Bytes that these events may hold before the node stops reading; 16 MiB unless set. A frame
+    /// Bytes that these events may hold before the node stops reading; 16 MiB unless set. They are
+    /// shared among the peers as the number of events is. The message that crosses the limit is
+    /// still kept. A frame
     /// of up to 4 KiB counts with its own length. A larger one may keep a read buffer alive, and
     /// counts with at least the 64 KiB of that.
     pub event_bytes: usize,

@@ -49,8 +49,58 @@ pub struct Config {
     pub reconnect_max: Duration,
     /// How long stopping waits until peers have received what was sent to them; 5 s unless set.
     pub linger: Duration,
+    /// What a shout does about members that do not keep up; unless set, it passes over those that
+    /// have had no room for 50 ms.
+    pub slow_members: SlowMembers,
     /// How much the node holds.
     pub limits: Limits,
+}
+
+/// What a shout does about the members of its group that have no room for it, because as much waits
+/// for them as [`Limits::outbound`](Limits#structfield.outbound) allows. All others have got it at
+/// once.
+///
+/// Whoever waits for room is who shouts: while one shout waits for a member, the next does not go
+/// to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum SlowMembers {
+    /// The shout waits for them, then passes them over: they do not get it, and the application is
+    /// told with [`Event::Skipped`](crate::Event::Skipped). Further shouts pass over such a member
+    /// without waiting while it has no room, until no more than half of the outbound limit waits
+    /// for it.
+    Skip {
+        /// How long one shout waits for all of them together; 0 does not wait.
+        after: Duration,
+    },
+    /// The shout waits until each of them has room, or is given up
+    /// ([`expired_after`](Config#structfield.expired_after)). Nobody misses a message, and one slow
+    /// member makes the whole group as slow.
+    Wait,
+}
+
+impl SlowMembers {
+    /// How long a shout waits for members that have no room before it passes them over; `None` if
+    /// it waits until they have.
+    pub fn skipped_after(self) -> Option<Duration> {
+        match self {
+            Self::Skip { after } => Some(after),
+            Self::Wait => None,
+        }
+    }
+}
+
+impl Default for SlowMembers {
+    fn default() -> Self {
+        Self::Skip {
+            after: Duration::from_millis(50),
+        }
+    }
 }
 
 /// A setting that no node can work with.
@@ -133,6 +183,7 @@ impl Config {
             reconnect_min: Duration::from_millis(50),
             reconnect_max: Duration::from_secs(2),
             linger: Duration::from_secs(5),
+            slow_members: SlowMembers::default(),
             limits: Limits::default(),
         }
     }

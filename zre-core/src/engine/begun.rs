@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use zre_proto::PeerId;
+
 use super::backpressure::Standing;
 use crate::{
     backlog::{Backlog, Patience},
@@ -58,7 +60,13 @@ impl Begun {
 
     /// Whether it has stood still for too long. That time stands still while the application is
     /// behind, for then connections are not read.
-    pub(super) fn check(&mut self, config: &Config, backlog: &Backlog, now: Instant) -> Standing {
+    pub(super) fn check(
+        &mut self,
+        peer: PeerId,
+        config: &Config,
+        backlog: &Backlog,
+        now: Instant,
+    ) -> Standing {
         let grew_at = self.grew_at;
         let current = self.patience.take().filter(|(from, _)| *from == grew_at);
         let (_, mut patience) = current.unwrap_or_else(|| {
@@ -66,7 +74,7 @@ impl Begun {
             let until = (grew_at + config.expired_after).max(now + check_interval(config));
             (grew_at, Patience::until(until, backlog))
         });
-        if patience.is_over(now, UNREAD_GRACE, backlog) {
+        if patience.is_over(now, UNREAD_GRACE, Some(peer), backlog) {
             return Standing::Stalled;
         }
         self.patience = Some((grew_at, patience));

@@ -293,12 +293,20 @@ impl<C: Connection> Engine<C> {
         let Some(unclaimed) = self.links.unclaimed.remove(link) else {
             return;
         };
+        let was_held = unclaimed.is_read_ahead();
         let links = self.links.add_peer(peer);
         links.bind(unclaimed.state, &mut self.cx);
         links.is_in_doubt = self.node.is_in_doubt(peer);
-        // It was not read while it was parked.
-        self.cx.outputs.push(Output::Readable(link));
-        self.deliver_all(link, Owner::Incoming(peer));
+        let memory = &mut self.memory;
+        if let Some(incoming) = links.incoming_mut() {
+            // It may have been read ahead while it was parked.
+            incoming.connection.borrow_memory(memory);
+        }
+        let owner = self.deliver_all(link, Owner::Incoming(peer));
+        self.count_unfinished(link, owner);
+        if was_held {
+            self.cx.outputs.push(Output::Resume);
+        }
     }
 
     fn refuse_stranger(

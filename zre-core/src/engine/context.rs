@@ -69,6 +69,10 @@ pub(super) enum EngineTimer {
     Begun,
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
+    /// Somebody is not read: see whether there is some room.
+    Relief,
+    /// Tell how many more shouts have passed members over.
+    Skipped,
     /// Stopping has waited for long enough.
     Linger,
 }
@@ -145,7 +149,7 @@ impl EngineContext {
         patience: &mut Patience,
         backlog: &Backlog,
     ) -> bool {
-        let is_over = patience.is_over(self.now, UNREAD_GRACE, backlog);
+        let is_over = patience.is_over(self.now, UNREAD_GRACE, None, backlog);
         if !is_over {
             self.deadlines
                 .set(EngineTimer::Handshake(link), patience.deadline());

@@ -20,6 +20,7 @@ impl<C: Connection> Engine<C> {
         if has_output {
             self.tell_writable(link);
         }
+        self.watch_for_relief();
     }
 
     /// Hands on what has come over a connection, and says who owns the connection then.
@@ -123,6 +124,11 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, effect);
                     return true;
                 }
+            }
+            // Behind a message and not before: a connection of whole messages holds only one.
+            if !self.node.may_take(peer) {
+                self.reading.leave_rest_of(peer);
+                return false;
             }
             // An output may close this connection, so it is carried out before the next message.
             if self.node.has_outputs() {

@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 
+use zre_proto::PeerId;
+
 use super::{
     backpressure::Standing,
     begun::Begun,
@@ -75,12 +77,13 @@ impl<C: Connection> LinkState<C> {
     /// Checks that the message which has begun to come does not stand still.
     pub(super) fn check_begun(
         &mut self,
+        peer: PeerId,
         config: &Config,
         backlog: &Backlog,
         now: Instant,
     ) -> Standing {
         match &mut self.begun {
-            Some(begun) => begun.check(config, backlog, now),
+            Some(begun) => begun.check(peer, config, backlog, now),
             None => Standing::Idle,
         }
     }

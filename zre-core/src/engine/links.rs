@@ -82,7 +82,10 @@ impl<C: Connection> Links<C> {
         let mut stalled = Vec::new();
         let of_peers = self.peers.values_mut().flat_map(|links| links.links_mut());
         for (link, owner) in of_peers {
-            match link.check_begun(config, backlog, cx.now) {
+            let (Owner::Incoming(peer) | Owner::Outgoing(peer)) = owner else {
+                continue;
+            };
+            match link.check_begun(peer, config, backlog, cx.now) {
                 Standing::Idle => {}
                 Standing::CheckAt(at) => cx.watch_begun(at, config),
                 Standing::Stalled => stalled.push(owner),

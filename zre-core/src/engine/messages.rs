@@ -27,8 +27,8 @@ impl Engine<MessageLink> {
         link
     }
 
-    /// A message came over a connection. Do not take messages from connections while the engine
-    /// [is congested](Engine::is_congested).
+    /// A message came over a connection. Do not take messages from a connection that the engine
+    /// [may not read](Engine::may_read).
     pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {
         self.cx.advance(now);
         let now = self.cx.now;

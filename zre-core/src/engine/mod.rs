@@ -3,8 +3,9 @@
 //! [`Engine`] is the interface and carries out what the rules return; the rules are in the modules
 //! and do not see each other's state. [`unclaimed`] holds the connections that came in and carry no
 //! session yet, [`peer_links`] the two connections of a peer. [`claims`] decides who may speak for
-//! a peer, [`delivery`] hands messages to the node, [`backpressure`] says what happens when a peer
-//! does not take what is sent to it.
+//! a peer, [`delivery`] hands messages to the node, [`reading`] says which connections are read
+//! while the application is behind, [`backpressure`] what happens when a peer does not take what is
+//! sent to it, and [`shouts`] what a slow member of a group does to the others.
 
 mod attempts;
 mod backpressure;
@@ -21,15 +22,15 @@ mod outbound;
 mod output;
 mod peer_links;
 mod places;
+mod reading;
+mod shouts;
 mod unclaimed;
 
-use alloc::vec::Vec;
 use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Content, GroupName, PeerId, Text};
 
 use crate::{
-    backlog::ReliefWatch,
     config::Config,
     error::Error,
     event::{Event, ExitReason},
@@ -44,6 +45,8 @@ use context::{EngineContext, EngineTimer, Owner};
 use links::Links;
 pub use output::{LinkId, Output, Shouted};
 use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
+use reading::Reading;
+use shouts::Laggards;
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
 ///
@@ -69,8 +72,8 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
-    /// Notices the end of a congestion, for [`Output::Resume`].
-    relief: ReliefWatch,
+    reading: Reading,
+    laggards: Laggards,
     memory: C::Memory,
     /// When the memory of bursts was last released.
     released_at: Instant,
@@ -271,50 +274,6 @@ impl<C: Connection> Engine<C> {
         Ok(())
     }
 
-    /// Sends a message to the members of a group that have room for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MessageTooLarge`] or [`Error::Stopped`].
-    pub fn shout(
-        &mut self,
-        group: &GroupName,
-        content: Content,
-        now: Instant,
-    ) -> Result<Shouted, Error> {
-        let members: Vec<_> = self.node.peers_by_group(group).collect();
-        self.shout_to(&members, group, content, now)
-    }
-
-    /// Sends a message for a group to some of its members: to those that [`shout`](Engine::shout)
-    /// found full.
-    ///
-    /// # Errors
-    ///
-    /// As [`shout`](Engine::shout).
-    pub fn shout_to(
-        &mut self,
-        peers: &[PeerId],
-        group: &GroupName,
-        content: Content,
-        now: Instant,
-    ) -> Result<Shouted, Error> {
-        self.command(now)?;
-        let (mut full, mut ready) = (Vec::new(), Vec::new());
-        // A slow member holds up nobody else: the caller may send to it again later.
-        for peer in peers {
-            match self.capacity(*peer) {
-                SendCapacity::Available => ready.push(*peer),
-                SendCapacity::Full => full.push(*peer),
-                // It is about to be removed, and no longer a member then.
-                SendCapacity::Lost => {}
-            }
-        }
-        let reached = self.node.shout_to(&ready, group, content, self.cx.now)?;
-        self.settle();
-        Ok(Shouted { reached, full })
-    }
-
     /// Asks a peer for an answer (PING), and gives the question's number for
     /// [`Node::is_answered`]. When it is answered, the peer has handled all that was sent to it
     /// before.
@@ -357,10 +316,8 @@ impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         // Last, as it is not queued: the relief shows only when events have been taken.
-        self.cx.outputs.pop().or_else(|| {
-            let has_ended = self.relief.has_ended(self.node.backlog());
-            has_ended.then_some(Output::Resume)
-        })
+        let next = self.cx.outputs.pop();
+        next.or_else(|| self.resume().then_some(Output::Resume))
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.
@@ -381,20 +338,6 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// Whether so many events wait for the application that no connection should be read, until
-    /// [`Output::Resume`]. Datagrams are to be handled all the same. See
-    /// [`may_read`](Engine::may_read) for a single connection.
-    pub fn is_congested(&self) -> bool {
-        self.node.is_congested()
-    }
-
-    /// Whether a connection may be read. If not, the application is behind, or it is not known yet
-    /// whether the other side is who it says. [`Output::Resume`] or [`Output::Readable`] says when
-    /// to ask again.
-    pub fn may_read(&self, link: LinkId) -> bool {
-        !self.is_congested() && self.links.unclaimed.may_read(link)
-    }
-
     /// Whether everything has been said and closed; outputs may still wait.
     pub fn is_stopped(&self) -> bool {
         self.phase == EnginePhase::Stopped
@@ -403,12 +346,6 @@ impl<C: Connection> Engine<C> {
     /// Whether as many bytes wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
         self.capacity(peer) == SendCapacity::Full
-    }
-
-    /// The first member of a group that has no room for another message.
-    pub fn full_member(&self, group: &GroupName) -> Option<PeerId> {
-        let mut members = self.node.peers_by_group(group);
-        members.find(|peer| self.is_full(*peer))
     }
 
     /// The peer that a connection is to or from; `None` for one that nobody has claimed, or that
@@ -435,7 +372,8 @@ impl<C: Connection> Engine<C> {
             phase: EnginePhase::Running,
             cx,
             links: Links::new(),
-            relief: ReliefWatch::default(),
+            reading: Reading::default(),
+            laggards: Laggards::default(),
             memory: C::Memory::default(),
             released_at: now,
         };
@@ -479,6 +417,8 @@ impl<C: Connection> Engine<C> {
             }
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
+            EngineTimer::Relief => self.look_for_relief(),
+            EngineTimer::Skipped => self.tell_skipped(),
             EngineTimer::Linger => self.finish_stop(),
         }
     }
@@ -535,6 +475,7 @@ impl<C: Connection> Engine<C> {
                 }
             }
             NodeOutput::Disconnect { peer } => {
+                self.laggards.forget(peer);
                 if let Some(links) = self.links.remove_peer(peer) {
                     links.close(&mut self.cx);
                 }

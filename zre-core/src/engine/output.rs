@@ -36,9 +36,8 @@ pub enum Output {
     Writable(LinkId),
     /// Close the connection, whatever is unsent. Its id is not used again.
     Close(LinkId),
-    /// This connection may be read again; see [`Engine::may_read`](crate::Engine::may_read).
-    Readable(LinkId),
-    /// Connections may be read again after a congestion.
+    /// Some connection may be read again; [`Engine::may_read`](crate::Engine::may_read) says
+    /// which.
     Resume,
 }
 
@@ -47,7 +46,9 @@ pub enum Output {
 pub struct Shouted {
     /// How many members it is on its way to.
     pub reached: usize,
-    /// The members whose outbound limit is reached; the message has not been sent to them.
+    /// The members whose outbound limit is reached; the message has not been sent to them. Those
+    /// that were [passed over](crate::Engine::skip) before and are still behind are not among
+    /// them.
     pub full: Vec<PeerId>,
 }
 

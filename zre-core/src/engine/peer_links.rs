@@ -579,7 +579,7 @@ impl<C: Connection> PeerLinks<C> {
         let is_idle = now.since(incoming.read_at) >= LOST_GRACE;
         // A peer that sends on and on cannot be kept for ever, as it cannot be sent to.
         let may_be_over = is_idle || now.since(since) >= LOST_AT_MOST;
-        if patience.is_over(now, LOST_GRACE, node.backlog()) {
+        if patience.is_over(now, LOST_GRACE, Some(self.peer), node.backlog()) {
             if may_be_over {
                 return LinksEffect::Disconnected;
             }

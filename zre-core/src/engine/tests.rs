@@ -9,6 +9,7 @@ mod connecting;
 mod conversation;
 mod handover;
 mod intruders;
+mod laggards;
 mod level;
 mod limits;
 mod meeting;

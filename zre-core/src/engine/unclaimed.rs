@@ -69,6 +69,15 @@ impl<C> UnclaimedLink<C> {
         self.claim.is_some()
     }
 
+    /// Whether so much has been read behind its first message that it is read no further.
+    pub(super) fn is_read_ahead(&self) -> bool
+    where
+        C: Connection,
+    {
+        const AHEAD: usize = 32 << 10;
+        self.state.connection.unread() >= AHEAD
+    }
+
     fn claims(&self, peer: PeerId) -> bool {
         self.is_parked() && self.said_peer() == Some(peer)
     }
@@ -286,13 +295,11 @@ impl<C: Connection> UnclaimedLinks<C> {
     /// Whether a connection may be read. A parked one is read a little further, though nothing of
     /// that is handled: else its end would not be noticed.
     pub(super) fn may_read(&self, link: LinkId) -> bool {
-        /// So many bytes behind the first message.
-        const AHEAD: usize = 32 << 10;
         if self.parked == 0 {
             return true;
         }
         let parked = self.links.get(&link).filter(|it| it.is_parked());
-        parked.is_none_or(|it| it.state.connection.unread() < AHEAD)
+        parked.is_none_or(|it| !it.is_read_ahead())
     }
 
     /// The memory that counts for the budget.

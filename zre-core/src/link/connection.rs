@@ -38,7 +38,11 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// How many bytes have come and not been [received](Connection::receive), at least.
     fn unread(&self) -> usize;
 
-    /// All that came has been taken: memory that was borrowed to read into can be given back.
+    /// Borrows the memory that idle connections share, before it is read or what it holds is taken.
+    fn borrow_memory(&mut self, memory: &mut Self::Memory);
+
+    /// All that came has been taken, or no more is to be: memory that was borrowed can be given
+    /// back.
     fn return_memory(&mut self, memory: &mut Self::Memory);
 
     /// Queues a message. It goes out once the connection is open. By reference: moving a message

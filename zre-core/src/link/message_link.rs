@@ -140,6 +140,7 @@ impl Connection for MessageLink {
             End::Accepting { .. } | End::Connecting { .. } => 0,
         }
     }
+    fn borrow_memory(&mut self, (): &mut ()) {}
 
     fn return_memory(&mut self, (): &mut ()) {}
 

@@ -138,11 +138,6 @@ impl Link {
         self.input.fill(count);
     }
 
-    /// Borrows the memory that idle links share, if little waits to be decoded.
-    pub(crate) fn borrow_memory(&mut self, memory: &mut LinkMemory) {
-        self.input.borrow(&mut memory.spare);
-    }
-
     /// Decodes what comes next; `None` if more must be read first.
     ///
     /// # Errors
@@ -387,6 +382,11 @@ impl Connection for Link {
             Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
             None => None,
         })
+    }
+
+    fn borrow_memory(&mut self, memory: &mut LinkMemory) {
+        // Only if little waits to be decoded.
+        self.input.borrow(&mut memory.spare);
     }
 
     fn return_memory(&mut self, memory: &mut LinkMemory) {

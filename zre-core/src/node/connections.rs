@@ -113,19 +113,22 @@ impl Node {
 /// Deadlines that stand still while connections are not read.
 impl Node {
     /// A deadline for something that a peer must do. It stands still while the node
-    /// [is congested](Node::is_congested), as what the peer sends is not read then.
+    /// [does not take](Node::may_take) the peer's messages.
     pub fn patience_until(&self, until: Instant) -> Patience {
         Patience::until(until, &self.context.events)
     }
 
-    /// Whether a deadline is over. If the node was congested meanwhile, it is not: the deadline is
-    /// then moved to `extension` from now, so look at [`Patience::deadline`] again.
+    /// Whether a peer's deadline is over. If the node did not take the peer's messages meanwhile,
+    /// it is not: the deadline is then moved to `extension` from now, so look at
+    /// [`Patience::deadline`] again. `None` is for whoever is no known peer: that deadline stands
+    /// still only while the node [is congested](Node::is_congested).
     pub fn is_patience_over(
         &self,
         patience: &mut Patience,
+        peer: Option<PeerId>,
         extension: Duration,
         now: Instant,
     ) -> bool {
-        patience.is_over(now, extension, &self.context.events)
+        patience.is_over(now, extension, peer, &self.context.events)
     }
 }

@@ -103,14 +103,15 @@ impl NodeContext {
         }));
     }
 
-    /// A deadline in this time, which stands still while the application is behind.
+    /// A deadline in this time, which stands still while the peer is not read.
     pub(super) fn patience(&self, time: Duration) -> Patience {
         Patience::until(self.now + time, &self.events)
     }
 
-    /// Whether a deadline is over. If the application was behind, it is extended by a second.
-    pub(super) fn is_over(&self, patience: &mut Patience) -> bool {
-        patience.is_over(self.now, PING_INTERVAL, &self.events)
+    /// Whether a peer's deadline is over. If the peer was not read meanwhile, it is extended by a
+    /// second.
+    pub(super) fn is_over(&self, patience: &mut Patience, peer: PeerId) -> bool {
+        patience.is_over(self.now, PING_INTERVAL, Some(peer), &self.events)
     }
 
     /// A message of the application is sent, so its peer is asked within a second whether it has
@@ -123,10 +124,10 @@ impl NodeContext {
         }
     }
 
-    /// Queues an event, or drops it while the backlog is congested: that a peer is evasive is no
-    /// news to an application that has thousands of older events to take.
-    pub(super) fn push_unless_congested(&mut self, event: Event) {
-        if !self.events.is_congested() {
+    /// Queues an event, or drops it while its peer is not read: that a peer is evasive is no news
+    /// to an application that has many older events of it to take.
+    pub(super) fn push_unless_unread(&mut self, event: Event) {
+        if event.peer().is_some_and(|peer| self.events.may_take(peer)) {
             self.events.push(event);
         }
     }

@@ -395,10 +395,31 @@ impl Node {
         self.context.deadlines.next()
     }
 
-    /// Whether no more messages should be handled: from when as many events wait as
-    /// [`Limits`](crate::Limits) allow, until half of them have been taken.
+    /// Whether no message of any peer should be handled: from when as many events wait as
+    /// [`Limits`](crate::Limits) allow, until an eighth of that is free again.
     pub fn is_congested(&self) -> bool {
         self.context.events.is_congested()
+    }
+
+    /// Whether messages of a peer should be handled. Not while the node
+    /// [is congested](Node::is_congested), and not from when as much of this peer waits for the
+    /// application as there is room left, until there is an eighth of
+    /// [`Limits`](crate::Limits) more. So a peer that sends much leaves room for the others.
+    ///
+    /// A caller whose ZeroMQ library reads all peers from one socket has no choice, and asks
+    /// [`is_congested`](Node::is_congested).
+    pub fn may_take(&self, peer: PeerId) -> bool {
+        self.context.events.may_take(peer)
+    }
+
+    /// Ends what keeps peers from being read where there is some room, however little.
+    pub(crate) fn relieve(&mut self) {
+        self.context.events.relieve();
+    }
+
+    /// Tells the application something that only the engine knows.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.context.events.push(event);
     }
 
     /// The events that wait. The engine makes its [`Patience`] deadlines with them.

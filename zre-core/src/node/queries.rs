@@ -48,6 +48,11 @@ impl Node {
         self.context.events.queued()
     }
 
+    /// How many events wait for the application.
+    pub fn waiting_events(&self) -> usize {
+        self.context.events.len()
+    }
+
     /// The events that wait and were not among the first `count`, without taking them.
     pub fn events_after(&self, count: u64) -> impl Iterator<Item = &Event> {
         self.context.events.after(count)

@@ -75,9 +75,8 @@ impl<S: Stream> Hub<S> {
     /// Takes the next event if there is one, for an operation that then waits no longer.
     pub(super) fn take_event(&self, ticket: &mut Ticket) -> Option<Event> {
         let mut state = self.lock();
-        let was_congested = state.engine.is_congested();
         let event = state.next_event()?;
-        let is_relieved = was_congested && !state.engine.is_congested();
+        let is_relieved = state.engine.has_resumed();
         let forgotten = state.waiters.forget(ticket);
         drop(state);
         drop(forgotten);

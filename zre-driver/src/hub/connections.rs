@@ -1,7 +1,7 @@
 //! All connections of a node, and what moves over them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, ErrorKind},
     net::SocketAddr,
     sync::Arc,
@@ -23,6 +23,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Connections<S> {
     by_link: BTreeMap<LinkId, Connection<S>>,
+    /// Those whose tasks have found that they may not read.
+    unread: BTreeSet<LinkId>,
     deferred: Deferred,
 }
 
@@ -39,6 +41,7 @@ impl<S> Default for Connections<S> {
     fn default() -> Self {
         Self {
             by_link: BTreeMap::new(),
+            unread: BTreeSet::new(),
             deferred: Deferred::default(),
         }
     }
@@ -87,17 +90,29 @@ impl<S> Connections<S> {
     pub(super) fn remove(&mut self, link: LinkId, aftermath: &mut Aftermath) {
         if let Some(mut connection) = self.by_link.remove(&link) {
             connection.wake_task(aftermath);
+            self.unread.remove(&link);
             self.deferred.remove(link);
         }
     }
 
-    pub(super) fn wake(&mut self, link: LinkId, aftermath: &mut Aftermath) {
-        if let Some(connection) = self.by_link.get_mut(&link) {
-            connection.wake_task(aftermath);
-        }
+    /// The connection's task is to be woken when it may read.
+    pub(super) fn wait_to_read(&mut self, link: LinkId) {
+        self.unread.insert(link);
     }
 
-    pub(super) fn wake_all(&mut self, aftermath: &mut Aftermath) {
+    /// Wakes the tasks that may read again.
+    pub(super) fn wake_readers(&mut self, engine: &Engine, aftermath: &mut Aftermath) {
+        let by_link = &mut self.by_link;
+        self.unread.retain(|link| {
+            let may_read = engine.may_read(*link);
+            if may_read && let Some(connection) = by_link.get_mut(link) {
+                connection.wake_task(aftermath);
+            }
+            !may_read
+        });
+    }
+
+    fn wake_all(&mut self, aftermath: &mut Aftermath) {
         let connections = self.by_link.values_mut();
         connections.for_each(|connection| connection.wake_task(aftermath));
     }

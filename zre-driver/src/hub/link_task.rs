@@ -144,10 +144,11 @@ struct Interest {
 
 impl<S> State<S> {
     fn interest(&mut self, link: LinkId) -> Option<Interest> {
-        Some(Interest {
-            // A connection is not read while the application is behind.
-            readable: self.engine.may_read(link),
-            writable: self.connections.get_mut(link)?.is_write_blocked(),
-        })
+        let writable = self.connections.get_mut(link)?.is_write_blocked();
+        let readable = self.engine.may_read(link);
+        if !readable {
+            self.connections.wait_to_read(link);
+        }
+        Some(Interest { readable, writable })
     }
 }

@@ -10,6 +10,7 @@ mod connections;
 mod driving;
 mod feed;
 mod fork;
+mod jam;
 mod link_task;
 mod log;
 mod operations;

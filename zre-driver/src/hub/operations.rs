@@ -7,7 +7,7 @@ use std::{
 };
 
 use zre_core::{
-    Error, Event, Node,
+    Error, Event, Instant, Node,
     proto::{Content, GroupName, PeerId, ShortText},
 };
 
@@ -35,13 +35,15 @@ impl<S: Stream> Hub<S> {
         }
     }
 
-    /// Shouts to the members that have room, then to the others when they have.
+    /// Shouts to the members that have room, then to the others when they have, as long as
+    /// [`Config::slow_members`](zre_core::Config#structfield.slow_members) says.
     pub fn shout(&self, group: GroupName, content: Content) -> Shout<'_, S> {
         Shout {
             place: Place::new(self),
             group,
             content,
             waiting: None,
+            skips_at: None,
             reached: 0,
         }
     }
@@ -218,6 +220,8 @@ pub struct Shout<'h, S: Stream> {
     content: Content,
     /// The members that had no room; `None` before the first attempt.
     waiting: Option<Vec<PeerId>>,
+    /// When it passes over those that still have no room.
+    skips_at: Option<Instant>,
     reached: usize,
 }
 
@@ -228,7 +232,8 @@ impl<S: Stream> Shout<'_, S> {
         member.map_or(Error::Stopped, |member| Error::Full(*member))
     }
 
-    /// Goes on; says how many members it reached when there is none left that has no room.
+    /// Goes on; says how many members it reached when there is none left that has no room, or when
+    /// those have been waited for long enough.
     ///
     /// # Errors
     ///
@@ -239,6 +244,7 @@ impl<S: Stream> Shout<'_, S> {
             group,
             content,
             waiting,
+            skips_at,
             reached,
         } = self;
         hub.check_process()?;
@@ -254,12 +260,27 @@ impl<S: Stream> Shout<'_, S> {
             if shouted.full.is_empty() {
                 return Poll::Ready(Ok(*reached));
             }
+            let is_first = waiting.is_none();
             let full = waiting.insert(shouted.full);
+            if is_first {
+                *skips_at = skip_time(state.engine.node(), now);
+            }
+            if skips_at.is_some_and(|at| at <= now) {
+                state.engine.skip(full, group, now);
+                return Poll::Ready(Ok(*reached));
+            }
             let capacity = full.iter().copied().map(Awaited::Capacity);
-            state.wait_for_any(ticket, capacity, cx, now);
+            let awaited = capacity.chain(skips_at.map(Awaited::Moment));
+            state.wait_for_any(ticket, awaited, cx, now);
             Poll::Pending
         })
     }
+}
+
+/// When a shout that waits for members from now on passes them over.
+fn skip_time(node: &Node, now: Instant) -> Option<Instant> {
+    let after = node.config().slow_members.skipped_after()?;
+    Some(now + after)
 }
 
 /// A PING under way; see [`Hub::ping`].

@@ -15,6 +15,7 @@ use super::{
     connection::Stream,
     connections::{Connections, Io},
     driving::{Command, DriverQueue},
+    jam::JamWatch,
     signals::Signals,
     waiters::{Awaited, Changes, Ticket, Waiters},
     watch::Watch,
@@ -31,6 +32,9 @@ pub(super) struct State<S> {
     pub(super) signals: Signals,
     pub(super) waiters: Waiters,
     changes: Changes,
+    /// How many events the application has taken.
+    taken: u64,
+    jam: JamWatch,
     pub(super) aftermath: Aftermath,
 }
 
@@ -55,6 +59,8 @@ impl<S> State<S> {
             signals: Signals::default(),
             waiters: Waiters::default(),
             changes: Changes::default(),
+            taken: 0,
+            jam: JamWatch::default(),
             aftermath: Aftermath::default(),
             engine,
         }
@@ -91,16 +97,21 @@ impl<S> State<S> {
     /// When there is something to do by the time.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let (engine, deferred) = (self.engine.poll_timeout(), self.connections.look_at());
-        // Without comparing options, which takes twice as long; this is asked for each message.
-        match (engine, deferred) {
-            (Some(engine), Some(deferred)) => Some(engine.min(deferred)),
-            (engine, deferred) => engine.or(deferred),
+        let next = earlier(engine, deferred);
+        match self.waiters.has_operations() {
+            // Hardly ever.
+            true => earlier(
+                next,
+                earlier(self.waiters.next_moment(), self.jam.look_at()),
+            ),
+            false => next,
         }
     }
 
     /// Takes the next event for the application.
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let event = self.engine.poll_event();
+        self.taken += u64::from(event.is_some());
         // When the node is over, the signals stay raised.
         if event.is_some() && !self.engine.node().has_events() && !self.is_finished() {
             self.signals.lower();
@@ -194,11 +205,13 @@ impl<S: Stream> State<S> {
             self.waiters.wake_for_event(&mut self.aftermath);
             self.signals.raise();
         }
+        // Before the driver is told when there is something to do.
+        self.watch_for_jam(now);
         let is_stopped = self.engine.is_stopped();
         self.driver
             .wake_if_wanted(self.next_timeout(), is_stopped, &mut self.aftermath);
         if self.waiters.has_operations() {
-            self.wake_operations();
+            self.wake_operations(now);
         }
         self.changes.clear();
     }
@@ -225,14 +238,28 @@ impl<S: Stream> State<S> {
                     self.connections.remove(link, &mut self.aftermath);
                     self.changes.note_connections();
                 }
-                Output::Readable(link) => self.connections.wake(link, &mut self.aftermath),
-                Output::Resume => self.connections.wake_all(&mut self.aftermath),
+                Output::Resume => self
+                    .connections
+                    .wake_readers(&self.engine, &mut self.aftermath),
             }
         }
     }
 
+    /// Tells if the application has taken no event for a second, while it waits for room to send.
+    fn watch_for_jam(&mut self, now: Instant) {
+        if !self.waiters.has_operations() {
+            self.jam.end();
+            return;
+        }
+        let is_jammed = self.engine.node().has_events() && self.waiters.await_capacity();
+        if self.jam.is_new(is_jammed, self.taken, now) {
+            let waiting = self.engine.node().waiting_events();
+            self.report(Notice::EventsNotTaken { waiting }, now);
+        }
+    }
+
     /// Wakes those whose wait is over.
-    fn wake_operations(&mut self) {
+    fn wake_operations(&mut self, now: Instant) {
         let (engine, is_stopping) = (&self.engine, self.is_stopping());
         let is_met = |awaited: &Awaited| match awaited {
             // What was sent before the stop is still answered.
@@ -240,6 +267,7 @@ impl<S: Stream> State<S> {
                 engine.is_stopped() || engine.node().is_answered(*peer, *number) != Some(false)
             }
             _ if is_stopping || engine.is_stopped() => true,
+            Awaited::Moment(at) => *at <= now,
             Awaited::Capacity(peer) => !engine.is_full(*peer),
             Awaited::Peer(peer) => engine.node().is_ready(*peer),
             Awaited::Name(name) => only_named(engine.node(), name).is_some(),
@@ -251,6 +279,7 @@ impl<S: Stream> State<S> {
             waiters.wake_met(is_met, aftermath);
             return;
         }
+        waiters.wake_moments(now, aftermath);
         if self.changes.are_general() {
             let changes = &self.changes;
             waiters.wake_met(
@@ -265,5 +294,14 @@ impl<S: Stream> State<S> {
         }
         // What else could make something come true would have to be noted among the changes.
         debug_assert!(!waiters.any_met(is_met), "somebody has not been woken");
+    }
+}
+
+/// The earlier of two moments. Without comparing options, which takes twice as long; this is asked
+/// for each message.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

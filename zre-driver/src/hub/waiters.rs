@@ -6,7 +6,7 @@ use std::{
 };
 
 use zre_core::{
-    Event, LinkId,
+    Event, Instant, LinkId,
     proto::{GroupName, PeerId, ShortText},
 };
 
@@ -15,6 +15,8 @@ use super::aftermath::Aftermath;
 /// Something that one operation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Awaited {
+    /// That this time has come.
+    Moment(Instant),
     /// That a peer can be sent another message, or is gone.
     Capacity(PeerId),
     /// The answer to the PING with this number.
@@ -65,6 +67,7 @@ impl Changes {
             // A peer that goes takes no more, and answers no more.
             Awaited::Capacity(_) | Awaited::Answer(..) => self.connections || self.peers,
             Awaited::Peer(_) | Awaited::Name(_) | Awaited::Members(..) => self.peers,
+            Awaited::Moment(_) => false,
         }
     }
 
@@ -225,6 +228,29 @@ impl Waiters {
     /// Whether an operation waits for anything but events and the end.
     pub(super) fn has_operations(&self) -> bool {
         !self.operations.is_empty()
+    }
+
+    /// Whether anybody waits for room to send.
+    pub(super) fn await_capacity(&self) -> bool {
+        let first = Awaited::Capacity([0; 16].into());
+        let mut later = self.operations.range(first..);
+        matches!(later.next(), Some((Awaited::Capacity(_), _)))
+    }
+
+    /// The first moment that anybody waits for.
+    pub(super) fn next_moment(&self) -> Option<Instant> {
+        // They come before all else.
+        match self.operations.first_key_value() {
+            Some((Awaited::Moment(at), _)) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Wakes those whose moment has come.
+    pub(super) fn wake_moments(&mut self, now: Instant, aftermath: &mut Aftermath) {
+        while let Some(at) = self.next_moment().filter(|at| *at <= now) {
+            self.wake_awaited(&Awaited::Moment(at), aftermath);
+        }
     }
 
     /// Wakes all who wait for events.

@@ -287,7 +287,9 @@ macro_rules! async_send_methods {
         }
 
         /// Sends a message to all members of a group, and says how many they are. When too much
-        /// waits for some of them already, the others get it at once, and this waits for those.
+        /// waits for some of them already, the others get it at once, and this waits for those: as
+        /// long as [`slow_members`](Builder::slow_members) says, 50 ms unless set. Then it passes
+        /// over them, and they do not count; [`Event::Skipped`] tells.
         ///
         /// The node need not be in the group. Dropped while it waits, some members have the
         /// message.

@@ -122,6 +122,14 @@ macro_rules! builder {
                 linger,
             }
 
+            /// What a shout does about members of its group that do not keep up. Unless set, it
+            /// waits for them for 50 ms in all and then passes them over, which
+            /// [`Event::Skipped`] tells; see [`SlowMembers`].
+            pub fn slow_members(mut self, slow_members: SlowMembers) -> Self {
+                self.settings.slow_members = slow_members;
+                self
+            }
+
             /// How much the node holds; see [`Limits`] for the defaults.
             pub fn limits(mut self, limits: Limits) -> Self {
                 self.settings.limits = limits;

@@ -302,7 +302,7 @@ impl World {
                 self.drain(process);
                 return;
             }
-            // A congested engine leaves a rest, and is asked again when it has resumed.
+            // An engine that is behind leaves a rest, and is asked again when it has resumed.
             let left = self.processes[process].machine.read(link, payload, now);
             if let (Some(left), Some(end)) = (left, self.end(index, side)) {
                 end.put_back(left);

@@ -254,7 +254,7 @@ impl World {
                 Output::Open { link, endpoint } => self.open(number, link, &endpoint),
                 Output::Close(link) => self.close(number, link),
                 Output::Writable(_) => self.adversary_reads(),
-                Output::Readable(_) | Output::Resume => {}
+                Output::Resume => {}
             }
         }
         panic!("outputs do not end");

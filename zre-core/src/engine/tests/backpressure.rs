@@ -25,6 +25,7 @@ at_both_levels! {
     few_events_with_much_content_stop_reading_too,
     what_a_peer_sent_before_it_died_during_a_congestion_is_told,
     handshakes_are_given_time_while_the_application_is_behind,
+    an_application_that_takes_two_events_a_second_is_given_more_as_soon_as_there_is_room,
 }
 
 fn a_peer_that_more_waits_for_than_the_limit_is_full_until_it_has_read<C: Level>() {
@@ -200,10 +201,11 @@ fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost<C: Lev
         net.engine(1).whisper(alice, text.into(), now).unwrap();
     }
     net.settle();
-    assert!(net.engine(0).is_congested());
+    let from_bob = net.wire(1, 0).ends[1].link;
+    assert!(!net.engine(0).may_read(from_bob));
     assert_eq!(net.hosts[0].resumed, 0);
     net.run(secs(20));
-    assert!(net.engine(0).is_congested(), "time does not help");
+    assert!(!net.engine(0).may_read(from_bob), "time does not help");
 
     let mut heard = Vec::new();
     let mut most = 0;
@@ -217,7 +219,7 @@ fn reading_stops_when_the_application_does_not_listen_and_nothing_is_lost<C: Lev
         assert!(waiting > 0, "{} of 10,000 came", heard.len());
         most = most.max(waiting);
     }
-    assert!(most < 1000, "{most} events waited, the limit is 100");
+    assert!(most <= 100, "{most} events waited, the limit is 100");
     let expected: Vec<String> = (0..10_000).map(|n| format!("bob whispers {n}")).collect();
     assert!(heard == expected);
     net.settle();
@@ -233,16 +235,87 @@ fn few_events_with_much_content_stop_reading_too<C: Level>() {
     let body = Body::Whisper {
         content: large.into(),
     };
-    peer.say(&mut test, body.clone());
-    assert!(!test.engine.is_congested());
+    let from = peer.to.at;
+    assert!(test.engine.may_read(from));
     peer.say(&mut test, body);
-    assert!(test.engine.is_congested());
+    assert!(!test.engine.may_read(from));
+    test.drain();
+    assert_eq!(test.resumed, 0);
     assert!(test.engine.poll_event().is_some());
     test.drain();
-    assert_eq!((test.resumed, test.engine.is_congested()), (0, true));
-    assert!(test.engine.poll_event().is_some());
+    assert_eq!((test.resumed, test.engine.may_read(from)), (1, true));
+}
+
+/// One read brings thousands of small messages.
+#[test]
+fn decoding_stops_in_the_midst_of_a_read_and_goes_on_without_another() {
+    let mut test = SingleEngine::<Link>::with_limits(|limits| limits.events = 100);
+    let (mut peer, mut quiet) = (test.add_peer(1), test.add_peer(2));
+    test.takes_events = false;
+    for number in 0..300 {
+        peer.sequence += 1;
+        let content = format!("{number}").into();
+        peer.to.queue(peer.sequence, Body::Whisper { content });
+    }
+    peer.to.exchange(&mut test);
+    assert!(!test.engine.may_read(peer.to.at));
+    assert_eq!(test.engine.node().events_after(0).count(), 50);
+    // The other one is read, and does not wait behind all of them.
+    assert!(test.engine.may_read(quiet.to.at));
+    quiet.say(&mut test, whisper("me too"));
+    let mut told = Vec::new();
+    while let Some(event) = test.engine.poll_event() {
+        told.push(crate::node::tests::event_text::tell(&event));
+        assert!(test.engine.node().events_after(0).count() <= 100);
+        test.drain();
+    }
+    assert!(test.resumed > 1);
+    let quiet = told.iter().position(|it| it == "peer2 whispers me too");
+    assert!(quiet.is_some_and(|place| place <= 32), "{quiet:?}");
+    told.retain(|it| it.starts_with("peer1"));
+    let expected: Vec<String> = (0..300).map(|n| format!("peer1 whispers {n}")).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_is_left_of_a_read_comes_before_the_end_of_the_connection() {
+    let mut test = SingleEngine::<Link>::with_limits(|limits| limits.events = 8);
+    let mut peer = test.add_peer(1);
+    test.takes_events = false;
+    for _ in 0..5 {
+        peer.sequence += 1;
+        peer.to.queue(peer.sequence, whisper("x"));
+    }
+    peer.to.exchange(&mut test);
+    while test.engine.poll_event().is_some() {}
+    // There is room, but what has been read is not decoded before outputs are asked for.
+    assert!(test.engine.has_resumed() && !test.engine.may_read(peer.to.at));
     test.drain();
-    assert_eq!((test.resumed, test.engine.is_congested()), (1, false));
+    assert!(test.engine.may_read(peer.to.at));
+    assert_eq!(test.engine.node().events_after(0).count(), 1);
+}
+
+/// An eighth of the default limits would take such an application four minutes.
+fn an_application_that_takes_two_events_a_second_is_given_more_as_soon_as_there_is_room<
+    C: Level,
+>() {
+    let mut test = SingleEngine::<C>::with_limits(|_| {});
+    let mut peer = test.add_peer(1);
+    test.takes_events = false;
+    while test.engine.may_read(peer.to.at) {
+        peer.say(&mut test, whisper("x"));
+    }
+    test.run(secs(20));
+    assert_eq!(test.resumed, 0);
+    for taken in 1..10 {
+        test.engine.poll_event();
+        test.run(millis(500));
+        // While none was taken, it has come to look once a second.
+        assert!(taken == 1 || test.engine.may_read(peer.to.at), "{taken}");
+        while test.engine.may_read(peer.to.at) {
+            peer.say(&mut test, whisper("x"));
+        }
+    }
 }
 
 /// Reading can only go on after the application has listened; a peer's last words need that time.
@@ -258,7 +331,7 @@ fn what_a_peer_sent_before_it_died_during_a_congestion_is_told<C: Level>() {
     test.run(millis(400));
     test.takes_events = true;
     test.drain();
-    assert_eq!(test.resumed, 1);
+    assert!(test.resumed > 0);
     // The timer comes before the bytes.
     test.run(millis(101));
     peer.sequence += 1;

@@ -214,9 +214,7 @@ pub(super) fn exchange<C: Level>(
 ) -> Vec<Message> {
     let mut received = Vec::new();
     loop {
-        // A congested engine keeps what tests give it. A parked connection of messages cannot.
-        let may_send = engine.may_read(link) || engine.is_congested();
-        let mut sent = may_send.then(|| C::take_sent(remote)).flatten();
+        let mut sent = C::take_sent(remote);
         let is_idle = sent.is_none();
         while let Some(piece) = sent {
             sent = C::read(engine, link, piece, usize::MAX, now);

@@ -89,7 +89,7 @@ impl<C: Level> SingleEngine<C> {
                 Output::Open { link, endpoint } => self.wanted.push_back((link, endpoint)),
                 Output::Close(link) => self.closed.push(link),
                 Output::Resume => self.resumed += 1,
-                Output::Datagram(_) | Output::Writable(_) | Output::Readable(_) => {}
+                Output::Datagram(_) | Output::Writable(_) => {}
             }
         }
     }
@@ -198,6 +198,13 @@ impl<C: Level> SingleEngine<C> {
 }
 
 impl SingleEngine<Link> {
+    /// The system takes so many bytes of what waits for a connection.
+    pub(super) fn write(&mut self, link: LinkId, count: usize) {
+        Link::write(&mut self.engine, link, count).unwrap();
+        self.engine.handle_written(self.now);
+        self.drain();
+    }
+
     /// Bytes come in on a connection, whether or not the engine knows it.
     pub(super) fn read(&mut self, link: LinkId, bytes: &[u8]) {
         let mut rest = Some(Bytes::copy_from_slice(bytes)).filter(|bytes| !bytes.is_empty());

@@ -163,7 +163,7 @@ impl Liveness {
         if let Some(suspicion) = &mut self.suspicion
             && suspicion.patience.deadline() <= now
         {
-            return match context.is_over(&mut suspicion.patience) {
+            return match context.is_over(&mut suspicion.patience, channel.peer) {
                 true => PeerEffect::Exit(suspicion.reason.clone()),
                 false => PeerEffect::Watch,
             };
@@ -173,17 +173,22 @@ impl Liveness {
             self.presence = Presence::Present;
             return PeerEffect::Watch;
         }
-        if self.is_expired(heard_at, context) {
+        if self.is_expired(channel.peer, heard_at, context) {
             return PeerEffect::Exit(ExitReason::Expired);
         }
         let is_heard_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
-        let step = self.next_step(heard_at, is_heard_elsewhere, context);
+        let step = self.next_step(channel.peer, heard_at, is_heard_elsewhere, context);
         self.take(step, name, channel, context);
         PeerEffect::Watch
     }
 
     /// Whether it has been asked for its silence and has had its time to answer.
-    pub(super) fn owes_answer(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
+    pub(super) fn owes_answer(
+        &mut self,
+        peer: PeerId,
+        heard_at: Instant,
+        context: &NodeContext,
+    ) -> bool {
         let (question, check_at) = match &mut self.presence {
             Presence::Present => return false,
             Presence::Asked(question) => {
@@ -198,20 +203,21 @@ impl Liveness {
             // If we come late, we slept, and its answer may not have been read yet.
             && !is_late(check_at, context.now)
             // Nor may it have been read while the application was behind.
-            && context.is_over(&mut question.patience)
+            && context.is_over(&mut question.patience, peer)
     }
 
     /// Whether it has been silent for too long, and has had its chance to answer.
-    fn is_expired(&mut self, heard_at: Instant, context: &NodeContext) -> bool {
+    fn is_expired(&mut self, peer: PeerId, heard_at: Instant, context: &NodeContext) -> bool {
         // A peer that is only `Asked` is called evasive first, and asked once more.
         matches!(self.presence, Presence::Evasive { .. })
             && context.now.since(heard_at) >= context.config.expired_after
-            && self.owes_answer(heard_at, context)
+            && self.owes_answer(peer, heard_at, context)
     }
 
     /// What to do about a peer that has been silent for `evasive_after`.
     fn next_step(
         &mut self,
+        peer: PeerId,
         heard_at: Instant,
         is_heard_elsewhere: bool,
         context: &NodeContext,
@@ -221,7 +227,7 @@ impl Liveness {
             Presence::Present => Step::CallEvasive,
             // It answered the last time and fell silent again.
             Presence::Asked(question) if question.is_answered(heard_at) => Step::AskUntold,
-            Presence::Asked(question) => match context.is_over(&mut question.patience) {
+            Presence::Asked(question) => match context.is_over(&mut question.patience, peer) {
                 true => Step::CallEvasive,
                 false => Step::Wait,
             },
@@ -251,11 +257,11 @@ impl Liveness {
                     ping_at: context.now + PING_INTERVAL,
                     silent: false,
                 };
-                context.push_unless_congested(Event::Evasive { peer, name });
+                context.push_unless_unread(Event::Evasive { peer, name });
             }
             Step::AskAgain => {
                 if self.turns_silent(context) {
-                    context.push_unless_congested(Event::Silent { peer, name });
+                    context.push_unless_unread(Event::Silent { peer, name });
                 }
             }
         }

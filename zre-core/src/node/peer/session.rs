@@ -224,7 +224,10 @@ impl Peer {
             return false;
         };
         let answer_due = evasive_after(&context.config) + PING_INTERVAL;
-        context.now.since(heard_at) >= answer_due && ready.liveness.owes_answer(heard_at, context)
+        context.now.since(heard_at) >= answer_due
+            && ready
+                .liveness
+                .owes_answer(self.channel.peer, heard_at, context)
     }
 
     /// A beacon says that the peer leaves. Messages that it sent before, even its HELLO, may still
@@ -451,23 +454,25 @@ impl Peer {
     pub(crate) fn check(&mut self, context: &mut NodeContext) -> PeerEffect {
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
-            Session::Greeting(greeting) => match context.is_over(&mut greeting.give_up) {
-                true if greeting.has_failed && !greeting.is_unreachable => {
-                    return self.give_up_connecting(context);
+            Session::Greeting(greeting) => {
+                match context.is_over(&mut greeting.give_up, self.channel.peer) {
+                    true if greeting.has_failed && !greeting.is_unreachable => {
+                        return self.give_up_connecting(context);
+                    }
+                    true => return PeerEffect::Exit(ExitReason::Expired),
+                    false => return PeerEffect::Watch,
                 }
-                true => return PeerEffect::Exit(ExitReason::Expired),
-                false => return PeerEffect::Watch,
-            },
+            }
             Session::Ready(ready) => ready,
         };
         if let HelloReply::Verifying { patience, wait, .. } = &mut ready.reply
-            && context.is_over(patience)
+            && context.is_over(patience, self.channel.peer)
         {
             let wait = *wait;
             return ready.reply_was_restart(wait, &mut self.channel, context);
         }
         if let Some(doubt) = &mut ready.doubt
-            && context.is_over(&mut doubt.patience)
+            && context.is_over(&mut doubt.patience, self.channel.peer)
         {
             let likelier = doubt.likelier.clone();
             ready.doubt = None;

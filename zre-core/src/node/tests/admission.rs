@@ -128,7 +128,7 @@ fn a_callers_deadline_stands_still_while_the_application_is_behind() {
     let mut test = SingleNode::with(config);
     let (now, due) = (test.now, test.now + SECOND);
     let mut patience = test.node.patience_until(due);
-    assert!(!test.node.is_patience_over(&mut patience, SECOND, now));
+    assert!(!test.node.is_patience_over(&mut patience, None, SECOND, now));
     for host in 2..=3 {
         let mut peer = FakePeer::new("bob", host);
         peer.id = super::id_of(&std::format!("bob{host}"));
@@ -136,11 +136,11 @@ fn a_callers_deadline_stands_still_while_the_application_is_behind() {
         let _verdict = test.gets(&peer, hello);
     }
     assert!(test.node.is_congested());
-    assert!(!test.node.is_patience_over(&mut patience, SECOND, due));
+    assert!(!test.node.is_patience_over(&mut patience, None, SECOND, due));
     assert_eq!(patience.deadline(), due + SECOND);
     test.drain();
     let due = patience.deadline();
-    assert!(!test.node.is_patience_over(&mut patience, SECOND, due));
+    assert!(!test.node.is_patience_over(&mut patience, None, SECOND, due));
     let due = patience.deadline();
-    assert!(test.node.is_patience_over(&mut patience, SECOND, due));
+    assert!(test.node.is_patience_over(&mut patience, None, SECOND, due));
 }

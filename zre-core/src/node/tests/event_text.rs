@@ -21,7 +21,12 @@ pub(crate) fn tell(event: &Event) -> String {
         } => format!("{name} shouts {} to {group}", frames(content)),
         Event::Evasive { name, .. } => format!("{name} is evasive"),
         Event::Silent { name, .. } => format!("{name} is silent"),
-        Event::Skipped { name, group, .. } => format!("{name} skipped in {group}"),
+        Event::Skipped {
+            name,
+            group,
+            messages,
+            ..
+        } => format!("{name} misses {messages} in {group}"),
         Event::Stop { .. } => "stop".into(),
     }
 }

@@ -244,7 +244,7 @@ fn a_node_does_not_exceed_its_own_limits_with_groups_and_headers() {
 }
 
 #[test]
-fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
+fn a_node_is_congested_when_too_many_events_wait_and_relieved_when_some_are_taken() {
     let mut test = scene_with(|limits| limits.events = 10);
     let mut bob = FakePeer::new("bob", 2);
     test.meet(&mut bob);
@@ -256,10 +256,41 @@ fn a_node_is_congested_when_too_many_events_wait_and_relieved_at_half() {
         let _verdict = test.gets(&bob, whisper);
     }
     assert!(test.node.is_congested());
+    test.node.poll_event();
+    assert!(!test.node.is_congested());
+    assert!(!test.node.may_take(bob.id), "all of it is bob's");
     for _ in 0..5 {
         test.node.poll_event();
     }
-    assert!(!test.node.is_congested());
+    assert!(test.node.may_take(bob.id));
+}
+
+#[test]
+fn a_flooding_peer_is_not_taken_any_more_and_its_silence_keeps_no_dead_peer() {
+    let mut test = scene_with(|limits| limits.events = 100);
+    let (mut bob, mut carol) = (FakePeer::new("bob", 2), FakePeer::new("carol", 3));
+    test.meet(&mut bob);
+    test.meet(&mut carol);
+    while test.node.may_take(bob.id) {
+        let whisper = bob.says(Body::Whisper {
+            content: "x".into(),
+        });
+        let _verdict = test.gets(&bob, whisper);
+    }
+    assert!(test.node.may_take(carol.id) && !test.node.is_congested());
+    // Neither says any more. Bob may have, and it lies unread.
+    test.wait(SECOND * 40);
+    assert!(test.node.is_ready(bob.id) && !test.node.is_ready(carol.id));
+    let told = test.told();
+    let carols = told.iter().filter(|it| it.starts_with("carol"));
+    let story = [
+        "carol is evasive",
+        "carol is silent",
+        "carol exits: was silent for too long",
+    ];
+    assert!(carols.eq(&story), "{told:?}");
+    test.wait(SECOND * 3);
+    assert!(!test.node.is_ready(bob.id));
 }
 
 /// While the application has to catch up, nothing is read, and so no answer.

@@ -7,6 +7,7 @@
 )]
 
 mod net;
+mod slow;
 
 use std::{
     io::Write as _,

@@ -66,7 +66,6 @@ impl<C: Level> Network<C> {
                         self.close_end(wire, end);
                     }
                 }
-                Output::Readable(_) => {}
                 Output::Resume => self.hosts[host].resumed += 1,
             }
         }
