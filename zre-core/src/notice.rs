@@ -78,6 +78,31 @@ pub enum Notice {
         /// Where the other side says that it accepts connections, if it said so.
         claimed: Option<Endpoint>,
     },
+    /// A peer has closed this node's connections several times before it said HELLO: it does not
+    /// take what this node says of itself. Its beacons are ignored for a while.
+    #[error(
+        "{peer} at {endpoint} has closed our connection {count} times before it said HELLO: its \
+         log may say what it does not take"
+    )]
+    RefusedByPeer {
+        /// The peer.
+        peer: PeerId,
+        /// Where it was connected.
+        endpoint: Endpoint,
+        /// How often within a minute.
+        count: u32,
+    },
+    /// A peer takes this node's connection and does not say HELLO.
+    #[error(
+        "{peer} takes our connection at {endpoint} but says no HELLO: can it connect to this \
+         node, or is a firewall in the way?"
+    )]
+    NoHello {
+        /// The peer.
+        peer: PeerId,
+        /// Where it is connected.
+        endpoint: Endpoint,
+    },
     /// A peer says HELLO, but no connection to it can be made: it does not enter.
     #[error(
         "{peer} says HELLO, but cannot be reached at {endpoint}: {error}; is a firewall in the \
@@ -262,6 +287,8 @@ impl Notice {
             Self::OwnHello { .. } => "own_hello",
             Self::OwnIdentity { .. } => "own_identity",
             Self::IdentityInUse { .. } => "identity_in_use",
+            Self::RefusedByPeer { .. } => "refused_by_peer",
+            Self::NoHello { .. } => "no_hello",
             Self::Unreachable { .. } => "unreachable",
             Self::Contested { .. } => "contested",
             Self::HelloAnswer { .. } => "hello_answer",
@@ -290,6 +317,8 @@ impl Notice {
             | Self::PeerLimit { peer, .. }
             | Self::OwnHello { peer, .. }
             | Self::IdentityInUse { peer, .. }
+            | Self::RefusedByPeer { peer, .. }
+            | Self::NoHello { peer, .. }
             | Self::Unreachable { peer, .. }
             | Self::Contested { peer, .. }
             | Self::HelloAnswer { peer }

@@ -503,6 +503,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
             LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
+            LinksEffect::Refused => self.node.handle_refused(peer, self.cx.now),
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }

@@ -124,6 +124,8 @@ pub(super) enum LinksEffect {
     Remove(ExitReason),
     /// An attempt to connect to it failed, and another will be made.
     AttemptFailed,
+    /// It has closed our connection before it said HELLO.
+    Refused,
     /// No connection to it can be made.
     Unreachable,
     /// Its connections are gone.
@@ -501,6 +503,10 @@ impl<C: Connection> PeerLinks<C> {
             Outgoing::Open(link) => {
                 link.uncount(&mut cx.unfinished);
                 cx.remove_link(link.id);
+                if !node.is_ready(self.peer) {
+                    self.outgoing = Outgoing::Unopened;
+                    return LinksEffect::Refused;
+                }
                 // While the peer's own connection goes on, what it sent may still come there.
                 let grace = match self.incoming {
                     Some(_) => LOST_GRACE,

@@ -15,6 +15,7 @@ mod limits;
 mod meeting;
 mod network;
 mod outbound;
+mod places;
 mod restarts;
 mod settling;
 mod single_engine;

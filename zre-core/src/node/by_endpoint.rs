@@ -1,11 +1,23 @@
 //! Which peer is connected at which place.
 
 use alloc::collections::BTreeMap;
-use core::{net::Ipv4Addr, num::NonZeroU16};
+use core::{
+    net::{IpAddr, Ipv4Addr},
+    num::NonZeroU16,
+};
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, Host, PeerId};
 
 use super::table::plain;
+
+/// The address of a place, unless that is a host name.
+pub(super) fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
+    match endpoint.host() {
+        // Nearly all.
+        Host::V4(address) => Some((*address).into()),
+        _ => endpoint.canonical().to_socket_addr().map(|it| it.ip()),
+    }
+}
 
 /// Places and their peers, however an endpoint is spelled. Those with an IPv4 address, as nearly
 /// all, take a third of the memory of the others.

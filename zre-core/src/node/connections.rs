@@ -11,7 +11,7 @@ use super::{
     output::Admission,
     peer::{self, Peer},
 };
-use crate::{backlog::Patience, error::Fault, event::ExitReason, time::Instant};
+use crate::{backlog::Patience, error::Fault, event::ExitReason, notice::Notice, time::Instant};
 
 /// The end of connections.
 impl Node {
@@ -28,6 +28,24 @@ impl Node {
             ExitReason::ConnectionLost
         };
         self.remove_peer(peer, reason, now);
+    }
+
+    /// A peer that has not said HELLO has closed our connection to it. If it does so again and
+    /// again, its beacons are ignored for a growing time.
+    pub fn handle_refused(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        let endpoint = self.peers.get(&peer).map(|known| known.endpoint.clone());
+        let count = self.context.refusals.note(peer, self.context.now);
+        // The first time it may be its end.
+        if let Some(endpoint) = endpoint.filter(|_| count > 1) {
+            let notice = Notice::RefusedByPeer {
+                peer,
+                endpoint,
+                count,
+            };
+            self.context.notices.push(notice);
+        }
+        self.remove_peer(peer, ExitReason::Refused, now);
     }
 
     /// Removes a peer, for a reason that only its connections show. The application is told if the

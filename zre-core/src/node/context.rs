@@ -9,7 +9,7 @@ use rand_chacha::{
 };
 use zre_proto::{Beacon, Content, Hello, PeerId, ShortText};
 
-use super::{output::NodeOutput, told::Told};
+use super::{output::NodeOutput, refusals::Refusals, told::Told};
 use crate::{
     backlog::{Backlog, Patience},
     config::Config,
@@ -42,6 +42,7 @@ pub(super) struct NodeContext {
     pub(super) told: Told,
     /// The highest number of a PING to any peer so far.
     pub(super) last_ping: u64,
+    pub(super) refusals: Refusals,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
 }
@@ -73,6 +74,7 @@ impl NodeContext {
             notices: Notices::default(),
             told: Told::default(),
             last_ping: 0,
+            refusals: Refusals::default(),
             awaits_confirmation: false,
             config,
         }

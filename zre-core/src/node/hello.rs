@@ -7,6 +7,7 @@ use zre_proto::{Endpoint, Hello, PeerId};
 
 use super::{
     Node,
+    by_endpoint::address_of,
     output::{Expectation, HelloOrigin, Verdict},
     peer::{Earlier, HelloMeaning, HelloReply, Peer, check_hello_sequence},
     told,
@@ -58,7 +59,10 @@ impl Node {
                 return Expectation::Await;
             }
             // Its HELLO has overtaken its beacon, or its beacons do not reach us.
-            None if self.peers.make_room_for_hello(peer, &mut self.context) => {
+            None if self
+                .peers
+                .make_room_for_hello(peer, &place, &mut self.context) =>
+            {
                 self.meet(peer, place.clone(), Earlier::default());
             }
             None => return Expectation::Ignored,
@@ -177,8 +181,4 @@ fn place_of(told: &Endpoint, source: Option<IpAddr>, own: &Endpoint) -> Endpoint
 
 fn is_at(endpoint: &Endpoint, address: IpAddr) -> bool {
     address_of(endpoint) == Some(address.to_canonical())
-}
-
-fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
-    endpoint.canonical().to_socket_addr().map(|it| it.ip())
 }

@@ -22,6 +22,7 @@ mod output;
 mod peer;
 mod peers;
 mod queries;
+mod refusals;
 mod table;
 mod told;
 

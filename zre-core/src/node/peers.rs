@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
-    by_endpoint::ByEndpoint,
+    by_endpoint::{ByEndpoint, address_of},
     context::{NodeContext, NodeTimer},
     election::{Elections, Word, Words},
     members::Members,
@@ -120,9 +120,12 @@ impl Peers {
         endpoint: Endpoint,
         context: &mut NodeContext,
     ) {
+        if context.refusals.is_pausing(peer, context.now) {
+            return;
+        }
         if let Some(owner) = self.owner_of(&endpoint, peer, context) {
             self.contest(owner, None, context);
-        } else if self.has_room_for_beacon(peer, context) {
+        } else if self.has_room_for_beacon(peer, &endpoint, context) {
             self.meet(peer, endpoint, Earlier::default(), context);
         }
     }
@@ -350,12 +353,17 @@ impl Peers {
 /// Limits.
 impl Peers {
     /// Whether there is room for a peer of which only a beacon is known.
-    pub(super) fn has_room_for_beacon(&self, peer: PeerId, context: &mut NodeContext) -> bool {
+    pub(super) fn has_room_for_beacon(
+        &self,
+        peer: PeerId,
+        place: &Endpoint,
+        context: &mut NodeContext,
+    ) -> bool {
         let limits = &context.config.limits;
         // Anybody can send beacons, so those alone must not fill the table.
         let limit = if self.pending >= limits.pending_peers {
             limits.pending_peers
-        } else if self.table.len() >= limits.peers {
+        } else if self.table.len() >= limits.peers || self.is_crowded(place, limits.peers) {
             limits.peers
         } else {
             return true;
@@ -366,8 +374,17 @@ impl Peers {
 
     /// Makes room for a peer that says HELLO, which is worth more than one of which only a beacon
     /// is known: the pending peer that was heard least recently goes.
-    pub(super) fn make_room_for_hello(&mut self, peer: PeerId, context: &mut NodeContext) -> bool {
+    pub(super) fn make_room_for_hello(
+        &mut self,
+        peer: PeerId,
+        place: &Endpoint,
+        context: &mut NodeContext,
+    ) -> bool {
         let limit = context.config.limits.peers;
+        if self.is_crowded(place, limit) {
+            context.notices.push(Notice::PeerLimit { peer, limit });
+            return false;
+        }
         if self.table.len() < limit {
             return true;
         }
@@ -377,6 +394,22 @@ impl Peers {
         };
         self.exit(&oldest, ExitReason::Expired, context);
         true
+    }
+
+    /// Whether the peers at one address have three quarters of all places. The last quarter is for
+    /// others: whoever has one address, and makes up identities, does not keep them out.
+    fn is_crowded(&self, place: &Endpoint, limit: usize) -> bool {
+        let share = limit - limit / 4;
+        // Saves a walk over all peers: mostly there is room.
+        if self.table.len() < share {
+            return false;
+        }
+        let Some(address) = address_of(place) else {
+            return false;
+        };
+        let at_address = self.table.iter();
+        let at_address = at_address.filter(|peer| address_of(&peer.endpoint) == Some(address));
+        at_address.count() >= share
     }
 
     fn oldest_pending(&self) -> Option<PeerId> {

@@ -314,6 +314,18 @@ impl Peer {
         PeerEffect::Watch
     }
 
+    /// Its time to say HELLO is over. If we can connect to it, it may not be able to connect to us.
+    fn note_no_hello(&self, context: &mut NodeContext) {
+        if let Session::Greeting(greeting) = &self.session
+            && !(greeting.is_unreachable || greeting.is_leaving || greeting.was_refused)
+        {
+            context.notices.push(Notice::NoHello {
+                peer: self.id(),
+                endpoint: self.endpoint.clone(),
+            });
+        }
+    }
+
     /// An attempt to connect to it has failed.
     pub(crate) fn note_failed_attempt(&mut self) {
         if let Session::Greeting(greeting) = &mut self.session {
@@ -459,7 +471,10 @@ impl Peer {
                     true if greeting.has_failed && !greeting.is_unreachable => {
                         return self.give_up_connecting(context);
                     }
-                    true => return PeerEffect::Exit(ExitReason::Expired),
+                    true => {
+                        self.note_no_hello(context);
+                        return PeerEffect::Exit(ExitReason::Expired);
+                    }
                     false => return PeerEffect::Watch,
                 }
             }

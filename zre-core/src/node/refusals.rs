@@ -1,0 +1,101 @@
+//! Peers that close each connection which is made to them.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use zre_proto::PeerId;
+
+use crate::time::Instant;
+
+/// So many peers are remembered.
+const MOST: usize = 256;
+/// A peer that has not refused for so long is met at once again.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// The pause after the second refusal. It doubles with each, up to [`LONGEST`].
+const SHORTEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Who refused, how often, and when beacons of theirs count again.
+///
+/// A peer that does not like what a HELLO says closes the connection. Its beacons go on, and each
+/// would make this node try again.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(BTreeMap<PeerId, Refusal>);
+
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    count: u32,
+    at: Instant,
+}
+
+impl Refusals {
+    /// A peer has closed a connection before it said HELLO. Gives how often it has done so.
+    pub(super) fn note(&mut self, peer: PeerId, now: Instant) -> u32 {
+        self.0
+            .retain(|_, refusal| now.since(refusal.at) < FORGOTTEN_AFTER);
+        if self.0.len() >= MOST && !self.0.contains_key(&peer) {
+            return 1;
+        }
+        let first = Refusal { count: 0, at: now };
+        let refusal = self.0.entry(peer).or_insert(first);
+        refusal.count = refusal.count.saturating_add(1);
+        refusal.at = now;
+        refusal.count
+    }
+
+    /// Whether beacons of a peer are to be ignored for now.
+    pub(super) fn is_pausing(&self, peer: PeerId, now: Instant) -> bool {
+        let refusal = self.0.get(&peer);
+        refusal.is_some_and(|refusal| now.since(refusal.at) < pause_after(refusal.count))
+    }
+}
+
+/// Once may be chance: a peer that is being restarted closes its connections, too.
+fn pause_after(count: u32) -> Duration {
+    match count.checked_sub(2) {
+        Some(doublings) => SHORTEST
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(LONGEST),
+        None => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_micros(secs * 1_000_000)
+    }
+
+    fn peer(number: u32) -> PeerId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        bytes.into()
+    }
+
+    #[test]
+    fn a_peer_that_refuses_each_time_is_met_ever_more_rarely() {
+        let mut refusals = Refusals::default();
+        let mut now = 0;
+        let mut waits = [0; 7];
+        for wait in &mut waits {
+            refusals.note(peer(1), at(now));
+            while refusals.is_pausing(peer(1), at(now)) {
+                now += 1;
+                *wait += 1;
+            }
+        }
+        assert_eq!(waits, [0, 2, 4, 8, 16, 30, 30]);
+        assert!(!refusals.is_pausing(peer(2), at(now)));
+    }
+
+    #[test]
+    fn refusals_of_long_ago_and_of_ever_new_peers_are_forgotten() {
+        let mut refusals = Refusals::default();
+        refusals.note(peer(1), at(0));
+        assert_eq!(refusals.note(peer(1), at(60)), 1);
+        (0..1000).for_each(|number| assert_eq!(refusals.note(peer(1000 + number), at(60)), 1));
+        assert!(refusals.0.len() <= MOST);
+    }
+}
