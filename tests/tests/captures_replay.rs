@@ -207,7 +207,15 @@ impl<'a> Replay<'a> {
             Deed::Connect(from) => {
                 self.accepted = Some(self.engine.handle_accepted(from, self.now));
             }
-            Deed::Say(bytes) => self.read(self.accepted.unwrap(), &bytes),
+            Deed::Say(bytes) => {
+                // Its PING-OK answered whoever was recorded. An answer that nobody asked for would
+                // end the session.
+                if bytes.windows(3).any(|part| part == b"\xAA\xA1\x07") {
+                    let peer = who_connects(self.to_us);
+                    self.engine.ping(peer, self.now).expect("it has entered");
+                }
+                self.read(self.accepted.unwrap(), &bytes);
+            }
             Deed::Answer(bytes) => {
                 self.answers.put(bytes);
                 self.read_answers();

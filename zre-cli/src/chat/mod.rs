@@ -180,7 +180,8 @@ impl Room<'_> {
             Event::Exit { peer, name, reason, unconfirmed } if members.remove(peer) => {
                 let lost = text::unconfirmed(*unconfirmed);
                 Some(match reason {
-                    ExitReason::Goodbye => format!("* {name} has left{lost}"),
+                    // It took what it had been sent before it left.
+                    ExitReason::Goodbye => format!("* {name} has left"),
                     reason => format!("* {name} is gone: {reason}{lost}"),
                 })
             }
