@@ -43,7 +43,12 @@ impl Node {
             let _violation = self.take_violation(peer, fault.clone());
             return Expectation::Refused(fault);
         }
-        let place = place_of(&hello.endpoint, origin.source, &self.context.own.endpoint);
+        let place = place_of(&hello.endpoint, origin.source);
+        if place.is_same_place(&self.context.own.endpoint) {
+            let what = "endpoint";
+            self.context.notices.push(Notice::OwnHello { peer, what });
+            return Expectation::Ignored;
+        }
         let known = self.peers.get(&peer);
         match known.map(|known| known.judge_hello(hello, origin.came_at)) {
             Some(HelloMeaning::Reply) => return Expectation::Deliver,
@@ -164,7 +169,7 @@ impl Node {
 }
 
 /// Where to connect to a node that gives this endpoint as its own and was heard from `source`.
-fn place_of(told: &Endpoint, source: Option<IpAddr>, own: &Endpoint) -> Endpoint {
+fn place_of(told: &Endpoint, source: Option<IpAddr>) -> Endpoint {
     let Some(source) = source.map(|source| source.to_canonical()) else {
         return told.clone();
     };
@@ -173,7 +178,7 @@ fn place_of(told: &Endpoint, source: Option<IpAddr>, own: &Endpoint) -> Endpoint
         Some(address) => address.is_loopback() && !source.is_loopback(),
         None => true,
     };
-    match means_another_host && !is_at(own, source) {
+    match means_another_host {
         true => Endpoint::new(source, told.port()),
         false => told.clone(),
     }
