@@ -146,7 +146,7 @@ fn large_hellos_under_one_honest_identity_hold_little_memory(stage: Stage) {
     scene.chat_for(50);
     scene.finish(
         format_args!("sent {HELLOS} HELLOs of 1 MiB under alice's identity"),
-        32 * MIB,
+        48 * MIB,
     );
 }
 

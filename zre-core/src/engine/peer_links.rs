@@ -28,8 +28,9 @@ use crate::{
 
 /// How long the connection from a peer may be idle after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
-/// How long it may go on at most after that.
-const LOST_AT_MOST: Duration = Duration::from_secs(1);
+/// How long it may go on at most after that: what is sent to the peer meanwhile is refused, and a
+/// program that sent something before is to hear of the end.
+const LOST_AT_MOST: Duration = Duration::from_millis(500);
 /// How much later than the end of the connections a goodbye beacon, or the HELLO of a new session,
 /// may come.
 const BEACON_GRACE: Duration = Duration::from_millis(100);

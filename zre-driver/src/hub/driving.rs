@@ -122,7 +122,7 @@ impl<S: Stream> DriverHandle<S> {
     /// engine does, which knows a better reason if something waits in the node, too.
     pub(crate) fn patience(&self) -> Duration {
         let expired_after = self.0.config.expired_after;
-        expired_after.saturating_add(Duration::from_secs(1))
+        expired_after.saturating_add(Duration::from_millis(250))
     }
 
     /// Takes the next command.
