@@ -260,7 +260,13 @@ impl<C: Connection> Engine<C> {
         };
         let (sequence, now) = (message.sequence, self.cx.now);
         match self.node.expect_hello(peer, sequence, hello, origin, now) {
-            Expectation::Await => self.park(link, message, came_at, Awaited::Connection),
+            Expectation::Await => {
+                self.park(link, message, came_at, Awaited::Connection);
+                let links = self.links.of_peer_mut(peer);
+                if let (Some(links), Some(source)) = (links, source) {
+                    links.prove(source.to_canonical(), &self.node, &mut self.cx);
+                }
+            }
             Expectation::Deliver => self.deliver_claim(link, peer, message, came_at),
             Expectation::Refused(_) | Expectation::Ignored => {
                 self.links.unclaimed.close(link, &mut self.cx);

@@ -465,8 +465,11 @@ impl<C: Connection> Engine<C> {
                 self.cx.outputs.push(Output::Datagram(beacon.encode()));
             }
             NodeOutput::Connect { peer, endpoint } => {
+                let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());
+                let is_proven = address
+                    .is_some_and(|address| self.links.unclaimed.is_claimed_from(peer, address));
                 let links = self.links.add_peer(peer);
-                links.open(endpoint, &self.node, &mut self.cx);
+                links.open(endpoint, is_proven, &self.node, &mut self.cx);
             }
             NodeOutput::Send { peer, message } => {
                 if let Some(links) = self.links.of_peer_mut(peer) {

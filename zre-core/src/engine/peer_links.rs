@@ -5,7 +5,7 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
-use core::time::Duration;
+use core::{net::IpAddr, time::Duration};
 
 use zre_proto::{Body, Endpoint, Message, PeerId};
 
@@ -89,6 +89,8 @@ struct Attempt {
     first_at: Instant,
     /// When this attempt is given up.
     patience: Patience,
+    /// Whether the peer is known to be at the endpoint's address, as it has connected from there.
+    is_proven: bool,
 }
 
 impl Attempt {
@@ -148,7 +150,15 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Opens a connection to the peer, in place of an older one.
-    pub(super) fn open(&mut self, endpoint: Endpoint, node: &Node, cx: &mut EngineContext) {
+    ///
+    /// `is_proven` says whether the peer has connected to us from the endpoint's address.
+    pub(super) fn open(
+        &mut self,
+        endpoint: Endpoint,
+        is_proven: bool,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) {
         // Both connections have ended, so the peer is about to be removed. A new connection would
         // keep it.
         if self.is_lost() && self.incoming.is_none() {
@@ -165,6 +175,7 @@ impl<C: Connection> PeerLinks<C> {
             number: 1,
             first_at: cx.now,
             patience: Patience::until(cx.now, node.backlog()),
+            is_proven,
         };
         self.connect(new_connection(node), Box::new(attempt), node, cx);
     }
@@ -366,7 +377,9 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) {
-        if !cx.attempts.begin(&attempt.endpoint, cx.now) {
+        // Whoever connects from an address can hardly make us flood another by naming it. So floods
+        // of beacons keep no peer waiting that says HELLO itself.
+        if !attempt.is_proven && !cx.attempts.begin(&attempt.endpoint, cx.now) {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
             // It was no attempt.
@@ -401,7 +414,9 @@ impl<C: Connection> PeerLinks<C> {
         // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
             Outgoing::Opening { link, attempt } => {
-                cx.attempts.answered(&attempt.endpoint);
+                if !attempt.is_proven {
+                    cx.attempts.answered(&attempt.endpoint);
+                }
                 cx.deadlines.clear(EngineTimer::Handshake(link.id));
                 Outgoing::Open(link)
             }
@@ -466,6 +481,21 @@ impl<C: Connection> PeerLinks<C> {
         LinksEffect::AttemptFailed
     }
 
+    /// The peer has said HELLO from this address. If an attempt to connect to it there waits because
+    /// too many others are without an answer, it need not.
+    pub(super) fn prove(&mut self, address: IpAddr, node: &Node, cx: &mut EngineContext) {
+        let Outgoing::Retrying { attempt, .. } = &mut self.outgoing else {
+            return;
+        };
+        let place = attempt.endpoint.canonical().to_socket_addr();
+        if attempt.number == 0 && place.is_some_and(|place| place.ip() == address) {
+            attempt.is_proven = true;
+            cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
+            // It is a first attempt, so it cannot be the last.
+            let _nothing = self.retry(node, cx);
+        }
+    }
+
     /// The pause between two attempts to connect is over.
     pub(super) fn retry(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
         let (failed, mut attempt) = match core::mem::take(&mut self.outgoing) {
@@ -482,6 +512,7 @@ impl<C: Connection> PeerLinks<C> {
         };
         let mut connection: C = new_connection(node);
         connection.take_unsent(failed);
+        attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
         attempt.endpoint = endpoint;
         attempt.number += 1;
         self.connect(connection, attempt, node, cx);

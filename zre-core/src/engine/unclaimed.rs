@@ -276,6 +276,13 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.parked > 0 && self.links.values().any(|it| it.claims(peer))
     }
 
+    /// Whether one is parked under this identity that came from this address.
+    pub(super) fn is_claimed_from(&self, peer: PeerId, address: IpAddr) -> bool {
+        let mut claims = self.links.values();
+        self.parked > 0
+            && claims.any(|it| it.claims(peer) && it.remote.ip().to_canonical() == address)
+    }
+
     pub(super) fn claim(&self, link: LinkId) -> Option<&Claim> {
         self.links.get(&link)?.claim.as_ref()
     }

@@ -64,15 +64,20 @@ impl Node {
                 return Expectation::Await;
             }
             // Its HELLO has overtaken its beacon, or its beacons do not reach us.
-            None if self
-                .peers
-                .make_room_for_hello(peer, &place, &mut self.context) =>
+            None if self.peers.make_room_for_hello(
+                peer,
+                origin.source.or_else(|| address_of(&place)),
+                &mut self.context,
+            ) =>
             {
                 self.meet(peer, place.clone(), Earlier::default());
             }
             None => return Expectation::Ignored,
         }
         self.await_connection(peer, &place, None);
+        if let (Some(known), Some(source)) = (self.peers.get_mut(&peer), origin.source) {
+            known.address = Some(source.to_canonical());
+        }
         Expectation::Await
     }
 

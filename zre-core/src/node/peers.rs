@@ -1,6 +1,7 @@
 //! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
@@ -363,7 +364,9 @@ impl Peers {
         // Anybody can send beacons, so those alone must not fill the table.
         let limit = if self.pending >= limits.pending_peers {
             limits.pending_peers
-        } else if self.table.len() >= limits.peers || self.is_crowded(place, limits.peers) {
+        } else if self.table.len() >= limits.peers
+            || self.is_crowded(address_of(place), limits.peers)
+        {
             limits.peers
         } else {
             return true;
@@ -377,11 +380,11 @@ impl Peers {
     pub(super) fn make_room_for_hello(
         &mut self,
         peer: PeerId,
-        place: &Endpoint,
+        address: Option<IpAddr>,
         context: &mut NodeContext,
     ) -> bool {
         let limit = context.config.limits.peers;
-        if self.is_crowded(place, limit) {
+        if self.is_crowded(address, limit) {
             context.notices.push(Notice::PeerLimit { peer, limit });
             return false;
         }
@@ -396,20 +399,20 @@ impl Peers {
         true
     }
 
-    /// Whether the peers at one address have three quarters of all places. The last quarter is for
+    /// Whether the peers from one address have three quarters of all places. The last quarter is for
     /// others: whoever has one address, and makes up identities, does not keep them out.
-    fn is_crowded(&self, place: &Endpoint, limit: usize) -> bool {
+    fn is_crowded(&self, address: Option<IpAddr>, limit: usize) -> bool {
         let share = limit - limit / 4;
         // Saves a walk over all peers: mostly there is room.
         if self.table.len() < share {
             return false;
         }
-        let Some(address) = address_of(place) else {
+        let Some(address) = address.map(|address| address.to_canonical()) else {
             return false;
         };
-        let at_address = self.table.iter();
-        let at_address = at_address.filter(|peer| address_of(&peer.endpoint) == Some(address));
-        at_address.count() >= share
+        let from_address = self.table.iter();
+        let from_address = from_address.filter(|peer| peer.address == Some(address));
+        from_address.count() >= share
     }
 
     fn oldest_pending(&self) -> Option<PeerId> {

@@ -1,6 +1,6 @@
 //! What strangers and peers can make a node hold.
 
-use alloc::{vec, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use zre_proto::{Body, Content, PeerId};
@@ -134,7 +134,8 @@ fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit<C: Level
     });
     let (mut links, mut opened) = (0, 0);
     for number in 10..100 {
-        let mut stranger = test.connect(PeerId::from([number; 16]));
+        let remote = format!("10.0.3.{number}:6666");
+        let mut stranger = test.connect_from(&remote, PeerId::from([number; 16]));
         stranger.send(&mut test, 1, hello(number));
         links += 1;
         if !test.wanted.is_empty() {

@@ -16,9 +16,11 @@ mod sequence;
 mod session;
 
 use alloc::boxed::Box;
+use core::net::IpAddr;
 use zre_proto::{Endpoint, GroupName, PeerId};
 
 use super::{
+    by_endpoint::address_of,
     context::{NodeContext, PING_INTERVAL},
     election::Word,
     output::NodeOutput,
@@ -41,6 +43,8 @@ pub(super) struct Peer {
     pub(super) session: Session,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
+    /// The address that its HELLO came from, or that of the endpoint where it was met.
+    pub(super) address: Option<IpAddr>,
     /// Another endpoint that its beacons come from, and when the last one came. Boxed, for few
     /// peers have one.
     other_endpoint: Option<Box<(Endpoint, Instant)>>,
@@ -87,6 +91,7 @@ impl Peer {
         context: &NodeContext,
     ) -> Self {
         Self {
+            address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
             session: Session::Greeting(Greeting::new(context)),
