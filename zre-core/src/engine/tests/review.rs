@@ -75,7 +75,6 @@ fn a_newcomer_does_not_end_a_peer_whose_answer_lies_unread<C: Level>() {
         }
         test.run(millis(1000));
     }
-    assert!(test.engine.is_congested() || peer.to.is_closed(&test));
     assert!(!peer.to.is_closed(&test), "it has answered long ago");
     test.takes_events = true;
     test.drain();
