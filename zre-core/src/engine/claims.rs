@@ -168,9 +168,12 @@ impl<C: Connection> Engine<C> {
     }
 
     fn is_from_host_of(&self, peer: PeerId, remote: IpAddr) -> bool {
-        let first = self.node.endpoints(peer).next();
-        let address = first.and_then(|endpoint| endpoint.canonical().to_socket_addr());
-        address.is_some_and(|address| address.ip() == remote)
+        self.host_of(peer) == Some(remote.to_canonical())
+    }
+
+    fn host_of(&self, peer: PeerId) -> Option<IpAddr> {
+        let first = self.node.endpoints(peer).next()?;
+        first.canonical().to_socket_addr().map(|it| it.ip())
     }
 
     fn look_at_claim(&mut self, link: LinkId, peer: PeerId) {
@@ -280,7 +283,9 @@ impl<C: Connection> Engine<C> {
             came_at,
             awaited,
         };
-        self.links.unclaimed.park(link, claim, &mut self.cx);
+        let said_peer = self.links.unclaimed.get_mut(link).and_then(|it| it.said_peer());
+        let home = said_peer.and_then(|peer| self.host_of(peer));
+        self.links.unclaimed.park(link, claim, home, &mut self.cx);
     }
 
     /// Gives the first message to the node, and the connection to the peer.

@@ -17,6 +17,7 @@ mod network;
 mod outbound;
 mod places;
 mod restarts;
+mod review;
 mod settling;
 mod single_engine;
 mod stopping;

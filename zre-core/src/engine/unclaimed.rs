@@ -229,8 +229,14 @@ impl<C: Connection> UnclaimedLinks<C> {
 /// Parked ones; see [`claims`](super::claims).
 impl<C: Connection> UnclaimedLinks<C> {
     /// Keeps a connection's first message, and reads no more from it. If many are parked under one
-    /// identity, the oldest goes.
-    pub(super) fn park(&mut self, link: LinkId, claim: Claim, cx: &mut EngineContext) {
+    /// identity, the oldest goes, but first those from elsewhere than the peer's `home`.
+    pub(super) fn park(
+        &mut self,
+        link: LinkId,
+        claim: Claim,
+        home: Option<IpAddr>,
+        cx: &mut EngineContext,
+    ) {
         /// So many of one identity.
         const PLACES: usize = 4;
         let Some(unclaimed) = self.links.get_mut(&link) else {
@@ -248,8 +254,9 @@ impl<C: Connection> UnclaimedLinks<C> {
             // One address must not take the places of all others.
             let of_address = rivals.iter().filter(|(_, ip)| *ip == remote).count();
             let is_greedy = of_address > PLACES / 2;
-            let mut may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
-            if let Some((oldest, _)) = may_go.next() {
+            let may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
+            let first = may_go.min_by_key(|(link, ip)| (Some(ip.to_canonical()) == home, *link));
+            if let Some((oldest, _)) = first {
                 self.close(*oldest, cx);
             }
         }

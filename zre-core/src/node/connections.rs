@@ -107,18 +107,30 @@ impl Node {
 
     /// The peers that [`handle_timeout`](Node::handle_timeout) would remove because they have not
     /// answered in time.
-    pub fn overdue_suspects(&self, now: Instant) -> Vec<PeerId> {
-        let is_overdue = |peer: &PeerId| {
-            let suspicion = self.peers.get(peer).and_then(Peer::suspicion);
-            suspicion.is_some_and(|suspicion| suspicion.patience.deadline() <= now)
-        };
+    ///
+    /// A peer whose answer may lie unread, as the node does not take its messages, is not among
+    /// them, and its time is extended.
+    pub fn overdue_suspects(&mut self, now: Instant) -> Vec<PeerId> {
+        self.context.advance(now);
         // A suspected peer always has a timer of its own, so the due timers name them all.
         let due = self.context.deadlines.due(now);
         let peers = due.filter_map(|timer| match timer {
             NodeTimer::Peer(peer) => Some(peer),
             NodeTimer::Beacon | NodeTimer::Silence | NodeTimer::Confirmation => None,
         });
-        peers.filter(is_overdue).collect()
+        let due: Vec<_> = peers.collect();
+        let is_overdue = |peer: &PeerId| {
+            let known = self.peers.get_mut(peer).and_then(Peer::suspicion_mut);
+            let Some(suspicion) = known.filter(|it| it.patience.deadline() <= now) else {
+                return false;
+            };
+            let is_overdue = self.context.is_over(&mut suspicion.patience, *peer);
+            if !is_overdue {
+                self.peers.watch(peer, &mut self.context);
+            }
+            is_overdue
+        };
+        due.into_iter().filter(is_overdue).collect()
     }
 
     /// Gives a suspected peer a second more to answer.

@@ -63,6 +63,12 @@ impl Node {
                 self.await_connection(peer, &place, Some(reply));
                 return Expectation::Await;
             }
+            // Anybody can name the place of a peer that is about to enter.
+            None if self.peers.is_held(&place, peer)
+                && origin.source.is_some_and(|source| !is_at(&place, source)) =>
+            {
+                return Expectation::Ignored;
+            }
             // Its HELLO has overtaken its beacon, or its beacons do not reach us.
             None if self.peers.make_room_for_hello(
                 peer,

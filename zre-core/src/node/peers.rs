@@ -124,6 +124,10 @@ impl Peers {
         if context.refusals.is_pausing(peer, context.now) {
             return;
         }
+        // Its beacons come again.
+        if self.is_held(&endpoint, peer) {
+            return;
+        }
         if let Some(owner) = self.owner_of(&endpoint, peer, context) {
             self.contest(owner, None, context);
         } else if self.has_room_for_beacon(peer, &endpoint, context) {
@@ -267,6 +271,15 @@ impl Peers {
         }
         self.exit(&owner, ExitReason::Replaced, context);
         None
+    }
+
+    /// Whether another peer than `claimant` is about to enter at an endpoint: its HELLO has come,
+    /// and our connection to it is being made.
+    pub(super) fn is_held(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.by_endpoint.get(endpoint);
+        let owner = owner.filter(|owner| *owner != claimant);
+        let owner = owner.and_then(|owner| self.get(&owner));
+        owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
     }
 
     /// Another node claims a peer's endpoint, so the peer is suspected to be gone. If `claimant` is

@@ -372,3 +372,53 @@ fn network() -> Network<MessageLink> {
 fn network_that_tells_ends() -> Network<MessageLink> {
     Network::new().with_latency(millis(1))
 }
+
+/// A review's look at slow networks: restarts of one side, and forgetting.
+fn slow(latency: u64, with_zyre: bool, told: bool, seed: u64) -> Option<String> {
+    let mut net = match told {
+        true => network_that_tells_ends(),
+        false => network(),
+    };
+    net = net.with_latency(millis(latency)).with_jitter(millis(latency / 2), seed);
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let one = net.add_with(config_with_id("one", 1));
+    let other = match with_zyre {
+        true => net.add_zyre("other"),
+        false => net.add_with(config_with_id("other", 2)),
+    };
+    net.run(millis(20 * latency));
+    for _ in 0..1 + dice.next_u32() % 4 {
+        let (from, to) = match dice.next_u32() % 2 {
+            0 => (one, other),
+            _ => (other, one),
+        };
+        net.forget(from, to);
+        net.run(millis(u64::from(dice.next_u32()) % (3 * latency)));
+    }
+    net.run(secs(60));
+    let (hellos, events) = (net.hellos(), net.told(one).len() + net.told(other).len());
+    net.run(secs(60));
+    let (later, t1, t2) = (net.hellos(), net.told(one), net.told(other));
+    let known = net.peers(one).len() + net.peers(other).len();
+    (later > 0 || !t1.is_empty() || !t2.is_empty() || known < 2 )
+        .then(|| format!("latency {latency} zyre {with_zyre} told {told} seed {seed}: {hellos} HELLOs {events} events, then {later} HELLOs, known {known}, {t1:?} {t2:?}"))
+}
+
+#[test]
+fn slow_networks_settle() {
+    let mut bad = Vec::new();
+    for latency in [20, 50, 70, 100, 150, 300] {
+        for with_zyre in [false] {
+            for told in [true] {
+                let runs = (0..40).filter_map(|seed| slow(latency, with_zyre, told, seed));
+                let found: Vec<_> = runs.collect();
+                std::println!("{latency} {with_zyre} {told}: {} of 40", found.len());
+                bad.extend(found.into_iter().take(2));
+            }
+        }
+    }
+    for line in &bad {
+        std::println!("{}", line.chars().take(700).collect::<String>());
+    }
+    assert!(bad.is_empty());
+}

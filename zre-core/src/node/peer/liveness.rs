@@ -320,7 +320,11 @@ impl Liveness {
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        if self.suspicion.is_some() {
+        if let Some(suspicion) = &mut self.suspicion {
+            // The peer has begun anew since it was asked, so no answer would come.
+            if channel.pings.is_answered(suspicion.ping).is_none() {
+                suspicion.ping = channel.ping(context);
+            }
             return PeerEffect::Nothing;
         }
         self.suspicion = Some(Box::new(Suspicion {

@@ -70,7 +70,18 @@ impl Pings {
     }
 
     /// A new session has begun, in which no earlier question is answered.
+    ///
+    /// The messages of before count until the next answer, or until they are told as unconfirmed.
     pub(super) fn forget_unanswered(&mut self) {
+        let mut confirmations = core::mem::take(&mut self.confirmations);
+        confirmations.covering.clear();
+        *self = Self::after(self.sent).with_late(self.late_answers());
+        self.confirmations = confirmations;
+    }
+
+    /// As [`forget_unanswered`](Self::forget_unanswered), and the messages of before have been told
+    /// as unconfirmed.
+    pub(super) fn forget_messages(&mut self) {
         *self = Self::after(self.sent).with_late(self.late_answers());
     }
 

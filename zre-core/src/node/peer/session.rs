@@ -585,7 +585,9 @@ impl Ready {
         context: &mut NodeContext,
     ) -> PeerEffect {
         self.tell_restart(channel, context);
-        channel.pings.forget_unanswered();
+        channel.pings.forget_messages();
+        // Nobody answers what was asked before.
+        self.liveness.forget_own_end();
         // We say HELLO once more, to which the peer may reply again if it was only slow to answer;
         // the doubled time brings such an exchange to an end.
         self.reply = HelloReply::may_come(wait.saturating_mul(2), context);
