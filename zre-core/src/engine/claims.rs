@@ -13,6 +13,8 @@
 //!   place of one that broke unnoticed.
 //! * A newcomer whose HELLO begins a session is parked until our own connection to it is there. So
 //!   a peer enters when both directions stand.
+//! * If sessions with the peer have been lost again and again, its HELLO waits a little: if its
+//!   connection ends meanwhile, the HELLO belongs to a session that is over.
 //!
 //! A parked connection is looked at again when something has changed that it waits for.
 
@@ -23,7 +25,7 @@ use zre_proto::{Body, Content, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
-    context::Owner,
+    context::{EngineTimer, Owner},
     output::{LinkId, Output},
     peer_links::PeerLinks,
 };
@@ -62,6 +64,8 @@ enum Awaited {
     Answer(u64),
     /// Our connection to the peer.
     Connection,
+    /// The end of a pause: sessions with the peer have been lost again and again.
+    Pause,
 }
 
 /// What becomes of a parked connection.
@@ -215,6 +219,11 @@ impl<C: Connection> Engine<C> {
                 Some(false) => Finding::Wait,
                 None => Finding::Ask,
             },
+            Awaited::Pause if self.node.hello_waits_until(peer, self.cx.now).is_some() => {
+                Finding::Wait
+            }
+            Awaited::Pause if is_live => Finding::Ask,
+            Awaited::Pause => Finding::Admit,
             // Somebody else has entered under this identity meanwhile.
             Awaited::Connection if is_live => Finding::Ask,
             Awaited::Connection => match self.links.of_peer(peer) {
@@ -253,6 +262,10 @@ impl<C: Connection> Engine<C> {
                 _ => self.links.unclaimed.close(link, &mut self.cx),
             };
         };
+        if let Some(end) = self.node.hello_waits_until(peer, self.cx.now) {
+            self.cx.deadlines.set(EngineTimer::Handshake(link), end);
+            return self.park(link, message, came_at, Awaited::Pause);
+        }
         let source = self.links.unclaimed.remote(link).map(|remote| remote.ip());
         let links = self.links.of_peer(peer);
         let is_connected = links.is_some_and(super::peer_links::PeerLinks::is_open);
@@ -283,7 +296,11 @@ impl<C: Connection> Engine<C> {
             came_at,
             awaited,
         };
-        let said_peer = self.links.unclaimed.get_mut(link).and_then(|it| it.said_peer());
+        let said_peer = self
+            .links
+            .unclaimed
+            .get_mut(link)
+            .and_then(|it| it.said_peer());
         let home = said_peer.and_then(|peer| self.host_of(peer));
         self.links.unclaimed.park(link, claim, home, &mut self.cx);
     }

@@ -25,9 +25,19 @@ impl Node {
         let reason = if self.is_leaving(peer) {
             ExitReason::Goodbye
         } else {
+            // Two nodes that lose each other can go on ending each other's next session, as the end
+            // of the last one is still on its way. So they pause, longer each time.
+            self.context.refusals.note(peer, now);
             ExitReason::ConnectionLost
         };
         self.remove_peer(peer, reason, now);
+    }
+
+    /// Until when a HELLO of a peer should wait, as sessions with it have been lost again and again;
+    /// `None` if it need not. If its connection ends meanwhile, it belongs to a session that is over.
+    pub fn hello_waits_until(&self, peer: PeerId, now: Instant) -> Option<Instant> {
+        let end = self.context.refusals.hello_waits_until(peer)?;
+        (now < end && !self.is_ready(peer)).then_some(end)
     }
 
     /// A peer that has not said HELLO has closed our connection to it. If it does so again and

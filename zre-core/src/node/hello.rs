@@ -163,6 +163,10 @@ impl Node {
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
+        if known.is_where_it_came_from() {
+            // Whoever says HELLO first keeps the identity, until it is known whether it is there.
+            return;
+        }
         let is_elsewhere = !known.endpoint.is_same_place(place);
         let is_proven = known.is_heard_at(place) || source.is_some_and(|ip| is_at(place, ip));
         let place = match is_elsewhere && is_proven {

@@ -1,4 +1,5 @@
-//! Peers that close each connection which is made to them.
+//! Peers that close each connection which is made to them, or whose sessions are lost again and
+//! again.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -14,8 +15,11 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// The pause after the second refusal. It doubles with each, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long a HELLO waits after the third time. It doubles with each, up to [`LONGEST_WAIT`].
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Who refused, how often, and when beacons of theirs count again.
+/// Who refused or was lost, how often, and when beacons of theirs count again.
 ///
 /// A peer that does not like what a HELLO says closes the connection. Its beacons go on, and each
 /// would make this node try again.
@@ -29,7 +33,7 @@ struct Refusal {
 }
 
 impl Refusals {
-    /// A peer has closed a connection before it said HELLO. Gives how often it has done so.
+    /// A peer has closed a connection before it said HELLO, or was lost. Gives how often that was.
     pub(super) fn note(&mut self, peer: PeerId, now: Instant) -> u32 {
         self.0
             .retain(|_, refusal| now.since(refusal.at) < FORGOTTEN_AFTER);
@@ -47,6 +51,16 @@ impl Refusals {
     pub(super) fn is_pausing(&self, peer: PeerId, now: Instant) -> bool {
         let refusal = self.0.get(&peer);
         refusal.is_some_and(|refusal| now.since(refusal.at) < pause_after(refusal.count))
+    }
+
+    /// Until when a HELLO of a peer should wait. Its connection may have ended already, and its end
+    /// is on its way.
+    pub(super) fn hello_waits_until(&self, peer: PeerId) -> Option<Instant> {
+        let refusal = self.0.get(&peer)?;
+        // Before that it may be chance, or somebody who restarts a program a few times.
+        let doublings = refusal.count.checked_sub(3)?;
+        let wait = SHORTEST_WAIT.saturating_mul(2_u32.saturating_pow(doublings));
+        Some(refusal.at + wait.min(LONGEST_WAIT))
     }
 }
 

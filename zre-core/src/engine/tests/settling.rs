@@ -150,25 +150,30 @@ fn ten_restarts_in_a_second_with_new_identities_are_one_enter_and_one_exit_each(
 }
 
 #[test]
-fn ten_restarts_in_a_second_under_one_identity_are_one_enter_each() {
-    let told = ten_starts(dies, |_| config_with_id("bob", 20));
-    assert_one_enter_per_start(&told, "bob exits: connection lost");
+fn ten_restarts_in_a_second_under_one_identity_are_one_enter_for_each_that_is_told() {
+    // The later lives are shorter than the time that a HELLO waits then, so not all are told.
+    told_once_each(
+        &ten_starts(dies, |_| config_with_id("bob", 20)),
+        "connection lost",
+    );
 }
 
 #[test]
-fn ten_restarts_in_a_second_at_new_ports_are_one_enter_each() {
-    let told = ten_starts(dies, at_a_new_port);
-    assert_one_enter_per_start(&told, "bob exits: connection lost");
+fn ten_restarts_in_a_second_at_new_ports_are_one_enter_for_each_that_is_told() {
+    told_once_each(&ten_starts(dies, at_a_new_port), "connection lost");
 }
 
 #[test]
 fn ten_restarts_in_a_second_whose_ends_nobody_reports_settle() {
-    told_once_each(&ten_starts(vanishes, |_| config_with_id("bob", 20)));
+    told_once_each(
+        &ten_starts(vanishes, |_| config_with_id("bob", 20)),
+        "restarted",
+    );
 }
 
 #[test]
 fn ten_restarts_in_a_second_at_new_ports_whose_ends_nobody_reports_settle() {
-    told_once_each(&ten_starts(vanishes, at_a_new_port));
+    told_once_each(&ten_starts(vanishes, at_a_new_port), "restarted");
 }
 
 fn at_a_new_port(life: usize) -> Config {
@@ -180,9 +185,10 @@ fn at_a_new_port(life: usize) -> Config {
 /// Without the ends of connections, bob is asked for a while before a new life of his is believed.
 /// So not every life is told; each that is, once.
 #[track_caller]
-fn told_once_each(told: &[String]) {
+fn told_once_each(told: &[String], reason: &str) {
     let lives = told.iter().filter(|told| *told == "bob enters").count();
-    let exits = told.iter().filter(|told| *told == "bob exits: restarted");
+    let exit = format!("bob exits: {reason}");
+    let exits = told.iter().filter(|told| **told == exit);
     assert_eq!(exits.count(), lives - 1, "{told:?}");
     assert_eq!(told.len(), 2 * lives - 1, "{told:?}");
 }
@@ -306,15 +312,6 @@ fn vanishes(net: &mut Network<MessageLink>, host: usize) {
     net.unplug(host);
 }
 
-#[track_caller]
-fn assert_one_enter_per_start(told: &[String], exit: &str) {
-    assert_eq!(told.len(), 19, "{told:?}");
-    for (index, line) in told.iter().enumerate() {
-        let expected = if index % 2 == 0 { "bob enters" } else { exit };
-        assert_eq!(line, expected);
-    }
-}
-
 fn config_with_id(name: &str, host: usize) -> Config {
     let mut config = config(name, host);
     config.id = Some(id_of(name));
@@ -373,19 +370,21 @@ fn network_that_tells_ends() -> Network<MessageLink> {
     Network::new().with_latency(millis(1))
 }
 
-/// A review's look at slow networks: restarts of one side, and forgetting.
-fn slow(latency: u64, with_zyre: bool, told: bool, seed: u64) -> Option<String> {
-    let mut net = match told {
-        true => network_that_tells_ends(),
-        false => network(),
-    };
-    net = net.with_latency(millis(latency)).with_jitter(millis(latency / 2), seed);
+/// What one end closes is on its way while the other begins anew.
+#[test]
+fn two_nodes_on_a_slow_network_settle_whatever_they_forget() {
+    for latency in [20, 50, 100, 150, 300] {
+        (0..20).for_each(|seed| settles_on_a_slow_network(latency, seed));
+    }
+}
+
+#[track_caller]
+fn settles_on_a_slow_network(latency: u64, seed: u64) {
+    let net = Network::new().with_latency(millis(latency));
+    let mut net = net.with_jitter(millis(latency / 2), seed);
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let one = net.add_with(config_with_id("one", 1));
-    let other = match with_zyre {
-        true => net.add_zyre("other"),
-        false => net.add_with(config_with_id("other", 2)),
-    };
+    let other = net.add_with(config_with_id("other", 2));
     net.run(millis(20 * latency));
     for _ in 0..1 + dice.next_u32() % 4 {
         let (from, to) = match dice.next_u32() % 2 {
@@ -396,29 +395,13 @@ fn slow(latency: u64, with_zyre: bool, told: bool, seed: u64) -> Option<String> 
         net.run(millis(u64::from(dice.next_u32()) % (3 * latency)));
     }
     net.run(secs(60));
-    let (hellos, events) = (net.hellos(), net.told(one).len() + net.told(other).len());
+    net.hellos();
+    net.told(one);
+    net.told(other);
     net.run(secs(60));
-    let (later, t1, t2) = (net.hellos(), net.told(one), net.told(other));
-    let known = net.peers(one).len() + net.peers(other).len();
-    (later > 0 || !t1.is_empty() || !t2.is_empty() || known < 2 )
-        .then(|| format!("latency {latency} zyre {with_zyre} told {told} seed {seed}: {hellos} HELLOs {events} events, then {later} HELLOs, known {known}, {t1:?} {t2:?}"))
-}
-
-#[test]
-fn slow_networks_settle() {
-    let mut bad = Vec::new();
-    for latency in [20, 50, 70, 100, 150, 300] {
-        for with_zyre in [false] {
-            for told in [true] {
-                let runs = (0..40).filter_map(|seed| slow(latency, with_zyre, told, seed));
-                let found: Vec<_> = runs.collect();
-                std::println!("{latency} {with_zyre} {told}: {} of 40", found.len());
-                bad.extend(found.into_iter().take(2));
-            }
-        }
-    }
-    for line in &bad {
-        std::println!("{}", line.chars().take(700).collect::<String>());
-    }
-    assert!(bad.is_empty());
+    let case = format!("{latency} ms, seed {seed}");
+    assert_eq!(net.hellos(), 0, "{case}: still says HELLO");
+    assert_eq!(net.told(one), [] as [&str; 0], "{case}");
+    assert_eq!(net.told(other), [] as [&str; 0], "{case}");
+    assert_eq!(net.peers(one).len() + net.peers(other).len(), 2, "{case}");
 }

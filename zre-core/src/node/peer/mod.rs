@@ -169,6 +169,13 @@ impl Peer {
         core::iter::once(&self.endpoint).chain(different)
     }
 
+    /// Whether its HELLO waits, came from the address where it is being connected, and may yet be
+    /// connected.
+    pub(super) fn is_where_it_came_from(&self) -> bool {
+        let is_waiting = !self.is_ready() && self.told_endpoint().is_some();
+        is_waiting && !self.is_unreachable() && self.address == address_of(&self.endpoint)
+    }
+
     /// Whether its last beacon from another endpoint than the one where it is connected came from
     /// here.
     pub(super) fn is_heard_at(&self, endpoint: &Endpoint) -> bool {

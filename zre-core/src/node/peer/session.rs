@@ -231,7 +231,8 @@ impl Peer {
     }
 
     /// A beacon says that the peer leaves. Messages that it sent before, even its HELLO, may still
-    /// be on their way. So the peer is removed when its connection ends, or half a second later.
+    /// be on their way. So a peer that has entered is removed when its connection ends, or if it
+    /// does not answer for `evasive_after`; another half a second later.
     pub(crate) fn take_goodbye_beacon(&mut self, context: &mut NodeContext) -> PeerEffect {
         match &mut self.session {
             Session::Greeting(greeting) => {
@@ -312,6 +313,19 @@ impl Peer {
         let time = context.config.handshake_timeout.saturating_mul(2);
         greeting.give_up.move_to(context.now + time);
         PeerEffect::Watch
+    }
+
+    /// It has not said HELLO where it was heard first. If it is also heard elsewhere, it is sought
+    /// there: the first beacon may have been forged.
+    fn seek_elsewhere(&mut self, context: &NodeContext) -> PeerEffect {
+        let time = evasive_after(&context.config);
+        match self.other_endpoint.take() {
+            Some(other) if context.now.since(other.1) < time => PeerEffect::Move {
+                endpoint: other.0,
+                earlier: self.channel.earlier(),
+            },
+            _ => PeerEffect::Exit(ExitReason::Expired),
+        }
     }
 
     /// Its time to say HELLO is over. If we can connect to it, it may not be able to connect to us.
@@ -473,7 +487,7 @@ impl Peer {
                     }
                     true => {
                         self.note_no_hello(context);
-                        return PeerEffect::Exit(ExitReason::Expired);
+                        return self.seek_elsewhere(context);
                     }
                     false => return PeerEffect::Watch,
                 }

@@ -1,4 +1,4 @@
-//! Faults found in a review; each of these fails.
+//! Newcomers that come while something else about the peer is not settled yet.
 
 use std::{sync::mpsc, thread, vec::Vec};
 
@@ -112,7 +112,9 @@ fn messages_lost_with_a_restart_that_seemed_a_reply_are_counted<C: Level>() {
     let _from = test.answer_open();
     test.told();
     for _ in 0..100 {
-        test.engine.whisper(peer.id, "lost".into(), test.now).unwrap();
+        test.engine
+            .whisper(peer.id, "lost".into(), test.now)
+            .unwrap();
     }
     // Its process was started once more, and knows nothing of these.
     let mut third = test.connect(peer.id);
@@ -171,9 +173,9 @@ fn met_under_forgeries<C: Level>(per_second: u32, host: &'static str) {
         }
         // From the tenth second on, there is a peer that says HELLO whenever it is not connected.
         if tenth >= 100 && tenth % 10 == 0 {
-            let is_gone = to.as_ref().is_none_or(|to: &super::single_engine::RemoteEnd<C>| {
-                to.is_closed(&test)
-            });
+            let is_gone = to
+                .as_ref()
+                .is_none_or(|to: &super::single_engine::RemoteEnd<C>| to.is_closed(&test));
             if is_gone {
                 let mut new = test.connect_from("10.0.1.1:6666", id(1));
                 new.send(&mut test, 1, hello(1));
