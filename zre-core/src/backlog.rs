@@ -10,6 +10,7 @@ use crate::{config::Limits, event::Event, time::Instant};
 /// It is congested from when it reaches a limit until no more than half of that limit is left.
 /// While it is congested, connections are not read, so answers of peers lie unread.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Backlog {
     queue: VecDeque<Event>,
     /// The bytes that the queued events hold; see [`Event::weight`].
@@ -138,6 +139,7 @@ impl Patience {
 
 /// Notices when the application has caught up after a congestion.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct ReliefWatch {
     /// How many congestions had ended when it was asked last.
     seen: u64,

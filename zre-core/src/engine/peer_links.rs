@@ -34,6 +34,7 @@ const BEACON_GRACE: Duration = Duration::from_millis(100);
 
 /// The connections to and from one peer.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct PeerLinks<C> {
     peer: PeerId,
     outgoing: Outgoing<C>,
@@ -48,6 +49,7 @@ pub(super) struct PeerLinks<C> {
 
 /// The connection that we opened to a peer.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 enum Outgoing<C> {
     /// The node has not asked for it, or the peer is about to be removed.
     #[default]
@@ -72,6 +74,7 @@ enum Outgoing<C> {
 
 /// An attempt to connect.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Attempt {
     endpoint: Endpoint,
     /// Counted from 1.

@@ -6,6 +6,7 @@
 mod backpressure;
 mod connecting;
 mod conversation;
+mod exploration;
 mod handover;
 mod intruders;
 mod level;

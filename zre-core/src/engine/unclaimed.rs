@@ -25,6 +25,7 @@ use crate::{
 
 /// All of them together.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct UnclaimedLinks<C> {
     /// In the order in which they came.
     links: BTreeMap<LinkId, UnclaimedLink<C>>,
@@ -38,6 +39,7 @@ pub(super) struct UnclaimedLinks<C> {
 
 /// One of them.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct UnclaimedLink<C> {
     pub(super) state: LinkState<C>,
     remote: SocketAddr,

@@ -68,6 +68,7 @@ use table::Heard;
 /// * [`patience_until`](Node::patience_until) makes deadlines that stand still while the
 ///   application is behind and connections are not read.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Node {
     context: NodeContext,
     peers: Peers,
