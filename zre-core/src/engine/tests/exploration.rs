@@ -33,6 +33,7 @@ impl Plan {
             lies: self.lies,
             whispers: self.whispers,
             faults: self.faults,
+            begins_at_once: self.free > 1000,
             free_until: now + Duration::from_millis(self.free),
             until: now + Duration::from_secs(self.seconds),
         }
@@ -91,7 +92,7 @@ fn explore(name: &'static str, start: World, lies: &[Lie], failures: &[Failure])
         start,
         lies: lies.to_vec(),
         failures: failures.to_vec(),
-        limit: 300_000,
+        limit: 2_000_000,
     }
     .run();
 }

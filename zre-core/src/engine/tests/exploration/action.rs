@@ -68,7 +68,10 @@ impl World {
     /// What can happen now.
     pub(super) fn actions(&self, lies: &[Lie], failures: &[Failure]) -> Vec<Action> {
         let mut actions = self.due();
-        if actions.is_empty() && self.next_time().is_some_and(|at| at <= self.budget.until) {
+        if actions.is_empty()
+            && !self.budget.begins_at_once
+            && self.next_time().is_some_and(|at| at <= self.budget.until)
+        {
             actions.push(Action::Wait);
         }
         if self.now > self.budget.free_until {
@@ -96,19 +99,19 @@ impl World {
         for wire in &self.wires {
             let number = wire.number;
             if !wire.is_connected {
-                if self.is_awake(wire.opener.host) {
+                if self.runs(wire.opener.host) {
                     due.push(Action::Connect(number));
                 }
                 continue;
             }
-            if wire.ends_for_opener && wire.opener.is_open && self.is_awake(wire.opener.host) {
+            if wire.ends_for_opener && wire.opener.is_open && self.runs(wire.opener.host) {
                 due.push(Action::End(number));
             }
             if self.can_deliver(wire) {
                 due.push(Action::Deliver(number));
             }
         }
-        let awake = |place: &usize| self.is_awake(self.datagrams[*place].to);
+        let awake = |place: &usize| self.runs(self.datagrams[*place].to);
         due.extend(
             (0..self.datagrams.len())
                 .filter(awake)
@@ -116,7 +119,7 @@ impl World {
         );
         for host in [ALICE, BOB] {
             let deadline = self.hosts[host].engine.poll_timeout();
-            if self.is_awake(host) && deadline.is_some_and(|at| at <= self.now) {
+            if self.runs(host) && deadline.is_some_and(|at| at <= self.now) {
                 due.push(Action::TimeOut(host));
             }
         }
@@ -125,7 +128,7 @@ impl World {
 
     fn can_deliver(&self, wire: &Wire) -> bool {
         let host = wire.acceptor.host;
-        if host == EVE || wire.cut != Cut::Whole || !self.is_awake(host) {
+        if host == EVE || wire.cut != Cut::Whole || !self.runs(host) {
             return false;
         }
         match (wire.queue.front(), wire.acceptor.link) {
@@ -138,7 +141,12 @@ impl World {
         }
     }
 
-    fn is_awake(&self, host: usize) -> bool {
+    /// Whether no host pauses.
+    pub(super) fn is_awake(&self) -> bool {
+        [ALICE, BOB].into_iter().all(|host| self.runs(host))
+    }
+
+    fn runs(&self, host: usize) -> bool {
         host == EVE || self.hosts[host].frozen_until <= self.now
     }
 
@@ -166,10 +174,12 @@ impl World {
             }
             Action::Lie(lie) => {
                 self.budget.lies -= 1;
+                self.budget.begins_at_once = false;
                 self.lie(lie);
             }
             Action::Fail(failure) => {
                 self.budget.faults -= 1;
+                self.budget.begins_at_once = false;
                 self.fail(failure);
             }
         }

@@ -75,6 +75,8 @@ pub(super) struct Budget {
     pub(super) lies: u8,
     pub(super) whispers: [u8; 2],
     pub(super) faults: u8,
+    /// Whether one of these comes before time passes.
+    pub(super) begins_at_once: bool,
     /// Until when these are done.
     pub(super) free_until: Instant,
     /// Until when the orders of events are explored.
