@@ -1,7 +1,12 @@
 //! The search through all states.
 
 use std::{
-    collections::HashSet, eprintln, format, string::String, time::Instant as Clock, vec, vec::Vec,
+    collections::{BTreeMap, HashSet},
+    eprintln, format,
+    string::String,
+    time::Instant as Clock,
+    vec,
+    vec::Vec,
 };
 
 use core::time::Duration;
@@ -38,23 +43,16 @@ struct Figures {
 
 impl Search {
     /// Visits every state once, and lets the network settle from each that is the last.
-    pub(super) fn run(self) -> usize {
+    pub(super) fn run(self) {
         let begin = Clock::now();
-        let mut figures = Figures::default();
-        if let Err((what, trace)) = self.explore(&mut figures, usize::MAX) {
-            let shortest = (1..trace.len()).find_map(|depth| {
-                let found = self.explore(&mut Figures::default(), depth);
-                found.err()
-            });
-            let (what, trace) = shortest.unwrap_or((what, trace));
-            let lines: Vec<_> = trace.iter().map(|action| format!("  {action}\n")).collect();
-            panic!("{}: {what}\n{}", self.name, lines.concat());
-        }
+        let mut run = Run::default();
+        self.explore(&mut run);
+        let figures = &run.figures;
         eprintln!("{}: {figures:?} in {:?}", self.name, begin.elapsed());
-        figures.states
+        assert!(run.faults.is_empty(), "{}", run.report());
     }
 
-    fn explore(&self, figures: &mut Figures, most: usize) -> Result<(), (String, Vec<Action>)> {
+    fn explore(&self, run: &mut Run) {
         let mut seen = HashSet::new();
         let mut settled = HashSet::new();
         let mut path = vec![self.step(self.start.clone())];
@@ -67,40 +65,69 @@ impl Search {
             };
             let mut world = step.world.clone();
             world.act(action);
-            figures.steps += 1;
+            run.figures.steps += 1;
             trace.push(action);
             if let Some(what) = world.ledger.broken {
-                return Err((what, trace));
-            }
-            let key = (
-                world.digest(),
-                if most == usize::MAX { 0 } else { trace.len() },
-            );
-            if trace.len() > most || !seen.insert(key) {
+                run.note(what, &trace);
                 trace.pop();
                 continue;
             }
-            figures.states += 1;
-            figures.deepest = figures.deepest.max(trace.len());
+            if !seen.insert(world.digest()) {
+                trace.pop();
+                continue;
+            }
+            run.figures.states += 1;
+            run.figures.deepest = run.figures.deepest.max(trace.len());
+            let figures = &run.figures;
             assert!(figures.states <= self.limit, "{}: {figures:?}", self.name);
             let step = self.step(world);
-            let is_last =
-                step.world.due().is_empty() && !step.actions.as_slice().contains(&Action::Wait);
-            if is_last && settled.insert(step.world.digest_of_network()) {
-                figures.leaves += 1;
-                let whole = figures.leaves.is_multiple_of(64);
+            if step.is_last() && settled.insert(step.world.digest_of_network()) {
+                run.figures.leaves += 1;
+                let whole = run.figures.leaves.is_multiple_of(64);
                 if let Err(what) = settle(step.world.clone(), whole) {
-                    return Err((what, trace));
+                    run.note(what, &trace);
                 }
             }
             path.push(step);
         }
-        Ok(())
     }
 
     fn step(&self, world: World) -> Step {
         let actions = world.actions(&self.lies, &self.failures).into_iter();
         Step { world, actions }
+    }
+}
+
+impl Step {
+    /// Whether nothing more happens of itself in the time that is explored.
+    fn is_last(&self) -> bool {
+        self.world.due().is_empty() && !self.actions.as_slice().contains(&Action::Wait)
+    }
+}
+
+/// What a search has found so far.
+#[derive(Default)]
+struct Run {
+    figures: Figures,
+    /// The shortest way to each fault, by what it is and what was done for it.
+    faults: BTreeMap<String, Vec<Action>>,
+}
+
+impl Run {
+    fn note(&mut self, what: String, trace: &[Action]) {
+        let is_deed = |action: &&Action| matches!(action, Action::Lie(_) | Action::Fail(_));
+        let deeds: Vec<_> = trace.iter().filter(is_deed).collect();
+        let known = self.faults.entry(format!("{what} after {deeds:?}"));
+        let known = known.or_insert_with(|| trace.to_vec());
+        if trace.len() < known.len() {
+            *known = trace.to_vec();
+        }
+    }
+
+    fn report(&self) -> String {
+        let faults = self.faults.iter();
+        let told = faults.map(|(what, trace)| format!("{what}:\n  {trace:?}\n"));
+        told.collect()
     }
 }
 
