@@ -56,6 +56,8 @@ class Pipe:
         self._commands = {
             "join": lambda command: node.join(command["group"]),
             "leave": lambda command: node.leave(command["group"]),
+            # Of zyre alone: whoever contests wants to be elected as the leader of the group.
+            "contest": lambda command: node.contest(command["group"]),
             "whisper": lambda command: node.whisper(_peer(command), _frames(command)),
             "shout": lambda command: node.shout(command["group"], _frames(command)),
             "flood": self._flood,
@@ -110,10 +112,11 @@ class Pipe:
             self._node.whisper(peer, [b"%d" % number])
 
     def _emit(self, line):
-        encoded = json.dumps(line).encode() + b"\n"
+        rest = memoryview(json.dumps(line).encode() + b"\n")
         with self._output_lock:
-            sys.stdout.buffer.write(encoded)
-            sys.stdout.buffer.flush()
+            # Not `sys.stdout`: it loses the rest of a write that a SIGSTOP interrupts.
+            while rest:
+                rest = rest[os.write(sys.stdout.fileno(), rest) :]
 
     def _report_dead_thread(self, failure):
         self._emit({"error": f"a thread died: {failure.exc_type.__name__}: {failure.exc_value}"})

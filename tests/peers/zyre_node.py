@@ -25,6 +25,7 @@ FUNCTIONS = {
     "zyre_stop": (None, c_void_p),
     "zyre_join": (c_int, c_void_p, c_char_p),
     "zyre_leave": (c_int, c_void_p, c_char_p),
+    "zyre_set_contest_in_group": (None, c_void_p, c_char_p),
     "zyre_whisper": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
     "zyre_shout": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
     "zyre_peers": (c_void_p, c_void_p),
@@ -113,6 +114,9 @@ class ZyreDriver:
 
     def leave(self, group):
         self._zyre.zyre_leave(self._node, group.encode())
+
+    def contest(self, group):
+        self._zyre.zyre_set_contest_in_group(self._node, group.encode())
 
     def whisper(self, peer, frames):
         self._zyre.zyre_whisper(self._node, peer.encode(), byref(self._message(frames)))

@@ -22,10 +22,12 @@ pub mod peer;
 pub mod programs;
 pub mod raw_peer;
 pub mod require;
+pub mod switch;
 
 pub use netns::{Lan, Namespace};
 pub use peer::{Peer, PeerOptions};
 pub use require::RealPeers;
+pub use switch::Switch;
 
 /// The program in README.md is compiled with the documentation tests.
 #[cfg(doctest)]

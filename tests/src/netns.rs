@@ -45,7 +45,7 @@ impl Namespace {
     }
 
     /// A namespace with nothing but loopback, made from the one this process runs in.
-    fn bare() -> io::Result<Self> {
+    pub(crate) fn bare() -> io::Result<Self> {
         let in_user_namespace = !runs_as_root()?;
         let mut unshare = Command::new("unshare");
         if in_user_namespace {
@@ -55,7 +55,7 @@ impl Namespace {
     }
 
     /// A second namespace that this one may hand interfaces to.
-    fn sibling(&self) -> io::Result<Self> {
+    pub(crate) fn sibling(&self) -> io::Result<Self> {
         Self::held_by(self.command("unshare"), self.in_user_namespace)
     }
 
@@ -91,7 +91,7 @@ impl Namespace {
         Err(io::Error::other(complaint.trim().to_owned()))
     }
 
-    fn address_eth0(&self, host: usize) -> io::Result<()> {
+    pub(crate) fn address_eth0(&self, host: usize) -> io::Result<()> {
         self.configure(&format!(
             "addr add 10.90.0.{host}/24 brd 10.90.0.255 dev eth0\nlink set eth0 up"
         ))
@@ -113,7 +113,8 @@ impl Namespace {
         success_of(&ip.wait_with_output()?)
     }
 
-    fn file(&self, kind: &str) -> String {
+    /// The file that stands for a namespace of this kind, such as `net`.
+    pub(crate) fn file(&self, kind: &str) -> String {
         format!("/proc/{}/ns/{kind}", self.holder.id())
     }
 }

@@ -155,6 +155,11 @@ impl Peer {
         self.send(&json!({"do": "leave", "group": group}));
     }
 
+    /// Has a node of zyre contest in the elections of a group, whether it has joined it or not.
+    pub fn contest(&self, group: &str) {
+        self.send(&json!({"do": "contest", "group": group}));
+    }
+
     /// Has it send these frames to one peer.
     pub fn whisper<F: AsRef<[u8]>>(&self, peer: &str, frames: &[F]) {
         self.send(&json!({"do": "whisper", "peer": peer, "frames": in_hex(frames)}));
@@ -253,6 +258,11 @@ impl Peer {
         let mut lines = self.log.lines();
         lines.retain(|line| line.get("event").is_some());
         lines
+    }
+
+    /// What is picked from every line so far, in order. Nothing but that is copied.
+    pub fn pick<T>(&self, pick: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        self.log.pick(pick)
     }
 
     /// Every event about other nodes so far, each as a short text, such as `JOIN bob CHAT` or

@@ -57,7 +57,7 @@ fn check() -> Result<(), String> {
     Ok(())
 }
 
-fn skip(reason: &str) {
+pub(crate) fn skip(reason: &str) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test");
     let required = env::var_os("ZRE_REQUIRE_PEERS").is_some_and(|value| value == "1");

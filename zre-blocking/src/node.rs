@@ -1,7 +1,7 @@
 //! The node whose methods wait on the calling thread.
 
 use std::{
-    error, fmt, io,
+    error, fmt, io, mem,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     thread::JoinHandle,
@@ -41,6 +41,13 @@ impl Builder {
 ///
 /// It is a handle: clones are cheap, can be used from any thread, and are the same node. Dropping
 /// the last one stops the node in the background; [`stop`](Node::stop) does so and waits.
+///
+/// # Forking
+///
+/// A node belongs to the process that started it. In a forked child each call fails with
+/// [`Error::Forked`], or says that there is nothing, such as an event or a peer. There,
+/// [`stop`](Node::stop) and dropping the node close what can be closed of the child's copies of
+/// the sockets, and do nothing else: the node goes on in the parent.
 #[derive(Debug, Clone)]
 pub struct Node(Arc<Running>);
 
@@ -49,6 +56,16 @@ struct Running {
     handle: Handle<Tcp>,
     leadership: Arc<Leadership>,
     io_thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Running {
+    /// In a forked child there is no such thread, and what is known of it may mean another by now.
+    fn drop(&mut self) {
+        if self.handle.hub().is_forked() {
+            let io_thread = self.io_thread.get_mut();
+            mem::forget(io_thread.unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
 }
 
 /// Sending that waits, for a [`Node`] and for its [`Sender`].
@@ -299,6 +316,10 @@ impl Node {
     /// have not been taken can still be; the last is [`Event::Stop`].
     pub fn stop(&self) {
         self.hub().stop();
+        if self.hub().is_forked() {
+            // The thread is not here.
+            return;
+        }
         let mut stopped = self.hub().stopped();
         self.wait(None, |cx| stopped.poll(cx));
         let io_thread = &self.0.io_thread;

@@ -15,13 +15,9 @@ use mio::{
     Events, Interest, Registry, Token,
     net::{TcpListener, TcpStream, UdpSocket},
 };
-use zre_driver::{
-    Bound, Connector, Driver, Hub, Runtime,
-    zre_net::{Lookup, socket},
-};
+use zre_driver::{Bound, Connector, Driver, Hub, Runtime, zre_net::socket};
 
 use crate::{
-    lookup::look_up,
     tcp::{Source, Tcp},
     wake_queue::{WAKE, WakeQueue},
 };
@@ -331,9 +327,5 @@ impl Connector for TaskConnector {
         // The reactor runs the task again when the socket is ready.
         std::future::poll_fn(|_| stream.poll_connected()).await?;
         Ok(stream)
-    }
-
-    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
-        look_up(lookup)?.await
     }
 }

@@ -1,13 +1,10 @@
 //! Why a command ends early.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::{fmt, io};
 
 use zre_tokio::StartError;
 
-use crate::text::one_line;
+use crate::{stderr, text::one_line};
 
 /// What makes a command end before it has done its work.
 #[derive(Debug)]
@@ -19,10 +16,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The system does not give what the command needs to run.
+    pub(crate) fn to_start(error: &io::Error) -> Self {
+        Self::Told(format!("cannot start: {error}{}", remedy(error)))
+    }
+
     /// Prints the message on standard error.
     pub(crate) fn report(&self) {
-        // If standard error is closed, there is no way left to tell the user.
-        let _ = writeln!(io::stderr(), "error: {self}");
+        stderr::print(&format!("error: {self}"));
     }
 }
 
@@ -35,20 +36,39 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Standard output cannot be written.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Told(error.to_string()),
+            _ => Self::Told(format!("cannot write to standard output: {error}")),
         }
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::Told(format!("cannot start the node: {error}"))
+        Self::Told(format!("cannot start the node: {error}{}", remedy(&error)))
     }
 }
+
+/// What the user can do about an error of the system, if that is known. Errors of the libraries
+/// show the system's text at their end.
+fn remedy(error: &impl fmt::Display) -> &'static str {
+    let too_many = io::Error::from_raw_os_error(TOO_MANY_FILES);
+    match error.to_string().ends_with(&too_many.to_string()) {
+        true => "; raise the limit with `ulimit -n`",
+        false => "",
+    }
+}
+
+/// The system's number for too many open files; std has no name for it.
+#[cfg(unix)]
+const TOO_MANY_FILES: i32 = nix::errno::Errno::EMFILE as i32;
+
+/// WSAEMFILE.
+#[cfg(not(unix))]
+const TOO_MANY_FILES: i32 = 10_024;
 
 impl From<zre_tokio::Error> for Failure {
     fn from(error: zre_tokio::Error) -> Self {

@@ -12,11 +12,15 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::{failure::Failure, text::one_line};
+use crate::{failure::Failure, stderr, text::one_line};
 
-/// Starts to log lines to standard error.
+/// Starts to log lines to standard error. When nobody reads it, lines are dropped and counted: the
+/// node writes its log on the threads that carry it, so the log must not wait.
 pub(crate) fn to_standard_error(verbose: u8) -> Result<(), Failure> {
-    start(verbose, |line| writeln!(io::stderr().lock(), "{line}"))
+    start(verbose, |line| {
+        stderr::print(line);
+        Ok(())
+    })
 }
 
 /// Starts to hand each line of the log to `print`, with unsafe characters escaped.

@@ -1,6 +1,8 @@
 //! The `zre` command: chat, ping, script and measure on a ZRE network, and simulate one.
 
+mod address_space;
 mod chat;
+mod descriptors;
 mod failure;
 mod log;
 mod options;
@@ -10,7 +12,9 @@ mod ping;
 mod pipe;
 mod shutdown;
 mod simulate;
+mod stderr;
 mod text;
+mod unreached;
 mod values;
 
 use std::process::ExitCode;
@@ -46,25 +50,32 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, or
-`zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, the
+output of `zre pipe` or `zre chat` was not read to its end, or `zre simulate` ended with wrong
+views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
+signal.";
 
 fn main() -> ExitCode {
+    address_space::share_among_threads();
     let cli = Cli::parse();
-    match run(cli.command) {
+    descriptors::raise_limit();
+    let code = match run(cli.command) {
         Ok(code) => code,
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();
             ExitCode::from(2)
         }
-    }
+    };
+    stderr::finish();
+    code
 }
 
 fn run(command: Command) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(|error| Failure::to_start(&error))?;
     let code = match command {
         Command::Chat(options) => runtime.block_on(chat::run(options)),
         Command::Ping(options) => runtime.block_on(ping::run(options)),

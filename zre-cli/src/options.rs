@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, env, time::Duration};
 use clap::{ArgAction, Args};
 use zre_tokio::{Builder, Endpoint, GroupName, PeerId};
 
-use crate::{failure::Failure, text::quoted, values};
+use crate::{
+    failure::Failure,
+    shutdown::Shutdown,
+    text::quoted,
+    values::{self, SlowMembers},
+};
 
 /// Who the node is, where it is, and how much it says about itself.
 #[derive(Debug, Args)]
@@ -33,12 +38,18 @@ pub(crate) struct Common {
 
     /// The UDP port on which nodes find each other; all must have the same [default: 5670]
     /// [env: ZRE_PORT]
-    #[arg(long, short, value_name = "PORT", value_parser = values::port)]
+    #[arg(
+        long, short, value_name = "PORT",
+        allow_negative_numbers = true, value_parser = values::port
+    )]
     port: Option<u16>,
 
     /// The TCP port on which the node listens; 0 lets the system choose [default: a free one from
     /// 49152 to 65535]
-    #[arg(long, value_name = "PORT", value_parser = values::port_or_any)]
+    #[arg(
+        long, value_name = "PORT",
+        allow_negative_numbers = true, value_parser = values::port_or_any
+    )]
     tcp_port: Option<u16>,
 
     /// Where peers shall connect to, such as tcp://203.0.113.7:5000, if that is not where the node
@@ -51,7 +62,12 @@ pub(crate) struct Common {
 
     /// How long the node waits at its end until peers have taken what was sent to them
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::time)]
-    linger: Duration,
+    pub(crate) linger: Duration,
+
+    /// How long a shout waits for a member that reads slowly before it passes over it, or `wait`:
+    /// as long as the member is there
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = values::slow_members)]
+    pub(crate) slow_members: SlowMembers,
 
     /// Log to standard error what the node does; twice: everything. RUST_LOG goes before it
     #[arg(long, short, action = ArgAction::Count)]
@@ -114,6 +130,7 @@ impl Common {
             .evasive_after(self.presence.evasive())
             .expired_after(self.presence.expired)
             .linger(self.linger);
+        // CONNECT: builder = builder.slow_members(self.slow_members);
         if let Some(uuid) = self.uuid {
             builder = builder.id(uuid.uuid());
         }
@@ -133,6 +150,14 @@ impl Common {
             builder = builder.advertise(endpoint.clone());
         }
         Ok(builder)
+    }
+
+    /// Begins to listen for signals: after the first, a command has time to end its node and to
+    /// write what is left.
+    pub(crate) fn listen_for_shutdown(&self) -> Result<Shutdown, Failure> {
+        const MARGIN: Duration = Duration::from_secs(3);
+        let patience = self.linger + MARGIN;
+        Shutdown::listen(patience).map_err(|error| Failure::to_start(&error))
     }
 
     fn name(&self) -> Result<Option<String>, Failure> {

@@ -14,8 +14,10 @@ use crate::{
     log,
     options::{Common, Groups},
     output::print,
-    shutdown,
-    text::one_line,
+    shutdown::Shutdown,
+    stderr,
+    text::{self, one_line},
+    unreached::{self, Unreached},
     values,
 };
 
@@ -50,6 +52,9 @@ Examples:
   zre ping --wait 500ms -i lo        the nodes on this machine alone
   zre ping --watch | grep printer
 
+A node whose beacons are heard but to which no connection can be made, as behind a firewall, is
+named on standard error, and is not found.
+
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
 
@@ -63,31 +68,51 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let port = options.common.port()?;
     let groups = options.groups.names()?;
-    let builder = options.common.builder(Some("zre-ping"), &groups)?;
-    let node = builder.start().await?;
-    let found = if options.watch {
-        watch(&node).await
-    } else {
-        look(&node, options.wait).await
-    };
-    node.stop().await;
-    match found? {
-        0 => {
-            let none = format!("found no node on {}, port {port}", node.interface());
-            Failure::Told(none).report();
-            Ok(ExitCode::FAILURE)
-        }
-        _ => Ok(ExitCode::SUCCESS),
+    let mut builder = options.common.builder(Some("zre-ping"), &groups)?;
+    if !options.watch {
+        // What fails is to be told soon behind the list.
+        builder = builder.handshake_timeout(unreached::patience(options.wait));
     }
+    let node = builder.start().await?;
+    let shutdown = options.common.listen_for_shutdown()?;
+    let mut unreached = Unreached::of(&node);
+    let found = if options.watch {
+        watch(&node, &mut unreached, &shutdown).await
+    } else {
+        look(&node, options.wait, &mut unreached, &shutdown).await
+    };
+    let unreached = unreached.summary(&node);
+    node.stop().await;
+    Ok(match (found?, unreached) {
+        (0, unreached) => {
+            let none = || format!("found no node on {}, port {port}", node.interface());
+            Failure::Told(unreached.unwrap_or_else(none)).report();
+            ExitCode::FAILURE
+        }
+        (_, Some(unreached)) if !options.watch => {
+            stderr::print(&one_line(&unreached));
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 /// Waits for nodes, then shows all, and says how many there are.
-async fn look(node: &Node, wait: Duration) -> Result<usize, Failure> {
+async fn look(
+    node: &Node,
+    wait: Duration,
+    unreached: &mut Unreached,
+    shutdown: &Shutdown,
+) -> Result<usize, Failure> {
     tokio::spawn(discard_events(node.clone()));
     tokio::select! {
         () = sleep(wait) => {}
-        asked = shutdown::requested() => asked?,
+        () = shutdown.requested() => {}
+        () = unreached.collect() => {}
     }
+    unreached
+        .settle(node, unreached::patience(wait), shutdown)
+        .await;
     let mut answers = ping_all(node, PINGS).join_all().await;
     answers.sort_by(|a, b| (&a.info.name, a.info.id).cmp(&(&b.info.name, b.info.id)));
     for answer in &answers {
@@ -102,16 +127,21 @@ async fn discard_events(node: Node) {
 }
 
 /// Shows who comes and goes until the user has enough, and says how many came.
-async fn watch(node: &Node) -> Result<usize, Failure> {
+async fn watch(
+    node: &Node,
+    unreached: &mut Unreached,
+    shutdown: &Shutdown,
+) -> Result<usize, Failure> {
     let mut found = 0;
     let mut pings = JoinSet::new();
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let enough = shutdown::requested();
+    let enough = shutdown.requested();
     tokio::pin!(enough);
     loop {
         tokio::select! {
-            asked = &mut enough => break asked?,
+            () = &mut enough => break,
+            failure = unreached.next() => line(&format!("! {failure}"))?,
             Some(event) = node.recv() => {
                 found += usize::from(matches!(event, Event::Enter { .. }));
                 show_change(&event)?;
@@ -191,8 +221,20 @@ fn show_change(event: &Event) -> Result<(), Failure> {
             format!("+ {name}  {peer}  {endpoint}{headers}")
         }
         Event::Exit {
-            peer, name, reason, ..
-        } => format!("- {name}  {peer}  {reason}"),
+            peer,
+            name,
+            reason,
+            unconfirmed,
+        } => format!(
+            "- {name}  {peer}  {reason}{}",
+            text::unconfirmed(*unconfirmed)
+        ),
+        Event::Skipped {
+            name,
+            group,
+            messages,
+            ..
+        } => format!("  {name}  {}", text::skipped(group, *messages)),
         Event::Join { name, group, .. } => format!("  {name}  joined {group}"),
         Event::Leave { name, group, .. } => format!("  {name}  left {group}"),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),

@@ -1,6 +1,6 @@
 //! Text from the network, made safe for a terminal.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
 /// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
 /// characters that are invisible or change the direction of writing.
@@ -33,6 +33,23 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// What to add to a peer's end: how many messages to it may not have arrived, if any.
+pub(crate) fn unconfirmed(messages: u64) -> String {
+    match messages {
+        0 => String::new(),
+        1 => "; 1 message to it may not have arrived".to_owned(),
+        messages => format!("; {messages} messages to it may not have arrived"),
+    }
+}
+
+/// What is said of a slow member that shouts have passed over.
+pub(crate) fn skipped(group: &impl Display, messages: u64) -> String {
+    match messages {
+        1 => format!("reads too slowly: 1 message to {group} has passed it over"),
+        messages => format!("reads too slowly: {messages} messages to {group} have passed it over"),
+    }
+}
+
 /// The beginning of a text in quotes, to recognise it by in an error message.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", one_line(&beginning(text)))
@@ -62,6 +79,21 @@ mod tests {
     fn ordinary_text_of_any_language_stays() {
         let text = "héllo 世界 👋";
         assert!(matches!(one_line(text), Cow::Borrowed(same) if same == text));
+    }
+
+    #[test]
+    fn what_may_not_have_arrived_is_said_in_a_sentence() {
+        assert_eq!(unconfirmed(0), "");
+        assert_eq!(unconfirmed(1), "; 1 message to it may not have arrived");
+        assert_eq!(unconfirmed(7), "; 7 messages to it may not have arrived");
+        assert_eq!(
+            skipped(&"CHAT", 2),
+            "reads too slowly: 2 messages to CHAT have passed it over"
+        );
+        assert_eq!(
+            skipped(&"CHAT", 1),
+            "reads too slowly: 1 message to CHAT has passed it over"
+        );
     }
 
     #[test]

@@ -53,6 +53,27 @@ pub(crate) fn pace(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// What a shout does when a member of the group reads slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlowMembers {
+    /// It waits for the member until that reads on or is given up.
+    Wait,
+    /// It waits so long, then passes over the member.
+    Skip { after: Duration },
+}
+
+/// Reads `wait`, or the time after which a slow member is passed over.
+pub(crate) fn slow_members(text: &str) -> Result<SlowMembers, String> {
+    if text == "wait" {
+        return Ok(SlowMembers::Wait);
+    }
+    match time(text) {
+        Ok(after) => Ok(SlowMembers::Skip { after }),
+        Err(error) if text.parse::<f64>().is_ok() => Err(error),
+        Err(_) => Err("expected `wait`, or a time with its unit, such as 50ms".to_owned()),
+    }
+}
+
 /// Reads a number of bytes.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(char, u32); 3] = [('K', 10), ('M', 20), ('G', 30)];
@@ -241,6 +262,23 @@ mod tests {
         assert!(up_to_an_hour("61m").unwrap_err().contains("at most 1h"));
         assert!(pace("9ms").unwrap_err().contains("at least 10ms"));
         assert_eq!(pace("10ms"), Ok(SHORTEST_PACE));
+    }
+
+    #[test]
+    fn slow_members_are_waited_for_or_skipped_after_a_time() {
+        let skip = |millis| SlowMembers::Skip {
+            after: Duration::from_millis(millis),
+        };
+        assert_eq!(slow_members("wait"), Ok(SlowMembers::Wait));
+        assert_eq!(slow_members("50ms"), Ok(skip(50)));
+        assert_eq!(slow_members("0s"), Ok(skip(0)));
+        for (wrong, said) in [
+            ("50", "write 50ms or 50s"),
+            ("skip", "expected `wait`, or a time"),
+            ("", "expected `wait`, or a time"),
+        ] {
+            assert!(slow_members(wrong).unwrap_err().contains(said), "{wrong}");
+        }
     }
 
     #[test]

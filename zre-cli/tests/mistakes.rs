@@ -40,6 +40,8 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
         (["--header", "A=1,A=2"], ["'A'", "two values"]),
         (["--interval", "9ms"], ["--interval", "at least 10ms"]),
         (["--interval", "x"], ["'x'", "such as 250ms"]),
+        (["--slow-members", "skip"], ["'skip'", "`wait`, or a time"]),
+        (["--slow-members", "50"], ["--slow-members", "50ms or 50s"]),
         (["--unknown", "x"], ["--unknown", "--help"]),
     ] {
         let said = refused(&mut zre("pipe", 25660, &flags));
@@ -50,6 +52,7 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
     for (flag, value, expected) in [
         ("--wait", "-1", "write 1ms or 1s"),
         ("--port", "x", "from 1 to 65535"),
+        ("--port", "-1", "from 1 to 65535"),
         ("--interface", "", "IPv4 address"),
     ] {
         let said = refused(bare_zre().args(["ping", flag, value]));

@@ -39,7 +39,7 @@ fn start_comes_first_and_tells_who_and_where() {
     pipe.close_input();
     let (code, rest) = pipe.finish();
     assert_eq!(code, Some(0));
-    assert_eq!(rest, [r#"{"event":"STOP"}"#]);
+    assert_eq!(rest, [r#"{"event":"STOP","unconfirmed":[]}"#]);
 }
 
 #[test]
@@ -120,6 +120,7 @@ fn flags_and_variables_describe_the_node() {
         "--evasive=2s",
         "--expired=1m",
         "--linger=100ms",
+        "--slow-members=wait",
     ];
     let (mut watcher, _) = Zre::pipe(25612, &["--group", "A,B", "--group", "C"]);
     watcher.send(r#"{"do":"groups"}"#);
@@ -222,7 +223,7 @@ fn stop_says_goodbye_and_ends_with_stop() {
     alice.send(r#"{"do":"stop"}"#);
     let (code, rest) = alice.finish();
     assert_eq!(code, Some(0));
-    assert_eq!(rest.last().unwrap(), r#"{"event":"STOP"}"#);
+    assert_eq!(rest.last().unwrap(), r#"{"event":"STOP","unconfirmed":[]}"#);
     let exit = bob.event("EXIT");
     assert_eq!(exit["peer"], alice_id);
     assert_eq!(exit["name"], "alice");
@@ -277,5 +278,5 @@ fn an_interrupted_pipe_says_goodbye() {
     assert_eq!(bob.event("EXIT")["reason"], "GOODBYE");
     let (code, rest) = alice.finish();
     assert_eq!(code, Some(0));
-    assert_eq!(rest.last().unwrap(), r#"{"event":"STOP"}"#);
+    assert_eq!(rest.last().unwrap(), r#"{"event":"STOP","unconfirmed":[]}"#);
 }

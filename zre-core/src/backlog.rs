@@ -168,7 +168,7 @@ mod tests {
         (0..3).for_each(|_| {
             backlog.push(Event::Stop {
                 unconfirmed: Vec::new(),
-            })
+            });
         });
         assert_eq!(backlog.queued(), 3);
         let newer = |backlog: &Backlog, count| backlog.after(count).count();

@@ -1,12 +1,15 @@
 //! Errors, sorted by whose fault they are.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use thiserror::Error;
 use zre_proto::{
     MessageError, PeerId, TooLong,
     zmtp::{CommandError, FrameError, GreetingError},
 };
+
+use crate::config::OwnLimit;
 
 /// A command of the application that cannot be carried out. It is never the fault of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,9 +41,46 @@ pub enum Error {
     /// A name does not fit on the wire.
     #[error(transparent)]
     TooLong(#[from] TooLong),
+    /// The node would have more groups or headers than its own limits allow. Its peers most likely
+    /// have the same limits, and would refuse it.
+    #[error(
+        "the node would have {value} {what}, and {limit} is {most}: peers with this limit would \
+         refuse it; leave or remove some, or raise the limit at all nodes"
+    )]
+    OwnLimit {
+        /// What there would be too much of, such as "groups".
+        what: &'static str,
+        /// How much there would be.
+        value: usize,
+        /// Which of the [`Limits`](crate::Limits).
+        limit: &'static str,
+        /// Its value.
+        most: usize,
+    },
     /// The node has been stopped.
     #[error("the node has stopped")]
     Stopped,
+    /// The call was made in a forked child of the process in which the node runs. The node goes on
+    /// there and is not touched.
+    #[error("the node runs in the parent of this process: start another one here, or do not fork")]
+    Forked,
+}
+
+impl From<OwnLimit> for Error {
+    fn from(exceeded: OwnLimit) -> Self {
+        let OwnLimit {
+            what,
+            value,
+            limit,
+            most,
+        } = exceeded;
+        Self::OwnLimit {
+            what,
+            value,
+            limit,
+            most,
+        }
+    }
 }
 
 impl From<core::convert::Infallible> for Error {
@@ -64,6 +104,21 @@ pub enum Fault {
     /// Frames are not a ZRE message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The peer joined one group more than
+    /// [`groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
+    #[error("it joined more groups than groups_per_peer, which is {limit}")]
+    TooManyGroups {
+        /// The limit.
+        limit: u32,
+    },
+    /// All peers together have told more of themselves than
+    /// [`peer_data_bytes`](crate::Limits#structfield.peer_data_bytes) allows, and this one was the
+    /// last to do so.
+    #[error("headers and groups of all peers take more than peer_data_bytes, which is {limit}")]
+    TooMuchTold {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The peer names the endpoint of another peer as its own, and that other peer is there.
     #[error("its endpoint is that of {0}")]
     Endpoint(PeerId),
@@ -113,13 +168,20 @@ pub enum LinkError {
         /// The limit.
         limit: usize,
     },
-    /// The unfinished messages of all peers together hold more than the limit, and those of this
-    /// peer hold most of it.
-    #[error("unfinished messages of all peers hold more than {limit} bytes, and this peer's most")]
+    /// The unfinished messages of all peers together hold more than the limit, and that of this
+    /// peer has stood still longest, or is the newest of those that have as long.
+    #[error(
+        "unfinished messages of all peers hold more than {limit} bytes, and this peer's has stood \
+         still longest"
+    )]
     TooMuchUnfinished {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A message was begun, and no further byte of it came for so long; see
+    /// [`expired_after`](crate::Config#structfield.expired_after).
+    #[error("a message was begun, and nothing more of it came for {0:?}")]
+    MessageStandsStill(Duration),
     /// A command is larger than any that ZRE needs.
     #[error("a command of {size} bytes, the limit is {limit}")]
     CommandTooLarge {

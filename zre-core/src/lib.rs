@@ -84,7 +84,7 @@ pub use engine::{Engine, LinkId, Output, Reader, Shouted};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, PeerInfo, Unconfirmed};
 pub use link::{Connection, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
-pub use node::{Admission, Expectation, Node, NodeOutput, Verdict};
+pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use time::Instant;
 pub use zre_proto as proto;

@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
 
 use thiserror::Error;
-use zre_proto::{BeaconError, Endpoint, GroupName, PeerId};
+use zre_proto::{BeaconError, Endpoint, PeerId};
 
 use crate::error::{Fault, LinkError};
 
@@ -63,8 +63,10 @@ pub enum Notice {
     /// A connection came in under the identity of a peer that has another one and answers there: it
     /// was closed. Two nodes have the same UUID, or a stranger uses the peer's.
     #[error(
-        "closed the connection from {remote}: it says that it is {peer}, which is at {endpoint} \
-         and answers there; either two nodes have the same UUID, or one pretends to be the other"
+        "closed the connection from {remote}: it says that it is {peer}{}, but {peer} is at \
+         {endpoint} and answers there; either two nodes have the same UUID, or one pretends to be \
+         the other",
+        At(claimed.as_ref())
     )]
     IdentityInUse {
         /// The peer.
@@ -73,6 +75,8 @@ pub enum Notice {
         endpoint: Endpoint,
         /// Where the refused connection came from.
         remote: SocketAddr,
+        /// Where the other side says that it accepts connections, if it said so.
+        claimed: Option<Endpoint>,
     },
     /// A peer says HELLO, but no connection to it can be made: it does not enter.
     #[error(
@@ -120,17 +124,6 @@ pub enum Notice {
         /// What the peer says.
         received: u8,
     },
-    /// A peer is in as many groups as
-    /// [`Limits::groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
-    #[error("ignored JOIN of {group:?} from {peer}: the limit of {limit} groups is reached")]
-    GroupLimit {
-        /// The peer.
-        peer: PeerId,
-        /// The group that it joined.
-        group: GroupName,
-        /// The limit.
-        limit: u32,
-    },
     /// A peer sent a message that this node does not know.
     #[error("ignored {kind} from {peer}")]
     UnknownMessage {
@@ -138,6 +131,16 @@ pub enum Notice {
         peer: PeerId,
         /// The message's name, if it has one.
         kind: &'static str,
+    },
+    /// A message of an election (ELECT or LEADER) came that this node has no part in.
+    #[error("ignored {kind} from {peer}: {reason}")]
+    IgnoredElection {
+        /// The peer.
+        peer: PeerId,
+        /// "ELECT" or "LEADER".
+        kind: &'static str,
+        /// Why, in words.
+        reason: &'static str,
     },
     /// A peer wraps its sequence numbers from 65534 to 0, as pyre does. This node does the same
     /// towards it.
@@ -164,7 +167,8 @@ pub enum Notice {
         error: LinkError,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached.
+    /// [`Limits::unclaimed_links`](crate::Limits#structfield.unclaimed_links) is reached: of those
+    /// from the address with the most, nothing had come over it for longest, or it was the oldest.
     #[error(
         "closed the connection from {remote}: more than {limit} connections belong to no peer yet"
     )]
@@ -175,8 +179,8 @@ pub enum Notice {
         limit: usize,
     },
     /// An accepted connection was closed because
-    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and it
-    /// held most.
+    /// [`Limits::unclaimed_bytes`](crate::Limits#structfield.unclaimed_bytes) is reached, and its
+    /// begun message had stood still longest.
     #[error(
         "closed the connection from {remote}: \
          those that belong to no peer yet hold more than {limit} bytes"
@@ -224,6 +228,18 @@ pub enum Notice {
     Dropped(u64),
 }
 
+/// A place that may be known.
+struct At<'a>(Option<&'a Endpoint>);
+
+impl core::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(endpoint) => write!(f, " at {endpoint}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Notice {
     /// The word for this kind of notice, for counters and filters, such as `bad_beacon` or
     /// `connect_failed`. It stays the same in all versions.
@@ -240,8 +256,8 @@ impl Notice {
             Self::HelloAnswer { .. } => "hello_answer",
             Self::Stray { .. } => "stray",
             Self::Status { .. } => "status",
-            Self::GroupLimit { .. } => "group_limit",
             Self::UnknownMessage { .. } => "unknown_message",
+            Self::IgnoredElection { .. } => "ignored_election",
             Self::EarlyWrap { .. } => "early_wrap",
             Self::Refused { .. } => "refused",
             Self::LinkClosed { .. } => "link_closed",
@@ -267,8 +283,8 @@ impl Notice {
             | Self::HelloAnswer { peer }
             | Self::Stray { peer, .. }
             | Self::Status { peer, .. }
-            | Self::GroupLimit { peer, .. }
             | Self::UnknownMessage { peer, .. }
+            | Self::IgnoredElection { peer, .. }
             | Self::EarlyWrap { peer }
             | Self::Refused { peer, .. }
             | Self::ConnectFailed { peer, .. } => Some(*peer),

@@ -8,14 +8,16 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tracing::warn;
 use zre_core::{LinkId, Notice, proto::Endpoint};
 use zre_net::{Lookup, socket};
 
-use crate::hub::{Command, DriverHandle, Hub, LinkTask, Stream};
+use crate::{
+    hub::{Command, DriverHandle, Hub, LinkTask, Local, Stream},
+    lookup::look_up,
+};
 
 /// A runtime's own parts: its sockets, its clock and its tasks.
 pub trait Runtime: Send + Sized + 'static {
@@ -62,9 +64,6 @@ pub trait Connector: Send + Sync + 'static {
         unconnected: TcpStream,
         remote: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-
-    /// Runs a look-up where waiting is allowed. It ends with its thread, also when this is dropped.
-    fn look_up(&self, lookup: Lookup) -> impl Future<Output = io::Result<SocketAddr>> + Send;
 }
 
 /// Runs a node. Dropped, even before it was polled, it closes the sockets and ends the node.
@@ -111,12 +110,18 @@ impl<R: Runtime> Driver<R> {
     /// Runs the node until it has stopped, then closes its sockets.
     pub async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        self.runtime.end_tasks().await;
+        // In a forked child the threads that run them may not be there.
+        if !self.hub.is_forked() {
+            self.runtime.end_tasks().await;
+        }
     }
 
-    /// Does what there is to do; ready when the node has stopped. Then drop this to close its
-    /// sockets.
+    /// Does what there is to do; ready when the node has stopped, or in a forked child of its
+    /// process. Then drop this to close its sockets.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.hub.is_forked() {
+            return Poll::Ready(());
+        }
         let mut datagram = [0; socket::DATAGRAM_SIZE];
         for _ in 0..Self::TURNS {
             let deadline = self.next_deadline();
@@ -203,8 +208,10 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn carry_accepted(&mut self, stream: R::Stream, remote: SocketAddr) {
-        if let Err(error) = socket::tune(&stream) {
-            warn!(%error, %remote, "could not set the options of a connection");
+        if let Err(error) = socket::tune(&stream, self.hub.patience()) {
+            // Through the hub, which limits what is written to the log. The connection may do.
+            let error = format!("cannot set the options of a connection from {remote}: {error}");
+            self.hub.report(Notice::NotAccepted { error });
         }
         let stream = Arc::new(stream);
         let link = self.hub.accepted(Arc::clone(&stream), remote);
@@ -213,10 +220,15 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn open(&mut self, link: LinkId, endpoint: Endpoint) {
-        let (link, local) = (self.hub.connecting(link), self.local);
+        let (link, source) = (self.hub.connecting(link), self.local);
+        let local = self.hub.local().clone();
+        let patience = self.hub.patience();
         self.runtime.spawn_connecting(move |connector| async move {
             // Boxed, as it is larger than what carries the connection, and soon over.
-            let connecting = Box::pin(connect(connector, endpoint, local));
+            let connecting = Box::pin(async move {
+                let remote = locate(&endpoint, &local).await?;
+                connect(connector, remote, source, patience).await
+            });
             match while_wanted(connecting, &link).await {
                 Some(Ok(stream)) => {
                     let stream = Arc::new(stream);
@@ -254,18 +266,32 @@ async fn while_wanted<S: Stream, T>(
     .await
 }
 
-async fn connect<C>(connector: C, endpoint: Endpoint, local: IpAddr) -> io::Result<C::Stream>
+/// Where an endpoint is, if a peer can be there.
+async fn locate(endpoint: &Endpoint, local: &Local) -> io::Result<SocketAddr> {
+    let remote = match endpoint.to_socket_addr() {
+        Some(address) => address,
+        // The engine ends an attempt that takes too long, and this with it.
+        None => look_up(Lookup::of(endpoint)?)?.await?,
+    };
+    let advertised = local.endpoint.to_socket_addr();
+    let own: Vec<_> = advertised.into_iter().chain([local.listening]).collect();
+    zre_net::check_remote(remote, &local.interface, &own)?;
+    Ok(zre_net::canonical(remote))
+}
+
+async fn connect<C>(
+    connector: C,
+    remote: SocketAddr,
+    source: IpAddr,
+    patience: Duration,
+) -> io::Result<C::Stream>
 where
     C: Connector<Stream: socket::AsSocket>,
 {
-    let remote = match endpoint.to_socket_addr() {
-        Some(address) => address,
-        None => connector.look_up(Lookup::of(&endpoint)?).await?,
-    };
-    let unconnected = socket::connector(remote, Some(local))?;
+    let unconnected = socket::connector(remote, Some(source))?;
     let stream = connector.connect(unconnected, remote).await?;
     // Where nobody listens, a socket can connect to itself.
     socket::refuse_self(&stream)?;
-    socket::tune(&stream)?;
+    socket::tune(&stream, patience)?;
     Ok(stream)
 }

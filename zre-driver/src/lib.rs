@@ -16,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod descriptors;
 mod driver;
 mod hub;
+mod lookup;
 mod macros;
 mod settings;
 

@@ -14,9 +14,11 @@ use zre_core::{
     proto::{DISCOVERY_PORT, Endpoint, GroupName, PeerId, ShortText, Text, TooLong},
 };
 use zre_net::{
-    Interface, InterfaceChoice, InterfaceError,
+    Interface, InterfaceChoice, InterfaceError, Process, descriptor_limit,
     socket::{self, ListenPort},
 };
+
+use crate::descriptors;
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +105,8 @@ pub struct Bound {
     pub receiver: UdpSocket,
     /// Accepts connections.
     pub listener: TcpListener,
+    /// Whose sockets these are.
+    pub process: Process,
     pub(crate) sender: UdpSocket,
     pub(crate) port: u16,
     pub(crate) config: Config,
@@ -142,11 +146,8 @@ impl Settings {
             None => random_seed()?,
         };
         let interface = Interface::choose(&self.interface)?;
-        if interface.loopback && self.interface == InterfaceChoice::FirstBroadcast {
-            warn!(
-                "no network interface can broadcast: on loopback, only nodes on this machine can \
-                 be found"
-            );
+        if self.interface == InterfaceChoice::FirstBroadcast {
+            warn_of_choice(&interface);
         }
         // Before the configuration, which names the port that the listener got.
         let listener = socket::listener(interface.address, self.listen_port(seed))?;
@@ -155,6 +156,7 @@ impl Settings {
         Ok(Bound {
             receiver: socket::beacon_receiver(&interface, port)?,
             sender: socket::beacon_sender(&interface, port)?,
+            process: Process::current()?,
             interface,
             listener,
             port,
@@ -214,7 +216,7 @@ impl Settings {
         config.id = self.id;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;
-        config.limits = self.limits;
+        config.limits = descriptors::fit(self.limits, descriptor_limit());
         for (name, value) in &self.headers {
             config.headers.set(name.clone(), value.clone())?;
         }
@@ -238,6 +240,30 @@ impl Settings {
         }
         config.validate()?;
         Ok(config)
+    }
+}
+
+/// The choice was the node's, and the user may want another.
+fn warn_of_choice(chosen: &Interface) {
+    if chosen.loopback {
+        let reasons = Interface::unusable().unwrap_or_default();
+        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+        let reasons = match reasons.is_empty() {
+            true => "there is none besides loopback".to_owned(),
+            false => reasons.join("; "),
+        };
+        warn!(
+            "no network interface can be used, so the node is on loopback, where only nodes on \
+             this machine can be found ({reasons})"
+        );
+    }
+    // Containers and virtual machines have networks of their own, often listed first.
+    let default = zre_net::default_route().filter(|name| *name != chosen.name);
+    if let Some(other) = default.and_then(|name| Interface::choose(&name.into()).ok()) {
+        warn!(
+            "the node is on {chosen}, but the default route is by {other}: set the interface if \
+             that is the network that is meant"
+        );
     }
 }
 

@@ -20,7 +20,8 @@ pub struct Interface {
     pub name: String,
     /// The node's own address on it.
     pub address: Ipv4Addr,
-    /// Which bits of the address name the subnet; it leaves at least two bits for hosts.
+    /// Which bits of the address name the subnet; it leaves at least two bits for hosts. For an
+    /// address whose own netmask leaves fewer, it is the smallest with the broadcast address.
     pub netmask: Ipv4Addr,
     /// Where beacons are sent, so that every host of the subnet gets them.
     pub broadcast: Ipv4Addr,
@@ -34,12 +35,22 @@ impl Interface {
     /// # Errors
     ///
     /// [`InterfaceError::NotFound`] when no interface has that name or address;
-    /// [`InterfaceError::Down`] and [`InterfaceError::CannotBroadcast`] when one has it, but cannot
-    /// carry beacons; [`InterfaceError::NoInterface`] when the choice was left to us and there is
-    /// not even a loopback interface; [`InterfaceError::System`] when the system does not list
-    /// its interfaces.
+    /// [`InterfaceError::NoAddress`], [`InterfaceError::Down`] and
+    /// [`InterfaceError::CannotBroadcast`] when one has it, but cannot carry beacons;
+    /// [`InterfaceError::NoInterface`] when the choice was left to us and there is not even a
+    /// loopback interface; [`InterfaceError::System`] when the system does not list its interfaces.
     pub fn choose(choice: &InterfaceChoice) -> Result<Interface, InterfaceError> {
-        choose_from(&candidates()?, choice)
+        choose_from(&listed()?, choice)
+    }
+
+    /// Why the other interfaces of this machine, apart from loopback, cannot be used; one reason
+    /// for each of their addresses, or for an interface without one.
+    ///
+    /// # Errors
+    ///
+    /// [`InterfaceError::System`] when the system does not list its interfaces.
+    pub fn unusable() -> Result<Vec<InterfaceError>, InterfaceError> {
+        Ok(unusable_of(&listed()?))
     }
 
     /// Tells whether an address belongs to the interface's subnet.
@@ -122,14 +133,19 @@ impl fmt::Display for InterfaceChoice {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InterfaceError {
-    /// No interface has the name or the address that was asked for, or the one of that name has no
-    /// IPv4 address.
+    /// No interface has the name or the address that was asked for.
     #[error("no {asked}; there are: {candidates}")]
     NotFound {
         /// What was asked for.
         asked: InterfaceChoice,
         /// The interfaces with an IPv4 address, as in `eth0 (10.0.0.2), lo (127.0.0.1)`.
         candidates: String,
+    },
+    /// The interface that was asked for is there, but has no IPv4 address.
+    #[error("interface {name} has no IPv4 address: give it one, or wait until it has one")]
+    NoAddress {
+        /// Its name.
+        name: String,
     },
     /// The interface that was asked for is switched off.
     #[error("interface {name} ({address}) is down")]
@@ -139,8 +155,8 @@ pub enum InterfaceError {
         /// Its address.
         address: Ipv4Addr,
     },
-    /// The interface that was asked for is a point-to-point link or has a subnet without room for
-    /// a broadcast address (`/31`, `/32`).
+    /// The interface that was asked for is a point-to-point link, or has a subnet without room for
+    /// a broadcast address (`/31`, `/32`) and none that was set.
     #[error("interface {name} ({address}) cannot broadcast, so it cannot carry beacons")]
     CannotBroadcast {
         /// Its name.
@@ -175,12 +191,21 @@ enum State {
     Connected,
 }
 
-fn choose_from(
-    candidates: &[Candidate],
-    choice: &InterfaceChoice,
-) -> Result<Interface, InterfaceError> {
+/// What the system lists.
+#[derive(Debug, Default)]
+struct Listed {
+    candidates: Vec<Candidate>,
+    /// The names of interfaces without an IPv4 address.
+    without_address: Vec<String>,
+}
+
+fn choose_from(listed: &Listed, choice: &InterfaceChoice) -> Result<Interface, InterfaceError> {
+    let candidates = &listed.candidates;
     match choice {
         InterfaceChoice::FirstBroadcast => first_broadcast(candidates),
+        InterfaceChoice::Name(name) if listed.without_address.contains(name) => {
+            Err(InterfaceError::NoAddress { name: name.clone() })
+        }
         InterfaceChoice::Name(name) => asked_for(candidates, choice, |c| c.name == *name),
         InterfaceChoice::Address(address) => {
             asked_for(candidates, choice, |c| c.address == *address)
@@ -220,6 +245,14 @@ fn asked_for(
         .map_or_else(|| first.usable(), Ok)
 }
 
+fn unusable_of(listed: &Listed) -> Vec<InterfaceError> {
+    let others = listed.candidates.iter().filter(|c| !c.loopback);
+    let reasons = others.filter_map(|c| c.usable().err());
+    let without = listed.without_address.iter().cloned();
+    let without = without.map(|name| InterfaceError::NoAddress { name });
+    reasons.chain(without).collect()
+}
+
 fn render(candidates: &[Candidate]) -> String {
     if candidates.is_empty() {
         return "none".to_owned();
@@ -252,11 +285,17 @@ impl Candidate {
     fn new(name: String, flags: InterfaceFlags, address: NetworkAddress<Ipv4Addr>) -> Self {
         let netmask = address.netmask.unwrap_or(Ipv4Addr::BROADCAST);
         let loopback = flags.contains(InterfaceFlags::LOOPBACK);
+        let broadcast = broadcast(flags, &address, netmask);
         Self {
             name,
             address: address.address,
-            netmask,
-            broadcast: broadcast(flags, &address, netmask),
+            netmask: match broadcast {
+                Some(broadcast) if (!netmask).to_bits() < 3 => {
+                    subnet_with(address.address, broadcast)
+                }
+                _ => netmask,
+            },
+            broadcast,
             loopback,
             state: state(flags),
         }
@@ -269,9 +308,9 @@ fn broadcast(
     address: &NetworkAddress<Ipv4Addr>,
     netmask: Ipv4Addr,
 ) -> Option<Ipv4Addr> {
-    let computed = subnet_broadcast(address.address, netmask)?;
+    let computed = subnet_broadcast(address.address, netmask);
     if flags.contains(InterfaceFlags::LOOPBACK) {
-        return Some(computed);
+        return computed;
     }
     if flags.contains(InterfaceFlags::POINTTOPOINT) || !flags.contains(InterfaceFlags::BROADCAST) {
         return None;
@@ -280,7 +319,15 @@ fn broadcast(
     let set_up = address
         .associated_address
         .filter(|set_up| !set_up.is_unspecified() && *set_up != address.address);
-    Some(set_up.unwrap_or(computed))
+    // A /32 may have one that was set by hand.
+    set_up.or(computed)
+}
+
+/// The netmask of the smallest subnet that has both an address and a broadcast address.
+fn subnet_with(address: Ipv4Addr, broadcast: Ipv4Addr) -> Ipv4Addr {
+    let differing = 32 - (address.to_bits() ^ broadcast.to_bits()).leading_zeros();
+    let hosts = broadcast.to_bits().trailing_ones().max(differing).max(2);
+    Ipv4Addr::from_bits(u32::MAX.checked_shl(hosts).unwrap_or(0))
 }
 
 /// The highest address of the subnet; none in a `/31` or `/32`, where all addresses are hosts.
@@ -300,20 +347,27 @@ fn state(flags: InterfaceFlags) -> State {
     }
 }
 
-fn candidates() -> io::Result<Vec<Candidate>> {
-    let listed = InterfaceFilter::new().v4().get()?;
-    Ok(listed.filter_map(candidate).collect())
-}
-
-fn candidate(listed: getifaddrs::Interface) -> Option<Candidate> {
-    #[cfg(windows)]
-    let name = listed.description;
-    #[cfg(not(windows))]
-    let name = listed.name;
-    match listed.address {
-        Address::V4(address) => Some(Candidate::new(name, listed.flags, address)),
-        _ => None,
+fn listed() -> io::Result<Listed> {
+    let mut listed = Listed::default();
+    for interface in InterfaceFilter::new().get()? {
+        #[cfg(windows)]
+        let name = interface.description;
+        #[cfg(not(windows))]
+        let name = interface.name;
+        match interface.address {
+            Address::V4(address) => {
+                let candidate = Candidate::new(name, interface.flags, address);
+                listed.candidates.push(candidate);
+            }
+            _ if interface.flags.contains(InterfaceFlags::LOOPBACK) => {}
+            _ => listed.without_address.push(name),
+        }
     }
+    let has_address = |name: &String| listed.candidates.iter().any(|c| c.name == *name);
+    listed.without_address.retain(|name| !has_address(name));
+    listed.without_address.sort_unstable();
+    listed.without_address.dedup();
+    Ok(listed)
 }
 
 #[cfg(test)]
@@ -361,8 +415,15 @@ mod tests {
         listed("eth0", LAN, "10.0.0.2", 24, Some("10.0.0.255"))
     }
 
+    fn all(candidates: &[Candidate]) -> Listed {
+        Listed {
+            candidates: candidates.to_vec(),
+            without_address: vec!["wlan0".to_owned()],
+        }
+    }
+
     fn choose(candidates: &[Candidate], choice: &str) -> Result<Interface, String> {
-        choose_from(candidates, &choice.into()).map_err(|error| error.to_string())
+        choose_from(&all(candidates), &choice.into()).map_err(|error| error.to_string())
     }
 
     fn chosen(candidates: &[Candidate], choice: &str) -> String {
@@ -408,7 +469,7 @@ mod tests {
     #[test]
     fn without_any_interface_there_is_an_error() {
         assert!(matches!(
-            choose_from(&[], &InterfaceChoice::FirstBroadcast),
+            choose_from(&all(&[]), &InterfaceChoice::FirstBroadcast),
             Err(InterfaceError::NoInterface)
         ));
     }
@@ -445,14 +506,53 @@ mod tests {
     fn an_interface_asked_for_that_cannot_broadcast_says_so() {
         let tunnel = listed("tun0", TUNNEL, "10.8.0.2", 24, Some("10.8.0.1"));
         let host = listed("eth1", LAN, "10.1.0.2", 32, Some("10.1.0.2"));
-        let all = [tunnel, host];
+        let both = all(&[tunnel, host]);
         for choice in ["tun0", "eth1", "10.1.0.2"] {
-            let result = choose_from(&all, &choice.into());
+            let result = choose_from(&both, &choice.into());
             assert!(matches!(
                 result,
                 Err(InterfaceError::CannotBroadcast { .. })
             ));
         }
+    }
+
+    #[test]
+    fn a_broadcast_address_that_is_set_is_taken_whatever_the_netmask_says() {
+        let host = listed("eth1", LAN, "10.0.0.1", 32, Some("10.0.0.255"));
+        let interface = choose(&[lo(), host], "").expect("eth1");
+        assert_eq!(interface.broadcast, ip("10.0.0.255"));
+        assert!(interface.contains(ip("10.0.0.77")) && !interface.contains(ip("10.0.1.77")));
+        let odd = listed("eth1", LAN, "10.0.1.1", 32, Some("10.0.0.255"));
+        let interface = choose(&[lo(), odd], "").expect("eth1");
+        assert!(interface.contains(ip("10.0.0.77")) && interface.contains(ip("10.0.1.77")));
+        assert!(!interface.contains(ip("10.0.2.1")));
+    }
+
+    #[test]
+    fn an_interface_without_an_address_is_not_said_to_be_missing() {
+        assert_eq!(
+            choose(&[lo(), eth0()], "wlan0"),
+            Err(
+                "interface wlan0 has no IPv4 address: give it one, or wait until it has one"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn each_interface_that_cannot_be_used_has_its_reason() {
+        let tunnel = listed("tun0", TUNNEL, "10.8.0.2", 24, Some("10.8.0.1"));
+        let off = listed("eth9", OFF, "10.9.0.1", 24, None);
+        let reasons = unusable_of(&all(&[lo(), tunnel, off, eth0()]));
+        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            reasons,
+            [
+                "interface tun0 (10.8.0.2) cannot broadcast, so it cannot carry beacons",
+                "interface eth9 (10.9.0.1) is down",
+                "interface wlan0 has no IPv4 address: give it one, or wait until it has one",
+            ]
+        );
     }
 
     #[test]

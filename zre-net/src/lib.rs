@@ -3,7 +3,10 @@
 //!
 //! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
+//! * [`descriptor_limit`]: how many files and sockets this process may have open.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
+//! * [`check_remote`]: whether a node may connect to an address that a peer gives.
+//! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
 //!
 //! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
 //! through `zre-driver`. A program that drives the engine in an event loop of its own can use it
@@ -11,10 +14,18 @@
 
 #![forbid(unsafe_code)]
 
+mod default_route;
+mod descriptors;
 mod interface;
 mod lookup;
+mod process;
+mod reach;
 pub mod socket;
 
+pub use default_route::default_route;
+pub use descriptors::descriptor_limit;
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
 pub use lookup::Lookup;
+pub use process::{ForkSafe, Process};
+pub use reach::{canonical, check_remote};
 pub use zre_proto;

@@ -23,7 +23,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// So many are looked up at one time.
-    pub const MOST: usize = 16;
+    pub const MOST: usize = 4;
 
     /// The host of an endpoint.
     ///
@@ -84,7 +84,7 @@ mod tests {
             .map(|_| Turn::take(&UNDER_WAY).expect("a turn"))
             .collect();
         let error = Turn::take(&UNDER_WAY).expect_err("too many");
-        assert_eq!(error.to_string(), "16 other host names are being looked up");
+        assert_eq!(error.to_string(), "4 other host names are being looked up");
         drop(turns);
         Turn::take(&UNDER_WAY).expect("a turn again");
     }

@@ -45,6 +45,10 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
 
+/// So many bytes of a connection the system may hold that it has not sent.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 << 10;
+
 /// Opens the socket that receives the beacons sent to `port` (ZRE's is 5670).
 ///
 /// Any number of them, in any number of processes, each get a copy of every beacon. Except for
@@ -207,8 +211,7 @@ fn cannot_listen(error: &io::Error, local: SocketAddr) -> io::Error {
 /// is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a
 /// port when it is connected, elsewhere at once.
 ///
-/// The runtime connects it, such as tokio by `TcpSocket::from_std_stream`, or
-/// [`Socket::connect`]. Then call [`refuse_self`] and [`tune`].
+/// [`begin_connect`] connects it. When it is connected, call [`refuse_self`] and [`tune`].
 ///
 /// # Errors
 ///
@@ -297,20 +300,65 @@ pub fn refuse_self(stream: &impl AsSocket) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets what every connection needs, accepted or opened: small messages leave at once, and a peer
-/// whose host vanished is noticed after about 60 s without traffic.
+/// Sets what every connection needs, accepted or opened.
+///
+/// Small messages leave at once, and a peer whose host vanished is noticed after about 60 s without
+/// traffic.
+///
+/// What was written must be taken in time, as the system keeps it and does not say whether it has
+/// arrived. On Linux and Android the connection fails (`TimedOut`) in these cases
+/// (`TCP_USER_TIMEOUT`):
+///
+/// - Something sent has not been acknowledged for `patience`, however much else arrives. That is so
+///   when the path drops large packets alone, or when this machine has lost its address.
+/// - The other side has taken nothing for `patience` although something waits for it: its window
+///   was zero all the time. Its acknowledgements of the probes do not count. One that pauses for
+///   less goes on.
+///
+/// Other systems have no such option, or none that can be set here. There the connection fails when
+/// the system has sent a segment again and again in vain: after some 20 s on Windows (5 times by
+/// default), after some minutes on macOS and the BSDs (12 times). As long as the other side
+/// acknowledges the probes of a zero window it does not fail there.
+///
+/// On Linux and Android only 128 KiB are held by the system that it has not sent
+/// (`TCP_NOTSENT_LOWAT`). What waits beyond that is still the program's, which then sees a slow
+/// peer take something often. Otherwise the system tells that there is room when a third of a
+/// buffer of 4 MiB is free.
 ///
 /// # Errors
 ///
 /// When the connection is closed already, on some systems.
-pub fn tune(stream: &impl AsSocket) -> io::Result<()> {
+pub fn tune(stream: &impl AsSocket, patience: Duration) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_TIME)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)?;
+    bound_unsent(&socket, patience)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn bound_unsent(socket: &Socket, patience: Duration) -> io::Result<()> {
+    // Zero would mean the system's own limit.
+    let patience = patience.max(Duration::from_millis(1));
+    or_unsupported(socket.set_tcp_user_timeout(Some(patience)))?;
+    or_unsupported(socket.set_tcp_notsent_lowat(UNSENT))
+}
+
+/// A system that only looks like Linux, as in a sandbox, may lack an option, and works without it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn or_unsupported(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn bound_unsent(_: &Socket, _: Duration) -> io::Result<()> {
+    Ok(())
 }
 
 /// The first IPv4 address that a host name stands for: nodes are found over IPv4.
@@ -529,7 +577,7 @@ mod tests {
         let (stream, accepted) = connect(&listener);
         for end in [&stream, &accepted] {
             refuse_self(end).expect("two ends");
-            tune(end).expect("tuned");
+            tune(end, DEADLINE).expect("tuned");
             assert!(end.nodelay().expect("nodelay"));
             assert!(SockRef::from(end).keepalive().expect("keepalive"));
         }

@@ -13,7 +13,10 @@ use async_executor::{Executor, Task};
 use async_io::{Async, Timer};
 use zre_driver::{
     Bound, Connector, Runtime,
-    zre_net::{Lookup, socket},
+    zre_net::{
+        ForkSafe, Process,
+        socket::{self, AsSocket},
+    },
 };
 
 use crate::tcp::Tcp;
@@ -22,6 +25,7 @@ use crate::tcp::Tcp;
 pub(crate) struct Smol {
     receiver: Watched<UdpSocket>,
     listener: Watched<TcpListener>,
+    process: Process,
     timer: Timer,
     deadline: Option<Instant>,
     /// The connections' tasks; they run inside the driver and nowhere else.
@@ -32,8 +36,9 @@ pub(crate) struct Smol {
 impl Smol {
     pub(crate) fn new(bound: Bound) -> io::Result<Self> {
         Ok(Self {
-            receiver: Watched::new(Async::new_nonblocking(bound.receiver)?),
-            listener: Watched::new(Async::new_nonblocking(bound.listener)?),
+            receiver: Watched::new(Async::new_nonblocking(bound.receiver)?, &bound.process),
+            listener: Watched::new(Async::new_nonblocking(bound.listener)?, &bound.process),
+            process: bound.process,
             timer: Timer::never(),
             deadline: None,
             executor: Arc::default(),
@@ -68,7 +73,10 @@ impl Runtime for Smol {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
         let accepted = ready!(self.listener.poll_with(cx, TcpListener::accept));
-        Poll::Ready(accepted.and_then(|(stream, remote)| Ok((Tcp(Async::new(stream)?), remote))))
+        Poll::Ready(accepted.and_then(|(stream, remote)| {
+            let stream = ForkSafe::new(Async::new(stream)?, &self.process);
+            Ok((Tcp(stream), remote))
+        }))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
@@ -91,7 +99,8 @@ impl Runtime for Smol {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spawn_task(task(SmolConnector));
+        let process = self.process.clone();
+        self.spawn_task(task(SmolConnector { process }));
     }
 
     async fn end_tasks(&mut self) {
@@ -103,14 +112,16 @@ impl Runtime for Smol {
 }
 
 /// Connects by async-io, whatever the executor.
-pub(crate) struct SmolConnector;
+pub(crate) struct SmolConnector {
+    process: Process,
+}
 
 impl Connector for SmolConnector {
     type Stream = Tcp;
 
     async fn connect(&self, unconnected: TcpStream, remote: SocketAddr) -> io::Result<Tcp> {
         socket::begin_connect(&unconnected, remote)?;
-        let stream = Async::new_nonblocking(unconnected)?;
+        let stream = ForkSafe::new(Async::new_nonblocking(unconnected)?, &self.process);
         // Writable says that connecting is over, not that it went well.
         stream.writable().await?;
         match stream.get_ref().take_error()? {
@@ -118,25 +129,20 @@ impl Connector for SmolConnector {
             None => Ok(Tcp(stream)),
         }
     }
-
-    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
-        blocking::unblock(|| lookup.run()).await
-    }
 }
 
 /// A socket that is not tried again before async-io says that it is worth it: the driver is polled
 /// for every message.
-struct Watched<T> {
-    socket: Async<T>,
+struct Watched<T: AsSocket> {
+    socket: ForkSafe<Async<T>>,
     may_be_ready: bool,
 }
 
-impl<T> Watched<T> {
-    fn new(socket: Async<T>) -> Self {
-        let may_be_ready = true;
+impl<T: AsSocket> Watched<T> {
+    fn new(socket: Async<T>, process: &Process) -> Self {
         Self {
-            socket,
-            may_be_ready,
+            socket: ForkSafe::new(socket, process),
+            may_be_ready: true,
         }
     }
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 use async_io::Async;
+use zre_driver::zre_net::ForkSafe;
 
 /// A connection that async-io watches.
 #[derive(Debug)]
-pub(crate) struct Tcp(pub(crate) Async<TcpStream>);
+pub(crate) struct Tcp(pub(crate) ForkSafe<Async<TcpStream>>);
 
 impl zre_driver::Stream for Tcp {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

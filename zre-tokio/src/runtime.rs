@@ -10,18 +10,22 @@ use std::{
 
 use tokio::{
     io::ReadBuf,
-    net::{TcpListener, TcpSocket, UdpSocket},
-    task::{JoinSet, spawn_blocking},
+    net::{TcpListener, TcpStream, UdpSocket},
+    task::JoinSet,
     time::{Sleep, sleep_until},
 };
-use zre_driver::{Bound, Connector, Runtime, zre_net::Lookup};
+use zre_driver::{
+    Bound, Connector, Runtime,
+    zre_net::{ForkSafe, Process, socket},
+};
 
 use crate::tcp::Tcp;
 
 /// A node's sockets and tasks on a tokio runtime.
 pub(crate) struct Tokio {
-    receiver: UdpSocket,
-    listener: TcpListener,
+    receiver: ForkSafe<UdpSocket>,
+    listener: ForkSafe<TcpListener>,
+    process: Process,
     sleep: Pin<Box<Sleep>>,
     /// The connections' tasks.
     tasks: JoinSet<()>,
@@ -31,8 +35,9 @@ impl Tokio {
     /// Hands the sockets to the current runtime.
     pub(crate) fn new(bound: Bound) -> io::Result<Self> {
         Ok(Self {
-            receiver: UdpSocket::from_std(bound.receiver)?,
-            listener: TcpListener::from_std(bound.listener)?,
+            receiver: ForkSafe::new(UdpSocket::from_std(bound.receiver)?, &bound.process),
+            listener: ForkSafe::new(TcpListener::from_std(bound.listener)?, &bound.process),
+            process: bound.process,
             sleep: Box::pin(sleep_until(Instant::now().into())),
             tasks: JoinSet::new(),
         })
@@ -61,7 +66,7 @@ impl Runtime for Tokio {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
         let accepted = self.listener.poll_accept(cx);
-        accepted.map_ok(|(stream, remote)| (Tcp(stream), remote))
+        accepted.map_ok(|(stream, remote)| (Tcp(ForkSafe::new(stream, &self.process)), remote))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
@@ -83,7 +88,8 @@ impl Runtime for Tokio {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spawn_task(task(TokioConnector));
+        let process = self.process.clone();
+        self.spawn_task(task(TokioConnector { process }));
     }
 
     async fn end_tasks(&mut self) {
@@ -93,7 +99,9 @@ impl Runtime for Tokio {
 }
 
 /// Connects on the runtime that the task runs on.
-pub(crate) struct TokioConnector;
+pub(crate) struct TokioConnector {
+    process: Process,
+}
 
 impl Connector for TokioConnector {
     type Stream = Tcp;
@@ -103,11 +111,14 @@ impl Connector for TokioConnector {
         unconnected: std::net::TcpStream,
         remote: SocketAddr,
     ) -> io::Result<Tcp> {
-        let socket = TcpSocket::from_std_stream(unconnected);
-        Ok(Tcp(socket.connect(remote).await?))
-    }
-
-    async fn look_up(&self, lookup: Lookup) -> io::Result<SocketAddr> {
-        spawn_blocking(|| lookup.run()).await?
+        socket::begin_connect(&unconnected, remote)?;
+        // tokio would connect, too, but a child that drops this meanwhile would disturb its parent.
+        let stream = ForkSafe::new(TcpStream::from_std(unconnected)?, &self.process);
+        // Writable says that connecting is over, not that it went well.
+        stream.writable().await?;
+        match stream.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Tcp(stream)),
+        }
     }
 }

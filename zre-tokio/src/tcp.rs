@@ -6,10 +6,11 @@ use std::{
 };
 
 use tokio::net::TcpStream;
+use zre_driver::zre_net::ForkSafe;
 
 /// A connection that tokio watches.
 #[derive(Debug)]
-pub(crate) struct Tcp(pub(crate) TcpStream);
+pub(crate) struct Tcp(pub(crate) ForkSafe<TcpStream>);
 
 impl zre_driver::Stream for Tcp {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -40,7 +41,7 @@ impl zre_driver::Stream for Tcp {
 
         let mut all_there_was = None;
         let result = self.0.try_io(tokio::io::Interest::READABLE, || {
-            let count = (&*socket2::SockRef::from(&self.0)).read(buffer)?;
+            let count = (&*socket2::SockRef::from(&*self.0)).read(buffer)?;
             if (1..buffer.len()).contains(&count) {
                 // Only an error makes tokio forget that the socket was readable.
                 all_there_was = Some(count);

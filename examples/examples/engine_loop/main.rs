@@ -157,7 +157,8 @@ impl Embedded {
             return;
         };
         if !connection.is_open {
-            match connection.finish_connecting() {
+            let patience = self.engine.node().config().expired_after;
+            match connection.finish_connecting(patience) {
                 Ok(()) if connection.is_open => self.engine.handle_connected(link, self.now()),
                 Ok(()) => return,
                 Err(error) => return self.close(link, &error),

@@ -111,7 +111,7 @@ impl Sockets {
 
 impl Connection {
     /// Checks whether the connection is open by now, in the way that mio recommends.
-    pub(crate) fn finish_connecting(&mut self) -> io::Result<()> {
+    pub(crate) fn finish_connecting(&mut self, patience: Duration) -> io::Result<()> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
@@ -121,7 +121,7 @@ impl Connection {
         };
         // TCP can connect a socket to itself.
         socket::refuse_self(&self.stream)?;
-        socket::tune(&self.stream)?;
+        socket::tune(&self.stream, patience)?;
         self.is_open = true;
         Ok(())
     }

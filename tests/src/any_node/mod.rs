@@ -1,6 +1,7 @@
 //! A node of any adapter, with methods that block the calling thread, so that the same test runs on
 //! all adapters.
 
+mod forked;
 mod host;
 mod node;
 mod options;

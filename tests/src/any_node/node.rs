@@ -238,6 +238,20 @@ impl AnyNode {
         self.begin_shout(group, content).wait()
     }
 
+    /// Shouts in a task of the [host](Host::run), however long it takes. With zre-blocking it holds
+    /// up its thread.
+    pub async fn shout_in_task(
+        &self,
+        group: &str,
+        content: impl Into<Content>,
+    ) -> Result<usize, Error> {
+        match &self.node {
+            Inner::Tokio(node) => node.shout(group, content).await,
+            Inner::Smol(node) => node.shout(group, content).await,
+            Inner::Blocking(node) => node.shout(group, content),
+        }
+    }
+
     /// Begins to shout.
     pub fn begin_shout(
         &self,

@@ -67,6 +67,12 @@ impl Log {
         said.lines.iter().map(|line| line.value.clone()).collect()
     }
 
+    pub(super) fn pick<T>(&self, pick: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        let said = self.said();
+        let values = said.lines.iter().map(|line| &line.value);
+        values.filter_map(pick).collect()
+    }
+
     /// Takes the first matching line that no wait has taken yet.
     pub(super) fn wait_for(&self, deadline: Instant, matches: impl Fn(&Value) -> bool) -> Value {
         // Lines seen once are not looked at again: there can be very many.

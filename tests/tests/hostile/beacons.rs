@@ -13,6 +13,7 @@ attacks![
     a_beacon_that_names_another_peers_endpoint_does_not_push_that_peer_out,
     a_spoofed_goodbye_does_not_end_a_session_whose_beacons_go_on,
     a_spoofed_goodbye_does_not_end_a_session_at_the_default_pace_of_beacons,
+    spoofed_goodbyes_do_not_keep_a_newcomer_out,
     a_beacon_flood_keeps_no_newcomer_out,
     beacons_that_lead_to_silent_ports_keep_no_newcomer_out,
     a_beacon_flood_with_another_peers_endpoint_does_not_push_that_peer_out,
@@ -80,6 +81,14 @@ fn a_spoofed_goodbye_does_not_end_a_session_at_the_default_pace_of_beacons(stage
         scene.chat_for(70);
     }
     scene.finish("sent 3 beacons of leaving in alice's name", 8 * MIB);
+}
+
+fn spoofed_goodbyes_do_not_keep_a_newcomer_out(stage: Stage) {
+    let scene = stage.begin();
+    let (beacon, id) = (RawBeacon::new(scene.port), random_id());
+    let newcomer = scene.newcomer_with(id, |_| {}, || beacon.announce(id, 0));
+    scene.demand(newcomer.is_ok(), format_args!("{newcomer:?}"));
+    scene.finish("sent beacons of leaving in a newcomer's name", 8 * MIB);
 }
 
 fn a_beacon_flood_keeps_no_newcomer_out(stage: Stage) {

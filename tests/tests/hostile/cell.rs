@@ -21,6 +21,9 @@ const MARK: &str = "ZRE_HOSTILE_CELL";
 const REPORT: &str = "hostile report ";
 /// The descriptors that an attack may use, if the system grants them.
 const DESCRIPTORS: u32 = 20_000;
+/// The address space that the process of an attack has, in KiB: room for the victim, the honest
+/// nodes and the attackers.
+const ADDRESS_SPACE: u32 = 400_000;
 /// After this the process of an attack ends itself.
 const TOO_LONG: Duration = Duration::from_secs(120);
 
@@ -50,6 +53,12 @@ pub(crate) struct Report {
     pub(crate) worst_delay: u64,
     /// What the honest nodes saw beside their talk.
     pub(crate) strays: u64,
+    /// How many of these were exits of honest nodes.
+    pub(crate) exits: u64,
+    /// How many descriptors the process had open at most.
+    pub(crate) descriptors: u64,
+    /// How long the process has computed, in milliseconds.
+    pub(crate) computed: u64,
 }
 
 impl Cell {
@@ -84,17 +93,23 @@ impl Cell {
     }
 }
 
-/// This program with as many descriptors as the largest attack needs, or as many as there are.
+/// This program with as many descriptors as the largest attack needs, or as many as there are, and
+/// with little address space.
 fn this_program() -> Command {
     let program = env::current_exe().expect("this program");
     if !cfg!(unix) {
         return Command::new(program);
     }
     let limited = format!(
-        r#"ulimit -n {DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@""#
+        r#"ulimit -n {DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"
+        ulimit -v {ADDRESS_SPACE}; exec "$0" "$@""#
     );
     let mut command = Command::new("sh");
     command.args(["-c", &limited]).arg(program);
+    // glibc reserves 64 MiB of address space for each arena, and has eight for each processor.
+    command.env("MALLOC_ARENA_MAX", "2");
+    // To show where it failed, the program would map all of itself once more.
+    command.env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -136,6 +151,7 @@ impl Report {
         let report = json!({
             "did": self.did, "memory": self.memory, "memory_allowed": self.memory_allowed,
             "worst_delay": self.worst_delay, "strays": self.strays,
+            "exits": self.exits, "descriptors": self.descriptors, "computed": self.computed,
         });
         println!("\n{REPORT}{report}");
     }
@@ -149,6 +165,9 @@ impl Report {
             memory_allowed: number("memory_allowed")?,
             worst_delay: number("worst_delay")?,
             strays: number("strays")?,
+            exits: number("exits")?,
+            descriptors: number("descriptors")?,
+            computed: number("computed")?,
         })
     }
 }
@@ -160,11 +179,11 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    const BLOCK: u16 = 200;
+    const BLOCK: u16 = 400;
 
     pub(crate) fn claim() -> Self {
         let claim = |block: u16| {
-            let port = 25_400 + block * Self::BLOCK;
+            let port = 28_000 + block * Self::BLOCK;
             Some(Self {
                 first: port + 1,
                 _claim: TcpListener::bind(("127.0.0.1", port)).ok()?,

@@ -1,8 +1,11 @@
 //! Bytes, messages and endpoints for attacks.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Instant};
 
 use zre_proto::{Body, Endpoint, GroupName, Message};
+use zre_tests::raw_peer::{RawListener, RawPeer, frame};
+
+use crate::scene::{DEADLINE, Scene};
 
 /// Bytes that look random and are the same each time.
 pub(crate) struct Noise(pub(crate) u64);
@@ -58,4 +61,64 @@ pub(crate) fn with_header(body: Body, size: usize) -> Body {
     let added = hello.headers.set("X-HEAVY", "x".repeat(size));
     added.expect("a short name");
     Body::Hello(hello)
+}
+
+/// A HELLO whose endpoint is any text.
+pub(crate) fn hello_naming(endpoint: &str, name: &str) -> Vec<u8> {
+    let short = |text: &str| {
+        let length = u8::try_from(text.len()).expect("a short text");
+        [&[length], text.as_bytes()].concat()
+    };
+    let nothing = [0; 4];
+    let (endpoint, name) = (short(endpoint), short(name));
+    let parts: [&[u8]; 6] = [
+        b"\xAA\xA1\x01\x02\0\x01",
+        &endpoint,
+        &nothing,
+        &[0],
+        &name,
+        &nothing,
+    ];
+    frame(false, false, &parts.concat())
+}
+
+/// How many whispers and shouts have come to this listener since it was asked last.
+pub(crate) fn messages_at(listener: &RawListener) -> usize {
+    let messages = std::iter::from_fn(|| listener.try_receive());
+    let has_content = |message: &Message| message.body.content().is_some();
+    messages.filter(has_content).count()
+}
+
+/// Waits until no more than so many of these are open, and takes the others out. Says how many are
+/// open if it takes too long.
+pub(crate) fn wait_until_open(
+    scene: &Scene,
+    most: usize,
+    connections: &mut Vec<RawPeer>,
+) -> Result<Vec<RawPeer>, usize> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut closed = Vec::new();
+    loop {
+        closed.extend(connections.extract_if(.., RawPeer::is_closed));
+        match connections.len() {
+            open if open <= most => return Ok(closed),
+            open if Instant::now() > deadline => return Err(open),
+            _ => scene.chat_for(1),
+        }
+    }
+}
+
+/// How many of these the node leaves open for longer than it may.
+pub(crate) fn still_open(connections: &mut [RawPeer]) -> usize {
+    let deadline = Instant::now() + DEADLINE;
+    // One after the other, as each may be closed while another is waited for.
+    let is_open = |mallory: &mut RawPeer| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => !mallory.is_closed(),
+            false => !mallory.is_closed_within(left),
+        }
+    };
+    let open = connections.iter_mut().map(is_open);
+    open.filter(|is_open| *is_open).count()
 }

@@ -52,12 +52,12 @@ fn a_frame_announced_within_the_limit_costs_only_what_has_come(stage: Stage) {
     let mut crawlers: Vec<_> = (0..20).map(|_| scene.intruder(Manner::Reads)).collect();
     for mallory in &mut crawlers {
         let bytes = encode(2, whisper(""));
-        // Everything but the empty frame at the end, then one of 250 MiB in its place.
+        // Everything but the empty frame at the end, then one of 100 MiB in its place.
         mallory
             .peer
             .send_raw(&bytes[..bytes.len() - 2])
             .expect("a frame");
-        let head = frame_head(false, false, 250 * MIB as u64);
+        let head = frame_head(false, false, 100 * MIB as u64);
         mallory.peer.send_raw(&head).expect("a head");
     }
     for _ in 0..50 {
@@ -68,7 +68,7 @@ fn a_frame_announced_within_the_limit_costs_only_what_has_come(stage: Stage) {
     }
     assert_eq!(scene.facts().all_exits(), 0);
     scene.finish(
-        "announced 250 MiB on 20 connections, sent 50 bytes",
+        "announced 100 MiB on 20 connections, sent 50 bytes",
         16 * MIB,
     );
 }

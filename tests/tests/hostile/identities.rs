@@ -28,13 +28,12 @@ fn a_hello_with_the_victims_own_endpoint_is_ignored(stage: Stage) {
         intruders.push(mallory);
     }
     scene.wait_for_log("it names this node's own endpoint");
-    // The same place by a name, which the node cannot know before it has connected to itself.
+    // The same place by a name.
     let port = scene.endpoint().port();
     let mut by_name = scene.stranger();
     let id = by_name.id();
     let endpoint: Endpoint = format!("tcp://localhost:{port}").parse().unwrap();
     by_name.send(hello(&endpoint, "mirror")).unwrap();
-    scene.wait_for_log("the identity is this node's own");
     scene.chat_for(50);
     assert!(
         scene.facts().seen.len() <= 2,

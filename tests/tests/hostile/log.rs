@@ -30,8 +30,16 @@ pub(crate) struct Facts {
     pub(crate) newcomers: BTreeSet<PeerId>,
     /// What the victim's application heard of others than the honest.
     pub(crate) seen: Vec<Seen>,
+    /// Those of whose whispers there are so many that they are not noted.
+    pub(crate) unheard: BTreeSet<PeerId>,
     /// What honest nodes saw beside their talk: of each other, and alice and bob of strangers.
     pub(crate) strays: u64,
+    /// How many of these were exits of honest nodes.
+    pub(crate) honest_exits: u64,
+    /// What came to an honest node of what the victim shouts to [`FEED`].
+    pub(crate) feed: Feed,
+    /// How many bytes the large whispers of honest nodes had.
+    pub(crate) large: Vec<usize>,
     pub(crate) talk: BTreeMap<(PeerId, PeerId), Talk>,
     pub(crate) victim_is_held: bool,
     /// What was sent to the victim before this had to wait for its application.
@@ -47,6 +55,30 @@ pub(crate) struct Talk {
     pub(crate) worst: Duration,
 }
 
+/// The group to which the victim shouts in some attacks.
+pub(crate) const FEED: &str = "FEED";
+/// A whisper of so many bytes is no part of the talk.
+pub(crate) const LARGE: usize = 1 << 20;
+
+/// The shouts of the victim that an honest member of its group has got.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Feed {
+    pub(crate) received: u64,
+    /// The longest time between two of them, and when the last one came.
+    worst_gap: Duration,
+    last: Option<Duration>,
+}
+
+impl Feed {
+    /// The longest time without a shout until now; nothing if there has been none.
+    pub(crate) fn worst_gap(&self, now: Duration) -> Duration {
+        let current = self
+            .last
+            .map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        current.max(self.worst_gap)
+    }
+}
+
 /// An event without its content: frames and bytes are only counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -57,9 +89,25 @@ pub(crate) enum Seen {
     Whisper(PeerId, usize, usize),
     Shout(PeerId, usize, usize),
     Quiet(PeerId),
+    Skipped(PeerId),
 }
 
 impl Facts {
+    /// Notes what went wrong; of thousands, the first few tell enough.
+    pub(crate) fn complain(&mut self, complaint: String) {
+        const KEPT: usize = 20;
+        if self.complaints.len() < KEPT {
+            self.complaints.push(complaint);
+        }
+    }
+
+    fn note(&mut self, peer: PeerId, seen: Seen) {
+        let is_whisper = matches!(seen, Seen::Whisper(..));
+        if !is_whisper || !self.unheard.contains(&peer) {
+            self.seen.push(seen);
+        }
+    }
+
     pub(crate) fn all_have_met(&self) -> bool {
         self.met.len() == 6
     }
@@ -131,7 +179,7 @@ impl Log {
     }
 
     pub(crate) fn complain(&self, complaint: String) {
-        self.change(|facts| facts.complaints.push(complaint));
+        self.change(|facts| facts.complain(complaint));
     }
 
     /// The text of the next whisper from one to the other.
@@ -151,20 +199,28 @@ impl Log {
         let is_honest = self.honest.contains(&peer);
         match event {
             Event::Enter { .. } if is_honest => self.take_meeting(at, peer),
+            Event::Join { group, .. } if is_honest && group.as_str() == Some(FEED) => {}
+            Event::Shout { group, .. } if peer == self.victim && group.as_str() == Some(FEED) => {
+                self.take_feed();
+            }
+            Event::Whisper { content, .. } if is_honest && content.byte_len() >= LARGE => {
+                self.change(|facts| facts.large.push(content.byte_len()));
+            }
             Event::Whisper { content, .. } if is_honest => {
                 self.take_talk((peer, at), &content.to_string_lossy());
             }
             _ if !is_honest && at == self.victim => {
                 if let Some(seen) = condense(peer, event) {
-                    self.change(|facts| facts.seen.push(seen));
+                    self.change(|facts| facts.note(peer, seen));
                 }
             }
             _ => self.change(|facts| {
                 if !facts.newcomers.contains(&peer) {
                     facts.strays += 1;
+                    facts.honest_exits += u64::from(matches!(event, Event::Exit { .. }));
                     let (at, peer) = (self.name(at), self.name(peer));
                     let complaint = format!("{at} saw of {peer}: {event:?}");
-                    facts.complaints.push(complaint);
+                    facts.complain(complaint);
                 }
             }),
         }
@@ -194,8 +250,18 @@ impl Log {
                 facts.strays += 1;
                 let (at, peer) = (self.name(at), self.name(peer));
                 let complaint = format!("{at} saw {peer} enter once more");
-                facts.complaints.push(complaint);
+                facts.complain(complaint);
             }
+        });
+    }
+
+    fn take_feed(&self) {
+        let now = self.now();
+        self.change(|facts| {
+            let feed = &mut facts.feed;
+            feed.received += 1;
+            let before = feed.last.replace(now).unwrap_or(now);
+            feed.worst_gap = feed.worst_gap.max(now.saturating_sub(before));
         });
     }
 
@@ -213,7 +279,7 @@ impl Log {
             let received = std::mem::replace(&mut talk.received, number);
             if number != received + 1 {
                 let complaint = format!("{names:?}: whisper {number} came behind {received}");
-                facts.complaints.push(complaint);
+                facts.complain(complaint);
             } else if !forgiven {
                 talk.worst = talk.worst.max(delay);
             }
@@ -235,7 +301,8 @@ pub(crate) fn peer_of(event: &Event) -> Option<PeerId> {
         | Event::Whisper { peer, .. }
         | Event::Shout { peer, .. }
         | Event::Evasive { peer, .. }
-        | Event::Silent { peer, .. } => Some(*peer),
+        | Event::Silent { peer, .. }
+        | Event::Skipped { peer, .. } => Some(*peer),
         _ => None,
     }
 }
@@ -249,6 +316,7 @@ fn condense(peer: PeerId, event: &Event) -> Option<Seen> {
         Event::Whisper { content, .. } => Seen::Whisper(peer, content.len(), content.byte_len()),
         Event::Shout { content, .. } => Seen::Shout(peer, content.len(), content.byte_len()),
         Event::Evasive { .. } | Event::Silent { .. } => Seen::Quiet(peer),
+        Event::Skipped { .. } => Seen::Skipped(peer),
         _ => return None,
     })
 }

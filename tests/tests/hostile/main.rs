@@ -4,12 +4,16 @@
 //! honest nodes talk with the victim and with each other. All attacks end with the same
 //! [verdict](scene::Scene::finish): the honest nodes saw nothing but their conversation, every
 //! whisper arrived in order and in time, the process held no more memory than the attack may cost,
-//! and the victim still accepts a new peer.
+//! and the victim still accepts a new peer. The victim, the honest nodes and the attackers have
+//! 400 MB of address space together.
 //!
 //! Where an attack belongs: [`connections`] and [`handshakes`] are about connections that never
 //! become peers, [`frames`] about incomplete messages, [`messages`] about wrong messages,
 //! [`floods`] about too many valid ones, [`unread`] about data that nobody reads, [`identities`]
-//! about false identities, [`beacons`] about datagrams.
+//! about false identities, [`claims`] about strangers who claim to be an honest peer, [`endpoints`]
+//! about places that belong to others or lead nowhere, [`pauses`] about lies on a peer that pauses,
+//! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take together,
+//! [`elections`] about ELECT and LEADER, [`beacons`] about datagrams.
 //!
 //! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
 //! runs only the attacks with that in their name. Every attack runs in a process of its own, because
@@ -32,16 +36,23 @@ macro_rules! attacks {
 }
 
 mod beacons;
+mod budgets;
 mod cell;
+mod claims;
 mod connections;
 mod crafted;
+mod elections;
+mod endpoints;
 mod floods;
 mod frames;
+mod groups;
 mod handshakes;
 mod identities;
 mod log;
 mod measure;
 mod messages;
+mod newcomer;
+mod pauses;
 mod scene;
 mod table;
 mod unread;
@@ -64,7 +75,7 @@ pub(crate) struct Attack {
     pub(crate) act: fn(Stage),
 }
 
-const KINDS: [&[Attack]; 8] = [
+const KINDS: [&[Attack]; 14] = [
     connections::ALL,
     handshakes::ALL,
     frames::ALL,
@@ -73,6 +84,12 @@ const KINDS: [&[Attack]; 8] = [
     unread::ALL,
     identities::ALL,
     beacons::ALL,
+    elections::ALL,
+    budgets::ALL,
+    groups::ALL,
+    pauses::ALL,
+    endpoints::ALL,
+    claims::ALL,
 ];
 
 #[test]

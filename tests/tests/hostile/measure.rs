@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Watches how far the resident memory of the process grows, on Linux only, elsewhere it never
-/// does; and how late a thread of its own is woken, for what a busy machine holds up is not the
-/// node's fault.
+/// Watches how far the resident memory of the process grows, how many descriptors it has and how
+/// much it computes, on Linux only, elsewhere it is all nothing; and how late a thread of its own is
+/// woken, for what a busy machine holds up is not the node's fault.
 #[derive(Default)]
 pub(crate) struct Watch {
     over: Arc<AtomicBool>,
@@ -27,6 +27,10 @@ pub(crate) struct Cost {
     pub(crate) memory: usize,
     /// How much later than it wanted a thread went on at most.
     pub(crate) lateness: Duration,
+    /// How many descriptors were open at most.
+    pub(crate) descriptors: u64,
+    /// How long its threads have computed, all together.
+    pub(crate) computed: Duration,
 }
 
 impl Watch {
@@ -36,6 +40,7 @@ impl Watch {
         let mut status = File::open("/proc/self/status").ok();
         let mut resident = move || resident(status.as_mut()?);
         let before = resident().unwrap_or_default();
+        let computed_before = computed().unwrap_or_default();
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
         let watcher = thread::spawn(move || {
@@ -43,11 +48,15 @@ impl Watch {
             while !is_over.load(Ordering::SeqCst) {
                 let grown = resident().unwrap_or_default().saturating_sub(before);
                 cost.memory = cost.memory.max(grown);
+                cost.descriptors = cost.descriptors.max(open_descriptors());
                 let wanted = Instant::now() + PACE;
                 thread::park_timeout(PACE);
                 let late = Instant::now().saturating_duration_since(wanted);
                 cost.lateness = cost.lateness.max(late);
             }
+            cost.computed = computed()
+                .unwrap_or_default()
+                .saturating_sub(computed_before);
             cost
         });
         Self {
@@ -73,6 +82,24 @@ fn resident(status: &mut File) -> Option<usize> {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes << 10)
+}
+
+/// How many descriptors are open now.
+fn open_descriptors() -> u64 {
+    // The size of this directory is their number, since Linux 6.2; it was 0 before.
+    std::fs::metadata("/proc/self/fd").map_or(0, |directory| directory.len())
+}
+
+/// How long the threads of this process have computed, for themselves and in the system.
+fn computed() -> Option<Duration> {
+    // In hundredths of a second, on every architecture.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name, which stands in brackets before, may hold anything.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let times = fields.split(' ').skip(11).take(2);
+    let ticks: u32 = times.filter_map(|time| time.parse::<u32>().ok()).sum();
+    Some(TICK * ticks)
 }
 
 /// How many descriptors the process may have.

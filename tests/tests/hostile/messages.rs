@@ -2,7 +2,7 @@
 
 use zre_core::{ExitReason, Fault};
 use zre_proto::{Body, Content};
-use zre_tests::raw_peer::{Manner, RawListener, hello};
+use zre_tests::raw_peer::{Manner, RawListener, RawPeer, hello, random_id};
 
 use crate::{
     crafted::{first_frame, group, some_endpoint, whisper},
@@ -17,7 +17,7 @@ attacks![
     unknown_messages_count_in_the_sequence_and_are_ignored,
     messages_without_a_content_frame_are_delivered_empty,
     sequence_gaps_end_the_session_and_no_other,
-    messages_before_hello_are_ignored_and_hello_is_still_taken,
+    messages_before_hello_close_the_connection_and_hello_is_still_taken,
 ];
 
 fn a_wrong_status_is_noted_and_the_peer_stays(stage: Stage) {
@@ -197,11 +197,9 @@ fn sequence_gaps_end_the_session_and_no_other(stage: Stage) {
     scene.finish("sent 8 messages out of sequence", 8 * MIB);
 }
 
-fn messages_before_hello_are_ignored_and_hello_is_still_taken(stage: Stage) {
+fn messages_before_hello_close_the_connection_and_hello_is_still_taken(stage: Stage) {
     let scene = stage.begin();
     let listener = RawListener::start(Manner::Reads);
-    let mut mallory = scene.stranger();
-    let id = mallory.id();
     let bodies = [
         whisper("early"),
         Body::Join {
@@ -217,14 +215,18 @@ fn messages_before_hello_are_ignored_and_hello_is_still_taken(stage: Stage) {
         Body::Goodbye,
         Body::Unknown { id: 77 },
     ];
-    for body in bodies.iter().cycle().take(2000) {
-        mallory.send(body.clone()).unwrap();
+    let id = random_id();
+    for body in bodies.iter().cycle().take(70) {
+        let mut mallory = RawPeer::open(scene.endpoint(), id);
+        let _ = mallory.send(body.clone());
+        let closed = mallory.is_closed_within(DEADLINE);
+        scene.demand(closed, format_args!("left open behind {body:?}"));
     }
     assert!(scene.facts().seen.is_empty());
-    mallory
-        .send_as(1, hello(listener.endpoint(), "mallory"))
-        .unwrap();
-    mallory.send(whisper("now")).unwrap();
+    let mut mallory = RawPeer::open(scene.endpoint(), id);
+    let hello = hello(listener.endpoint(), "mallory");
+    mallory.send(hello).expect("the node reads");
+    mallory.send(whisper("now")).expect("the node reads");
     scene.wait("the whisper behind HELLO", |facts| {
         facts.saw(&Seen::Whisper(id, 1, 3))
     });
@@ -232,5 +234,5 @@ fn messages_before_hello_are_ignored_and_hello_is_still_taken(stage: Stage) {
         scene.facts().seen,
         [Seen::Enter(id), Seen::Whisper(id, 1, 3)]
     );
-    scene.finish("sent 2,000 messages before HELLO", 8 * MIB);
+    scene.finish("sent 70 messages before HELLO", 8 * MIB);
 }

@@ -8,17 +8,17 @@ use std::{
 
 use tokio::sync::watch;
 use zre_core::{
-    Event, ExitReason, Limits,
+    ExitReason, Limits,
     proto::{Body, Endpoint, PeerId},
 };
 use zre_tests::{
-    any_node::{AnyNode, Flavour, Host, Next, NodeOptions, PATIENCE, Pending},
+    any_node::{AnyNode, Flavour, Host, NodeOptions, Pending},
     raw_peer::{Manner, RawListener, RawPeer, hello, random_id},
 };
 
 use crate::{
     cell::Report,
-    log::{Facts, Log, Seen, Talk, peer_of},
+    log::{FEED, Facts, Log, Seen, Talk},
     measure::{Cost, WARNINGS, Watch},
 };
 
@@ -29,8 +29,13 @@ pub(crate) const MIB: usize = 1 << 20;
 /// How long a whisper between honest nodes may take unless an attack says otherwise, in a debug
 /// build; on a busy machine some more.
 const WORST_DELAY: Duration = Duration::from_millis(1500);
+/// How many events the victim's application takes at a time when it is slow, and how often.
+const SLOW_PORTION: usize = 20;
+const SLOW_PACE: Duration = Duration::from_millis(10);
+/// How long a member of a group may wait for the next of the shouts that come many times a second.
+const WORST_GAP: Duration = Duration::from_millis(100);
 const CHAT_PACE: Duration = Duration::from_millis(10);
-const BEACON_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const BEACON_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where an attack takes place.
 pub(crate) struct Stage {
@@ -42,6 +47,7 @@ pub(crate) struct Stage {
 pub(crate) struct Setup {
     pub(crate) beacon_interval: Option<Duration>,
     pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) evasive_timeout: Option<Duration>,
     pub(crate) expired_timeout: Option<Duration>,
     pub(crate) limits: Limits,
 }
@@ -55,6 +61,7 @@ impl Stage {
         let mut setup = Setup {
             beacon_interval: Some(BEACON_INTERVAL),
             handshake_timeout: None,
+            evasive_timeout: None,
             expired_timeout: None,
             limits: Limits::default(),
         };
@@ -69,9 +76,10 @@ pub(crate) struct Scene {
     pub(crate) victim: AnyNode,
     pub(crate) alice: AnyNode,
     pub(crate) bob: AnyNode,
+    pub(crate) log: Arc<Log>,
     endpoint: Endpoint,
-    log: Arc<Log>,
-    held: watch::Sender<bool>,
+    pace: watch::Sender<Pace>,
+    worst_delay: Duration,
     chats: Vec<Pending<()>>,
     watch: Watch,
 }
@@ -86,6 +94,7 @@ impl Scene {
         };
         let victim = NodeOptions {
             handshake: setup.handshake_timeout,
+            evasive: setup.evasive_timeout,
             expired: setup.expired_timeout,
             limits: Some(setup.limits),
             ..honest("victim")
@@ -100,7 +109,8 @@ impl Scene {
             victim,
             alice,
             bob,
-            held: watch::channel(false).0,
+            pace: watch::channel(Pace::Usual).0,
+            worst_delay: WORST_DELAY,
             chats: Vec::new(),
             watch: Watch::default(),
         };
@@ -112,9 +122,9 @@ impl Scene {
     fn begin_to_talk(&mut self) {
         let nodes = [&self.victim, &self.alice, &self.bob].map(AnyNode::clone);
         for node in nodes.clone() {
-            let held = (node.id() == self.victim.id()).then(|| self.held.subscribe());
+            let pace = (node.id() == self.victim.id()).then(|| self.pace.subscribe());
             let host = Arc::clone(node.host());
-            host.run(collect(node, held, Arc::clone(&self.log)));
+            host.run(collect(node, pace, Arc::clone(&self.log)));
         }
         self.wait("the three to meet", Facts::all_have_met);
         for from in &nodes {
@@ -154,7 +164,7 @@ impl Scene {
 
     /// The victim's application takes no more events.
     pub(crate) fn hold_events(&self) {
-        self.held.send_replace(true);
+        self.pace.send_replace(Pace::None);
         self.facts().victim_is_held = true;
     }
 
@@ -163,7 +173,40 @@ impl Scene {
         facts.victim_is_held = false;
         facts.forgiven_until = self.log.now();
         drop(facts);
-        self.held.send_replace(false);
+        self.pace.send_replace(Pace::Usual);
+    }
+
+    /// The victim's application takes events as fast as they come again.
+    pub(crate) fn speed_events_up(&self) {
+        self.pace.send_replace(Pace::Usual);
+    }
+
+    /// The victim's application takes no more than 2,000 events a second, until it is released.
+    pub(crate) fn slow_events_down(&self) {
+        self.pace.send_replace(Pace::Slow);
+    }
+
+    /// No whisper between honest nodes may take longer than this from now on.
+    pub(crate) fn demand_delay(&mut self, worst: Duration) {
+        self.worst_delay = worst;
+    }
+
+    /// The victim begins to shout to bob and other members of [`FEED`], as much and as often as it
+    /// is told, until the scene is over.
+    pub(crate) fn begin_feed(&self, size: usize, pace: Duration) {
+        self.bob.join(FEED).expect("it runs");
+        let deadline = Instant::now() + DEADLINE;
+        while self
+            .victim
+            .peers_by_group(FEED)
+            .unwrap_or_default()
+            .is_empty()
+        {
+            assert!(Instant::now() < deadline, "bob does not get into the group");
+            self.chat_for(1);
+        }
+        let host = Arc::clone(self.victim.host());
+        host.run(feed(self.victim.clone(), size, pace, Arc::clone(&self.log)));
     }
 
     /// Waits until each honest node has got so many more whispers from each other.
@@ -202,6 +245,19 @@ impl Scene {
         self.log.facts()
     }
 
+    /// What must be so; if it is not, the verdict says this, and the attack goes on.
+    pub(crate) fn demand(&self, holds: bool, complaint: impl Display) {
+        if !holds {
+            self.facts().complain(complaint.to_string());
+        }
+    }
+
+    /// As [`demand`](Scene::demand), within a time.
+    pub(crate) fn demand_in_time(&self, what: &str, condition: impl Fn(&Facts) -> bool) {
+        let in_time = self.log.wait(DEADLINE, condition);
+        self.demand(in_time, format_args!("waited in vain for {what}"));
+    }
+
     pub(crate) fn exits(&self, peer: PeerId) -> Vec<ExitReason> {
         self.facts().exits(peer)
     }
@@ -210,6 +266,7 @@ impl Scene {
     /// is by how many bytes the process may have grown.
     pub(crate) fn finish(mut self, did: impl Display, memory: usize) {
         let newcomer = self.newcomer();
+        let gap_until = self.log.now();
         self.log.end();
         for chat in self.chats.drain(..) {
             chat.wait();
@@ -220,16 +277,22 @@ impl Scene {
         let Cost {
             memory: grown,
             lateness,
+            descriptors,
+            computed,
         } = self.watch.stop();
-        let allowed = WORST_DELAY + 10 * lateness;
+        let allowed = self.worst_delay + 10 * lateness;
         let (worst, whose) = self.log.worst_delay();
         let facts = self.facts();
+        let gap = facts.feed.worst_gap(gap_until);
         let report = Report {
             did: did.to_string(),
             memory: grown as u64,
             memory_allowed: memory as u64,
-            worst_delay: u64::try_from(worst.as_millis()).unwrap_or(u64::MAX),
+            worst_delay: u64::try_from(worst.max(gap).as_millis()).unwrap_or(u64::MAX),
             strays: facts.strays,
+            exits: facts.honest_exits,
+            descriptors,
+            computed: u64::try_from(computed.as_millis()).unwrap_or(u64::MAX),
         };
         report.send();
         let mut complaints = facts.complaints.clone();
@@ -242,6 +305,12 @@ impl Scene {
                 "a whisper {whose} took {worst:?}, allowed are {allowed:?}"
             ));
         }
+        let gap_allowed = WORST_GAP + 10 * lateness;
+        if gap > gap_allowed {
+            complaints.push(format!(
+                "bob got no shout for {gap:?}, allowed are {gap_allowed:?}"
+            ));
+        }
         if grown > memory {
             complaints.push(format!(
                 "memory grew by {grown} bytes, allowed are {memory}"
@@ -249,63 +318,46 @@ impl Scene {
         }
         assert!(complaints.is_empty(), "{complaints:#?}");
     }
-
-    /// Another honest node comes, and talks with the victim both ways.
-    pub(crate) fn newcomer(&self) -> Result<(), String> {
-        let id = random_id();
-        self.facts().newcomers.insert(id);
-        let options = NodeOptions {
-            uuid: Some(id.uuid()),
-            beacon_interval: Some(BEACON_INTERVAL),
-            ..NodeOptions::local("carol", self.port)
-        };
-        let begun = Instant::now();
-        let carol = self.alice.host().start(options);
-        let carol = carol.map_err(|error| error.to_string())?;
-        let victim = self.victim.id();
-        next_of(&carol, victim, |event| matches!(event, Event::Enter { .. }))?;
-        let hello = carol.whisper(victim, "hello from carol");
-        hello.map_err(|error| error.to_string())?;
-        let whisper = Seen::Whisper(id, 1, 16);
-        if !self.log.wait(PATIENCE, |facts| facts.saw(&whisper)) {
-            return Err("the newcomer was not heard".to_owned());
-        }
-        let answer = self.victim.whisper(id, "welcome");
-        answer.map_err(|error| error.to_string())?;
-        next_of(&carol, victim, |event| {
-            matches!(event, Event::Whisper { .. })
-        })?;
-        match begun.elapsed() {
-            took if took > DEADLINE => Err(format!("the newcomer was served after {took:?}")),
-            _ => Ok(()),
-        }
-    }
 }
 
-/// Waits for an event of a peer.
-fn next_of(node: &AnyNode, peer: PeerId, wanted: fn(&Event) -> bool) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match node.recv(deadline.saturating_duration_since(Instant::now())) {
-            Next::Event(event) if peer_of(&event) == Some(peer) && wanted(&event) => return Ok(()),
-            Next::Event(_) => {}
-            Next::Ended => return Err("the newcomer has stopped".to_owned()),
-            Next::Late => return Err("the newcomer was not served".to_owned()),
-        }
-    }
+/// How the victim's application takes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Usual,
+    Slow,
+    None,
 }
 
-async fn collect(node: AnyNode, mut held: Option<watch::Receiver<bool>>, log: Arc<Log>) {
-    loop {
-        if let Some(held) = &mut held
-            && held.wait_for(|held| !held).await.is_err()
-        {
-            return;
+async fn collect(node: AnyNode, mut pace: Option<watch::Receiver<Pace>>, log: Arc<Log>) {
+    for turn in 1.. {
+        if let Some(pace) = &mut pace {
+            let Ok(pace) = pace
+                .wait_for(|pace| *pace != Pace::None)
+                .await
+                .map(|pace| *pace)
+            else {
+                return;
+            };
+            if pace == Pace::Slow && turn % SLOW_PORTION == 0 {
+                smol::Timer::after(SLOW_PACE).await;
+            }
         }
         let Some(event) = node.recv_in_task().await else {
             return;
         };
         log.take(node.id(), &event);
+    }
+}
+
+async fn feed(node: AnyNode, size: usize, pace: Duration, log: Arc<Log>) {
+    let mut next = Instant::now();
+    while !log.is_over() {
+        smol::Timer::at(next).await;
+        next += pace;
+        // It has stopped if this fails.
+        if node.shout_in_task(FEED, vec![7; size]).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -337,5 +389,19 @@ impl Intruder {
 
     pub(crate) fn say(&mut self, body: Body) {
         self.peer.send(body).expect("the node reads");
+    }
+
+    /// Answers all PINGs that have come; says how many whispers and shouts have.
+    pub(crate) fn answer(&mut self) -> usize {
+        let mut messages = 0;
+        while let Some(message) = self.listener.try_receive() {
+            match message.body {
+                // If it fails, it is because the node has closed the connection, which tells.
+                Body::Ping => _ = self.peer.send(Body::PingOk),
+                Body::Whisper { .. } | Body::Shout { .. } => messages += 1,
+                _ => {}
+            }
+        }
+        messages
     }
 }

@@ -23,18 +23,23 @@ pub(crate) fn print(attacks: &[&Attack], rows: &[Vec<Outcome>], took: Duration) 
         "allowed".to_owned(),
         "worst delay, ms".to_owned(),
         "events".to_owned(),
+        "exits".to_owned(),
+        "descriptors".to_owned(),
+        "CPU, s".to_owned(),
         "verdict".to_owned(),
     ]];
     for (attack, row) in attacks.iter().zip(rows) {
         lines.push(line(attack, row));
     }
-    let widths: [usize; 7] = std::array::from_fn(|column| {
+    let widths: [usize; 10] = std::array::from_fn(|column| {
         let widths = lines.iter().map(|line| line[column].chars().count());
         widths.max().unwrap_or_default()
     });
     let mut table = format!(
-        "\nHonest nodes under attack, on {adapters}: how far the process grew at most, how long a whisper took \
-         at most, and what they saw that they should not.\n\n"
+        "\nHonest nodes under attack, on {adapters}: how far the process grew at most, how long a whisper \
+         took at most or a member of a group waited for the next shout, what they saw that they should not, and how many exits of each other that was; how \
+         many descriptors the process had at most, and how long it computed. In the process are the \
+         three nodes and the attackers; it has 400 MB of address space.\n\n"
     );
     for line in &lines {
         let cells = line.iter().zip(widths);
@@ -49,7 +54,7 @@ pub(crate) fn print(attacks: &[&Attack], rows: &[Vec<Outcome>], took: Duration) 
     let _ = io::stdout().write_all(table.as_bytes());
 }
 
-fn line(attack: &Attack, row: &[Outcome]) -> [String; 7] {
+fn line(attack: &Attack, row: &[Outcome]) -> [String; 10] {
     let report = |outcome: &Outcome| outcome.report.clone();
     let first = row.iter().find_map(report);
     let first = |show: fn(Report) -> String| first.clone().map_or_else(String::new, show);
@@ -62,6 +67,9 @@ fn line(attack: &Attack, row: &[Outcome]) -> [String; 7] {
         first(|report| format!("{:.0}", in_mib(report.memory_allowed))),
         of_each(row, |report| report.worst_delay),
         of_each(row, |report| report.strays),
+        of_each(row, |report| report.exits),
+        of_each(row, |report| report.descriptors),
+        of_each(row, |report| format!("{:.1}", in_seconds(report.computed))),
         match verdicts.iter().all(|verdict| *verdict == "ok") {
             true => "ok".to_owned(),
             false => verdicts.join(" / "),
@@ -80,4 +88,9 @@ fn of_each<T: Display>(row: &[Outcome], show: impl Fn(&Report) -> T) -> String {
 #[allow(clippy::cast_precision_loss, reason = "only shown")]
 fn in_mib(bytes: u64) -> f64 {
     bytes as f64 / MIB as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "only shown")]
+fn in_seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
 }

@@ -5,6 +5,7 @@
     reason = "a JSON value that lacks a key gives null, which compares as unequal"
 )]
 
+mod election;
 mod exchange;
 mod kind;
 mod meeting;

@@ -74,7 +74,8 @@ impl Keyboard {
             .spawn(move || match self {
                 Self::Terminal(mut editor) => edit_lines(&mut editor, &prompt, &sender),
                 Self::Plain => read_lines(&sender),
-            })?;
+            })
+            .map_err(|error| Failure::to_start(&error))?;
         Ok(input)
     }
 }

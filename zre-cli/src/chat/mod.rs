@@ -3,7 +3,7 @@
 mod input;
 mod screen;
 
-use std::{collections::HashSet, env, process::ExitCode, time::Duration};
+use std::{collections::HashSet, env, future::pending, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::{
@@ -16,7 +16,9 @@ use crate::{
     failure::Failure,
     log,
     options::{Common, Groups},
-    shutdown,
+    shutdown::Shutdown,
+    stderr, text,
+    unreached::Unreached,
 };
 use input::Input;
 use screen::Screen;
@@ -48,7 +50,8 @@ Examples:
   zre chat --name alice --group ops
   make 2>&1 | tail -1 | zre chat --group builds
 
-Exit codes: 0 left; 2 the command line is wrong, or the node cannot start.";
+Exit codes: 0 left; 1 left, but standard output was not read to the end; 2 the command line is
+wrong, or the node cannot start.";
 
 const COMMANDS: &str = "\
 /who   shows who is in the group
@@ -59,6 +62,9 @@ Everything else is sent to the group; //text sends /text.";
 /// How long lines from a file or a pipe wait for a first member.
 const COMPANY_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long the end waits until the last lines are written.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// Talks until the user leaves.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let (screen, keyboard) = screen::open()?;
@@ -67,8 +73,13 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
         logged.print_if_room(line)
     })?;
     let talked = talk(&options, &screen, keyboard).await;
-    screen.close().await;
-    talked.map(|()| ExitCode::SUCCESS)
+    let closed = timeout(CLOSING, screen.close()).await;
+    talked?;
+    if closed.is_err() {
+        stderr::print("error: the last lines were not written: standard output is not read");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn talk(
@@ -87,15 +98,28 @@ async fn talk(
     };
     room.welcome().await?;
     let is_terminal = keyboard.is_terminal();
+    // On a terminal Ctrl-C is a key.
+    let shutdown = match is_terminal {
+        true => None,
+        false => Some(options.common.listen_for_shutdown()?),
+    };
     let input = keyboard.listen(&format!("{}> ", node.name()))?;
     let talked = tokio::select! {
         shown = room.show_events() => shown,
         obeyed = room.obey(input, is_terminal) => obeyed,
         closed = screen.closed() => Err(closed),
-        asked = shutdown::requested(), if !is_terminal => asked.map_err(Failure::from),
+        shown = room.show_unreached() => shown,
+        () = requested(shutdown.as_ref()) => Ok(()),
     };
     node.stop().await;
     talked
+}
+
+async fn requested(shutdown: Option<&Shutdown>) {
+    match shutdown {
+        Some(shutdown) => shutdown.requested().await,
+        None => pending().await,
+    }
 }
 
 fn user_name() -> Option<String> {
@@ -132,6 +156,15 @@ impl Room<'_> {
         Ok(())
     }
 
+    /// Shows who is heard and cannot be connected to.
+    async fn show_unreached(&self) -> Result<(), Failure> {
+        let mut unreached = Unreached::of(self.node);
+        loop {
+            let failure = unreached.next().await;
+            self.screen.print(&format!("* {failure}")).await?;
+        }
+    }
+
     fn line(&self, event: &Event, members: &mut HashSet<PeerId>) -> Option<String> {
         match event {
             Event::Join { peer, name, group } if group == self.group => {
@@ -143,12 +176,18 @@ impl Room<'_> {
                 members.remove(peer);
                 Some(format!("* {name} has left"))
             }
-            Event::Exit {
-                peer, name, reason, ..
-            } if members.remove(peer) => Some(match reason {
-                ExitReason::Goodbye => format!("* {name} has left"),
-                reason => format!("* {name} is gone: {reason}"),
-            }),
+            #[rustfmt::skip]
+            Event::Exit { peer, name, reason, unconfirmed } if members.remove(peer) => {
+                let lost = text::unconfirmed(*unconfirmed);
+                Some(match reason {
+                    ExitReason::Goodbye => format!("* {name} has left{lost}"),
+                    reason => format!("* {name} is gone: {reason}{lost}"),
+                })
+            }
+            #[rustfmt::skip]
+            Event::Skipped { name, group, messages, .. } => {
+                Some(format!("* {name} {}", text::skipped(group, *messages)))
+            },
             #[rustfmt::skip]
             Event::Shout { name, group, content, .. } if group == self.group => {
                 Some(format!("{name}: {}", content.to_string_lossy()))

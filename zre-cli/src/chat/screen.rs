@@ -1,6 +1,13 @@
 //! Where the lines of a chat appear: above the line that is being typed.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 
@@ -14,6 +21,8 @@ const WAITING: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct Screen {
     lines: mpsc::Sender<Line>,
+    /// How many lines were dropped since that was last said.
+    dropped: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -26,16 +35,27 @@ enum Line {
 pub(super) fn open() -> Result<(Screen, Keyboard), Failure> {
     let (keyboard, above) = Keyboard::open();
     let (lines, queue) = mpsc::channel(WAITING);
+    let dropped = Arc::<AtomicU64>::default();
     let print = above.unwrap_or_else(|| Box::new(|line| output::write(line.as_bytes())));
     thread::Builder::new()
         .name("screen".to_owned())
-        .spawn(|| show(queue, print))?;
-    Ok((Screen { lines }, keyboard))
+        .spawn({
+            let dropped = Arc::clone(&dropped);
+            move || show(queue, print, &dropped)
+        })
+        .map_err(|error| Failure::to_start(&error))?;
+    Ok((Screen { lines, dropped }, keyboard))
 }
 
-fn show(mut queue: mpsc::Receiver<Line>, mut print: Box<Above>) {
+fn show(mut queue: mpsc::Receiver<Line>, mut print: Box<Above>, dropped: &AtomicU64) {
     while let Some(Line::Text(line)) = queue.blocking_recv() {
-        if print(line + "\n").is_err() {
+        let mut printed = print(line + "\n");
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            printed =
+                printed.and_then(|()| print(format!("* {lost} lines of the log were lost\n")));
+        }
+        if printed.is_err() {
             return;
         }
     }
@@ -54,7 +74,11 @@ impl Screen {
         let line = Line::Text(one_line(text).into_owned());
         match self.lines.try_send(line) {
             Err(TrySendError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 

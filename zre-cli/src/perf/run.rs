@@ -21,8 +21,8 @@ use crate::{
     log,
     options::Common,
     output::print,
-    shutdown,
     text::{one_line, quoted},
+    unreached::{self, Unreached},
     values::{self, show_size},
 };
 
@@ -96,17 +96,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let port = options.common.port()?;
+    let patience = unreached::patience(options.wait);
     let builder = options.common.builder(Some("zre-perf-run"), &[])?;
-    let node = builder.start().await?;
+    let node = builder.handshake_timeout(patience).start().await?;
+    let shutdown = options.common.listen_for_shutdown()?;
+    let mut unreached = Unreached::of(&node);
     let mut results = Results::default();
     let measured = tokio::select! {
         measured = find_and_measure(&node, &options, &mut results) => measured,
-        asked = shutdown::requested() => Ok(asked?),
+        () = shutdown.requested() => Ok(()),
     };
+    if results.server.is_none() {
+        unreached.settle(&node, patience, &shutdown).await;
+    }
+    let unreached = unreached.summary(&node);
     node.stop().await;
     let lost = match (measured, &results.server) {
         (Err(Lost(why)), _) => why,
-        (Ok(()), None) => nobody(&node, &options, port),
+        (Ok(()), None) => unreached.unwrap_or_else(|| nobody(&node, &options, port)),
         // After an interruption, this shows what was measured so far.
         (Ok(()), Some(server)) => {
             show(server, &results.figures, options.json)?;

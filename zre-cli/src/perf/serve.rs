@@ -7,7 +7,8 @@ use zre_tokio::{Content, Event, GroupName, Node, PeerId, ShortText};
 
 use super::protocol::{self, Control};
 use crate::{
-    failure::Failure, log, options::Common, output::print, shutdown, text::one_line, values,
+    failure::Failure, log, options::Common, output::print, stderr, text::one_line,
+    unreached::Unreached, values,
 };
 
 /// Answer those who measure, until Ctrl-C.
@@ -38,20 +39,28 @@ Exit codes: 0 done; 2 the command line is wrong, or the node cannot start.";
 
 /// Serves until the user stops it.
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
-    log::to_standard_error(options.common.verbose)?;
-    let node = options
-        .common
+    let common = options.common;
+    log::to_standard_error(common.verbose)?;
+    let node = common
         .builder(Some("zre-perf"), &[options.group])?
         .header(protocol::HEADER, protocol::VERSION)
         .start()
         .await?;
+    let shutdown = common.listen_for_shutdown()?;
+    tokio::spawn(tell_unreached(Unreached::of(&node)));
     let served = tokio::select! {
         served = serve(&node) => served,
-        asked = shutdown::requested() => Ok(asked?),
+        () = shutdown.requested() => Ok(()),
     };
     node.stop().await;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn tell_unreached(mut unreached: Unreached) {
+    loop {
+        stderr::print(&one_line(&unreached.next().await));
+    }
 }
 
 async fn serve(node: &Node) -> Result<(), Failure> {

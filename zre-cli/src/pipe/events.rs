@@ -9,6 +9,8 @@ use zre_tokio::{
 };
 
 /// A line about something that happened.
+///
+/// START and ENTER have the name as it is; in the others it is for display.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "UPPERCASE")]
 pub(super) enum EventLine<'a> {
@@ -36,7 +38,7 @@ pub(super) enum EventLine<'a> {
     Exit {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +48,7 @@ pub(super) enum EventLine<'a> {
     Join {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         #[serde(serialize_with = "lossy")]
         group: &'a Text,
@@ -54,7 +56,7 @@ pub(super) enum EventLine<'a> {
     Leave {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         #[serde(serialize_with = "lossy")]
         group: &'a Text,
@@ -62,7 +64,7 @@ pub(super) enum EventLine<'a> {
     Whisper {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         #[serde(serialize_with = "in_hex")]
         frames: &'a Content,
@@ -72,7 +74,7 @@ pub(super) enum EventLine<'a> {
     Shout {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         #[serde(serialize_with = "lossy")]
         group: &'a Text,
@@ -84,19 +86,19 @@ pub(super) enum EventLine<'a> {
     Evasive {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
     },
     Silent {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
     },
     Skipped {
         #[serde(serialize_with = "display")]
         peer: PeerId,
-        #[serde(serialize_with = "lossy")]
+        #[serde(serialize_with = "display_name")]
         name: &'a Text,
         #[serde(serialize_with = "lossy")]
         group: &'a Text,
@@ -112,7 +114,7 @@ pub(super) enum EventLine<'a> {
 pub(super) struct UnconfirmedPeer<'a> {
     #[serde(serialize_with = "display")]
     peer: PeerId,
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "display_name")]
     name: &'a Text,
     messages: u64,
 }
@@ -158,6 +160,25 @@ pub(super) enum Answer {
         error: String,
         line: u64,
     },
+}
+
+impl<'a> Reply<'a> {
+    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
+    pub(super) fn to(
+        outcome: Result<Answer, String>,
+        line: u64,
+        id: Option<&'a RawValue>,
+    ) -> Option<Self> {
+        let answer = match outcome {
+            Ok(Answer::Done { .. }) if id.is_none() => return None,
+            Ok(answer) => answer,
+            Err(error) => Answer::Error {
+                error: format!("line {line}: {error}"),
+                line,
+            },
+        };
+        Some(Self { answer, id })
+    }
 }
 
 impl Answer {
@@ -266,6 +287,30 @@ fn lossy<S: Serializer>(text: &Text, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text.to_string_lossy())
 }
 
+/// A name that stands in line after line.
+fn display_name<S: Serializer>(name: &Text, serializer: S) -> Result<S::Ok, S::Error> {
+    let name = name.to_string_lossy();
+    match name.contains(char::is_control) {
+        true => serializer.serialize_str(&without_controls(&name)),
+        false => serializer.serialize_str(&name),
+    }
+}
+
+/// One U+FFFD in place of each stretch of control characters. In JSON each of them would take six
+/// bytes, so that a peer with a long name of them could blow up every line about it.
+fn without_controls(name: &str) -> String {
+    let mut display = String::with_capacity(name.len());
+    for character in name.chars() {
+        let is_control = character.is_control();
+        if !is_control {
+            display.push(character);
+        } else if !display.ends_with(char::REPLACEMENT_CHARACTER) {
+            display.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    display
+}
+
 fn dictionary<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, S::Error> {
     let owned = |text: &Text| text.to_string_lossy().into_owned();
     let entries = headers.iter();
@@ -306,6 +351,7 @@ impl Display for Hex<'_> {
 mod tests {
     use bytes::Bytes;
     use serde_json::json;
+    use zre_tokio::ShortText;
 
     use super::*;
 
@@ -330,6 +376,75 @@ mod tests {
                 r#"{"event":"SHOUT","peer":"ABABABABABABABABABABABABABABABAB","name":"b\"b","#,
                 r#""group":"CHAT","frames":["6869",""],"text":["hi",""]}"#
             )
+        );
+    }
+
+    #[test]
+    fn only_enter_has_a_name_with_its_control_characters() {
+        let (peer, name) = (PeerId::from([1; 16]), "\u{0}".repeat(255));
+        let whisper = |name: &str| Event::Whisper {
+            peer,
+            name: name.try_into().unwrap(),
+            content: "".into(),
+        };
+        let bare = serde_json::to_string(&line(&whisper("x"))).unwrap().len();
+        let long = serde_json::to_string(&line(&whisper(&name))).unwrap().len();
+        assert_eq!(long, bare + 2, "U+FFFD takes two bytes more than x");
+        let json = |event: &Event| serde_json::to_value(line(event)).unwrap();
+        assert_eq!(
+            json(&whisper("a\r\nb\u{9b}c"))["name"],
+            "a\u{fffd}b\u{fffd}c"
+        );
+        assert_eq!(json(&whisper("ü\"\\ 👋"))["name"], "ü\"\\ 👋");
+        let enter = Event::Enter {
+            peer,
+            name: name.as_str().try_into().unwrap(),
+            endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
+            headers: Headers::default(),
+        };
+        assert_eq!(json(&enter)["name"], name);
+    }
+
+    #[test]
+    fn what_was_not_confirmed_and_who_was_skipped_is_told() {
+        let (peer, name) = (
+            PeerId::from([0xAB; 16]),
+            ShortText::try_from("bob").unwrap(),
+        );
+        let id = peer.to_string();
+        let json = |event: &Event| serde_json::to_value(line(event)).unwrap();
+        for (reason, word) in [
+            (ExitReason::Unreachable, "UNREACHABLE"),
+            (ExitReason::Refused, "REFUSED"),
+        ] {
+            let exit = Event::Exit {
+                peer,
+                name: name.clone(),
+                reason,
+                unconfirmed: 3,
+            };
+            let expected = json!({
+                "event": "EXIT", "peer": id, "name": "bob", "reason": word, "unconfirmed": 3
+            });
+            assert_eq!(json(&exit), expected);
+        }
+        let skipped = Event::Skipped {
+            peer,
+            name: name.clone(),
+            group: "CHAT".try_into().unwrap(),
+            messages: 9,
+        };
+        let expected = json!({
+            "event": "SKIPPED", "peer": id, "name": "bob", "group": "CHAT", "messages": 9
+        });
+        assert_eq!(json(&skipped), expected);
+        let stop = Event::Stop {
+            unconfirmed: vec![Unconfirmed::new(peer, name, 4)],
+        };
+        let unconfirmed = json!([{"peer": id, "name": "bob", "messages": 4}]);
+        assert_eq!(
+            json(&stop),
+            json!({"event": "STOP", "unconfirmed": unconfirmed})
         );
     }
 

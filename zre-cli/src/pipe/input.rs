@@ -1,18 +1,22 @@
-//! Reads commands from standard input and carries them out, one after the other.
+//! Reads commands from standard input and carries them out, one after the other. Only messages that
+//! have to wait for a peer are left to themselves.
 
 use std::{
     io::{self, BufRead, BufReader},
     sync::Arc,
+    time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
-use zre_tokio::{Error, Node, PeerId};
+use zre_tokio::{Content, Error, GroupName, Node, PeerId};
 
 use super::{
     command::{Command, Recipient, Request},
     counters::Counters,
     events::{Answer, Reply},
-    output,
+    output::Output,
+    sends::{Asked, Attempt, Goal, Message, Sends},
 };
 use crate::{failure::Failure, text::quoted};
 
@@ -22,12 +26,16 @@ const BUFFER: usize = 256 * 1024;
 /// Carries out commands on a node.
 ///
 /// It works on the thread that reads: a message goes from the line to the socket without another
-/// task.
+/// task, unless it has to wait.
 #[derive(Debug)]
 pub(super) struct Commands {
-    node: Node,
-    runtime: Handle,
-    counters: Arc<Counters>,
+    pub(super) node: Node,
+    pub(super) runtime: Handle,
+    pub(super) counters: Arc<Counters>,
+    pub(super) output: Arc<Output>,
+    pub(super) sends: Arc<Sends>,
+    /// How long a stop waits for messages of which none gets through.
+    pub(super) linger: Duration,
 }
 
 /// Whether another command is to be read.
@@ -37,27 +45,31 @@ enum Next {
     Stop,
 }
 
-impl Commands {
-    pub(super) fn new(node: Node, runtime: Handle, counters: Arc<Counters>) -> Self {
-        Self {
-            node,
-            runtime,
-            counters,
-        }
-    }
+/// What a command leads to.
+enum Done {
+    AtOnce(Answer),
+    Send(Message),
+}
 
-    /// Serves until told to stop, or until the input ends.
+impl Commands {
+    /// Serves until told to stop, or until the input ends, and until all messages are sent.
     pub(super) fn serve_standard_input(&self) -> Result<(), Failure> {
+        let _entered = self.runtime.enter();
         let mut input = BufReader::with_capacity(BUFFER, io::stdin().lock());
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
             let read = input.read_until(b'\n', &mut line);
             let read = read.map_err(|error| Failure::Told(format!("cannot read: {error}")))?;
-            if read == 0 || self.serve(&line, number)? == Next::Stop {
+            if read == 0 {
                 break;
             }
+            if self.serve(&line, number)? == Next::Stop {
+                self.sends.wait_until_done(Some(self.linger));
+                return Ok(());
+            }
         }
+        self.sends.wait_until_done(None);
         Ok(())
     }
 
@@ -68,54 +80,89 @@ impl Commands {
             Ok(command) => self.carry_out(command),
             Err(error) => Err(error),
         };
-        let answer = match done {
-            // Without an id nobody could tell what this answers, so success is silent.
-            Ok(Answer::Done { .. }) if id.is_none() => return Ok(Next::Read),
-            Ok(answer) => answer,
-            Err(error) => Answer::Error {
-                error: format!("line {number}: {error}"),
-                line: number,
+        let outcome = match done {
+            Ok(Done::AtOnce(answer)) => Ok(answer),
+            Ok(Done::Send(send)) => match self.sends.attempt(send) {
+                Attempt::Done(outcome) => outcome,
+                Attempt::MustWait(send) => {
+                    let id = id.map(ToOwned::to_owned);
+                    self.sends.put(send, Asked { line: number, id });
+                    return Ok(Next::Read);
+                }
             },
+            Err(error) => Err(error),
         };
-        output::print(&Reply { answer, id })?;
+        if let Some(reply) = Reply::to(outcome, number, id) {
+            self.output.print(&reply)?;
+        }
         Ok(Next::Read)
     }
 
     /// Does what a command says; the error is a text for the user.
-    fn carry_out(&self, command: Command) -> Result<Answer, String> {
+    fn carry_out(&self, command: Command) -> Result<Done, String> {
         let node = &self.node;
-        match command {
-            Command::Join(group) => node.join(&group).map_err(told)?,
-            Command::Leave(group) => node.leave(&group).map_err(told)?,
+        let answer = match command {
+            Command::Join(group) => node.join(&group).map(|()| done()).map_err(told)?,
+            Command::Leave(group) => node.leave(&group).map(|()| done()).map_err(told)?,
             Command::Whisper(peer, content) => {
-                let peer = self.find(peer)?;
-                let sent = self.runtime.block_on(node.whisper(peer, content));
-                sent.map_err(told)?;
+                return Ok(Done::Send(self.whisper(self.find(peer)?, content)));
             }
-            Command::Shout(group, content) => {
-                let sent = self.runtime.block_on(node.shout(&group, content));
-                let members = Some(sent.map_err(told)?);
-                return Ok(Answer::Done { ok: true, members });
-            }
-            Command::Peers => return Ok(Answer::peers(node)),
-            Command::Groups => return Ok(Answer::groups(node)),
+            Command::Shout(group, content) => return Ok(Done::Send(self.shout(group, content))),
             Command::Flood { peer, count } => {
-                let peer = self.find(peer)?;
-                self.runtime
-                    .block_on(flood(node, peer, count))
-                    .map_err(told)?;
+                return Ok(Done::Send(self.flood(self.find(peer)?, count)));
             }
-            Command::Quiet { on } => self.counters.start(on),
+            Command::Peers => Answer::peers(node),
+            Command::Groups => Answer::groups(node),
+            Command::Quiet { on } => {
+                self.counters.start(on);
+                done()
+            }
             Command::Count => {
                 let (count, in_order) = self.counters.summary();
-                return Ok(Answer::Count { count, in_order });
+                Answer::Count { count, in_order }
             }
-            Command::Stop => {}
+            Command::Stop => done(),
+        };
+        Ok(Done::AtOnce(answer))
+    }
+
+    fn whisper(&self, peer: PeerId, content: Content) -> Message {
+        let node = self.node.clone();
+        Message {
+            goal: Goal::Peer(peer),
+            size: size(&content),
+            work: Box::pin(async move {
+                let sent = node.whisper(peer, content).await;
+                sent.map(|()| done()).map_err(told)
+            }),
         }
-        Ok(Answer::Done {
-            ok: true,
-            members: None,
-        })
+    }
+
+    fn shout(&self, group: GroupName, content: Content) -> Message {
+        let node = self.node.clone();
+        Message {
+            goal: Goal::Group(group.clone()),
+            size: size(&content),
+            work: Box::pin(async move {
+                let members = Some(node.shout(group, content).await.map_err(told)?);
+                Ok(Answer::Done { ok: true, members })
+            }),
+        }
+    }
+
+    fn flood(&self, peer: PeerId, count: u64) -> Message {
+        let node = self.node.clone();
+        Message {
+            goal: Goal::Peer(peer),
+            size: 0,
+            work: Box::pin(async move {
+                for number in 0..count {
+                    let sent = node.whisper(peer, number.to_string()).await;
+                    sent.map_err(told)?;
+                }
+                Ok(done())
+            }),
+        }
     }
 
     /// The peer that a command names.
@@ -147,9 +194,13 @@ fn told(error: Error) -> String {
     error.to_string()
 }
 
-async fn flood(node: &Node, peer: PeerId, count: u64) -> Result<(), Error> {
-    for number in 0..count {
-        node.whisper(peer, number.to_string()).await?;
+fn done() -> Answer {
+    Answer::Done {
+        ok: true,
+        members: None,
     }
-    Ok(())
+}
+
+fn size(content: &Content) -> usize {
+    content.frames().iter().map(Bytes::len).sum()
 }

@@ -5,20 +5,27 @@ mod counters;
 mod events;
 mod input;
 mod output;
+mod sends;
 
-use std::{process::ExitCode, sync::Arc, thread};
+use std::{process::ExitCode, sync::Arc, thread, time::Duration};
 
 use clap::Args;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use zre_tokio::Node;
 
 use crate::{
     failure::Failure,
     log,
     options::{Common, Groups},
-    shutdown,
+    shutdown::Shutdown,
+    stderr,
+    unreached::Unreached,
+    values::SlowMembers,
 };
 use counters::Counters;
 use input::Commands;
+use output::Output;
+use sends::Sends;
 
 /// Run a node as JSON lines on standard input and output, for scripts and other languages.
 #[derive(Debug, Args)]
@@ -42,12 +49,19 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
   {"do":"stop"}                             so does the end of the input
 A "peer" is a UUID, or a name where only one peer has it. Whisper and shout both take "text",
-which is a string or a list of strings, a frame each, or "frames". When peers read slowly, the
-next line is not read before the message has found room: nothing is dropped.
+which is a string or a list of strings, a frame each, or "frames".
+
+When a peer reads slowly, messages to it wait, and the lines behind them are carried out meanwhile.
+Messages to one peer keep their order, and so do messages to one group. Between a whisper to a
+member of a group and a shout to it the order is kept, too, unless the first waits for longer than
+--slow-members. At most 1024 messages wait, or 64 MiB of them; then no further line is read until
+there is room. "stop" waits until they are sent, but no longer than --linger without any of them
+getting through; the rest are answered by an error. The end of the input waits for all.
 
 A command may have an "id", a value of any kind. It comes back in the answer, as in
 {"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by
 {"ok":true,"id":7} once it is carried out, a shout with the number of "members" that it is for.
+The answer to a message that has to wait may come behind those to later lines.
 
 Events, one JSON object on each line of standard output:
   {"event":"START","uuid":"<UUID>","name":"alice","endpoint":"tcp://10.0.0.2:49152"}
@@ -57,14 +71,21 @@ Events, one JSON object on each line of standard output:
   {"event":"WHISPER","peer":"<UUID>","name":"bob","frames":["6869"],"text":"hi"}
   {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"],"text":"hi"}
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
-  {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE"}
-  {"event":"STOP"}
+  {"event":"SKIPPED","peer":"<UUID>","name":"bob","group":"CHAT","messages":12}
+  {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE","unconfirmed":0}
+  {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
 ENTER is on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
 UTF-8: a string for one frame, a list for several.
-Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW;
+SKIPPED: bob is a member of the group and reads too slowly; so many shouts have passed him over
+since the last such event. See --slow-members.
+"unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
+may have arrived, or not.
+Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW
+UNREACHABLE (no connection to it can be made) REFUSED (it closes what is opened to it);
 PROTOCOL_ERROR comes with a "detail".
 A line that is wrong is answered by {"error":"line 3: ..","line":3}, and the node goes on.
-Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place.
+Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place. ENTER has a peer's
+name as it is; in the other events each stretch of control characters in it is one U+FFFD.
 
 For load tests:
   {"do":"flood","peer":"<UUID>","count":1000}   whispers the numbers 0 to 999 as text
@@ -76,48 +97,151 @@ Examples:
   (sleep 1; echo '{"do":"shout","group":"CHAT","text":"hi"}') | zre pipe --interface lo
   tail -f /dev/null | zre pipe --group CHAT | jq -r 'select(.event == "SHOUT") | .text'
 
-Exit codes: 0 stopped; 2 the command line is wrong, or the node cannot start."#;
+The log goes to standard error. When that is not read, lines are dropped, and their number is told
+when it is read again. When standard output is not read, no further events are taken. Then "stop"
+and a signal wait for it no longer than --linger and a second, and say how many lines may be lost. A
+second signal ends the process at once.
+
+Exit codes: 0 stopped; 1 stopped, but standard output was not read to the end; 2 the command line is
+wrong, or the node cannot start; 130 or 143 ended at once by a second signal."#;
+
+/// How long the end waits for standard output beside the time that the node lingers.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the node until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let groups = options.groups.names()?;
     let node = options.common.builder(None, &groups)?.start().await?;
-    output::print(&events::start(&node))?;
+    let shutdown = options.common.listen_for_shutdown()?;
+    tokio::spawn(warn_of_unreached(Unreached::of(&node)));
+    Pipe::new(node, &options.common)?.run(&shutdown).await
+}
 
-    let counters = Arc::new(Counters::default());
-    let commands = Commands::new(node.clone(), Handle::current(), Arc::clone(&counters));
-    let events = (node.clone(), Handle::current());
-    let mut input = in_background("input", move || commands.serve_standard_input())?;
-    let mut output = in_background("output", move || {
-        output::forward_events(&events.0, &events.1, &counters)
-    })?;
-
-    let (ended, output_ended) = tokio::select! {
-        ended = &mut input => (outcome(ended), false),
-        ended = &mut output => (outcome(ended), true),
-        asked = shutdown::requested() => (asked.map_err(Failure::from), false),
-    };
-    node.stop().await;
-    if !output_ended {
-        outcome(output.await)?;
+async fn warn_of_unreached(mut unreached: Unreached) {
+    loop {
+        tracing::warn!(target: "zre", "{}", unreached.next().await);
     }
-    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// A node between standard input and standard output.
+struct Pipe {
+    node: Node,
+    linger: Duration,
+    output: Arc<Output>,
+    sends: Arc<Sends>,
+}
+
+impl Pipe {
+    fn new(node: Node, common: &Common) -> Result<Self, Failure> {
+        let output = Arc::new(Output::default());
+        output.print(&events::start(&node))?;
+        let patience = match common.slow_members {
+            SlowMembers::Wait => None,
+            SlowMembers::Skip { after } => Some(after),
+        };
+        let (sends, answered) = Sends::new(node.clone(), Handle::current(), patience);
+        let answers = Arc::clone(&output);
+        in_background("answers", move || {
+            sends::write_answers(&answered, &answers);
+            Ok(())
+        })?;
+        Ok(Self {
+            node,
+            linger: common.linger,
+            output,
+            sends: Arc::new(sends),
+        })
+    }
+
+    /// Runs until the input, the output or a signal ends it.
+    async fn run(&self, shutdown: &Shutdown) -> Result<ExitCode, Failure> {
+        let counters = Arc::new(Counters::default());
+        let mut input = self.read_commands(&counters)?;
+        let mut events = self.write_events(counters)?;
+        let (ended, is_asked) = tokio::select! {
+            ended = &mut input => (outcome(ended), false),
+            ended = &mut events => {
+                self.node.stop().await;
+                return outcome(ended).map(|()| ExitCode::SUCCESS);
+            }
+            () = shutdown.requested() => (Ok(()), true),
+        };
+        let is_written = self.end(events, is_asked).await?;
+        ended.map(|()| is_written)
+    }
+
+    fn read_commands(&self, counters: &Arc<Counters>) -> Result<Background, Failure> {
+        let commands = Commands {
+            node: self.node.clone(),
+            runtime: Handle::current(),
+            counters: Arc::clone(counters),
+            output: Arc::clone(&self.output),
+            sends: Arc::clone(&self.sends),
+            linger: self.linger,
+        };
+        in_background("input", move || commands.serve_standard_input())
+    }
+
+    fn write_events(&self, counters: Arc<Counters>) -> Result<Background, Failure> {
+        let (node, output) = (self.node.clone(), Arc::clone(&self.output));
+        let runtime = Handle::current();
+        in_background("output", move || {
+            output.forward_events(&node, &runtime, &counters)
+        })
+    }
+
+    /// Stops the node, and waits until all is written: for as long as somebody reads it, but after
+    /// a signal no longer than the node may linger and a second.
+    async fn end(&self, mut events: Background, is_asked: bool) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        self.sends.give_up();
+        let are_waiting = || self.sends.are_waiting();
+        // The answers of what is given up come before the last event.
+        let end = begun + OUTPUT_PATIENCE;
+        self.output
+            .drain(are_waiting, OUTPUT_PATIENCE, Some(end))
+            .await;
+        self.node.stop().await;
+        let left = (self.linger + OUTPUT_PATIENCE).saturating_sub(begun.elapsed());
+        let left = left.max(OUTPUT_PATIENCE);
+        let end = is_asked.then(|| Instant::now() + left);
+        tokio::select! {
+            biased;
+            ended = &mut events => outcome(ended).map(|()| ExitCode::SUCCESS),
+            () = self.output.drain(|| true, left, end) => Ok(self.tell_unwritten()),
+        }
+    }
+
+    fn tell_unwritten(&self) -> ExitCode {
+        let lines = self.output.unwritten(&self.node);
+        stderr::print(&format!(
+            "error: up to {lines} lines of events and answers were not written: standard output \
+             is not read"
+        ));
+        ExitCode::FAILURE
+    }
 }
 
 type Outcome = Result<(), Failure>;
+
+/// What a thread in the background has to say at its end.
+type Background = oneshot::Receiver<Outcome>;
 
 /// Runs on a thread of its own: standard input and output can only be waited for by blocking.
 fn in_background(
     name: &str,
     work: impl FnOnce() -> Outcome + Send + 'static,
-) -> Result<oneshot::Receiver<Outcome>, Failure> {
+) -> Result<Background, Failure> {
     let (done, outcome) = oneshot::channel();
     let run = move || {
         // Nobody waits any more when the process is about to end.
         let _ = done.send(work());
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run)?;
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread
+        .spawn(run)
+        .map_err(|error| Failure::to_start(&error))?;
     Ok(outcome)
 }
 

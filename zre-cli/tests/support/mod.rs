@@ -9,7 +9,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdin, Command, Output, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, Output, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
@@ -159,9 +159,77 @@ impl Zre {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", "INT", &id]).status();
-        assert!(status.expect("kill can be run").success());
+        signal(&self.child, "INT");
+    }
+
+    /// Lets the process stand still.
+    #[cfg(unix)]
+    pub fn freeze(&self) {
+        signal(&self.child, "STOP");
+    }
+
+    /// Lets the process go on.
+    #[cfg(unix)]
+    pub fn thaw(&self) {
+        signal(&self.child, "CONT");
+    }
+
+    /// Takes standard error, if it is piped.
+    pub fn errors(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("it is piped")
+    }
+
+    /// The lines of standard error, if it is piped.
+    pub fn log(&mut self) -> Log {
+        Log(lines(self.errors()))
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// The lines of a log.
+pub struct Log(Receiver<String>);
+
+impl Log {
+    /// Waits for a line with this text, and returns how many of those up to it have the other.
+    pub fn count_until(&self, part: &str, other: &str) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.0.recv_timeout(left) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error}; the log was {lines:#?}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(part)) {
+                return lines.iter().filter(|line| line.contains(other)).count();
+            }
+        }
+    }
+}
+
+/// Sends a signal, such as `TERM`.
+#[cfg(unix)]
+pub fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let status = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(status.expect("kill can be run").success());
+}
+
+/// Waits for the end of a process for so long.
+pub fn exit_code_within(child: &mut Child, time: Duration) -> Option<i32> {
+    let deadline = Instant::now() + time;
+    loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("zre does not end within {time:?}");
+        }
+        thread::yield_now();
     }
 }
 

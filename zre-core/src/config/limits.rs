@@ -4,6 +4,16 @@ use zre_proto::MessageLimits;
 
 /// How much a node holds, so that no peer can make it grow without bound.
 ///
+/// The limits in bytes over all peers ([`unclaimed_bytes`](Limits#structfield.unclaimed_bytes),
+/// [`unfinished_bytes`](Limits#structfield.unfinished_bytes),
+/// [`peer_data_bytes`](Limits#structfield.peer_data_bytes),
+/// [`outbound_total`](Limits#structfield.outbound_total) and
+/// [`event_bytes`](Limits#structfield.event_bytes)) come to 184 MiB by default. What 4096 peers
+/// take at most besides, 2 KiB of data each, makes it 192 MiB. So a node survives in 256 MiB
+/// whatever its peers do. On a smaller machine, lower
+/// [`message_size`](Limits#structfield.message_size) and
+/// [`unfinished_bytes`](Limits#structfield.unfinished_bytes) first.
+///
 /// Every limit has a default, and a method of the same name that sets it:
 ///
 /// ```
@@ -21,29 +31,46 @@ use zre_proto::MessageLimits;
 #[non_exhaustive]
 pub struct Limits {
     /// Peers at one time; 4096 unless set. A further peer is ignored until one is gone.
+    ///
+    /// Each peer takes two sockets. The adapters lower this default, `pending_peers` and
+    /// `unclaimed_links` to what the process may have open when the node starts (`ulimit -n`), and
+    /// leave some for newcomers and for the rest of the program. With the 1024 of many systems that
+    /// makes 416 peers.
     pub peers: usize,
     /// Peers that have not said HELLO yet, among [`peers`](Limits#structfield.peers); 1024 unless
     /// set.
     pub pending_peers: usize,
-    /// Accepted connections that do not belong to a peer yet; 256 unless set. One more closes the
-    /// oldest.
+    /// Accepted connections that do not belong to a peer yet; 256 unless set. One more closes one
+    /// of those from the address with the most connections: the one over which nothing has come for
+    /// longest, if that is a second, or else the oldest. So however many come from one address,
+    /// there are places for others.
     pub unclaimed_links: usize,
-    /// Bytes of unfinished messages that all these connections together may hold; 16 MiB unless
-    /// set. Beyond that, the connections that hold most are closed. It must be more than the
-    /// largest HELLO that is expected.
+    /// Bytes that all these connections together may hold, most of them for unfinished messages;
+    /// 8 MiB unless set. Beyond that, the connections are closed whose begun message has stood
+    /// still longest, then the newest. It must be more than the largest HELLO that is expected.
     pub unclaimed_bytes: usize,
-    /// Bytes of unfinished messages that all peers together may hold; 1 GiB unless set. Beyond
-    /// that, the peer that holds most is removed. It should be several times
-    /// [`message_size`](Limits#structfield.message_size).
+    /// Bytes of unfinished messages that all peers together may hold; 120 MiB unless set. Beyond
+    /// that, the peer is removed whose begun message has stood still longest, then the newest; one
+    /// moves with each 64 KiB that comes. It must be more than
+    /// [`message_size`](Limits#structfield.message_size) and
+    /// [`header_frame`](Limits#structfield.header_frame) together, or a message of that size
+    /// cannot arrive.
     pub unfinished_bytes: usize,
-    /// Groups of one peer; 1024 unless set. A HELLO with more is refused, a further JOIN is
-    /// ignored.
+    /// Bytes of names, endpoints, headers and groups that all peers together may tell; 8 MiB unless
+    /// set. 2 KiB of each peer do not count, so that many large ones leave room for ordinary ones.
+    /// Beyond that, a HELLO is refused that tells more than these 2 KiB, and a JOIN ends its
+    /// session.
+    pub peer_data_bytes: usize,
+    /// Groups of one peer; 1024 unless set. A HELLO with more is refused, a further JOIN ends the
+    /// session. This node itself may be in no more, as its peers most likely have the same limit.
     pub groups_per_peer: u32,
-    /// Headers of one peer; 256 unless set. A HELLO with more is refused.
+    /// Headers of one peer; 256 unless set. A HELLO with more is refused. This node itself may have
+    /// no more.
     pub headers_per_peer: u32,
     /// Bytes of a message's first frame, which holds names, groups and headers; 1 MiB unless set.
+    /// The HELLO of this node may have no more, either.
     pub header_frame: usize,
-    /// Bytes of one message, sent or received, over all its frames; 256 MiB unless set.
+    /// Bytes of one message, sent or received, over all its frames; 112 MiB unless set.
     pub message_size: usize,
     /// Frames of one message's content, sent or received; 65,536 unless set.
     pub message_frames: usize,
@@ -51,10 +78,16 @@ pub struct Limits {
     /// set. The message that crosses the limit is still accepted. JOIN, LEAVE and answers to PING
     /// cannot be refused: they may take 1 MiB beyond the limit, then the peer is removed.
     pub outbound: usize,
+    /// Bytes that may wait for all peers together; 32 MiB unless set. Of each peer no more counts
+    /// than [`outbound`](Limits#structfield.outbound). One half is divided equally among the peers:
+    /// so much may always wait for each. Beyond its part a peer takes from the other half. When
+    /// that is used up, sending waits or is refused to those that have used their part. When all
+    /// is used up, by messages that cannot be refused, peers are removed that ask without reading.
+    pub outbound_total: usize,
     /// Events that may wait for the application before the node stops reading; 4096 unless set.
     /// The events of the read that crosses the limit are still kept.
     pub events: usize,
-    /// Bytes that these events may hold before the node stops reading; 64 MiB unless set. A frame
+    /// Bytes that these events may hold before the node stops reading; 16 MiB unless set. A frame
     /// of up to 4 KiB counts with its own length. A larger one may keep a read buffer alive, and
     /// counts with at least the 64 KiB of that.
     pub event_bytes: usize,
@@ -70,7 +103,7 @@ impl Limits {
     }
 
     /// The limits in bytes and in numbers of things that must be at least 1, with their names.
-    pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 11] {
+    pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 13] {
         // The limits that are missing here may be 0: a peer need not be in groups or have headers.
         [
             ("peers", self.peers),
@@ -78,10 +111,12 @@ impl Limits {
             ("unclaimed_links", self.unclaimed_links),
             ("unclaimed_bytes", self.unclaimed_bytes),
             ("unfinished_bytes", self.unfinished_bytes),
+            ("peer_data_bytes", self.peer_data_bytes),
             ("header_frame", self.header_frame),
             ("message_size", self.message_size),
             ("message_frames", self.message_frames),
             ("outbound", self.outbound),
+            ("outbound_total", self.outbound_total),
             ("events", self.events),
             ("event_bytes", self.event_bytes),
         ]
@@ -94,16 +129,18 @@ impl Default for Limits {
             peers: 4096,
             pending_peers: 1024,
             unclaimed_links: 256,
-            unclaimed_bytes: 16 << 20,
-            unfinished_bytes: 1 << 30,
+            unclaimed_bytes: 8 << 20,
+            unfinished_bytes: 120 << 20,
+            peer_data_bytes: 8 << 20,
             groups_per_peer: 1024,
             headers_per_peer: 256,
             header_frame: 1 << 20,
-            message_size: 256 << 20,
+            message_size: 112 << 20,
             message_frames: 1 << 16,
             outbound: 8 << 20,
+            outbound_total: 32 << 20,
             events: 4096,
-            event_bytes: 64 << 20,
+            event_bytes: 16 << 20,
         }
     }
 }
@@ -137,6 +174,8 @@ setters! {
     /// Sets the most bytes of [unfinished messages](Limits#structfield.unfinished_bytes) that all
     /// peers hold together.
     unfinished_bytes: usize;
+    /// Sets the most bytes that [all peers tell](Limits#structfield.peer_data_bytes) of themselves.
+    peer_data_bytes: usize;
     /// Sets the most [groups of one peer](Limits#structfield.groups_per_peer).
     groups_per_peer: u32;
     /// Sets the most [headers of one peer](Limits#structfield.headers_per_peer).
@@ -149,6 +188,8 @@ setters! {
     message_frames: usize;
     /// Sets the most bytes that [wait for one peer](Limits#structfield.outbound).
     outbound: usize;
+    /// Sets the most bytes that [wait for all peers](Limits#structfield.outbound_total) together.
+    outbound_total: usize;
     /// Sets the most [events that wait](Limits#structfield.events) for the application.
     events: usize;
     /// Sets the most [bytes that these events hold](Limits#structfield.event_bytes).
@@ -174,7 +215,9 @@ mod tests {
             .message_frames(10)
             .outbound(11)
             .events(12)
-            .event_bytes(13);
+            .event_bytes(13)
+            .peer_data_bytes(14)
+            .outbound_total(15);
         let expected = Limits {
             peers: 1,
             pending_peers: 2,
@@ -189,6 +232,8 @@ mod tests {
             outbound: 11,
             events: 12,
             event_bytes: 13,
+            peer_data_bytes: 14,
+            outbound_total: 15,
         };
         assert_eq!(limits, expected);
         assert_eq!(

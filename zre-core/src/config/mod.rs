@@ -1,14 +1,16 @@
 //! The settings that a node starts with.
 
 mod limits;
+mod own;
 
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
 use thiserror::Error;
-use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
+use zre_proto::{Endpoint, GroupName, Headers, Hello, PeerId, ShortText};
 
 pub use self::limits::Limits;
+pub(crate) use self::own::{OwnLimit, check_own};
 
 /// How a node presents itself, how long it waits for its peers, and how much it holds.
 #[derive(Debug, Clone)]
@@ -80,6 +82,39 @@ pub enum ConfigError {
     /// A limit is 0, with which nothing works.
     #[error("the limit {0} is 0: set it to 1 or more")]
     NoRoom(&'static str),
+    /// The node has more groups or headers than its own limits allow. Its peers most likely have
+    /// the same limits, and would refuse it each time they meet it.
+    #[error(
+        "the node has {value} {what}, and {limit} is {most}: peers with this limit refuse it; \
+         take fewer, or raise the limit at all nodes"
+    )]
+    OwnLimit {
+        /// What there is too much of, such as "groups".
+        what: &'static str,
+        /// How much there is.
+        value: usize,
+        /// Which of the [`Limits`].
+        limit: &'static str,
+        /// Its value.
+        most: usize,
+    },
+}
+
+impl From<OwnLimit> for ConfigError {
+    fn from(exceeded: OwnLimit) -> Self {
+        let OwnLimit {
+            what,
+            value,
+            limit,
+            most,
+        } = exceeded;
+        Self::OwnLimit {
+            what,
+            value,
+            limit,
+            most,
+        }
+    }
 }
 
 impl Config {
@@ -112,7 +147,19 @@ impl Config {
         let mut limits = self.limits.must_not_be_zero().into_iter();
         match limits.find(|(_, value)| *value == 0) {
             Some((limit, _)) => Err(ConfigError::NoRoom(limit)),
-            None => Ok(()),
+            None => Ok(check_own(self.hello(), &self.limits)?),
+        }
+    }
+
+    /// What the node says of itself when it starts, if it has a name.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            endpoint: self.endpoint.clone(),
+            groups: self.groups.clone(),
+            // Peers compare the status with the joins that they see, and those of HELLO count.
+            status: self.groups.len().to_le_bytes()[0],
+            name: self.name.clone().unwrap_or_default(),
+            headers: self.headers.clone(),
         }
     }
 
@@ -216,10 +263,12 @@ mod tests {
             ("unclaimed_links", Limits::default().unclaimed_links(0)),
             ("unclaimed_bytes", Limits::default().unclaimed_bytes(0)),
             ("unfinished_bytes", Limits::default().unfinished_bytes(0)),
+            ("peer_data_bytes", Limits::default().peer_data_bytes(0)),
             ("header_frame", Limits::default().header_frame(0)),
             ("message_size", Limits::default().message_size(0)),
             ("message_frames", Limits::default().message_frames(0)),
             ("outbound", Limits::default().outbound(0)),
+            ("outbound_total", Limits::default().outbound_total(0)),
             ("events", Limits::default().events(0)),
             ("event_bytes", Limits::default().event_bytes(0)),
         ] {
@@ -230,5 +279,34 @@ mod tests {
             refused(Limits::default().groups_per_peer(0).headers_per_peer(0)),
             None
         );
+    }
+
+    #[test]
+    fn more_groups_or_headers_than_the_own_limits_are_refused_with_their_names() {
+        let groups = |count| {
+            refusal(|config| {
+                let names = (0..count).map(|number| format!("G{number}"));
+                config.groups = names.map(|name| name.parse().unwrap()).collect();
+            })
+        };
+        assert_eq!(groups(1024), None);
+        assert_eq!(
+            groups(1025).unwrap(),
+            "the node has 1025 groups, and groups_per_peer is 1024: peers with this limit refuse \
+             it; take fewer, or raise the limit at all nodes"
+        );
+        let headers = |count, size| {
+            refusal(|config| {
+                for number in 0..count {
+                    let (name, value) = (format!("X-{number}"), "y".repeat(size));
+                    config.headers.set(name, value).unwrap();
+                }
+            })
+        };
+        assert_eq!(headers(256, 1), None);
+        let error = headers(257, 1).unwrap();
+        assert!(error.starts_with("the node has 257 headers, and headers_per_peer is 256"));
+        let error = headers(2, 1 << 20).unwrap();
+        assert!(error.contains("bytes of groups and headers, and header_frame is 1048576"));
     }
 }

@@ -22,8 +22,8 @@ pub(super) enum SendCapacity {
 }
 
 impl SendCapacity {
-    pub(super) fn of_queue(queued: usize, config: &Config) -> Self {
-        match queued >= config.limits.outbound {
+    pub(super) fn of_queue(queued: usize, limit: usize) -> Self {
+        match queued >= limit {
             true => Self::Full,
             false => Self::Available,
         }
@@ -33,8 +33,12 @@ impl SendCapacity {
 /// Whether so much waits for a peer that it cannot be sent even a message whose sender cannot be
 /// made to wait. Messages of the application were refused before, at the outbound limit.
 pub(super) fn overflows(queued: usize, message: &Message, config: &Config) -> bool {
-    let is_refusable = matches!(message.body, Body::Whisper { .. } | Body::Shout { .. });
-    !is_refusable && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
+    !is_refusable(message) && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
+}
+
+/// Whether the sender of a message can be made to wait: it is one of the application.
+pub(super) fn is_refusable(message: &Message) -> bool {
+    matches!(message.body, Body::Whisper { .. } | Body::Shout { .. })
 }
 
 /// Watches that what waits for a peer moves. Boxed, as for most peers nothing waits.
@@ -63,6 +67,13 @@ pub(super) enum Standing {
 impl Progress {
     pub(super) fn is_watched(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Since when nothing has been written to the peer; `None` if something has been since the
+    /// last check.
+    pub(super) fn stuck_since(&self, written: u64) -> Option<Instant> {
+        let stuck = self.0.as_deref()?;
+        (stuck.written == written).then_some(stuck.since)
     }
 
     /// `written` is how many bytes have been written to the peer in all; `None` if no more wait.

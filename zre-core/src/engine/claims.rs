@@ -7,7 +7,7 @@
 //!   goes on with one. Anything else closes the connection, so that nobody can try one number after
 //!   the other.
 //! * While the peer has another connection that lives, the newcomer is *parked*: its first message
-//!   is kept, nothing more is read from it, and the peer is asked (PING). If the answer comes over
+//!   is kept, nothing more of it is handled, and the peer is asked (PING). If the answer comes over
 //!   the peer's own connection, the newcomer is a stranger and is closed. If that connection ends,
 //!   or no answer comes in time, the newcomer is the peer: restarted, or with a new connection in
 //!   place of one that broke unnoticed.
@@ -19,18 +19,20 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Body, Message, PeerId};
+use zre_proto::{Body, Content, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
     context::Owner,
     output::{LinkId, Output},
+    peer_links::PeerLinks,
 };
 use crate::{
     error::{Fault, LinkError},
     link::Connection,
-    node::{Admission, Expectation, Verdict},
+    node::{Admission, Expectation, HelloOrigin, Verdict, hello_weight},
     notice::Notice,
+    time::Instant,
 };
 
 /// The first message of a parked connection, and what it waits for.
@@ -38,7 +40,20 @@ use crate::{
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Claim {
     message: Box<Message>,
+    /// When the message came.
+    came_at: Instant,
     awaited: Awaited,
+}
+
+impl Claim {
+    /// How many bytes of memory it holds, about.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Message>()
+            + match &self.message.body {
+                Body::Hello(hello) => hello_weight(hello),
+                body => body.content().map_or(0, Content::byte_len),
+            }
+    }
 }
 
 /// What a parked connection waits for.
@@ -71,17 +86,15 @@ impl<C: Connection> Engine<C> {
     /// The first message of a connection has come.
     pub(super) fn take_claim(&mut self, link: LinkId, peer: PeerId, message: Message) {
         let kind = message.body.kind();
-        let is_hello = matches!(message.body, Body::Hello(_));
-        let links = self.links.of_peer(peer);
-        if is_hello && links.is_some_and(|links| links.is_overtaken(link)) {
-            // A younger connection carries the session, so this HELLO was sent before it and came
-            // late: it belongs to a session that is over, and would end the present one.
+        if self.is_overtaken(link, peer, &message) {
             self.cx.notices.push(Notice::Stray { peer, kind });
             return self.links.unclaimed.close(link, &mut self.cx);
         }
         match self.node.admits(peer, &message) {
-            Admission::Admitted if self.has_live_connection(peer) => self.ask(link, peer, message),
-            Admission::Admitted => self.admit(link, peer, message),
+            Admission::Admitted if self.has_live_connection(peer) => {
+                self.ask(link, peer, message, self.cx.now);
+            }
+            Admission::Admitted => self.admit(link, peer, message, self.cx.now),
             Admission::Foreign(fault) => {
                 // The node would end the session for it, which a stranger must not bring about.
                 self.cx.notices.push(Notice::Refused { peer, fault });
@@ -118,23 +131,40 @@ impl<C: Connection> Engine<C> {
         true
     }
 
+    /// The connection that carries a peer's session has ended. If another is parked that goes on
+    /// with the session, the session does not end.
+    pub(super) fn incoming_ended(&mut self, peer: PeerId) {
+        if self.links.unclaimed.is_claimed(peer) {
+            if let Some(links) = self.links.of_peer_mut(peer) {
+                links.drop_incoming(&mut self.cx);
+            }
+            self.links.unclaimed.note_change();
+            self.settle_claims();
+            if self.has_live_connection(peer) || !self.node.is_ready(peer) {
+                return;
+            }
+        }
+        self.with_links(peer, PeerLinks::incoming_ended);
+    }
+
     /// Whether a peer's own connection to us stands, as far as we know.
     fn has_live_connection(&self, peer: PeerId) -> bool {
         let links = self.links.of_peer(peer);
-        self.node.is_ready(peer) && links.is_some_and(|links| links.has_incoming())
+        self.node.is_ready(peer) && links.is_some_and(super::peer_links::PeerLinks::has_incoming)
     }
 
     /// The parked connections, in the order in which they are looked at.
     ///
     /// A stranger on another host cannot connect from the peer's address. So where several say that
-    /// they are one peer, those from its address come first.
+    /// they are one peer, those from its address come first. Among these it is the youngest: a peer
+    /// that connects anew leaves its older connections behind.
     fn claims_in_turn(&self) -> Vec<(LinkId, PeerId)> {
         let claims = self.links.unclaimed.claims();
         let mut claims: Vec<_> = claims
-            .map(|(link, peer, remote)| (!self.is_from_host_of(peer, remote), link, peer))
+            .map(|(link, peer, remote)| (self.is_from_host_of(peer, remote), link, peer))
             .collect();
         claims.sort_unstable();
-        let in_turn = claims.into_iter();
+        let in_turn = claims.into_iter().rev();
         in_turn.map(|(_, link, peer)| (link, peer)).collect()
     }
 
@@ -157,10 +187,19 @@ impl<C: Connection> Engine<C> {
         };
         match finding {
             Finding::Wait => {}
-            Finding::Ask => self.ask(link, peer, *claim.message),
-            Finding::Admit => self.admit(link, peer, *claim.message),
-            Finding::Deliver => self.deliver_claim(link, peer, *claim.message),
-            Finding::Stranger => self.refuse_stranger(link, peer, remote),
+            Finding::Ask if self.is_overtaken(link, peer, &claim.message) => {
+                self.links.unclaimed.close(link, &mut self.cx);
+            }
+            Finding::Ask => self.ask(link, peer, *claim.message, claim.came_at),
+            Finding::Admit => self.admit(link, peer, *claim.message, claim.came_at),
+            Finding::Deliver => self.deliver_claim(link, peer, *claim.message, claim.came_at),
+            Finding::Stranger => {
+                let claimed = match claim.message.body {
+                    Body::Hello(hello) => Some(hello.endpoint),
+                    _ => None,
+                };
+                self.refuse_stranger(link, peer, remote, claimed);
+            }
             Finding::Stale => self.links.unclaimed.close(link, &mut self.cx),
         }
     }
@@ -185,47 +224,64 @@ impl<C: Connection> Engine<C> {
         }
     }
 
+    /// Whether a HELLO came late. A younger connection carries the session, so this HELLO was sent
+    /// before it: it belongs to a session that is over, and would end the present one.
+    fn is_overtaken(&self, link: LinkId, peer: PeerId, message: &Message) -> bool {
+        let links = self.links.of_peer(peer);
+        matches!(message.body, Body::Hello(_))
+            && links.is_some_and(|links| links.is_overtaken(link))
+    }
+
     /// Parks a connection and asks the peer, whose own connection stands.
-    fn ask(&mut self, link: LinkId, peer: PeerId, message: Message) {
+    fn ask(&mut self, link: LinkId, peer: PeerId, message: Message, came_at: Instant) {
         self.node.suspect(peer, self.cx.now);
         let Some(number) = self.node.suspicion_ping(peer) else {
             // It has entered, so it can be asked. Without a question there is no answer.
             return self.links.unclaimed.close(link, &mut self.cx);
         };
-        self.park(link, message, Awaited::Answer(number));
+        self.park(link, message, came_at, Awaited::Answer(number));
     }
 
     /// Nobody else speaks for the peer.
-    fn admit(&mut self, link: LinkId, peer: PeerId, message: Message) {
+    fn admit(&mut self, link: LinkId, peer: PeerId, message: Message, came_at: Instant) {
         let Body::Hello(hello) = &message.body else {
             return match self.node.admits(peer, &message) {
-                Admission::Admitted => self.deliver_claim(link, peer, message),
+                Admission::Admitted => self.deliver_claim(link, peer, message, came_at),
                 // Its own connection went on before it ended.
                 _ => self.links.unclaimed.close(link, &mut self.cx),
             };
         };
         let source = self.links.unclaimed.remote(link).map(|remote| remote.ip());
         let links = self.links.of_peer(peer);
-        let is_connected = links.is_some_and(|links| links.is_open());
-        let (node, sequence, now) = (&mut self.node, message.sequence, self.cx.now);
-        match node.expect_hello(peer, sequence, hello, source, is_connected, now) {
-            Expectation::Await => self.park(link, message, Awaited::Connection),
-            Expectation::Deliver => self.deliver_claim(link, peer, message),
+        let is_connected = links.is_some_and(super::peer_links::PeerLinks::is_open);
+        let origin = HelloOrigin {
+            source,
+            is_connected,
+            came_at,
+        };
+        let (sequence, now) = (message.sequence, self.cx.now);
+        match self.node.expect_hello(peer, sequence, hello, origin, now) {
+            Expectation::Await => self.park(link, message, came_at, Awaited::Connection),
+            Expectation::Deliver => self.deliver_claim(link, peer, message, came_at),
             Expectation::Refused(_) | Expectation::Ignored => {
                 self.links.unclaimed.close(link, &mut self.cx);
             }
         }
     }
 
-    fn park(&mut self, link: LinkId, message: Message, awaited: Awaited) {
-        let message = Box::new(message);
-        let claim = Claim { message, awaited };
+    fn park(&mut self, link: LinkId, message: Message, came_at: Instant, awaited: Awaited) {
+        let claim = Claim {
+            message: Box::new(message),
+            came_at,
+            awaited,
+        };
         self.links.unclaimed.park(link, claim, &mut self.cx);
     }
 
     /// Gives the first message to the node, and the connection to the peer.
-    fn deliver_claim(&mut self, link: LinkId, peer: PeerId, message: Message) {
-        let verdict = self.node.handle_message(&peer.into(), message, self.cx.now);
+    fn deliver_claim(&mut self, link: LinkId, peer: PeerId, message: Message, came_at: Instant) {
+        let (node, now) = (&mut self.node, self.cx.now);
+        let verdict = node.handle_held_message(&peer.into(), message, came_at, now);
         if verdict != Verdict::Accepted {
             return self.links.unclaimed.close(link, &mut self.cx);
         }
@@ -246,12 +302,19 @@ impl<C: Connection> Engine<C> {
         self.deliver_all(link, Owner::Incoming(peer));
     }
 
-    fn refuse_stranger(&mut self, link: LinkId, peer: PeerId, remote: SocketAddr) {
+    fn refuse_stranger(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        remote: SocketAddr,
+        claimed: Option<Endpoint>,
+    ) {
         if let Some(endpoint) = self.node.endpoints(peer).next().cloned() {
             self.cx.notices.push(Notice::IdentityInUse {
                 peer,
                 endpoint,
                 remote,
+                claimed,
             });
         }
         self.links.unclaimed.close(link, &mut self.cx);

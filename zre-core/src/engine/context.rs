@@ -9,9 +9,15 @@ use rand_chacha::{
 };
 use zre_proto::PeerId;
 
-use super::output::{LinkId, Output, Outputs};
+use super::{
+    attempts::Attempts,
+    begun::check_interval,
+    outbound::Outbound,
+    output::{LinkId, Output, Outputs},
+};
 use crate::{
     backlog::{Backlog, Patience},
+    config::{Config, Limits},
     deadlines::Deadlines,
     notice::Notices,
     time::Instant,
@@ -28,8 +34,12 @@ pub(super) struct EngineContext {
     pub(super) outputs: Outputs,
     pub(super) deadlines: Deadlines<EngineTimer>,
     pub(super) notices: Notices,
+    pub(super) attempts: Attempts,
     /// Bytes that all peers' connections hold of messages whose end has not come.
     pub(super) unfinished: usize,
+    pub(super) outbound: Outbound,
+    /// Whether the timer for begun messages is set.
+    watches_begun: bool,
     owners: Owners,
     next_link: u64,
     generator: ChaCha8Rng,
@@ -56,6 +66,8 @@ pub(super) enum EngineTimer {
     /// See whether what waits for peers has moved. One timer for all, or in a large network most
     /// timers would be for peers for which nothing waits any more.
     Progress,
+    /// See whether messages that peers have begun go on. One timer for all, too.
+    Begun,
     /// The connection to a peer is gone, and that from it has not ended yet.
     Lost(PeerId),
     /// Stopping has waited for long enough.
@@ -63,7 +75,7 @@ pub(super) enum EngineTimer {
 }
 
 impl EngineContext {
-    pub(super) fn new(seed: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, seed: [u8; 32], now: Instant) -> Self {
         // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
         // tell the jitter from that.
         let mut generator = ChaCha8Rng::from_seed(seed);
@@ -73,11 +85,33 @@ impl EngineContext {
             outputs: Outputs::default(),
             deadlines: Deadlines::new(),
             notices: Notices::default(),
+            attempts: Attempts::new(now),
             unfinished: 0,
+            outbound: Outbound::new(limits),
+            watches_begun: false,
             owners: Owners::default(),
             next_link: 0,
             generator,
         }
+    }
+
+    /// Sees to it that begun messages are looked at by then, and soon in any case.
+    pub(super) fn watch_begun(&mut self, at: Instant, config: &Config) {
+        let at = at.min(self.now + check_interval(config));
+        self.deadlines.set_earlier(EngineTimer::Begun, at);
+        self.watches_begun = true;
+    }
+
+    /// Begins to watch begun messages, unless they are watched already.
+    pub(super) fn begin_to_watch(&mut self, config: &Config) {
+        if !self.watches_begun {
+            self.watch_begun(self.now + config.expired_after, config);
+        }
+    }
+
+    /// The timer for begun messages has fired.
+    pub(super) fn end_watch(&mut self) {
+        self.watches_begun = false;
     }
 
     /// Time does not go backwards.
@@ -204,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let mut cx = EngineContext::new([1; 32], Instant::default());
+        let mut cx = EngineContext::new(&Limits::default(), [1; 32], Instant::default());
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];

@@ -4,7 +4,7 @@ use zre_proto::{Message, MessageLimits, PeerId, RoutingId};
 
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
-    error::{Fault, LinkError},
+    error::LinkError,
     link::{Connection, LinkEvent},
     node::{Node, Verdict},
     time::Instant,
@@ -130,54 +130,6 @@ impl<C: Connection> Engine<C> {
             }
         }
         false
-    }
-
-    /// Counts what a connection holds of a message whose end has not come, now that it has been
-    /// read. Whether something waits to be written to it.
-    fn count_unfinished(&mut self, link: LinkId, owner: Option<Owner>) -> bool {
-        let limits = &self.node.config().limits;
-        let (unclaimed_limit, limit) = (limits.unclaimed_bytes, limits.unfinished_bytes);
-        let Some(owner) = owner else {
-            return false;
-        };
-        let Some(state) = self.links.get_mut(owner, link) else {
-            return false;
-        };
-        // Before it is counted, which is for what the connection holds of its own.
-        state.connection.return_memory(&mut self.memory);
-        let has_output = state.connection.has_output();
-        if owner == Owner::Unclaimed {
-            // Strangers and peers have budgets of their own: a flood of connections that say
-            // nothing must not take memory from the peers.
-            let unclaimed = &mut self.links.unclaimed;
-            unclaimed.limit_unfinished(link, unclaimed_limit, &mut self.cx);
-        } else {
-            state.count_unfinished(&mut self.cx.unfinished);
-            self.limit_unfinished(limit);
-        }
-        has_output
-    }
-
-    /// If the connections of all peers together hold too much of messages whose end has not come,
-    /// those that hold most are closed.
-    fn limit_unfinished(&mut self, limit: usize) {
-        while self.cx.unfinished > limit
-            && let Some(owner) = self.links.largest_unfinished()
-        {
-            let fault = Fault::from(LinkError::TooMuchUnfinished { limit });
-            match owner {
-                // `largest_unfinished` looks at peers only.
-                Owner::Unclaimed => {}
-                Owner::Outgoing(peer) => {
-                    self.with_links(peer, |links, node, cx| {
-                        links.outgoing_broken(fault, node, cx)
-                    });
-                }
-                Owner::Incoming(peer) => {
-                    self.with_links(peer, |links, _, cx| links.incoming_broken(fault, cx));
-                }
-            }
-        }
     }
 }
 

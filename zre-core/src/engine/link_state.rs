@@ -1,10 +1,14 @@
 //! What an engine keeps beside each connection.
 
+use alloc::boxed::Box;
+
 use super::{
+    backpressure::Standing,
+    begun::Begun,
     context::EngineContext,
     output::{LinkId, Output, OutputNumber, Outputs},
 };
-use crate::{link::Connection, time::Instant};
+use crate::{backlog::Backlog, config::Config, link::Connection, time::Instant};
 
 /// A connection and what has been told and counted of it.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct LinkState<C> {
     writable: OutputNumber,
     /// What it was found to hold of a message whose end has not come, as its owner counts it.
     unfinished: usize,
+    /// The message that has begun to come. Boxed, for most connections wait between two.
+    begun: Option<Box<Begun>>,
 }
 
 impl<C: Connection> LinkState<C> {
@@ -28,6 +34,7 @@ impl<C: Connection> LinkState<C> {
             read_at: now,
             writable: 0,
             unfinished: 0,
+            begun: None,
         }
     }
 
@@ -38,16 +45,45 @@ impl<C: Connection> LinkState<C> {
         }
     }
 
-    /// What it was found to hold of a message whose end has not come.
-    pub(super) fn unfinished(&self) -> usize {
+    /// When the message that has begun to come last moved on; `None` between two messages.
+    pub(super) fn moved_at(&self) -> Option<Instant> {
+        self.begun.as_deref().map(Begun::moved_at)
+    }
+
+    /// Counts anew in its owner's total what it holds of a message whose end has not come, and
+    /// `fixed` bytes besides. Notes how far the message has come.
+    pub(super) fn count_unfinished(&mut self, fixed: usize, total: &mut usize, now: Instant) {
+        self.uncount(total);
+        self.unfinished = fixed + self.connection.unfinished();
+        *total += self.unfinished;
+        match (self.connection.begun(), &mut self.begun) {
+            (None, begun) => *begun = None,
+            (Some(come), Some(begun)) => begun.note(come, now),
+            (Some(come), begun) => *begun = Some(Box::new(Begun::new(come, now))),
+        }
+    }
+
+    /// What it was found to hold.
+    pub(super) fn counted(&self) -> usize {
         self.unfinished
     }
 
-    /// Counts anew in its owner's total what it holds of a message whose end has not come.
-    pub(super) fn count_unfinished(&mut self, total: &mut usize) {
-        self.uncount(total);
-        self.unfinished = self.connection.unfinished();
-        *total += self.unfinished;
+    /// Whether a message has begun to come over it.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// Checks that the message which has begun to come does not stand still.
+    pub(super) fn check_begun(
+        &mut self,
+        config: &Config,
+        backlog: &Backlog,
+        now: Instant,
+    ) -> Standing {
+        match &mut self.begun {
+            Some(begun) => begun.check(config, backlog, now),
+            None => Standing::Idle,
+        }
     }
 
     /// Takes it out of its owner's total.

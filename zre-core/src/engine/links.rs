@@ -1,6 +1,7 @@
 //! All connections of an engine, wherever they are held.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::cmp::Reverse;
 
 use zre_proto::PeerId;
 
@@ -12,7 +13,7 @@ use super::{
     peer_links::{PeerLinks, capacity_unopened},
     unclaimed::UnclaimedLinks,
 };
-use crate::{link::Connection, node::Node};
+use crate::{link::Connection, node::Node, time::Instant};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
@@ -35,10 +36,11 @@ impl<C: Connection> Links<C> {
         self.peers.get(&peer).map(|links| &**links)
     }
 
-    /// Whether a peer can be sent another message of the application.
-    pub(super) fn capacity(&self, peer: PeerId, node: &Node) -> SendCapacity {
+    /// Whether a peer can be sent another message of the application, of which at most `limit`
+    /// bytes may wait for each.
+    pub(super) fn capacity(&self, peer: PeerId, limit: usize, node: &Node) -> SendCapacity {
         match self.of_peer(peer) {
-            Some(links) => links.capacity(node),
+            Some(links) => links.capacity(limit, node),
             None => capacity_unopened(peer, node),
         }
     }
@@ -66,12 +68,28 @@ impl<C: Connection> Links<C> {
         }
     }
 
-    /// The connection among those of all peers that holds most of a message whose end has not come;
-    /// the youngest if several hold as much.
-    pub(super) fn largest_unfinished(&self) -> Option<Owner> {
-        let of_peers = self.peers.values().flat_map(|links| links.unfinished());
-        let (_, owner) = of_peers.max_by_key(|(size, _)| *size)?;
+    /// The connection among those of all peers whose begun message has stood still longest; the
+    /// youngest if several have as long.
+    pub(super) fn stillest_begun(&self) -> Option<Owner> {
+        let of_peers = self.peers.values().flat_map(|links| links.links());
+        let begun = of_peers.filter_map(|(link, owner)| Some((link.moved_at()?, link.id, owner)));
+        let (_, _, owner) = begun.min_by_key(|(moved_at, id, _)| (*moved_at, Reverse(*id)))?;
         Some(owner)
+    }
+
+    /// Checks that begun messages do not stand still, and says which have for too long.
+    pub(super) fn check_begun(&mut self, node: &Node, cx: &mut EngineContext) -> Vec<Owner> {
+        let (config, backlog) = (node.config(), node.backlog());
+        let mut stalled = Vec::new();
+        let of_peers = self.peers.values_mut().flat_map(|links| links.links_mut());
+        for (link, owner) in of_peers {
+            match link.check_begun(config, backlog, cx.now) {
+                Standing::Idle => {}
+                Standing::CheckAt(at) => cx.watch_begun(at, config),
+                Standing::Stalled => stalled.push(owner),
+            }
+        }
+        stalled
     }
 
     /// Checks that what waits for peers moves, and says for which of them it has not for too long.
@@ -85,6 +103,25 @@ impl<C: Connection> Links<C> {
             }
         }
         stalled
+    }
+
+    /// How many bytes wait for all peers together, and how many these are. A single large message
+    /// is the application's own, so of each peer no more counts than may wait for it.
+    pub(super) fn count_outbound(&self, most: usize) -> (usize, usize) {
+        let of_peers = self.peers.values().map(|links| links.queued().min(most));
+        (of_peers.sum(), self.peers.len())
+    }
+
+    /// The peer that is removed when too much waits that cannot be refused: of those that have more
+    /// than their `share`, and that take nothing or ask for more than they take, the one that has
+    /// taken nothing for longest.
+    pub(super) fn overflowing(&self, share: usize, now: Instant) -> Option<PeerId> {
+        let of_peers = self.peers.iter().filter_map(|(peer, links)| {
+            let queued = links.queued();
+            let since = links.idle_since(share, now)?;
+            (queued > share).then_some((since, Reverse(queued), *peer))
+        });
+        of_peers.min().map(|(_, _, peer)| peer)
     }
 
     /// Whether stopping need not wait for anybody.

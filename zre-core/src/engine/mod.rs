@@ -6,7 +6,10 @@
 //! a peer, [`delivery`] hands messages to the node, [`backpressure`] says what happens when a peer
 //! does not take what is sent to it.
 
+mod attempts;
 mod backpressure;
+mod begun;
+mod budget;
 mod bytes;
 mod claims;
 mod context;
@@ -14,8 +17,10 @@ mod delivery;
 mod link_state;
 mod links;
 mod messages;
+mod outbound;
 mod output;
 mod peer_links;
+mod places;
 mod unclaimed;
 
 use alloc::vec::Vec;
@@ -116,7 +121,7 @@ impl<C: Connection> Engine<C> {
                     links.outgoing_ended(error, node, cx)
                 });
             }
-            Some(Owner::Incoming(peer)) => self.with_links(peer, PeerLinks::incoming_ended),
+            Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -127,7 +132,11 @@ impl<C: Connection> Engine<C> {
     /// Bytes from a write buffer were written to its socket.
     pub fn handle_written(&mut self, now: Instant) {
         self.cx.advance(now);
-        // The buffers keep count themselves. Only a node that is stopping waits for them.
+        // The buffers keep count themselves. Only a node that is stopping waits for them, and one
+        // in which more waits than may.
+        if self.cx.outbound.must_count(self.cx.now) {
+            self.count_outbound();
+        }
         self.continue_stop();
     }
 
@@ -147,10 +156,12 @@ impl<C: Connection> Engine<C> {
         }
         // Before others are removed: a parked connection may carry a session on.
         self.settle_claims();
-        self.node.handle_timeout(self.cx.now);
+        // Before the node gives up a peer whose HELLO has not come: that its connection cannot be
+        // made says more.
         while let Some(timer) = self.cx.deadlines.pop_due(self.cx.now) {
             self.fire(timer);
         }
+        self.node.handle_timeout(self.cx.now);
         self.links.unclaimed.note_change();
         self.settle();
     }
@@ -162,6 +173,7 @@ impl<C: Connection> Engine<C> {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
@@ -237,9 +249,10 @@ impl<C: Connection> Engine<C> {
     ) -> Result<(), Error> {
         self.command(now)?;
         // Not `Links::capacity`: one look-up serves for the question and for sending.
+        let limit = self.outbound_limit();
         let mut links = self.links.of_peer_mut(peer);
         let capacity = match &links {
-            Some(links) => links.capacity(&self.node),
+            Some(links) => links.capacity(limit, &self.node),
             None => capacity_unopened(peer, &self.node),
         };
         match capacity {
@@ -291,7 +304,7 @@ impl<C: Connection> Engine<C> {
         let (mut full, mut ready) = (Vec::new(), Vec::new());
         // A slow member holds up nobody else: the caller may send to it again later.
         for peer in peers {
-            match self.links.capacity(*peer, &self.node) {
+            match self.capacity(*peer) {
                 SendCapacity::Available => ready.push(*peer),
                 SendCapacity::Full => full.push(*peer),
                 // It is about to be removed, and no longer a member then.
@@ -380,7 +393,7 @@ impl<C: Connection> Engine<C> {
     /// whether the other side is who it says. [`Output::Resume`] or [`Output::Readable`] says when
     /// to ask again.
     pub fn may_read(&self, link: LinkId) -> bool {
-        !self.is_congested() && !self.links.unclaimed.is_parked(link)
+        !self.is_congested() && self.links.unclaimed.may_read(link)
     }
 
     /// Whether everything has been said and closed; outputs may still wait.
@@ -390,7 +403,7 @@ impl<C: Connection> Engine<C> {
 
     /// Whether as many bytes wait for a peer as the outbound limit allows.
     pub fn is_full(&self, peer: PeerId) -> bool {
-        self.links.capacity(peer, &self.node) == SendCapacity::Full
+        self.capacity(peer) == SendCapacity::Full
     }
 
     /// The first member of a group that has no room for another message.
@@ -417,10 +430,11 @@ impl<C: Connection> Engine<C> {
 /// What follows.
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let cx = EngineContext::new(&config.limits, seed, now);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: EnginePhase::Running,
-            cx: EngineContext::new(seed, now),
+            cx,
             links: Links::new(),
             relief: ReliefWatch::default(),
             memory: C::Memory::default(),
@@ -446,6 +460,9 @@ impl<C: Connection> Engine<C> {
 
     fn command(&mut self, now: Instant) -> Result<(), Error> {
         self.cx.advance(now);
+        if self.cx.outbound.must_count(self.cx.now) {
+            self.count_outbound();
+        }
         match self.phase {
             EnginePhase::Running => Ok(()),
             EnginePhase::Draining | EnginePhase::Stopped => Err(Error::Stopped),
@@ -461,6 +478,7 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             EngineTimer::Linger => self.finish_stop(),
         }
@@ -489,29 +507,39 @@ impl<C: Connection> Engine<C> {
     }
 
     fn carry_out(&mut self) {
-        // What is done for one output may add others: a queue that overflows removes its peer.
-        while let Some(output) = self.node.poll_output() {
-            match output {
-                NodeOutput::Beacon(beacon) => {
-                    self.cx.outputs.push(Output::Datagram(beacon.encode()));
+        loop {
+            // What is done for one output may add others: a queue that overflows removes its peer.
+            while let Some(output) = self.node.poll_output() {
+                self.carry_out_one(output);
+            }
+            // What cannot be refused may be too much for all peers together.
+            match self.overflowing_peer() {
+                Some(peer) => self.apply(peer, LinksEffect::Remove(ExitReason::Overflow)),
+                None => return,
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: NodeOutput) {
+        match output {
+            NodeOutput::Beacon(beacon) => {
+                self.cx.outputs.push(Output::Datagram(beacon.encode()));
+            }
+            NodeOutput::Connect { peer, endpoint } => {
+                let links = self.links.add_peer(peer);
+                links.open(endpoint, &self.node, &mut self.cx);
+            }
+            NodeOutput::Send { peer, message } => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    let effect = links.send(&message, &mut self.memory, &self.node, &mut self.cx);
+                    self.apply(peer, effect);
                 }
-                NodeOutput::Connect { peer, endpoint } => {
-                    let links = self.links.add_peer(peer);
-                    links.open(endpoint, &self.node, &mut self.cx);
+            }
+            NodeOutput::Disconnect { peer } => {
+                if let Some(links) = self.links.remove_peer(peer) {
+                    links.close(&mut self.cx);
                 }
-                NodeOutput::Send { peer, message } => {
-                    if let Some(links) = self.links.of_peer_mut(peer) {
-                        let effect =
-                            links.send(&message, &mut self.memory, &self.node, &mut self.cx);
-                        self.apply(peer, effect);
-                    }
-                }
-                NodeOutput::Disconnect { peer } => {
-                    if let Some(links) = self.links.remove_peer(peer) {
-                        links.close(&mut self.cx);
-                    }
-                    self.links.unclaimed.note_change();
-                }
+                self.links.unclaimed.note_change();
             }
         }
     }
@@ -534,6 +562,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Remove(reason) => self.node.remove_peer(peer, reason, self.cx.now),
             LinksEffect::Disconnected => self.node.handle_disconnect(peer, self.cx.now),
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
+            LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }

@@ -10,14 +10,14 @@ use core::time::Duration;
 use zre_proto::{Body, Endpoint, Message, PeerId};
 
 use super::{
-    backpressure::{PendingPing, Progress, SendCapacity, Standing, overflows},
+    attempts,
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, Output},
 };
 use crate::{
     backlog::{Backlog, Patience},
-    config::Config,
     error::Fault,
     event::ExitReason,
     link::Connection,
@@ -28,9 +28,16 @@ use crate::{
 
 /// How long the connection from a peer may be idle after the connection to it broke.
 const LOST_GRACE: Duration = Duration::from_millis(500);
+/// How long it may go on at most after that.
+const LOST_AT_MOST: Duration = Duration::from_secs(1);
 /// How much later than the end of the connections a goodbye beacon, or the HELLO of a new session,
 /// may come.
 const BEACON_GRACE: Duration = Duration::from_millis(100);
+
+/// How often a peer is tried that has not entered, and never answered.
+const TRIES: u32 = 3;
+/// How long after the second the last of these attempts is made.
+const LAST_TRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The connections to and from one peer.
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
+    /// The bytes queued that could not be refused, since nothing waited for the peer.
+    unrefusable: usize,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
     /// Whether it is not known if it is to the peer that we are connected; see
@@ -88,13 +97,24 @@ struct Attempt {
 impl Attempt {
     /// Whether no further attempt is made.
     ///
-    /// Anybody can send beacons with any address. So one that never answered is tried three times,
-    /// or we would multiply traffic for whoever wants to flood it. A peer that has said HELLO is
-    /// tried for as long as a handshake may take.
+    /// Anybody can name any address. So one that never answered is tried three times, or we would
+    /// multiply traffic for whoever wants to flood it. A peer that has entered is tried for as long
+    /// as a handshake may take.
     fn is_last(&self, peer: PeerId, node: &Node, now: Instant) -> bool {
-        const TRIES: u32 = 3;
         let is_over = now.since(self.first_at) >= node.config().handshake_timeout;
-        is_over || (self.number >= TRIES && !node.has_said_hello(peer))
+        is_over || (self.number >= TRIES && !node.is_ready(peer))
+    }
+
+    /// The pause before the next attempt: it doubles with each, up to `reconnect_max`. The last of
+    /// few attempts is not made at once.
+    fn pause(&self, peer: PeerId, node: &Node) -> Duration {
+        let config = node.config();
+        if self.number + 1 == TRIES && !node.is_ready(peer) {
+            return LAST_TRY_AFTER.min(config.reconnect_max);
+        }
+        let doubled = 2_u32.saturating_pow(self.number.saturating_sub(1));
+        let pause = config.reconnect_min.saturating_mul(doubled);
+        pause.min(config.reconnect_max)
     }
 }
 
@@ -105,6 +125,8 @@ pub(super) enum LinksEffect {
     Nothing,
     /// It is gone, for a reason that only connections show.
     Remove(ExitReason),
+    /// An attempt to connect to it failed, and another will be made.
+    AttemptFailed,
     /// No connection to it can be made.
     Unreachable,
     /// Its connections are gone.
@@ -120,6 +142,7 @@ impl<C: Connection> PeerLinks<C> {
             outgoing: Outgoing::Unopened,
             incoming: None,
             progress: Progress::default(),
+            unrefusable: 0,
             ping: None,
             is_in_doubt: false,
         }
@@ -216,7 +239,8 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) -> LinksEffect {
-        if overflows(self.queued(), message, node.config()) {
+        let queued = self.queued();
+        if overflows(queued, message, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.
@@ -232,21 +256,41 @@ impl<C: Connection> PeerLinks<C> {
             // Nothing reaches a peer that is about to be removed.
             Outgoing::Unopened | Outgoing::Lost { .. } => {}
         }
+        self.note_queued(queued, message, cx);
         LinksEffect::Nothing
     }
 
-    /// Whether the peer can be sent another message.
-    pub(super) fn capacity(&self, node: &Node) -> SendCapacity {
+    /// A message has been queued behind so many bytes.
+    fn note_queued(&mut self, before: usize, message: &Message, cx: &mut EngineContext) {
+        let bytes = self.queued().saturating_sub(before);
+        cx.outbound.note_queued(bytes);
+        if !is_refusable(message) {
+            let waiting = if before == 0 { 0 } else { self.unrefusable };
+            self.unrefusable = waiting + bytes;
+        }
+    }
+
+    /// Since when the peer takes nothing, or now if it asks for more than it takes: if more than
+    /// `share` could not be refused. `None` if neither is so.
+    pub(super) fn idle_since(&self, share: usize, now: Instant) -> Option<Instant> {
+        const STUCK: Duration = Duration::from_secs(1);
+        let since = self.progress.stuck_since(self.written());
+        let stuck = since.filter(|since| now.since(*since) >= STUCK);
+        stuck.or_else(|| (self.unrefusable > share).then_some(now))
+    }
+
+    /// Whether the peer can be sent another message, if at most `limit` bytes may wait for it.
+    pub(super) fn capacity(&self, limit: usize, node: &Node) -> SendCapacity {
         match &self.outgoing {
             Outgoing::Lost { .. } => SendCapacity::Lost,
             Outgoing::Unopened => capacity_unopened(self.peer, node),
             _ if self.is_in_doubt => SendCapacity::Full,
-            _ => SendCapacity::of_queue(self.queued(), node.config()),
+            _ => SendCapacity::of_queue(self.queued(), limit),
         }
     }
 
     /// How many bytes wait for the peer.
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         match &self.outgoing {
             Outgoing::Opening { link, .. } | Outgoing::Open(link) => link.connection.queued(),
             Outgoing::Retrying { failed, .. } => failed.queued(),
@@ -323,6 +367,17 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) {
+        if !cx.attempts.begin(&attempt.endpoint, cx.now) {
+            let at = cx.now + cx.jitter(attempts::PAUSE);
+            cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
+            // It was no attempt.
+            attempt.number -= 1;
+            self.outgoing = Outgoing::Retrying {
+                failed: connection,
+                attempt,
+            };
+            return;
+        }
         let give_up_at = cx.now + node.config().handshake_timeout;
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
@@ -346,7 +401,8 @@ impl<C: Connection> PeerLinks<C> {
         // From now on a failure is a lost connection and no failed attempt: what was written may
         // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
-            Outgoing::Opening { link, .. } => {
+            Outgoing::Opening { link, attempt } => {
+                cx.attempts.answered(&attempt.endpoint);
                 cx.deadlines.clear(EngineTimer::Handshake(link.id));
                 Outgoing::Open(link)
             }
@@ -367,7 +423,7 @@ impl<C: Connection> PeerLinks<C> {
         if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
             return LinksEffect::Nothing;
         }
-        let effect = self.attempt_failed("it took too long", node, cx);
+        let effect = self.attempt_failed("timed out", node, cx);
         cx.outputs.push(Output::Close(id));
         effect
     }
@@ -392,7 +448,6 @@ impl<C: Connection> PeerLinks<C> {
         });
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
-        let config = node.config();
         if attempt.is_last(self.peer, node, cx.now) {
             if node.has_said_hello(self.peer) {
                 cx.notices.push(Notice::Unreachable {
@@ -403,13 +458,13 @@ impl<C: Connection> PeerLinks<C> {
             }
             return LinksEffect::Unreachable;
         }
-        let at = cx.now + cx.jitter(pause_after(attempt.number, config));
+        let at = cx.now + cx.jitter(attempt.pause(self.peer, node));
         cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
         self.outgoing = Outgoing::Retrying {
             failed: link.connection,
             attempt,
         };
-        LinksEffect::Nothing
+        LinksEffect::AttemptFailed
     }
 
     /// The pause between two attempts to connect is over.
@@ -463,13 +518,18 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// The connection from the peer has ended. No more messages can come, so the session is over
-    /// and the connection to the peer is closed, too.
-    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
+    /// The connection from the peer has ended, and another may be its.
+    pub(super) fn drop_incoming(&mut self, cx: &mut EngineContext) {
         if let Some(mut incoming) = self.incoming.take() {
             incoming.uncount(&mut cx.unfinished);
             cx.remove_link(incoming.id);
         }
+    }
+
+    /// The connection from the peer has ended. No more messages can come, so the session is over
+    /// and the connection to the peer is closed, too.
+    pub(super) fn incoming_ended(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
+        self.drop_incoming(cx);
         cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
         self.close_outgoing(cx);
         self.lose(BEACON_GRACE, node.backlog(), cx);
@@ -521,7 +581,7 @@ impl<C: Connection> PeerLinks<C> {
         };
         let is_idle = now.since(incoming.read_at) >= LOST_GRACE;
         // A peer that sends on and on cannot be kept for ever, as it cannot be sent to.
-        let may_be_over = is_idle || now.since(since) >= node.config().evasive_after;
+        let may_be_over = is_idle || now.since(since) >= LOST_AT_MOST;
         if patience.is_over(now, LOST_GRACE, node.backlog()) {
             if may_be_over {
                 return LinksEffect::Disconnected;
@@ -575,14 +635,26 @@ impl<C: Connection> PeerLinks<C> {
         }
     }
 
-    /// The connections, each with what it was found to hold of a message whose end has not come.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = ((usize, LinkId), Owner)> {
+    /// The connections that are there.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&LinkState<C>, Owner)> {
         let outgoing = self.outgoing().into_iter();
         let outgoing = outgoing.map(|link| (link, Owner::Outgoing(self.peer)));
         let incoming = self.incoming.iter();
         let incoming = incoming.map(|link| (link, Owner::Incoming(self.peer)));
-        let links = outgoing.chain(incoming);
-        links.map(|(link, owner)| ((link.unfinished(), link.id), owner))
+        outgoing.chain(incoming)
+    }
+
+    /// The connections that are there.
+    pub(super) fn links_mut(&mut self) -> impl Iterator<Item = (&mut LinkState<C>, Owner)> {
+        let peer = self.peer;
+        let outgoing = match &mut self.outgoing {
+            Outgoing::Opening { link, .. } | Outgoing::Open(link) => Some(link),
+            Outgoing::Unopened | Outgoing::Retrying { .. } | Outgoing::Lost { .. } => None,
+        };
+        let outgoing = outgoing.map(|link| (link, Owner::Outgoing(peer)));
+        let incoming = self.incoming.as_mut();
+        let incoming = incoming.map(|link| (link, Owner::Incoming(peer)));
+        outgoing.into_iter().chain(incoming)
     }
 }
 
@@ -593,13 +665,6 @@ pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
         true => SendCapacity::Full,
         false => SendCapacity::Available,
     }
-}
-
-/// The pause after an attempt to connect: it doubles with each, up to `reconnect_max`.
-fn pause_after(attempt: u32, config: &Config) -> Duration {
-    let doubled = 2_u32.saturating_pow(attempt - 1);
-    let pause = config.reconnect_min.saturating_mul(doubled);
-    pause.min(config.reconnect_max)
 }
 
 fn new_connection<C: Connection>(node: &Node) -> C {

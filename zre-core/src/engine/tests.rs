@@ -4,6 +4,7 @@
 //! test plays itself.
 
 mod backpressure;
+mod budget;
 mod connecting;
 mod conversation;
 mod exploration;
@@ -13,6 +14,7 @@ mod level;
 mod limits;
 mod meeting;
 mod network;
+mod outbound;
 mod restarts;
 mod settling;
 mod single_engine;

@@ -5,7 +5,11 @@
 //! *said* who it is, and no peer loses its own connection for that.
 
 use alloc::{collections::BTreeMap, vec::Vec};
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    cmp::Reverse,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use zre_proto::{PeerId, RoutingId};
 
@@ -14,6 +18,7 @@ use super::{
     context::{EngineContext, Owner},
     link_state::LinkState,
     output::LinkId,
+    places::Places,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -21,7 +26,11 @@ use crate::{
     error::LinkError,
     link::Connection,
     notice::Notice,
+    time::Instant,
 };
+
+/// A connection over which nothing has come for so long is the first to make room.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// All of them together.
 #[derive(Debug)]
@@ -29,12 +38,13 @@ use crate::{
 pub(super) struct UnclaimedLinks<C> {
     /// In the order in which they came.
     links: BTreeMap<LinkId, UnclaimedLink<C>>,
-    /// Bytes of memory that wait for the rest of a message.
+    /// The memory of all of them, most of it for messages whose end has not come.
     unfinished: usize,
     /// How many are parked.
     parked: usize,
     /// Whether something has changed that parked ones may wait for.
     changed: bool,
+    places: Places,
 }
 
 /// One of them.
@@ -73,10 +83,13 @@ impl<C: Connection> UnclaimedLinks<C> {
             unfinished: 0,
             parked: 0,
             changed: false,
+            places: Places::default(),
         }
     }
 
-    /// A connection came in. If they are too many, the oldest goes.
+    /// A connection came in. If they are too many, one of those goes that come from the address
+    /// with the most: one over which nothing has come for a second, or else the oldest. On loopback
+    /// all come from one address.
     pub(super) fn accept(
         &mut self,
         connection: C,
@@ -95,17 +108,27 @@ impl<C: Connection> UnclaimedLinks<C> {
             claim: None,
         };
         self.links.insert(link, unclaimed);
-        // Afterwards, so that the newcomer counts; it is never the oldest, as the limit is not 0.
-        self.evict_oldest(config.limits.unclaimed_links, cx);
+        self.places.add(remote.ip());
+        self.count_unfinished(link, cx.now);
+        self.limit_places(config.limits.unclaimed_links, cx);
         link
     }
 
-    fn evict_oldest(&mut self, limit: usize, cx: &mut EngineContext) {
+    fn limit_places(&mut self, limit: usize, cx: &mut EngineContext) {
         if self.links.len() <= limit {
             return;
         }
-        if let Some((link, oldest)) = self.links.first_key_value() {
-            let (link, remote) = (*link, oldest.remote);
+        let most = self.places.most();
+        let crowding = self.links.iter();
+        let crowding = crowding.filter(|(_, it)| self.places.of(it.remote.ip()) == most);
+        // Those that have just said something come last, in the order in which they came.
+        let order = |it: &UnclaimedLink<C>| match cx.now.since(it.state.read_at) >= QUIET {
+            true => (0, it.state.read_at),
+            false => (1, Instant::default()),
+        };
+        let first = crowding.min_by_key(|(link, it)| (order(it), **link));
+        if let Some((link, first)) = first {
+            let (link, remote) = (*link, first.remote);
             cx.notices.push(Notice::LinkLimit { remote, limit });
             self.close(link, cx);
         }
@@ -115,19 +138,34 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.links.get_mut(&link)
     }
 
-    /// Counts what a connection holds that has been read. If all together hold too much, those that
-    /// hold most are closed. These are hardly honest peers, whose HELLO mostly comes in one piece.
-    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut EngineContext) {
+    /// What a connection holds also while nothing has come over it: its state and its greeting.
+    const FIXED: usize = size_of::<UnclaimedLink<C>>() + 128;
+
+    fn count_unfinished(&mut self, link: LinkId, now: Instant) {
         if let Some(unclaimed) = self.links.get_mut(&link) {
-            unclaimed.state.count_unfinished(&mut self.unfinished);
+            let claim = unclaimed.claim.as_ref().map_or(0, Claim::weight);
+            let (state, total) = (&mut unclaimed.state, &mut self.unfinished);
+            state.count_unfinished(Self::FIXED + claim, total, now);
         }
+    }
+
+    /// Counts what a connection holds that has been read. If all together hold too much, those are
+    /// closed whose begun message has stood still longest, then the youngest. These are hardly
+    /// honest peers, whose HELLO mostly comes in one piece. Then the parked ones go that hold most.
+    pub(super) fn limit_unfinished(&mut self, link: LinkId, limit: usize, cx: &mut EngineContext) {
+        self.count_unfinished(link, cx.now);
         while self.unfinished > limit {
             // At most `unclaimed_links` of them, and only when the limit is passed.
             let links = self.links.iter();
-            let Some((link, largest)) = links.max_by_key(|(_, it)| it.state.unfinished()) else {
+            let begun = links.filter_map(|(link, it)| Some((it.state.moved_at()?, link, it)));
+            let stillest = begun.min_by_key(|(moved_at, link, _)| (*moved_at, Reverse(**link)));
+            let parked = self.links.iter().filter(|(_, it)| it.is_parked());
+            let largest = || parked.max_by_key(|(link, it)| (it.state.counted(), **link));
+            let stillest = stillest.map(|(_, link, it)| (link, it));
+            let Some((link, loser)) = stillest.or_else(largest) else {
                 return;
             };
-            let (link, remote) = (*link, largest.remote);
+            let (link, remote) = (*link, loser.remote);
             cx.notices.push(Notice::UnclaimedBytes { remote, limit });
             self.close(link, cx);
         }
@@ -163,6 +201,7 @@ impl<C: Connection> UnclaimedLinks<C> {
         let mut unclaimed = self.links.remove(&link)?;
         self.parked -= usize::from(unclaimed.is_parked());
         unclaimed.state.uncount(&mut self.unfinished);
+        self.places.remove(unclaimed.remote.ip());
         Some(unclaimed)
     }
 
@@ -246,9 +285,22 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.links.get(&link).map(|it| it.remote)
     }
 
-    /// Whether a connection is parked.
-    pub(super) fn is_parked(&self, link: LinkId) -> bool {
-        self.parked > 0 && self.claim(link).is_some()
+    /// Whether a connection may be read. A parked one is read a little further, though nothing of
+    /// that is handled: else its end would not be noticed.
+    pub(super) fn may_read(&self, link: LinkId) -> bool {
+        /// So many bytes behind the first message.
+        const AHEAD: usize = 32 << 10;
+        if self.parked == 0 {
+            return true;
+        }
+        let parked = self.links.get(&link).filter(|it| it.is_parked());
+        parked.is_none_or(|it| it.state.connection.unread() < AHEAD)
+    }
+
+    /// The memory that counts for the budget.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.unfinished
     }
 
     /// Releases the memory of bursts.

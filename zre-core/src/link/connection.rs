@@ -35,6 +35,9 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// is then of no more use.
     fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault>;
 
+    /// How many bytes have come and not been [received](Connection::receive), at least.
+    fn unread(&self) -> usize;
+
     /// All that came has been taken: memory that was borrowed to read into can be given back.
     fn return_memory(&mut self, memory: &mut Self::Memory);
 
@@ -53,6 +56,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
 
     /// How many bytes of memory a message holds whose end has not come.
     fn unfinished(&self) -> usize;
+
+    /// How many bytes of messages have come since the beginning; `None` unless the end of one has
+    /// not come.
+    fn begun(&self) -> Option<u64>;
 
     /// Takes over the messages that another connection to the same peer could not send.
     fn take_unsent(&mut self, failed: Self);

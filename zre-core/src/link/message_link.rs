@@ -22,8 +22,10 @@ pub struct MessageLink(End);
 #[cfg_attr(test, derive(Clone))]
 enum End {
     Accepting {
-        /// What came last and has not been taken.
+        /// What came and has not been taken.
         received: Option<Box<LinkEvent<Message>>>,
+        /// What came behind it. Mostly nothing does: only a parked connection is not read at once.
+        more: Option<Box<VecDeque<Message>>>,
     },
     Connecting {
         is_open: bool,
@@ -45,8 +47,10 @@ impl MessageLink {
     /// One that came in from the node that `peer` names.
     pub(crate) fn accepted(peer: RoutingId) -> Self {
         let peer = Some(peer);
-        let received = Some(Box::new(LinkEvent::Open { peer }));
-        Self(End::Accepting { received })
+        Self(End::Accepting {
+            received: Some(Box::new(LinkEvent::Open { peer })),
+            more: None,
+        })
     }
 
     /// The bytes that a message takes on the wire, with the heads of its frames.
@@ -57,10 +61,14 @@ impl MessageLink {
         FRAME_HEAD + message.header_len() + content
     }
 
-    /// A message came. The one before it has been taken. In ZRE none comes to the connecting end.
+    /// A message came. In ZRE none comes to the connecting end.
     pub(crate) fn handle_message(&mut self, message: Message) {
-        if let End::Accepting { received } = &mut self.0 {
-            *received = Some(Box::new(LinkEvent::Message(message)));
+        let End::Accepting { received, more } = &mut self.0 else {
+            return;
+        };
+        match received {
+            None => *received = Some(Box::new(LinkEvent::Message(message))),
+            Some(_) => more.get_or_insert_default().push_back(message),
         }
     }
 
@@ -114,9 +122,26 @@ impl Connection for MessageLink {
 
     fn receive(&mut self, _: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
         Ok(match &mut self.0 {
-            End::Accepting { received } => received.take().map(|event| *event),
+            End::Accepting { received, more } => {
+                let event = received.take().map(|event| *event);
+                if let Some(waiting) = more {
+                    let next = waiting.pop_front();
+                    *received = next.map(|message| Box::new(LinkEvent::Message(message)));
+                    more.take_if(|waiting| waiting.is_empty());
+                }
+                event
+            }
             End::Connecting { .. } => None,
         })
+    }
+
+    fn unread(&self) -> usize {
+        match &self.0 {
+            End::Accepting {
+                more: Some(more), ..
+            } => more.iter().map(Self::wire_size).sum(),
+            End::Accepting { .. } | End::Connecting { .. } => 0,
+        }
     }
 
     fn return_memory(&mut self, (): &mut ()) {}
@@ -148,6 +173,10 @@ impl Connection for MessageLink {
 
     fn unfinished(&self) -> usize {
         0
+    }
+
+    fn begun(&self) -> Option<u64> {
+        None
     }
 
     fn take_unsent(&mut self, failed: Self) {
@@ -192,6 +221,23 @@ mod tests {
         link.send(&whisper(1, "x"), &mut ());
         link.next_message();
         assert!(link.unsent().is_none());
+    }
+
+    #[test]
+    fn messages_that_are_not_taken_come_in_order_later() {
+        let mut link = MessageLink::accepted(RoutingId::from(PeerId::from([1; 16])));
+        for sequence in 1..=3 {
+            link.handle_message(whisper(sequence, "four"));
+        }
+        assert_eq!(link.unread(), 3 * 14);
+        let mut receive = || link.receive(&MessageLimits::new()).unwrap();
+        assert!(matches!(receive(), Some(LinkEvent::Open { .. })));
+        for sequence in 1..=3 {
+            let expected = LinkEvent::Message(whisper(sequence, "four"));
+            assert_eq!(receive(), Some(expected));
+        }
+        assert_eq!(receive(), None);
+        assert_eq!(link.unread(), 0);
     }
 
     #[test]

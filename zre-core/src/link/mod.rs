@@ -2,6 +2,7 @@
 
 mod connection;
 mod handshake;
+mod held;
 mod message_link;
 mod read_buffer;
 mod recycler;
@@ -21,6 +22,7 @@ use crate::{
 };
 pub use connection::{Connection, LinkEvent, Role};
 use handshake::Handshake;
+use held::HeldFrames;
 pub use message_link::MessageLink;
 pub(crate) use read_buffer::ReadBuffer;
 pub use write_buffer::WriteBuffer;
@@ -47,6 +49,10 @@ pub struct Link {
     /// The frames behind it, while more are to come.
     incoming: Option<Content>,
     incoming_size: usize,
+    /// The memory that these keep.
+    held: HeldFrames,
+    /// The bytes of all messages' frames that have been taken, with their heads.
+    taken: u64,
     output: WriteBuffer,
     /// Messages that wait for the end of the handshake.
     unsent: VecDeque<Multipart>,
@@ -109,6 +115,8 @@ impl Link {
             first: Vec::new(),
             incoming: None,
             incoming_size: 0,
+            held: HeldFrames::default(),
+            taken: 0,
             output,
             unsent: VecDeque::new(),
             unsent_size: 0,
@@ -230,6 +238,7 @@ impl Link {
             self.input.advance(size);
             return self.take_command(command);
         }
+        self.taken += (head_len + size) as u64;
         let content = match self.incoming.take() {
             // The first frame of a message is its header (RFC 36), and no content.
             None => {
@@ -245,10 +254,12 @@ impl Link {
         };
         self.incoming_size += size;
         if header.more {
+            self.held.add(content.frames().last(), &self.input);
             self.incoming = Some(content);
             return Ok(Decoded::Continue);
         }
         self.incoming_size = 0;
+        self.held = HeldFrames::default();
         Ok(Decoded::Event(LinkEvent::Message(content)))
     }
 
@@ -404,10 +415,23 @@ impl Connection for Link {
         self.output.written()
     }
 
+    fn unread(&self) -> usize {
+        self.input.len()
+    }
+
     fn unfinished(&self) -> usize {
-        let frames = self.incoming.as_ref().map_or(0, Content::len);
-        // Empty frames take memory, too.
-        self.input.held() + self.incoming_size + frames * size_of::<Bytes>()
+        let frames = match &self.incoming {
+            None => 0,
+            // The list of frames doubles when it grows, and empty frames take memory, too.
+            Some(content) => self.first.len() + 2 * content.len() * size_of::<Bytes>(),
+        };
+        self.input.held() + self.held.size() + frames
+    }
+
+    fn begun(&self) -> Option<u64> {
+        let waiting = self.input.len();
+        let is_begun = self.incoming.is_some() || waiting > 0;
+        is_begun.then_some(self.taken + waiting as u64)
     }
 
     fn take_unsent(&mut self, failed: Self) {

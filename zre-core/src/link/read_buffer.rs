@@ -20,9 +20,36 @@ pub(crate) struct ReadBuffer {
     /// Where the waiting bytes begin and end: `begin <= end <= buffer.len()`.
     begin: usize,
     end: usize,
+    /// The memory in which the buffer lies. Its number is 0 if that is a copy for it alone.
+    piece: Piece,
+    /// The memory that the last frame was taken from which is not small.
+    taken: Piece,
+    shared: Shared,
+}
+
+/// A piece of memory that several frames share, by which these can be counted.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Piece {
+    /// No two pieces of an engine have the same; never 0 for a piece with frames.
+    pub(super) number: u64,
+    pub(super) size: usize,
+}
+
+/// What goes to whichever connection is read.
+#[derive(Debug, Default)]
+struct Shared {
     recycler: Recycler,
     /// Memory that small frames share.
     block: BytesMut,
+    block_number: u64,
+    last_number: u64,
+}
+
+impl Shared {
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
 }
 
 impl ReadBuffer {
@@ -33,9 +60,12 @@ impl ReadBuffer {
     const LARGE: usize = 16 << 10;
     /// Room behind a large frame, for the beginning of the next.
     const BEHIND: usize = 64;
-    /// Memory for a frame of at most this size is reserved at once, for a larger one only twice
-    /// what has come.
+    /// Memory for a frame of at most this size is reserved at once, for a larger one at most
+    /// `GROWTH` times what has come.
     const RESERVED: usize = 1 << 20;
+    /// All of a very large frame is reserved as soon as one part in so many has come. So it is
+    /// moved while it is small, and hardly more than its own memory is in use at any time.
+    const GROWTH: usize = 4;
     /// How much room is set to zero at a time: as much as waits, within these bounds.
     const STEP: RangeInclusive<usize> = 64 << 10..=256 << 10;
     /// With less room than this, a read would be so small that a new buffer is cheaper.
@@ -60,9 +90,27 @@ impl ReadBuffer {
         self.end - self.begin
     }
 
-    /// How much memory really is in use: all but the room that has not been set to zero.
+    /// How much memory the buffer keeps. Up to 1 MiB, room that has not been set to zero does not
+    /// count: the system has not given it yet.
     pub(super) fn held(&self) -> usize {
-        self.buffer.len()
+        const SHARED: usize = 2 * ReadBuffer::READ_SIZE + (2 << 10);
+        const COUNTED_ALL: usize = ReadBuffer::RESERVED + 2 * ReadBuffer::READ_SIZE;
+        match self.piece {
+            Piece { number: 0, .. } => self.buffer.capacity(),
+            Piece { size, .. } if size <= SHARED || size > COUNTED_ALL => size,
+            _ => self.buffer.len(),
+        }
+    }
+
+    /// Where the last small frame lies.
+    pub(super) fn block_piece(&self) -> Piece {
+        let (number, size) = (self.shared.block_number, Self::BLOCK);
+        Piece { number, size }
+    }
+
+    /// Where the last frame lies that is not small.
+    pub(super) fn taken_piece(&self) -> Piece {
+        self.taken
     }
 
     /// Room for at least one byte. `wanted` is how many bytes must be there before there is more
@@ -102,6 +150,11 @@ impl ReadBuffer {
 
     /// Takes bytes at the front. They share the buffer's memory.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
+        if self.piece.number == 0 {
+            let (number, size) = (self.shared.next_number(), self.buffer.capacity());
+            self.piece = Piece { number, size };
+        }
+        self.taken = self.piece;
         self.move_to_front();
         self.end -= count;
         let taken = self.buffer.split_to(count).freeze();
@@ -110,7 +163,8 @@ impl ReadBuffer {
         let is_little = self.end <= Self::SMALL_REMAINDER;
         if count > Self::READ_SIZE || count > Self::LARGE && is_little {
             self.buffer = BytesMut::from(self.filled());
-            self.recycler.add(&taken);
+            self.piece = Piece::default();
+            self.shared.recycler.add(&taken);
         }
         taken
     }
@@ -121,14 +175,17 @@ impl ReadBuffer {
         reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
     )]
     pub(super) fn copy(&mut self, count: usize) -> Bytes {
+        let shared = &mut self.shared;
         // A block that is used up lives on in the frames that were cut from it.
-        if self.block.capacity() < count {
-            self.block.reserve(count.max(Self::BLOCK));
+        if shared.block.capacity() < count {
+            shared.block.reserve(count.max(Self::BLOCK));
+            shared.block_number = shared.next_number();
         }
         let bytes = &self.buffer[self.begin..self.begin + count];
-        self.block.extend_from_slice(bytes);
+        shared.block.extend_from_slice(bytes);
+        let copy = shared.block.split().freeze();
         self.advance(count);
-        self.block.split().freeze()
+        copy
     }
 
     /// The first of the bytes that wait.
@@ -143,7 +200,7 @@ impl ReadBuffer {
     /// Takes the memory of `spare`, if little or nothing waits here, so that idle connections need
     /// none of their own.
     pub(super) fn borrow(&mut self, spare: &mut Self) {
-        self.swap_shared(spare);
+        core::mem::swap(&mut self.shared, &mut spare.shared);
         // With more than that here, copying would cost more than the own buffer does.
         let waits = self.len();
         if waits <= Self::SMALL_REMAINDER
@@ -151,37 +208,35 @@ impl ReadBuffer {
         {
             front.copy_from_slice(self.filled());
             core::mem::swap(&mut self.buffer, &mut spare.buffer);
+            core::mem::swap(&mut self.piece, &mut spare.piece);
             (self.begin, self.end) = (0, waits);
         }
     }
 
     /// Gives that memory back, if what waits is small enough to be kept elsewhere.
     pub(super) fn give_back(&mut self, spare: &mut Self) {
-        self.swap_shared(spare);
+        core::mem::swap(&mut self.shared, &mut spare.shared);
+        let is_own = self.piece.number == 0 && self.len() > 0;
         // In the midst of a large frame it keeps its buffer, and so it does a small one of its own.
-        if self.len() > Self::SMALL_REMAINDER || self.buffer.capacity() <= 2 * Self::SMALL_REMAINDER
+        if self.len() > Self::SMALL_REMAINDER
+            || is_own && self.buffer.capacity() <= 2 * Self::SMALL_REMAINDER
         {
             return;
         }
         let remainder = BytesMut::from(self.filled());
         (self.begin, self.end) = (0, remainder.len());
         let buffer = core::mem::replace(&mut self.buffer, remainder);
+        let piece = core::mem::take(&mut self.piece);
         // The better of the two is kept for others, unless it was made for one very large frame.
         if (spare.buffer.len()..=2 * Self::READ_SIZE).contains(&buffer.len()) {
-            spare.buffer = buffer;
+            (spare.buffer, spare.piece) = (buffer, piece);
         }
-    }
-
-    /// The recycler and the block go to whichever connection is read.
-    fn swap_shared(&mut self, spare: &mut Self) {
-        core::mem::swap(&mut self.recycler, &mut spare.recycler);
-        core::mem::swap(&mut self.block, &mut spare.block);
     }
 
     /// Releases the memory for frames that are handed on.
     pub(super) fn release_memory(&mut self) {
-        self.recycler = Recycler::default();
-        self.block = BytesMut::new();
+        self.shared.recycler = Recycler::default();
+        self.shared.block = BytesMut::new();
     }
 
     /// Brings what waits to the front of the buffer.
@@ -215,10 +270,9 @@ impl ReadBuffer {
     fn replace(&mut self, missing: usize) {
         let room = match missing {
             ..=Self::LARGE => Self::READ_SIZE,
-            // For a very large frame the buffer doubles: each byte is moved once on average.
-            _ => missing.min(self.end.max(Self::RESERVED)) + Self::BEHIND,
+            _ => Self::next_room(self.end, missing) + Self::BEHIND,
         };
-        let mut buffer = self.recycler.take_or_reserve(self.end + room);
+        let mut buffer = self.shared.recycler.take_or_reserve(self.end + room);
         if let Some(front) = buffer.get_mut(..self.end) {
             // Recycled memory. Behind this it is initialised, too, and need not be set to zero.
             front.copy_from_slice(self.buffer.as_ref());
@@ -227,6 +281,19 @@ impl ReadBuffer {
             buffer.extend_from_slice(&self.buffer);
         }
         self.buffer = buffer;
+        let (number, size) = (self.shared.next_number(), self.buffer.capacity());
+        self.piece = Piece { number, size };
+    }
+
+    /// How much room a large frame gets, of which `come` bytes are there.
+    fn next_room(come: usize, missing: usize) -> usize {
+        let all = come + missing;
+        let part = all / Self::GROWTH;
+        // Just less than the part would mean to move nearly as much twice.
+        let enough = if come >= part { all } else { part };
+        let most = come.saturating_mul(Self::GROWTH);
+        let room = enough.min(most).saturating_sub(come);
+        missing.min(room.max(Self::RESERVED))
     }
 
     #[cfg(test)]

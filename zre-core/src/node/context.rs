@@ -9,7 +9,7 @@ use rand_chacha::{
 };
 use zre_proto::{Beacon, Content, Hello, PeerId, ShortText};
 
-use super::output::NodeOutput;
+use super::{output::NodeOutput, told::Told};
 use crate::{
     backlog::{Backlog, Patience},
     config::Config,
@@ -39,6 +39,8 @@ pub(super) struct NodeContext {
     pub(super) outputs: VecDeque<NodeOutput>,
     pub(super) events: Backlog,
     pub(super) notices: Notices,
+    /// What all peers have told of themselves.
+    pub(super) told: Told,
     /// The highest number of a PING to any peer so far.
     pub(super) last_ping: u64,
     /// Whether the timer to ask for confirmations runs.
@@ -59,12 +61,8 @@ impl NodeContext {
     pub(super) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let id = config.id.unwrap_or_else(|| random_id(seed));
         let own = Hello {
-            endpoint: config.endpoint.clone(),
-            groups: config.groups.clone(),
-            // Peers compare the status with the joins that they see, and those of HELLO count.
-            status: wrapping_count(config.groups.len()),
             name: config.name.clone().unwrap_or_else(|| default_name(id)),
-            headers: config.headers.clone(),
+            ..config.hello()
         };
         Self {
             id,
@@ -74,6 +72,7 @@ impl NodeContext {
             outputs: VecDeque::new(),
             events: Backlog::new(&config.limits),
             notices: Notices::default(),
+            told: Told::default(),
             last_ping: 0,
             awaits_confirmation: false,
             config,
@@ -174,8 +173,4 @@ fn random_id(seed: [u8; 32]) -> PeerId {
 fn default_name(id: PeerId) -> ShortText {
     let digits = alloc::format!("{id:.6}");
     digits.try_into().unwrap_or_default()
-}
-
-fn wrapping_count(count: usize) -> u8 {
-    count.to_le_bytes()[0]
 }

@@ -15,6 +15,7 @@ pub(super) fn join(group: &GroupName, peers: &mut Peers, context: &mut NodeConte
 /// Takes this node out of a group, if it is in it.
 pub(super) fn leave(group: &GroupName, peers: &mut Peers, context: &mut NodeContext) {
     if context.own.groups.remove(group) {
+        peers.end_election(group);
         let (group, status) = (group.clone(), next_status(context));
         send_to_all(&Body::Leave { group, status }, peers, context);
     }

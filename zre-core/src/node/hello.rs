@@ -7,19 +7,15 @@ use zre_proto::{Endpoint, Hello, PeerId};
 
 use super::{
     Node,
-    output::{Expectation, Verdict},
-    peer::{Earlier, HelloMeaning, HelloReply, check_hello_sequence},
+    output::{Expectation, HelloOrigin, Verdict},
+    peer::{Earlier, HelloMeaning, HelloReply, Peer, check_hello_sequence},
+    told,
 };
-use crate::{notice::Notice, time::Instant};
+use crate::{error::Fault, notice::Notice, time::Instant};
 
 impl Node {
     /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
     /// the session, so that the peer can enter when both connections are there.
-    ///
-    /// `source` is the address that the connection came from. A stranger on another host cannot
-    /// forge it. So it decides between the endpoint that the HELLO names and the one that a beacon
-    /// came from, and it takes the place of a host name, which is not looked up. `is_connected`
-    /// says whether our connection to the peer is there already.
     ///
     /// If the peer has entered, its session ends, so ask it first whether it is still there.
     pub fn expect_hello(
@@ -27,8 +23,7 @@ impl Node {
         peer: PeerId,
         sequence: u16,
         hello: &Hello,
-        source: Option<IpAddr>,
-        is_connected: bool,
+        origin: HelloOrigin,
         now: Instant,
     ) -> Expectation {
         self.context.advance(now);
@@ -43,11 +38,15 @@ impl Node {
             self.context.notices.push(Notice::OwnHello { peer, what });
             return Expectation::Ignored;
         }
-        let place = place_of(&hello.endpoint, source, &self.context.own.endpoint);
+        if let Err(fault) = self.check_told(peer, hello) {
+            let _violation = self.take_violation(peer, fault.clone());
+            return Expectation::Refused(fault);
+        }
+        let place = place_of(&hello.endpoint, origin.source, &self.context.own.endpoint);
         let known = self.peers.get(&peer);
-        match known.map(|known| known.judge_hello(hello, &self.context)) {
+        match known.map(|known| known.judge_hello(hello, origin.came_at)) {
             Some(HelloMeaning::Reply) => return Expectation::Deliver,
-            Some(HelloMeaning::First) => self.seek(peer, &place, source, is_connected),
+            Some(HelloMeaning::First) => self.seek(peer, &place, origin),
             Some(HelloMeaning::NewSession(reason)) => {
                 let earlier = known.map(|known| known.channel.earlier());
                 let reply = HelloReply::after_restart(&self.context);
@@ -68,12 +67,20 @@ impl Node {
         Expectation::Await
     }
 
+    /// An attempt to connect to a peer has failed, and another will be made.
+    pub fn handle_attempt_failed(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.note_failed_attempt();
+        }
+    }
+
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for
     /// [`expired_after`](crate::Config#structfield.expired_after), or its next beacon would make
     /// the caller try again.
     pub fn handle_unreachable(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
-        self.apply(peer, super::Peer::give_up_connecting);
+        self.apply(peer, Peer::give_up_connecting);
     }
 
     pub(super) fn take_hello(
@@ -81,12 +88,19 @@ impl Node {
         peer: PeerId,
         sequence: u16,
         hello: Box<Hello>,
-        now: Instant,
+        came_at: Instant,
     ) -> Verdict {
-        match self.expect_hello(peer, sequence, &hello, None, true, now) {
+        let origin = HelloOrigin {
+            source: None,
+            is_connected: true,
+            came_at,
+        };
+        match self.expect_hello(peer, sequence, &hello, origin, self.context.now) {
             Expectation::Refused(fault) => return Verdict::Violation(fault),
             Expectation::Ignored => return Verdict::Ignored,
             Expectation::Deliver => {
+                // In a session that begins anew, what it has said in elections is void.
+                self.peers.forget_votes(peer, &mut self.context);
                 if let Some((known, members)) = self.peers.with_members(&peer) {
                     let effect = known.take_reply(*hello, members, &mut self.context);
                     self.carry_out(peer, effect);
@@ -103,16 +117,29 @@ impl Node {
     }
 
     fn await_connection(&mut self, peer: PeerId, told: &Endpoint, reply: Option<HelloReply>) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.await_connection(told, reply);
-        }
+        self.apply(peer, |known, context| {
+            known.await_connection(told, reply, context)
+        });
+    }
+
+    /// Whether there is room for what a HELLO tells of its peer.
+    fn check_told(&self, peer: PeerId, hello: &Hello) -> Result<(), Fault> {
+        let before = self.peers.get(&peer).and_then(Peer::ready);
+        let before = before.map_or(0, |ready| ready.told);
+        let context = &self.context;
+        told::check_hello(hello, before, &context.told, &context.config.limits)
     }
 
     /// A peer that a beacon brought says HELLO. If it names another place, the beacon may have been
     /// forged. The HELLO's place is likely right if the HELLO came from there, or another beacon
     /// did. But a host in two networks is at both places, and would take a second HELLO for a new
     /// session: where we are connected already, the peer is asked.
-    fn seek(&mut self, peer: PeerId, place: &Endpoint, source: Option<IpAddr>, is_connected: bool) {
+    fn seek(&mut self, peer: PeerId, place: &Endpoint, origin: HelloOrigin) {
+        let HelloOrigin {
+            source,
+            is_connected,
+            ..
+        } = origin;
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };

@@ -8,12 +8,13 @@
 //!    for callers who see connections; [`queries`]: the part that changes nothing;
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
-//! 4. [`peer`]: one peer;
-//! 5. [`context`], [`members`], [`output`]: what all of them touch.
+//! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
+//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
 
 mod by_endpoint;
 mod connections;
 mod context;
+mod election;
 mod groups;
 mod hello;
 mod members;
@@ -22,6 +23,7 @@ mod peer;
 mod peers;
 mod queries;
 mod table;
+mod told;
 
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
@@ -30,17 +32,18 @@ use zre_proto::{Beacon, Body, Content, Endpoint, GroupName, Message, PeerId, Rou
 
 use crate::{
     backlog::Backlog,
-    config::Config,
+    config::{Config, check_own},
     error::{Error, Fault},
     event::{Event, ExitReason},
     notice::Notice,
     time::Instant,
 };
 use context::{NodeContext, NodeTimer};
-pub use output::{Admission, Expectation, NodeOutput, Verdict};
+pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
 use table::Heard;
+pub(crate) use told::hello_weight;
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -126,11 +129,23 @@ impl Node {
     /// can connect under that name: a caller who can tell connections apart asks
     /// [`admits`](Node::admits) or [`check_bound`](Node::check_bound) first.
     pub fn handle_message(&mut self, from: &RoutingId, message: Message, now: Instant) -> Verdict {
+        self.handle_held_message(from, message, now, now)
+    }
+
+    /// Handles a message that came earlier and was held back, as
+    /// [`handle_message`](Node::handle_message) would have handled it then.
+    pub fn handle_held_message(
+        &mut self,
+        from: &RoutingId,
+        message: Message,
+        came_at: Instant,
+        now: Instant,
+    ) -> Verdict {
         self.context.advance(now);
         let (peer, sequence) = (from.peer(), message.sequence);
         match message.body {
             _ if !self.running => Verdict::Ignored,
-            Body::Hello(hello) => self.take_hello(peer, sequence, hello, now),
+            Body::Hello(hello) => self.take_hello(peer, sequence, hello, came_at),
             body => self.take_message(peer, sequence, body),
         }
     }
@@ -173,9 +188,16 @@ impl Node {
     ///
     /// # Errors
     ///
+    /// [`Error::OwnLimit`] if the node would be in more groups than its own limits allow, or
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let own = &self.context.own;
+        if !own.groups.contains(group) {
+            let mut hello = own.clone();
+            hello.groups.insert(group.clone());
+            check_own(hello, &self.context.config.limits)?;
+        }
         groups::join(group, &mut self.peers, &mut self.context);
         Ok(())
     }
@@ -198,7 +220,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] if the name has more than 255 bytes, or [`Error::Stopped`].
+    /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node
+    /// would have more headers than its own limits allow, or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
@@ -206,7 +229,12 @@ impl Node {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
-        Ok(self.context.own.headers.set(name, value)?)
+        let mut hello = self.context.own.clone();
+        hello.headers.set(name, value)?;
+        let headers = hello.headers.clone();
+        check_own(hello, &self.context.config.limits)?;
+        self.context.own.headers = headers;
+        Ok(())
     }
 
     /// Removes a header of this node, and says whether there was one. Only peers that are met from
@@ -479,6 +507,8 @@ impl Node {
                 peers.redirect(&peer, endpoint, context);
                 peers.watch(&peer, context);
             }
+            PeerEffect::Election { group, word } => peers.take_word(group, peer, word, context),
+            PeerEffect::LeftGroup(group) => peers.left_group(group, peer, context),
             PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
             PeerEffect::Exit(reason) => peers.exit(&peer, reason, context),
         }

@@ -1,8 +1,10 @@
 //! What a node wants done, and what it says of messages.
 
+use core::net::IpAddr;
+
 use zre_proto::{Beacon, Endpoint, Message, PeerId};
 
-use crate::error::Fault;
+use crate::{error::Fault, time::Instant};
 
 /// What a node wants done, in this order.
 ///
@@ -44,6 +46,19 @@ pub enum Verdict {
     Violation(Fault),
 }
 
+/// How a HELLO came; see [`Node::expect_hello`](crate::Node::expect_hello).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HelloOrigin {
+    /// The address that its connection came from. A stranger on another host cannot forge it. So it
+    /// decides between the endpoint that the HELLO names and the one that a beacon came from, and
+    /// it takes the place of a host name, which is not looked up.
+    pub source: Option<IpAddr>,
+    /// Whether our connection to the peer is there already.
+    pub is_connected: bool,
+    /// When it came. It may have waited for the peer to answer a question.
+    pub came_at: Instant,
+}
+
 /// What is to be done with a HELLO that came over a connection which carries no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -51,7 +66,7 @@ pub enum Expectation {
     /// Give it to [`Node::handle_message`](crate::Node::handle_message) when the connection to the
     /// peer is there, and read nothing more before that. The connection has been asked for.
     Await,
-    /// Give it to [`Node::handle_message`](crate::Node::handle_message) at once.
+    /// Give it to [`Node::handle_held_message`](crate::Node::handle_held_message) at once.
     Deliver,
     /// It is wrong, and has been noted: close the connection.
     Refused(Fault),

@@ -7,6 +7,7 @@ use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 use super::{
     by_endpoint::ByEndpoint,
     context::{NodeContext, NodeTimer},
+    election::{Elections, Word, Words},
     members::Members,
     output::NodeOutput,
     peer::{Earlier, Peer, PeerEffect, Session, evasive_after},
@@ -29,6 +30,7 @@ pub(super) struct Peers {
     /// Which peer is connected at which endpoint, entered or not.
     by_endpoint: ByEndpoint,
     members: Members,
+    elections: Elections,
 }
 
 /// Look-ups.
@@ -194,12 +196,14 @@ impl Peers {
             return;
         };
         let peer = *id;
+        self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
         let unconfirmed = removed.channel.pings.unconfirmed();
-        if let Session::Ready(ready) = removed.session {
+        if let Session::Ready(mut ready) = removed.session {
+            context.told.change(&mut ready.told, 0);
             let name = ready.into_name();
             context.events.push(Event::Exit {
                 peer,
@@ -299,6 +303,47 @@ impl Peers {
         if self.awaits_endpoint(claimant) {
             let fault = Fault::Endpoint(owner);
             self.exit(claimant, ExitReason::ProtocolError(fault), context);
+        }
+    }
+}
+
+/// Elections.
+impl Peers {
+    /// A peer takes part in the election of a group that this node is in.
+    pub(super) fn take_word(
+        &mut self,
+        group: GroupName,
+        peer: PeerId,
+        word: Word,
+        context: &mut NodeContext,
+    ) {
+        let words = self.elections.take(&group, peer, word);
+        self.send_words(&group, words, context);
+    }
+
+    /// A peer has left a group that this node is in.
+    pub(super) fn left_group(&mut self, group: GroupName, peer: PeerId, context: &mut NodeContext) {
+        let words = self.elections.peer_left(&group, peer);
+        self.send_words(&group, words, context);
+    }
+
+    /// A peer is gone or begins anew: it takes no part in running elections.
+    pub(super) fn forget_votes(&mut self, peer: PeerId, context: &mut NodeContext) {
+        for (group, words) in self.elections.peer_gone(peer) {
+            self.send_words(&group, words, context);
+        }
+    }
+
+    /// This node has left a group.
+    pub(super) fn end_election(&mut self, group: &GroupName) {
+        self.elections.end(group);
+    }
+
+    fn send_words(&mut self, group: &GroupName, words: Words, context: &mut NodeContext) {
+        for (id, word) in words {
+            if let Some(peer) = self.table.get_mut(&id).filter(|peer| peer.is_ready()) {
+                peer.channel.send(word.into_body(group.clone()), context);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod admission;
 mod commands;
 mod discovery;
+mod election;
 pub(crate) mod event_text;
 mod limits;
 mod patience;

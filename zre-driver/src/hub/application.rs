@@ -19,7 +19,15 @@ impl<S: Stream> Hub<S> {
 
     /// Tells the engine a wish that is no message. As for [`read`](Hub::read), nothing of the
     /// application's may run meanwhile.
-    pub fn command<R>(&self, wish: impl FnOnce(&mut Engine, Instant) -> R) -> R {
+    ///
+    /// # Errors
+    ///
+    /// Those of the wish, and [`Error::Forked`].
+    pub fn command<T>(
+        &self,
+        wish: impl FnOnce(&mut Engine, Instant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.check_process()?;
         self.with(|state, now| wish(&mut state.engine, now))
     }
 
@@ -27,8 +35,9 @@ impl<S: Stream> Hub<S> {
     ///
     /// # Errors
     ///
-    /// As [`Engine::whisper`].
+    /// As [`Engine::whisper`], and [`Error::Forked`].
     pub fn try_whisper(&self, peer: PeerId, mut content: Content) -> Result<(), Error> {
+        self.check_process()?;
         self.with_message(|state, now| {
             let whispered = state.whisper(peer, &mut content, now);
             if let Err(Error::Full(_)) = whispered {
@@ -43,8 +52,9 @@ impl<S: Stream> Hub<S> {
     /// # Errors
     ///
     /// [`Error::Full`] if there is a member without room; then nobody gets it. As
-    /// [`Engine::shout`].
+    /// [`Engine::shout`], and [`Error::Forked`].
     pub fn try_shout(&self, group: &GroupName, content: Content) -> Result<usize, Error> {
+        self.check_process()?;
         self.with(|state, now| {
             if let Some(peer) = state.engine.full_member(group) {
                 // Who asks again is to find what this thread deferred written.
@@ -89,9 +99,13 @@ impl<S: Stream> Hub<S> {
         state.signals.add(signal);
     }
 
-    /// Begins to stop.
+    /// Begins to stop. In a forked child it closes the sockets, and the node goes on in the parent.
     pub fn stop(&self) {
-        self.with(State::stop);
+        if self.is_forked() {
+            self.close_in_child();
+        } else {
+            self.with(State::stop);
+        }
     }
 
     /// Whether the node is over and its sockets are closed.

@@ -20,6 +20,14 @@ impl Beacons {
     pub(super) fn new(socket: UdpSocket, broadcast: SocketAddrV4) -> Self {
         Self {
             socket: Some(socket),
+            ..Self::closed(broadcast)
+        }
+    }
+
+    /// Sends none.
+    pub(super) fn closed(broadcast: SocketAddrV4) -> Self {
+        Self {
+            socket: None,
             broadcast,
             sent: 0,
             error: None,

@@ -73,6 +73,11 @@ impl<S> Connection<S> {
         self.stream = Some(stream);
     }
 
+    /// Drops the socket, which is closed unless the connection's task has it, too.
+    pub(super) fn close_socket(&mut self) {
+        self.stream = None;
+    }
+
     /// Whom to wake when the connection's task has something to do. Drop what this gives when the
     /// hub is not locked.
     pub(super) fn set_task(&mut self, cx: &Context<'_>) -> Option<Waker> {

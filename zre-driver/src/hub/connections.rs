@@ -102,6 +102,12 @@ impl<S> Connections<S> {
         connections.for_each(|connection| connection.wake_task(aftermath));
     }
 
+    /// Drops the sockets and does nothing else.
+    pub(super) fn close_sockets(&mut self) {
+        let connections = self.by_link.values_mut();
+        connections.for_each(Connection::close_socket);
+    }
+
     pub(super) fn clear(&mut self, aftermath: &mut Aftermath) {
         self.wake_all(aftermath);
         *self = Self::default();

@@ -5,13 +5,13 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use zre_core::{LinkId, Notice, proto::Endpoint};
 
 use super::{
-    Hub, LinkTask, Stream,
+    Hub, LinkTask, Local, Stream,
     aftermath::{Aftermath, replace_waker},
     state::State,
 };
@@ -106,6 +106,23 @@ impl<S: Stream> DriverHandle<S> {
     /// There is to be one for each hub.
     pub(crate) fn new(hub: Arc<Hub<S>>) -> Self {
         Self(hub)
+    }
+
+    /// Whether the caller is in a forked child of the node's process.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.0.is_forked()
+    }
+
+    /// Who the node is, and where.
+    pub(crate) fn local(&self) -> &Local {
+        self.0.local()
+    }
+
+    /// How long the system lets a peer leave untaken what is sent to it. A little longer than the
+    /// engine does, which knows a better reason if something waits in the node, too.
+    pub(crate) fn patience(&self) -> Duration {
+        let expired_after = self.0.config.expired_after;
+        expired_after.saturating_add(Duration::from_secs(1))
     }
 
     /// Takes the next command.

@@ -56,6 +56,10 @@ impl<S: Stream> LinkTask<S> {
     pub(crate) fn poll(&self, stream: &S, cx: &mut Context<'_>) -> Poll<()> {
         /// After so long it is the others' turn.
         const TURN: Duration = Duration::from_micros(500);
+        if self.hub.is_forked() {
+            // Before the socket is asked for anything, for it is the parent's.
+            return Poll::Ready(());
+        }
         let begun = Instant::now();
         let mut interest = self.watch(cx);
         while begun.elapsed() < TURN {

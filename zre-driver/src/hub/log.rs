@@ -23,12 +23,15 @@ impl Entry {
     }
 }
 
-/// Lets a bounded number of warnings of a kind through in a time, so that nobody who can send us
-/// rubbish fills a disk with it; and counts all notices.
+/// Lets some warnings of a kind through at once and a few from then on, so that nobody who can send
+/// us rubbish fills a disk with it, nor a lack that lasts; and counts all notices.
 #[derive(Debug, Default)]
 pub(super) struct LogQueue {
     window_began_at: Instant,
-    warnings: BTreeMap<&'static str, u64>,
+    /// How many warnings of a kind count as recent: one less with each window.
+    recent: BTreeMap<&'static str, u64>,
+    /// How many were left out since the last window began.
+    left_out: u64,
     admitted: Vec<Entry>,
     counts: BTreeMap<&'static str, u64>,
     suppressed: u64,
@@ -36,6 +39,7 @@ pub(super) struct LogQueue {
 
 impl LogQueue {
     const WINDOW: Duration = Duration::from_secs(10);
+    /// So many of a kind may come at once, and one in each window from then on.
     const MAX_OF_A_KIND: u64 = 50;
 
     pub(super) fn add(&mut self, notice: Notice, now: Instant) {
@@ -45,6 +49,7 @@ impl LogQueue {
             self.admitted.push(Entry::Notice(notice));
         } else {
             self.suppressed += 1;
+            self.left_out += 1;
         }
     }
 
@@ -64,23 +69,28 @@ impl LogQueue {
     }
 
     fn may_warn(&mut self, notice: &Notice, now: Instant) -> bool {
-        if now.since(self.window_began_at) >= Self::WINDOW {
-            self.begin_window(now);
-        }
-        let count = self.warnings.entry(notice.kind()).or_default();
-        *count += 1;
-        *count <= Self::MAX_OF_A_KIND
+        self.begin_window(now);
+        let recent = self.recent.entry(notice.kind()).or_default();
+        let may = *recent < Self::MAX_OF_A_KIND;
+        *recent += u64::from(may);
+        may
     }
 
+    /// Begins another window if the last is over, and says what was left out in it.
     fn begin_window(&mut self, now: Instant) {
-        let counts = std::mem::take(&mut self.warnings).into_values();
-        let suppressed = counts
-            .map(|count| count.saturating_sub(Self::MAX_OF_A_KIND))
-            .sum();
-        if suppressed > 0 {
-            self.admitted.push(Entry::Suppressed(suppressed));
+        let windows = now.since(self.window_began_at).as_secs() / Self::WINDOW.as_secs();
+        if windows == 0 {
+            return;
         }
         self.window_began_at = now;
+        self.recent.retain(|_, recent| {
+            *recent = recent.saturating_sub(windows);
+            *recent > 0
+        });
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            self.admitted.push(Entry::Suppressed(left_out));
+        }
     }
 }
 
@@ -93,6 +103,7 @@ fn is_warning(notice: &Notice) -> bool {
             | Notice::EarlyWrap { .. }
             | Notice::Stray { .. }
             | Notice::UnknownMessage { .. }
+            | Notice::IgnoredElection { .. }
     )
 }
 
@@ -116,5 +127,24 @@ mod tests {
         let [Entry::Suppressed(10), Entry::Notice(_)] = &log.take()[..] else {
             panic!("what was left out is said when the window is over");
         };
+    }
+
+    #[test]
+    fn what_is_wrong_all_the_time_is_written_ever_more_rarely() {
+        let mut log = LogQueue::default();
+        let begin = Instant::from_micros(20_000_000);
+        // For an hour, five times a second, as when no descriptors are left.
+        let mut written = 0;
+        for turn in 0..5 * 3600 {
+            let error = String::new();
+            log.add(
+                Notice::NotAccepted { error },
+                begin + Duration::from_millis(200) * turn,
+            );
+            written += log.take().len();
+        }
+        // 50 in the first window, then one in each, and what the one before left out.
+        assert_eq!(written, 50 + 359 + 358);
+        assert_eq!(log.counts().get("not_accepted"), Some(&(5 * 3600)));
     }
 }

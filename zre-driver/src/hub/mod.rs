@@ -9,6 +9,7 @@ mod connection;
 mod connections;
 mod driving;
 mod feed;
+mod fork;
 mod link_task;
 mod log;
 mod operations;
@@ -24,17 +25,20 @@ mod watch;
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tracing::debug;
 use zre_core::{
-    Engine, Instant,
+    Config, Engine, Instant,
     proto::{Endpoint, PeerId, ShortText},
 };
 use zre_net::Interface;
 
 use crate::settings::Bound;
+use beacons::Beacons;
+use fork::Fork;
 use state::State;
 
 pub use application::only_named;
@@ -59,6 +63,9 @@ pub(crate) use link_task::LinkTask;
 pub struct Hub<S> {
     state: Mutex<State<S>>,
     local: Local,
+    /// As it was when the node started.
+    config: Config,
+    fork: Fork<S>,
 }
 
 /// Who a node is, and where; it stays so.
@@ -69,8 +76,10 @@ pub struct Local {
     pub id: PeerId,
     /// The name of the node.
     pub name: ShortText,
-    /// Where the node accepts connections.
+    /// Where the node accepts connections, as it tells its peers.
     pub endpoint: Endpoint,
+    /// Where the node listens.
+    pub listening: SocketAddr,
     /// The network interface that the node is on.
     pub interface: Interface,
 }
@@ -88,6 +97,7 @@ impl<S: Stream> Hub<S> {
             id: engine.node().id(),
             name: engine.node().name().clone(),
             endpoint: engine.node().endpoint().clone(),
+            listening: bound.listener.local_addr()?,
             interface: bound.interface.clone(),
         };
         let Local {
@@ -95,10 +105,14 @@ impl<S: Stream> Hub<S> {
             name,
             endpoint,
             interface,
+            ..
         } = &local;
         debug!(%id, %name, %endpoint, %interface, port = bound.port, "started");
-        let state = State::new(engine, bound, bound.sender.try_clone()?);
+        let beacons = Beacons::new(bound.sender.try_clone()?, bound.broadcast());
+        let state = State::new(engine, beacons);
         Ok(Self {
+            config: bound.config.clone(),
+            fork: Fork::new(bound),
             state: Mutex::new(state),
             local,
         })
@@ -110,8 +124,12 @@ impl<S: Stream> Hub<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
+        let state = match self.is_forked() {
+            false => &self.state,
+            true => self.fork.instead(&self.config),
+        };
         // A panic under the lock is a bug of ours; the node goes on as well as it can.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the engine, carries out what it then wants, and wakes whom it concerns.

@@ -199,6 +199,7 @@ impl<S: Stream> Whisper<'_, S> {
             peer,
             content,
         } = self;
+        hub.check_process()?;
         hub.with_message(|state, now| match state.whisper(*peer, content, now) {
             Err(Error::Full(_)) => {
                 state.wait_for_any(ticket, [Awaited::Capacity(*peer)], cx, now);
@@ -240,6 +241,7 @@ impl<S: Stream> Shout<'_, S> {
             waiting,
             reached,
         } = self;
+        hub.check_process()?;
         hub.with(|state, now| {
             // Its frames are shared, not copied.
             let content = content.clone();
@@ -281,6 +283,7 @@ impl<S: Stream> Ping<'_, S> {
             peer,
             number,
         } = self;
+        hub.check_process()?;
         hub.with(
             |state, now| match state.engine.node().is_answered(*peer, *number) {
                 _ if state.engine.is_stopped() => Poll::Ready(Err(Error::Stopped)),
@@ -353,6 +356,7 @@ impl<S: Stream> Place<&Hub<S>, S> {
         cx: &Context<'_>,
     ) -> Poll<Result<T, Error>> {
         let Self { hub, ticket } = self;
+        hub.check_process()?;
         hub.with(|state, now| {
             if state.is_stopping() {
                 return Poll::Ready(Err(Error::Stopped));

@@ -1,6 +1,6 @@
 //! What the hub's lock guards, and what follows from each thing that the engine is told.
 
-use std::{net::UdpSocket, task::Context};
+use std::task::Context;
 
 use zre_core::{
     Engine, Error, Event, Instant, Notice, Output,
@@ -19,7 +19,6 @@ use super::{
     waiters::{Awaited, Changes, Ticket, Waiters},
     watch::Watch,
 };
-use crate::settings::Bound;
 
 pub(super) struct State<S> {
     pub(super) engine: Engine,
@@ -45,12 +44,12 @@ enum Phase {
 }
 
 impl<S> State<S> {
-    pub(super) fn new(engine: Engine, bound: &Bound, sender: UdpSocket) -> Self {
+    pub(super) fn new(engine: Engine, beacons: Beacons) -> Self {
         Self {
             phase: Phase::Running,
             clock: Clock::new(),
             connections: Connections::default(),
-            beacons: Beacons::new(sender, bound.broadcast()),
+            beacons,
             driver: DriverQueue::default(),
             watch: Watch::new(&engine.node().config().limits),
             signals: Signals::default(),
@@ -59,6 +58,12 @@ impl<S> State<S> {
             aftermath: Aftermath::default(),
             engine,
         }
+    }
+
+    /// Closes the sockets and does nothing else. What waits for them is not woken.
+    pub(super) fn close_sockets(&mut self) {
+        self.beacons.close();
+        self.connections.close_sockets();
     }
 
     /// The connections, and what else moving bytes needs.
@@ -109,6 +114,14 @@ impl<S> State<S> {
 }
 
 impl<S: Stream> State<S> {
+    /// That of a node that is over, and of which nothing is left.
+    pub(super) fn over(engine: Engine, beacons: Beacons) -> Self {
+        let mut state = Self::new(engine, beacons);
+        state.finish(Instant::default());
+        while state.engine.poll_event().is_some() {}
+        state
+    }
+
     /// Whispers if there is room, which takes the content.
     pub(super) fn whisper(
         &mut self,

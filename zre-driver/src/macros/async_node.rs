@@ -10,6 +10,14 @@ macro_rules! async_node {
         /// It is a handle: clones are cheap, can be used from any task or thread, and are the same
         /// node. Dropping the last one stops the node in the background; [`stop`](Node::stop) does
         /// so and waits.
+        ///
+        /// # Forking
+        ///
+        /// A node belongs to the process that started it. In a forked child each call fails with
+        /// [`Error::Forked`], or says that there is nothing, such as an event or a peer. There,
+        /// [`stop`](Node::stop) and dropping the node close what can be closed of the child's
+        /// copies of the sockets, and do nothing else: the node goes on in the parent. A child must
+        /// not go on with the parent's runtime either.
         #[derive(Debug, Clone)]
         pub struct Node(::std::sync::Arc<$crate::Handle<$stream>>);
 

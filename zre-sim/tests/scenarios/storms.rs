@@ -153,8 +153,9 @@ fn lives_that_are_shorter_than_the_way_settle_after_one_exchange() {
                 config.endpoint = endpoint.clone();
             });
         }
-        // What the last life broke is noticed, met again and answered, each step up to two seconds under way.
-        sim.run_for(secs(30));
+        // What the last life broke is noticed, met again and answered. Each step is up to two seconds
+        // under way, and a node may ask for five before it believes one.
+        sim.run_for(secs(60));
         for name in ["a", &last] {
             sim.events(name);
         }

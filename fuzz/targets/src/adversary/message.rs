@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use zre_proto::{Body, Content, Endpoint, GroupName, Headers, Hello, Message, zmtp::Command};
+use zre_proto::{
+    Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, zmtp::Command,
+};
 
 use crate::{script::choices, wire};
 
@@ -15,7 +17,8 @@ choices! {
         4 => Leave { group: u8, status: u8 },
         5 => Ping,
         6 => PingOk,
-        7 => Elect { group: u8 },
+        /// ELECT or LEADER; see [`election`].
+        7 => Election { group: u8 },
         8 => Goodbye,
         9 => Unknown { id: u8 },
         /// A PING of ZMTP, which is a command and no message.
@@ -79,10 +82,7 @@ impl ScriptedMessage {
             },
             Self::Ping => Body::Ping,
             Self::PingOk | Self::PingCommand => Body::PingOk,
-            Self::Elect { group: name } => Body::Elect {
-                group: group(name),
-                challenger: "who".try_into().unwrap(),
-            },
+            Self::Election { group } => election(group),
             Self::Goodbye => Body::Goodbye,
             // With the id of a known message, this is that message without its fields.
             Self::Unknown { id } => Body::Unknown { id },
@@ -93,6 +93,27 @@ impl ScriptedMessage {
 /// One of the 32 groups that scripts know.
 pub(crate) fn group(number: u8) -> GroupName {
     format!("G{}", number % 32).try_into().unwrap()
+}
+
+/// What is said in the election of one of the groups: the upper three bits choose, as the group
+/// takes no more than the others.
+fn election(number: u8) -> Body {
+    let group = group(number);
+    let peer = |byte: u8| PeerId::from([byte; 16]).to_string().try_into().unwrap();
+    let nobody = || "who".try_into().unwrap();
+    let elect = |group, challenger| Body::Elect { group, challenger };
+    let leader = |group, leader| Body::Leader { group, leader };
+    match number >> 5 {
+        0 => elect(group, nobody()),
+        1 => elect(group, peer(1)),
+        2 => elect(group, peer(2)),
+        3 => elect(group, peer(3)),
+        // The engine under test.
+        4 => elect(group, peer(0xEE)),
+        5 => leader(group, peer(1)),
+        6 => leader(group, peer(2)),
+        _ => leader(group, nobody()),
+    }
 }
 
 fn headers_of(count: u8) -> Headers {

@@ -21,7 +21,7 @@ at_both_levels! {
     hello_with_our_own_endpoint_under_a_peers_identity_does_not_disturb_it,
     hello_out_of_sequence_under_a_peers_identity_does_not_disturb_it,
     messages_out_of_sequence_under_a_peers_identity_do_not_disturb_it,
-    messages_before_hello_from_somebody_unknown_are_ignored,
+    a_message_before_hello_from_somebody_unknown_closes_the_connection,
     nobody_connects_under_our_own_identity,
     a_hello_with_another_number_than_1_from_somebody_unknown_is_refused,
 }
@@ -88,16 +88,13 @@ fn an_error_command_from_a_stranger_does_not_disturb_the_peer() {
     });
 }
 
-fn messages_before_hello_from_somebody_unknown_are_ignored<C: Level>() {
+fn a_message_before_hello_from_somebody_unknown_closes_the_connection<C: Level>() {
     let mut test = SingleEngine::<C>::new();
     let mut stranger = test.connect(PeerId::from([5; 16]));
     stranger.send(&mut test, 1, whisper("hello?"));
-    stranger.send(&mut test, 2, Body::Ping);
+    assert!(stranger.is_closed(&test));
     assert_eq!(test.told(), NOTHING);
-    assert!(matches!(
-        test.notices[..],
-        [Notice::Stray { .. }, Notice::Stray { .. }]
-    ));
+    assert!(matches!(test.notices[..], [Notice::Stray { .. }]));
     assert!(test.wanted.is_empty());
 }
 

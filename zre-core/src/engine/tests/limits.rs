@@ -34,10 +34,11 @@ fn an_accepted_connection_without_hello_is_closed_after_the_handshake_timeout<C:
     let mut strays = test.connect(PeerId::from([6; 16]));
     test.run(millis(5000));
     strays.send(&mut test, 7, whisper("stray"));
+    assert_eq!(test.closed, [strays.at], "at once");
     test.run(millis(4999));
-    assert_eq!(test.closed, []);
+    assert_eq!(test.closed.len(), 1);
     test.run(millis(1));
-    assert_eq!(test.closed, [silent, greets.at, strays.at]);
+    assert_eq!(test.closed, [strays.at, silent, greets.at]);
     let timeouts = test.notices.iter().filter(|notice| {
         matches!(
             notice,
@@ -47,7 +48,7 @@ fn an_accepted_connection_without_hello_is_closed_after_the_handshake_timeout<C:
             }
         )
     });
-    assert_eq!(timeouts.count(), 3);
+    assert_eq!(timeouts.count(), 2);
 }
 
 fn a_connection_that_carries_a_session_is_not_closed_by_the_handshake_timeout<C: Level>() {
@@ -131,15 +132,19 @@ fn strangers_with_ever_new_identities_make_no_more_peers_than_the_limit<C: Level
         limits.peers = 4;
         limits.unclaimed_links = 4;
     });
-    let mut links = 0;
+    let (mut links, mut opened) = (0, 0);
     for number in 10..100 {
         let mut stranger = test.connect(PeerId::from([number; 16]));
         stranger.send(&mut test, 1, hello(number));
         links += 1;
+        if !test.wanted.is_empty() {
+            test.answer_open();
+            opened += 1;
+        }
     }
     assert_eq!(test.engine.node().peers().count(), 4);
-    assert_eq!(test.wanted.len(), 4);
-    assert_eq!(test.closed.len(), links - 4 - 4);
+    assert_eq!(opened, 4);
+    assert_eq!(test.closed.len(), links - 4);
 }
 
 /// The first frame of a message holds names, groups and headers. It has a limit of its own.
@@ -192,6 +197,7 @@ fn connections_without_a_session_hold_no_more_than_the_limit_together() {
     // What is small comes through, and the session is not disturbed.
     let mut newcomer = test.connect(PeerId::from([6; 16]));
     newcomer.send(&mut test, 1, hello(6));
+    test.answer_open();
     assert_eq!(test.told(), ["peer6 enters"]);
     peer.is_undisturbed(&mut test);
 

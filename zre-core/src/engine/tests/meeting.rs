@@ -101,13 +101,13 @@ fn seventy_thousand_messages_each_way_wrap_without_an_exit() {
 }
 
 #[test]
-fn a_node_that_stops_is_gone_for_the_others_within_its_grace() {
-    let mut net = network();
+fn a_node_that_stops_is_gone_for_the_others_at_once() {
+    let mut net = Network::<MessageLink>::new().with_latency(millis(1));
     let (alice, bob) = (net.add("alice"), net.add("bob"));
     net.settle();
     net.told(alice);
     net.stop(bob);
-    net.run(secs(1));
+    net.run(millis(10));
     assert_eq!(net.told(alice), ["bob exits: said goodbye"]);
 }
 

@@ -69,7 +69,7 @@ fn another_node_at_the_endpoint_of_a_peer_replaces_it<C: Level>() {
     let mut config = net.config("carol");
     config.endpoint = net.engine(1).node().endpoint().clone();
     net.add_with(config);
-    net.run(secs(2));
+    net.run(secs(6));
     let expected = [
         "bob exits: replaced by another node at its endpoint",
         "carol enters",
@@ -105,7 +105,8 @@ fn enters_once_each_time<C: Level>(
         let port = port(&net);
         config.endpoint = format!("tcp://10.0.0.2:{port}").parse().unwrap();
         bob = net.add_with(config.clone());
-        net.run(millis(2500));
+        // Of a machine that is gone nobody is told, so alice asks bob before she believes it.
+        net.run(millis(12_000));
 
         let told = net.told(0);
         let case = format!("{pause} ms before life {life}: {told:?}");

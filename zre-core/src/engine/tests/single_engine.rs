@@ -131,7 +131,11 @@ impl<C: Level> SingleEngine<C> {
     }
 
     fn accept_from(&mut self, id: PeerId) -> LinkId {
-        let remote = "10.0.0.66:6666".parse().unwrap();
+        self.accept_at("10.0.0.66:6666", id)
+    }
+
+    fn accept_at(&mut self, remote: &str, id: PeerId) -> LinkId {
+        let remote = remote.parse().unwrap();
         let link = C::accept(&mut self.engine, remote, id, self.now);
         self.drain();
         link
@@ -139,7 +143,12 @@ impl<C: Level> SingleEngine<C> {
 
     /// Somebody connects and greets under this identity.
     pub(super) fn connect(&mut self, id: PeerId) -> RemoteEnd<C> {
-        let at = self.accept_from(id);
+        self.connect_from("10.0.0.66:6666", id)
+    }
+
+    /// Somebody connects from this address and greets under this identity.
+    pub(super) fn connect_from(&mut self, remote: &str, id: PeerId) -> RemoteEnd<C> {
+        let at = self.accept_at(remote, id);
         let role = Role::Connecting(RoutingId::from(id));
         let mut remote = RemoteEnd::new(at, role);
         remote.exchange(self);

@@ -88,7 +88,7 @@ fn a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait<C: Level>() {
     net.settle();
     assert!(!net.engine(0).is_stopped());
     net.kill(1);
-    net.settle();
+    net.run(millis(200));
     assert!(net.engine(0).is_stopped());
     assert_eq!(net.told(0).last().unwrap(), "stop");
 }

@@ -356,10 +356,11 @@ impl Liveness {
         suspicion.is_some_and(|suspicion| suspicion.reason == ExitReason::Goodbye)
     }
 
-    /// The peer has said HELLO after its goodbye. A suspicion for another reason stays.
-    pub(super) fn forget_goodbye(&mut self) {
+    /// The peer has said HELLO, and another question verifies that it is in the session. The
+    /// suspicion that another has taken its endpoint stays.
+    pub(super) fn forget_own_end(&mut self) {
         self.suspicion
-            .take_if(|suspicion| suspicion.reason == ExitReason::Goodbye);
+            .take_if(|suspicion| suspicion.reason != ExitReason::Replaced);
     }
 }
 

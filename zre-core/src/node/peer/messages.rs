@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use zre_proto::{Body, GroupName, PeerId};
+use zre_proto::{Body, GroupName, PeerId, ShortText};
 
 use super::{
     Peer, PeerEffect,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::Fault,
     event::{Event, ExitReason},
-    node::{context::NodeContext, members::Members},
+    node::{context::NodeContext, election::Word, members::Members, told},
     notice::Notice,
 };
 
@@ -74,16 +74,29 @@ impl Ready {
                 });
             }
             Body::Join { group, status } => {
+                if let Err(fault) = self.check_join(&group, context) {
+                    return PeerEffect::Exit(ExitReason::ProtocolError(fault));
+                }
                 self.join(peer, group, members, context);
                 self.check_status(peer, status, context);
             }
             Body::Leave { group, status } => {
                 self.leave(peer, &group, members, context);
                 self.check_status(peer, status, context);
+                if context.own.groups.contains(&group) {
+                    return PeerEffect::LeftGroup(group);
+                }
             }
             // Answered here and not by the application, which may be behind.
             Body::Ping => channel.send(Body::PingOk, context),
             Body::PingOk => return self.take_answer(channel),
+            // In no RFC: how zyre elects the leader of a group.
+            Body::Elect { group, challenger } => {
+                return take_word(peer, "ELECT", group, &challenger, Word::Elect, context);
+            }
+            Body::Leader { group, leader } => {
+                return take_word(peer, "LEADER", group, &leader, Word::Leader, context);
+            }
             // In no RFC: zyre sends it in gossip mode.
             Body::Goodbye => return PeerEffect::Exit(ExitReason::Goodbye),
             // It counted in the sequence, or the next message would seem out of order.
@@ -148,7 +161,22 @@ impl Ready {
         }
     }
 
-    /// Enters the peer into a group, if it is not in it and there is room.
+    /// Whether the peer may join a group. If its JOIN were ignored, shouts to the group would miss
+    /// it, and nobody would know.
+    fn check_join(&self, group: &GroupName, context: &NodeContext) -> Result<(), Fault> {
+        if self.groups.binary_search(group).is_ok() {
+            return Ok(());
+        }
+        let limits = &context.config.limits;
+        let limit = limits.groups_per_peer;
+        if self.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(Fault::TooManyGroups { limit });
+        }
+        let after = self.told + told::group_weight(group);
+        context.told.check(self.told, after, limits)
+    }
+
+    /// Enters the peer into a group, if it is not in it.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -161,13 +189,8 @@ impl Ready {
             return;
         };
         let group = members.shared_name(group);
-        let limit = context.config.limits.groups_per_peer;
-        if self.groups.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            context
-                .notices
-                .push(Notice::GroupLimit { peer, group, limit });
-            return;
-        }
+        let after = self.told + told::group_weight(&group);
+        context.told.change(&mut self.told, after);
         if self.groups.is_empty() {
             // Mostly it stays at one, and a list that grows by itself begins with four.
             self.groups.reserve_exact(1);
@@ -190,8 +213,35 @@ impl Ready {
             return;
         };
         let group = self.groups.remove(place);
+        let after = self.told - told::group_weight(&group);
+        context.told.change(&mut self.told, after);
         members.remove(&group, peer);
         let name = self.name.clone();
         context.events.push(Event::Leave { peer, name, group });
     }
+}
+
+/// A peer takes part in the election of a group's leader. What does not concern this node counts in
+/// the sequence and does nothing.
+fn take_word(
+    peer: PeerId,
+    kind: &'static str,
+    group: GroupName,
+    named: &ShortText,
+    word: fn(PeerId) -> Word,
+    context: &mut NodeContext,
+) -> PeerEffect {
+    let named = named.to_str().ok().and_then(|text| text.parse().ok());
+    let reason = match named {
+        _ if !context.own.groups.contains(&group) => "this node is not in the group",
+        Some(id) if id == context.id => "this node does not contest",
+        Some(id) => {
+            let word = word(id);
+            return PeerEffect::Election { group, word };
+        }
+        None => "it names no UUID",
+    };
+    let notice = Notice::IgnoredElection { peer, kind, reason };
+    context.notices.push(notice);
+    PeerEffect::Nothing
 }

@@ -20,6 +20,7 @@ use zre_proto::{Endpoint, GroupName, PeerId};
 
 use super::{
     context::{NodeContext, PING_INTERVAL},
+    election::Word,
     output::NodeOutput,
 };
 use crate::{
@@ -64,6 +65,13 @@ pub(super) enum PeerEffect {
     /// It does not answer where we are connected: connect there and say HELLO once more. Nothing of
     /// the application has been sent to it.
     Redirect(Endpoint),
+    /// The peer has taken part in the election of a group that this node is in.
+    Election {
+        group: GroupName,
+        word: Word,
+    },
+    /// The peer has left a group that this node is in.
+    LeftGroup(GroupName),
     /// The peer is there, so the claimant that waits for its endpoint has no right to it.
     RejectClaimant(PeerId),
     /// The peer is gone.

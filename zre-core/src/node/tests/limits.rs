@@ -3,14 +3,19 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use std::{format, string::String, vec, vec::Vec};
+use std::{
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 use zre_proto::{Body, Content};
 
 use super::{
     config, group,
     single_node::{FakePeer, SingleNode},
 };
-use crate::{Notice, Verdict};
+use crate::{Error, Fault, Notice, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -88,21 +93,154 @@ fn a_peer_that_restarts_during_a_flood_of_beacons_enters_again() {
     assert!(test.node.is_ready(bob.id));
 }
 
+/// If it were ignored, later shouts to the group would miss the peer in silence.
 #[test]
-fn a_join_of_one_group_more_than_the_limit_is_noted_and_ignored() {
+fn a_join_of_one_group_more_than_the_limit_ends_the_session() {
     let mut test = scene_with(|limits| limits.groups_per_peer = 3);
     let mut bob = FakePeer::new("bob", 2);
     test.meet(&mut bob);
-    for number in 0..5_000 {
+    for number in [0, 1, 2, 1] {
         let join = bob.joins(&group(&format!("G{number}")));
         assert_eq!(test.gets(&bob, join), Verdict::Accepted);
     }
     assert_eq!(test.told().len(), 3);
-    assert_eq!(test.node.peer_groups().count(), 3);
+    let join = bob.joins(&group("G3"));
+    let fault = Fault::TooManyGroups { limit: 3 };
+    assert_eq!(test.gets(&bob, join), Verdict::Violation(fault));
+    assert_eq!(
+        test.told(),
+        ["bob exits: broke the protocol: it joined more groups than groups_per_peer, which is 3"]
+    );
+    assert_eq!(test.node.peer_groups().count(), 0);
+}
+
+#[test]
+fn notices_that_nobody_takes_are_bounded() {
+    let mut test = scene_with(|limits| limits.peers = 1);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
+    flood(&mut test, 5_000);
     let notices = test.notices();
-    assert!(matches!(notices[0], Notice::GroupLimit { limit: 3, .. }));
-    assert!(notices.len() <= 257, "notices are bounded, too");
+    assert!(notices.len() <= 257, "{}", notices.len());
     assert!(matches!(notices.last(), Some(Notice::Dropped(_))));
+}
+
+/// A HELLO that tells so much in one header.
+fn tells(peer: &mut FakePeer, bytes: usize) -> zre_proto::Message {
+    peer.hello.headers.set("X", "y".repeat(bytes)).unwrap();
+    peer.says_hello()
+}
+
+#[test]
+fn peers_that_tell_much_are_refused_over_the_limit_for_all_and_ordinary_ones_are_not() {
+    let mut test = scene_with(|limits| limits.peer_data_bytes = 100_000);
+    let mut entered = 0;
+    for number in 0..40 {
+        let mut peer = FakePeer::new(&format!("much{number}"), 100 + number);
+        let hello = tells(&mut peer, 20_000);
+        match test.gets(&peer, hello) {
+            Verdict::Accepted => entered += 1,
+            Verdict::Violation(Fault::TooMuchTold { limit: 100_000 }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(entered, 5, "2 KiB of each do not count");
+    let refused = |notice: &Notice| matches!(notice, Notice::Refused { .. });
+    assert!(test.notices().iter().any(refused));
+    test.told();
+    for number in 0..100 {
+        let mut peer = FakePeer::new(&format!("p{number}"), 200 + number);
+        let hello = tells(&mut peer, 1_000);
+        assert_eq!(test.gets(&peer, hello), Verdict::Accepted);
+    }
+    assert_eq!(test.told().len(), 100);
+}
+
+#[test]
+fn groups_count_among_what_peers_tell_and_a_join_beyond_the_limit_for_all_ends_the_session() {
+    let mut test = scene_with(|limits| limits.peer_data_bytes = 10_000);
+    let mut bob = FakePeer::new("bob", 2);
+    test.meet(&mut bob);
+    let mut joined = 0;
+    loop {
+        let join = bob.joins(&group(&format!("{joined:0250}")));
+        match test.gets(&bob, join) {
+            Verdict::Accepted => joined += 1,
+            Verdict::Violation(fault) => {
+                assert_eq!(fault, Fault::TooMuchTold { limit: 10_000 });
+                break;
+            }
+            Verdict::Ignored => panic!(),
+        }
+    }
+    assert!((20..48).contains(&joined), "{joined}");
+}
+
+#[test]
+fn what_peers_told_no_longer_counts_when_they_have_left_or_told_something_else() {
+    let mut test = scene_with(|limits| limits.peer_data_bytes = 30_000);
+    let mut bob = FakePeer::new("bob", 2);
+    for round in 0..10 {
+        // In turns a new peer, a restart and, within its window, a reply.
+        let hello = tells(&mut bob, 20_000 + round);
+        assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+        for number in 0..10 {
+            let join = bob.joins(&group(&format!("G{number}")));
+            assert_eq!(test.gets(&bob, join), Verdict::Accepted);
+        }
+        let (group, status) = (group("G3"), bob.hello.status.wrapping_add(1));
+        let leave = bob.says(Body::Leave { group, status });
+        assert_eq!(test.gets(&bob, leave), Verdict::Accepted);
+        if round % 4 == 3 {
+            test.node.handle_disconnect(bob.id, test.now);
+            test.drain();
+            assert_eq!(test.node.context.told.total(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_node_does_not_exceed_its_own_limits_with_groups_and_headers() {
+    let mut test = scene_with(|limits| {
+        limits.groups_per_peer = 2;
+        limits.headers_per_peer = 1;
+    });
+    let now = test.now;
+    for name in ["A", "B", "A"] {
+        test.node.join(&group(name), now).unwrap();
+    }
+    let error = test.node.join(&group("C"), now).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the node would have 3 groups, and groups_per_peer is 2: peers with this limit would \
+         refuse it; leave or remove some, or raise the limit at all nodes"
+    );
+    assert_eq!(test.node.own_groups().count(), 2);
+    test.node.leave(&group("A"), now).unwrap();
+    test.node.join(&group("C"), now).unwrap();
+
+    test.node.set_header("X", "1", now).unwrap();
+    test.node.set_header("X", "2", now).unwrap();
+    let refused = test.node.set_header("Y", "3", now).unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::OwnLimit {
+            limit: "headers_per_peer",
+            ..
+        }
+    ));
+    let refused = test
+        .node
+        .set_header("X", "y".repeat(1 << 20), now)
+        .unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::OwnLimit {
+            limit: "header_frame",
+            ..
+        }
+    ));
+    assert_eq!(test.node.headers()["X"], "2");
 }
 
 #[test]
@@ -212,8 +350,8 @@ fn the_grace_of_a_leaving_peer_waits_for_an_application_that_is_behind() {
     assert_eq!(test.told(), ["bob whispers one"]);
     let _verdict = test.gets(&bob, second);
     assert_eq!(test.told(), ["bob whispers two"]);
-    test.wait(core::time::Duration::from_secs(2));
-    assert_eq!(test.told(), ["bob exits: said goodbye"]);
+    test.wait(core::time::Duration::from_secs(7));
+    assert_eq!(test.told().last().unwrap(), "bob exits: said goodbye");
 }
 
 /// Its HELLO may have come, and lie unread.

@@ -237,7 +237,7 @@ fn each_of_many_peers_is_called_evasive_in_its_own_time() {
         match number % 2 {
             0 => test.hears(peer),
             _ => {
-                let message = peer.says(zre_proto::Body::PingOk);
+                let message = peer.says(zre_proto::Body::Ping);
                 let _verdict = test.gets(peer, message);
             }
         }

@@ -3,26 +3,25 @@
 //! All calls block, and have a deadline. Valid messages are built with `zre-proto`; the rest is
 //! bytes.
 
+mod listener;
+
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, Sender},
-    },
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use uuid::Uuid;
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
-    ShortText,
+    Beacon, Body, Endpoint, Headers, Hello, Message, PeerId, RoutingId, ShortText,
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
 };
+
+pub use listener::{Manner, RawListener};
 
 /// How long anything here may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -55,8 +54,27 @@ impl RawPeer {
     ///
     /// When `endpoint` is no address.
     pub fn try_connect(endpoint: &Endpoint) -> io::Result<Self> {
+        Self::try_connect_from(Ipv4Addr::LOCALHOST, endpoint)
+    }
+
+    /// Connects from an address of the caller's choice in 127.0.0.0/8, and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_connect`](RawPeer::try_connect).
+    ///
+    /// # Panics
+    ///
+    /// When `endpoint` is no address.
+    pub fn try_connect_from(source: Ipv4Addr, endpoint: &Endpoint) -> io::Result<Self> {
         let address = endpoint.to_socket_addr().expect("an address");
-        let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // The usual address needs no bind, which takes a port that is free for all destinations.
+        if source != Ipv4Addr::LOCALHOST {
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
+        }
+        socket.connect_timeout(&address.into(), DEADLINE)?;
+        let stream = TcpStream::from(socket);
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -74,13 +92,30 @@ impl RawPeer {
         peer
     }
 
+    /// As [`open`](RawPeer::open), from an address of the caller's choice in 127.0.0.0/8.
+    ///
+    /// # Panics
+    ///
+    /// When nobody listens at `endpoint`.
+    pub fn open_from(source: Ipv4Addr, endpoint: &Endpoint, id: PeerId) -> Self {
+        let identity = RoutingId::from(id);
+        let mut peer = Self::try_connect_from(source, endpoint).expect("the node accepts");
+        peer.begin(&ready("DEALER", Some(&identity.to_bytes())));
+        peer.id = id;
+        peer
+    }
+
     /// Connects, greets, and sends a command in place of a good READY.
     pub fn greet(endpoint: &Endpoint, command: &Command) -> Self {
         let mut peer = Self::connect(endpoint);
+        peer.begin(command);
+        peer
+    }
+
+    fn begin(&mut self, command: &Command) {
         let mut bytes = greeting().to_vec();
         bytes.extend(frame(true, false, &command.encode()));
-        peer.send_raw(&bytes).expect("a greeting can be sent");
-        peer
+        self.send_raw(&bytes).expect("a greeting can be sent");
     }
 
     /// Who this says it is.
@@ -151,7 +186,18 @@ impl RawPeer {
     pub fn send_in_background(&self, bytes: Arc<[u8]>) {
         let mut stream = self.stream.try_clone().expect("a second handle");
         // That the node does not take them all is what such a test is about.
-        thread::spawn(move || stream.write_all(&bytes));
+        spawn(move || stream.write_all(&bytes));
+    }
+
+    /// Sends the same bytes again and again, as far as the node takes them, from a thread that ends
+    /// with the connection.
+    pub fn repeat_in_background(
+        &self,
+        bytes: Arc<[u8]>,
+        times: usize,
+    ) -> JoinHandle<io::Result<()>> {
+        let mut stream = self.stream.try_clone().expect("a second handle");
+        spawn(move || (0..times).try_for_each(|_| stream.write_all(&bytes)))
     }
 
     /// Says that nothing more will be sent; what the node sends can still come.
@@ -160,10 +206,36 @@ impl RawPeer {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Closes the connection, also for what is sent
+    /// [in the background](RawPeer::repeat_in_background).
+    pub fn hang_up(self) {
+        // It may be closed already, which is as good.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
     /// Breaks the connection off: the node is told of an error, not of an end.
     pub fn reset(self) {
         // It may be broken already, which is as good.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Whether the node has closed the connection; what it sent before is not looked at.
+    ///
+    /// # Panics
+    ///
+    /// When the system refuses to look without waiting.
+    pub fn is_closed(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let mut bytes = [0; 4096];
+        let is_closed = loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(error) => break !is_timeout(&error),
+            }
+        };
+        self.stream.set_nonblocking(false).expect("a socket");
+        is_closed
     }
 
     /// Whether the node closes the connection in time; what it sends before is not looked at.
@@ -256,146 +328,6 @@ pub fn random_id() -> PeerId {
     Uuid::from_u64_pair(half(), half()).into()
 }
 
-/// What a [`RawListener`] does with connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    /// It answers the handshake and reads.
-    Reads,
-    /// It answers the handshake, reads the HELLO behind it, and never again.
-    NeverReads,
-    /// It takes connections and does nothing with them.
-    NeverAnswers,
-}
-
-/// The endpoint that a raw peer names in its HELLO. It closes everything when it is dropped.
-#[derive(Debug)]
-pub struct RawListener {
-    endpoint: Endpoint,
-    messages: Receiver<Message>,
-    shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    over: AtomicBool,
-    streams: Mutex<Vec<TcpStream>>,
-}
-
-impl RawListener {
-    /// Listens on 127.0.0.1.
-    ///
-    /// # Panics
-    ///
-    /// When there is no port left.
-    pub fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
-        let shared = Arc::new(Shared::default());
-        let (sender, messages) = mpsc::channel();
-        let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &accepting, manner, &sender));
-        Self {
-            endpoint: Endpoint::from_socket_addr(address).expect("an endpoint"),
-            messages,
-            shared,
-            acceptor: Some(acceptor),
-        }
-    }
-
-    /// Where it listens.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// The next message from the node; `None` if none comes in time.
-    pub fn receive(&self) -> Option<Message> {
-        self.messages.recv_timeout(DEADLINE).ok()
-    }
-
-    /// How many connections have come.
-    pub fn accepted(&self) -> usize {
-        self.shared.streams().len()
-    }
-}
-
-impl Drop for RawListener {
-    fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        let address = self.endpoint.to_socket_addr().expect("an address");
-        // Wakes the acceptor; if this fails it is awake or gone.
-        let _ = TcpStream::connect_timeout(&address, DEADLINE);
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-        for stream in self.shared.streams().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-impl Shared {
-    fn streams(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Shared, manner: Manner, sender: &Sender<Message>) {
-    while let Ok((stream, _)) = listener.accept() {
-        if shared.over.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(held) = stream.try_clone() else { return };
-        shared.streams().push(held);
-        let sender = sender.clone();
-        if manner != Manner::NeverAnswers {
-            // It ends when the node closes the connection, or the listener is dropped.
-            thread::spawn(move || serve(stream, manner, &sender));
-        }
-    }
-}
-
-fn serve(mut stream: TcpStream, manner: Manner, sender: &Sender<Message>) -> io::Result<()> {
-    stream.write_all(&greeting())?;
-    stream.write_all(&frame(true, false, &ready("ROUTER", Some(&[])).encode()))?;
-    stream.read_exact(&mut [0; Greeting::LEN])?;
-    loop {
-        let (is_command, mut more, first) = read_frame(&mut stream)?;
-        if is_command {
-            continue;
-        }
-        let mut content = Content::default();
-        while more {
-            let (_, goes_on, body) = read_frame(&mut stream)?;
-            content.push(body);
-            more = goes_on;
-        }
-        let message = Message::decode(&first, content, &MessageLimits::default())
-            .map_err(io::Error::other)?;
-        if sender.send(message).is_err() || manner == Manner::NeverReads {
-            return Ok(());
-        }
-    }
-}
-
-fn read_frame(stream: &mut TcpStream) -> io::Result<(bool, bool, Vec<u8>)> {
-    let mut head = Vec::new();
-    let header = loop {
-        let mut byte = [0];
-        stream.read_exact(&mut byte)?;
-        head.extend(byte);
-        if let Some((header, _)) = FrameHeader::decode(&head).map_err(io::Error::other)? {
-            break header;
-        }
-    };
-    let mut body = Vec::new();
-    stream.take(header.size).read_to_end(&mut body)?;
-    if body.len() as u64 != header.size {
-        return Err(ErrorKind::UnexpectedEof.into());
-    }
-    Ok((header.command, header.more, body))
-}
-
 /// A UDP socket on 127.0.0.1 that sends to everybody on a discovery port.
 #[derive(Debug)]
 pub struct RawBeacon {
@@ -438,6 +370,13 @@ impl RawBeacon {
             .send_to(datagram, self.target)
             .expect("loopback broadcasts");
     }
+}
+
+/// A thread with a small stack: hundreds of them shall fit into a limited address space.
+fn spawn<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    const STACK: usize = 128 << 10;
+    let builder = thread::Builder::new().stack_size(STACK);
+    builder.spawn(act).expect("a thread")
 }
 
 fn is_timeout(error: &io::Error) -> bool {

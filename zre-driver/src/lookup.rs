@@ -1,4 +1,4 @@
-//! Looking up host names beside the loop, which is not to wait for them.
+//! Looking up host names beside the runtime, which is not to wait for them.
 
 use std::{
     io,
@@ -8,10 +8,11 @@ use std::{
     thread,
 };
 
-use zre_driver::zre_net::Lookup;
+use zre_net::Lookup;
 
-/// Looks up a host name on a thread of its own, so that a slow name holds up no other. There are at
-/// most [`Lookup::MOST`] in a process.
+/// Looks up a host name on a thread of its own, so that a slow name holds up nothing else. There
+/// are at most [`Lookup::MOST`] in a process. Dropped, the look-up goes on, as the system cannot be
+/// told to end it, but nothing waits for it: neither the node nor a runtime that ends.
 ///
 /// # Errors
 ///

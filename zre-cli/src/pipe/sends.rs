@@ -1,0 +1,463 @@
+//! Whispers and shouts that wait for a peer which reads slowly, while other commands are carried
+//! out.
+//!
+//! What is sent to one peer keeps its order, and so does what is sent to one group: a send begins
+//! only when those before it that have the same goal are done. A whisper and a shout meet where
+//! the peer is a member of the group; there the later one waits for the earlier, too, but no longer
+//! than a shout waits for a slow member. So one peer that does not read holds up no group for long.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use serde_json::value::RawValue;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
+use zre_tokio::{GroupName, Node, PeerId};
+
+use super::{
+    events::{Answer, Reply},
+    output::{self, Output},
+};
+
+/// What may wait, in KiB of content. A full room stops the reading of commands.
+const ROOM: u32 = 64 * 1024;
+
+/// What a send takes of the room at least, so that at most 1024 wait.
+const LEAST: u32 = 64;
+
+/// What a send does, and its answer or an error for the user.
+pub(super) type Work = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
+
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Goal {
+    Peer(PeerId),
+    Group(GroupName),
+}
+
+/// A message to be sent.
+pub(super) struct Message {
+    pub(super) goal: Goal,
+    /// The bytes of its content.
+    pub(super) size: usize,
+    pub(super) work: Work,
+}
+
+/// What has become of a send.
+pub(super) enum Attempt {
+    Done(Result<Answer, String>),
+    MustWait(Message),
+}
+
+/// The line that asked for something, for the answer to it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) line: u64,
+    pub(super) id: Option<Box<RawValue>>,
+}
+
+/// Carries out sends, in the background where they have to wait. Only one thread begins them.
+#[derive(Debug)]
+pub(super) struct Sends {
+    node: Node,
+    runtime: Handle,
+    /// How long sends with different goals wait for each other; `None`: until they are done.
+    patience: Option<Duration>,
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+    answers: mpsc::Sender<Answered>,
+}
+
+/// What the sends that wait share.
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    finished: AtomicU64,
+    /// Whether none is to wait any longer.
+    over: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    last: u64,
+    sends: BTreeMap<u64, Entry>,
+}
+
+/// A send that waits.
+#[derive(Debug)]
+struct Entry {
+    goal: Goal,
+    /// The peers that it is for, in order.
+    peers: Vec<PeerId>,
+    /// Closed when it is done.
+    done: Done,
+}
+
+type Done = watch::Receiver<()>;
+
+/// An answer to be written. Its send takes room until then, so that answers are bounded, too.
+type Answered = (Vec<u8>, OwnedSemaphorePermit);
+
+/// What a send has to wait for.
+#[derive(Debug, Default)]
+struct Predecessors {
+    /// With the same goal.
+    same: Vec<Done>,
+    /// With another goal, but for some of the same peers.
+    other: Vec<Done>,
+}
+
+impl Sends {
+    /// Sends for a node. The answers of those that had to wait come from the receiver, for
+    /// [`write_answers`].
+    pub(super) fn new(
+        node: Node,
+        runtime: Handle,
+        patience: Option<Duration>,
+    ) -> (Self, mpsc::Receiver<Answered>) {
+        let (answers, answered) = mpsc::channel();
+        let shared = Shared {
+            waiting: Mutex::default(),
+            finished: AtomicU64::new(0),
+            over: watch::Sender::new(false),
+        };
+        let sends = Self {
+            node,
+            runtime,
+            patience,
+            shared: Arc::new(shared),
+            room: Arc::new(Semaphore::new(ROOM as usize)),
+            answers,
+        };
+        (sends, answered)
+    }
+
+    /// Carries it out if that is possible at once.
+    pub(super) fn attempt(&self, mut send: Message) -> Attempt {
+        if self.predecessors(&send.goal).is_some() {
+            return Attempt::MustWait(send);
+        }
+        match send
+            .work
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(done) => Attempt::Done(done),
+            // It is polled again when it has been given a task.
+            Poll::Pending => Attempt::MustWait(send),
+        }
+    }
+
+    /// Carries it out in the background. Waits if there is no room for another that waits.
+    pub(super) fn put(&self, send: Message, asked: Asked) {
+        let Some(permit) = self.wait_for_room(send.size) else {
+            return;
+        };
+        let before = self.predecessors(&send.goal).unwrap_or_default();
+        let (running, done) = watch::channel(());
+        let number = self.register(send.goal, done);
+        let (shared, answers, patience) = (
+            Arc::clone(&self.shared),
+            self.answers.clone(),
+            self.patience,
+        );
+        self.runtime.spawn(async move {
+            let sent = async {
+                before.wait(patience).await;
+                send.work.await
+            };
+            let outcome = shared.unless_over(sent).await;
+            shared.waiting().sends.remove(&number);
+            drop(running);
+            shared.finished.fetch_add(1, Ordering::Relaxed);
+            // Nobody receives when the output is closed; then the pipe is about to end.
+            let _ = answers.send((asked.answer(outcome), permit));
+        });
+    }
+
+    fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(size / 1024).unwrap_or(ROOM);
+        let room = Arc::clone(&self.room);
+        // The semaphore is never closed.
+        self.runtime
+            .block_on(room.acquire_many_owned(wanted.clamp(LEAST, ROOM)))
+            .ok()
+    }
+
+    fn register(&self, goal: Goal, done: Done) -> u64 {
+        let peers = self.peers(&goal);
+        let mut waiting = self.shared.waiting();
+        waiting.last += 1;
+        let number = waiting.last;
+        waiting.sends.insert(number, Entry { goal, peers, done });
+        number
+    }
+
+    /// What is to be done before; `None` if there is nothing.
+    fn predecessors(&self, goal: &Goal) -> Option<Predecessors> {
+        if self.shared.waiting().sends.is_empty() {
+            return None;
+        }
+        let peers = self.peers(goal);
+        let mut before = Predecessors::default();
+        for entry in self.shared.waiting().sends.values() {
+            if entry.goal == *goal {
+                before.same.push(entry.done.clone());
+            } else if meet(&entry.peers, &peers) {
+                before.other.push(entry.done.clone());
+            }
+        }
+        (!before.same.is_empty() || !before.other.is_empty()).then_some(before)
+    }
+
+    /// The peers that a message is for, in order.
+    fn peers(&self, goal: &Goal) -> Vec<PeerId> {
+        match goal {
+            Goal::Peer(peer) => vec![*peer],
+            Goal::Group(group) => self.node.peers_by_group(group).unwrap_or_default(),
+        }
+    }
+
+    /// Waits until none waits and all answers are written; no longer than `patience` without any
+    /// being done.
+    pub(super) fn wait_until_done(&self, patience: Option<Duration>) {
+        let all = async {
+            // The semaphore is never closed.
+            let _ = self.room.acquire_many(ROOM).await;
+        };
+        let Some(patience) = patience else {
+            return self.runtime.block_on(all);
+        };
+        tokio::pin!(all);
+        loop {
+            let before = self.shared.finished.load(Ordering::Relaxed);
+            let waited = self
+                .runtime
+                .block_on(async { timeout(patience, &mut all).await });
+            if waited.is_ok() || self.shared.finished.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+
+    /// Lets none wait any longer; those that do are answered that they are not sent.
+    pub(super) fn give_up(&self) {
+        self.shared.over.send_replace(true);
+    }
+
+    /// Whether some wait, or their answers.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.room.available_permits() < ROOM as usize
+    }
+}
+
+impl Shared {
+    async fn unless_over(
+        &self,
+        sent: impl Future<Output = Result<Answer, String>>,
+    ) -> Result<Answer, String> {
+        let mut over = self.over.subscribe();
+        tokio::select! {
+            biased;
+            outcome = sent => outcome,
+            _ = over.wait_for(|over| *over) => Err("not sent, as the node stops".to_owned()),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Predecessors {
+    async fn wait(self, patience: Option<Duration>) {
+        for done in self.same {
+            ended(done).await;
+        }
+        let others = async {
+            for done in self.other {
+                ended(done).await;
+            }
+        };
+        match patience {
+            // What is not done by then is overtaken.
+            Some(patience) => _ = timeout(patience, others).await,
+            None => others.await,
+        }
+    }
+}
+
+async fn ended(mut done: Done) {
+    // Nothing is ever sent: this fails when the sender is dropped.
+    while done.changed().await.is_ok() {}
+}
+
+/// Whether two lists, each in order, have a peer in common.
+fn meet(one: &[PeerId], other: &[PeerId]) -> bool {
+    let (short, long) = if one.len() < other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    short.iter().any(|peer| long.binary_search(peer).is_ok())
+}
+
+impl Asked {
+    /// The line to be written; none for a success that nobody could tell from another.
+    fn answer(&self, outcome: Result<Answer, String>) -> Vec<u8> {
+        let mut line = Vec::new();
+        if let Some(reply) = Reply::to(outcome, self.line, self.id.as_deref()) {
+            // A reply has nothing in it that JSON cannot tell.
+            let _ = output::append(&mut line, &reply);
+        }
+        line
+    }
+}
+
+/// Writes the answers of sends that had to wait.
+pub(super) fn write_answers(answered: &mpsc::Receiver<Answered>, output: &Output) {
+    for (line, _room) in answered {
+        if !line.is_empty() && output.write(&line, 1).is_err() {
+            // The thread that writes events finds out, too, and ends the pipe.
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, thread};
+
+    use super::*;
+
+    fn never(peer: u8) -> Message {
+        Message {
+            goal: Goal::Peer([peer; 16].into()),
+            size: 0,
+            work: Box::pin(pending()),
+        }
+    }
+
+    fn at_once(peer: u8) -> Message {
+        Message {
+            work: Box::pin(async { Ok(Answer::Peers { peers: Vec::new() }) }),
+            ..never(peer)
+        }
+    }
+
+    fn asked(line: u64) -> Asked {
+        Asked { line, id: None }
+    }
+
+    fn put(sends: &Sends, message: Message, line: u64) {
+        match sends.attempt(message) {
+            Attempt::Done(_) => panic!("it is done at once"),
+            Attempt::MustWait(message) => sends.put(message, asked(line)),
+        }
+    }
+
+    /// Sends of a node on a port of its own.
+    fn with_sends(port: u16, test: impl FnOnce(&Sends, &mpsc::Receiver<Answered>)) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let builder = Node::builder("test").interface("127.0.0.1").port(port);
+        let node = runtime.block_on(builder.start()).unwrap();
+        let (sends, answered) = Sends::new(node, runtime.handle().clone(), None);
+        test(&sends, &answered);
+    }
+
+    #[test]
+    fn only_so_many_wait_then_reading_stops() {
+        with_sends(25760, |sends, answered| {
+            let most = u64::from(ROOM / LEAST);
+            for line in 1..=most {
+                put(sends, never(1), line);
+            }
+            assert_eq!(sends.room.available_permits(), 0);
+            thread::scope(|scope| {
+                let further = scope.spawn(|| put(sends, never(2), most + 1));
+                sends.give_up();
+                let (line, room) = answered.recv().unwrap();
+                let said = String::from_utf8(line).unwrap();
+                assert!(said.contains("not sent, as the node stops"), "{said}");
+                assert!(
+                    !further.is_finished(),
+                    "there is room when the answer is written"
+                );
+                drop(room);
+                further.join().unwrap();
+            });
+        });
+    }
+
+    #[tokio::test]
+    async fn only_those_with_another_goal_are_overtaken() {
+        let (_running, done) = watch::channel(());
+        let waits = |same: &[&Done], other: &[&Done], patience| {
+            let owned = |all: &[&Done]| all.iter().map(|done| (*done).clone()).collect();
+            let before = Predecessors {
+                same: owned(same),
+                other: owned(other),
+            };
+            before.wait(patience)
+        };
+        let soon = Some(Duration::from_millis(1));
+        waits(&[], &[&done], soon).await;
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(
+            Box::pin(waits(&[&done], &[], soon))
+                .as_mut()
+                .poll(cx)
+                .is_pending()
+        );
+        assert!(
+            Box::pin(waits(&[], &[&done], None))
+                .as_mut()
+                .poll(cx)
+                .is_pending()
+        );
+        let (running, done) = watch::channel(());
+        drop(running);
+        waits(&[&done], &[&done], None).await;
+    }
+
+    #[test]
+    fn peers_in_common_are_found() {
+        let peers = |ids: &[u8]| ids.iter().map(|id| [*id; 16].into()).collect::<Vec<_>>();
+        assert!(meet(&peers(&[2]), &peers(&[1, 2, 3])));
+        assert!(meet(&peers(&[1, 2, 3]), &peers(&[3, 4])));
+        assert!(!meet(&peers(&[1, 3]), &peers(&[2, 4, 5])));
+        assert!(!meet(&[], &peers(&[1])));
+    }
+
+    #[test]
+    fn who_has_nothing_to_wait_for_does_not_wait() {
+        with_sends(25761, |sends, answered| {
+            put(sends, never(1), 1);
+            assert!(matches!(sends.attempt(at_once(2)), Attempt::Done(Ok(_))));
+            put(sends, at_once(1), 2);
+            assert!(
+                answered.try_recv().is_err(),
+                "it waits for the one before it"
+            );
+            sends.give_up();
+            let lines: Vec<_> = answered.iter().take(2).map(|(line, _)| line).collect();
+            assert_eq!(
+                lines.concat().iter().filter(|byte| **byte == b'\n').count(),
+                2
+            );
+        });
+    }
+}
