@@ -54,6 +54,7 @@ struct Election {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Voter {
     /// Whether we have sent it ELECT with the challenger that we follow.
     told: bool,

@@ -151,13 +151,13 @@ fn a_failure_and_a_lie() {
         lies: 1,
         whispers: [0, 0],
         faults: 1,
-        free: 6000,
+        free: 1100,
         seconds: 7,
     };
     explore(
         "a failure and a lie",
         plan.in_session(),
-        &lies::all(),
+        &lies::few(),
         &failures(),
     );
 }

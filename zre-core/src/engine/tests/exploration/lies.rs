@@ -69,6 +69,19 @@ pub(super) fn all() -> Vec<Lie> {
     lies
 }
 
+/// Those that do most beside a failure.
+pub(super) fn few() -> Vec<Lie> {
+    let lie = |from_bob, first| Lie::Connect { from_bob, first };
+    Vec::from([
+        Lie::Goodbye,
+        Lie::Beacon,
+        lie(true, First::Hello(Place::Bob)),
+        lie(false, First::Hello(Place::Eve)),
+        lie(false, First::Whisper { fits: true }),
+        Lie::OwnHello(Place::Bob),
+    ])
+}
+
 impl World {
     pub(super) fn lie(&mut self, lie: Lie) {
         match lie {
