@@ -569,6 +569,7 @@ impl Ready {
         context: &mut NodeContext,
     ) -> PeerEffect {
         self.tell_restart(channel, context);
+        channel.pings.forget_unconfirmed();
         channel.pings.forget_unanswered();
         // We say HELLO once more, to which the peer may reply again if it was only slow to answer;
         // the doubled time brings such an exchange to an end.
