@@ -22,6 +22,11 @@ pub(super) enum Action {
     Deliver(u32),
     /// The opener of a connection hears that it has ended.
     End(u32),
+    /// The system gives up a connection at an end that it is cut off from.
+    GiveUp {
+        wire: u32,
+        opener: bool,
+    },
     /// The datagram in this place arrives.
     Datagram(usize),
     /// A deadline of a host is over.
@@ -107,6 +112,16 @@ impl World {
             if wire.ends_for_opener && wire.opener.is_open && self.runs(wire.opener.host) {
                 due.push(Action::End(number));
             }
+            let ends = [&wire.opener, &wire.acceptor].into_iter();
+            for (place, (end, at)) in ends.zip(wire.given_up_at).enumerate() {
+                let is_over = at.is_some_and(|at| at <= self.now);
+                if is_over && end.is_open && self.runs(end.host) {
+                    due.push(Action::GiveUp {
+                        wire: number,
+                        opener: place == 0,
+                    });
+                }
+            }
             if self.can_deliver(wire) {
                 due.push(Action::Deliver(number));
             }
@@ -153,7 +168,10 @@ impl World {
     /// When there is something to do again.
     fn next_time(&self) -> Option<Instant> {
         let at = |host: &Rc<Host>| Some(host.engine.poll_timeout()?.max(host.frozen_until));
-        self.hosts.iter().filter_map(at).min()
+        let deadlines = self.hosts.iter().filter_map(at);
+        let ends = self.wires.iter().filter_map(Wire::next_end);
+        let next = deadlines.chain(ends).min()?;
+        Some(next.max(self.now + Duration::from_micros(1)))
     }
 
     pub(super) fn act(&mut self, action: Action) {
@@ -162,6 +180,7 @@ impl World {
             Action::Connect(number) => self.connect(self.place(number)),
             Action::Deliver(number) => self.deliver(self.place(number)),
             Action::End(number) => self.end(self.place(number)),
+            Action::GiveUp { wire, opener } => self.end_one(self.place(wire), opener),
             Action::Datagram(place) => {
                 let datagram = self.datagrams.swap_remove(place);
                 self.deliver_datagram(&datagram);
@@ -309,7 +328,7 @@ impl World {
             } => self.half_open(from, to, for_opener),
             Failure::Standstill { from, to } => {
                 let place = self.honest_wire(from, to).unwrap();
-                self.wires[place].cut = Cut::Silent;
+                self.wires[place].cut(Cut::Silent, self.now);
             }
             Failure::Freeze { host, seconds } => {
                 self.host(host).frozen_until = self.now + Duration::from_secs(seconds);
@@ -327,9 +346,15 @@ impl World {
     fn half_open(&mut self, from: usize, to: usize, for_opener: bool) {
         let place = self.honest_wire(from, to).unwrap();
         let wire = &mut self.wires[place];
-        wire.cut = Cut::Silent;
+        wire.cut(Cut::Silent, self.now);
         wire.queue.retain(|item| matches!(item, Item::Accept));
-        let end = match for_opener {
+        self.end_one(place, for_opener);
+    }
+
+    /// A connection ends at one end only.
+    fn end_one(&mut self, place: usize, opener: bool) {
+        let wire = &mut self.wires[place];
+        let end = match opener {
             true => &mut wire.opener,
             false => &mut wire.acceptor,
         };
@@ -339,15 +364,21 @@ impl World {
                 engine.handle_closed(link, "reset", now);
             });
         }
+        self.wires.retain(|wire| !wire.is_gone());
     }
 
     fn restart(&mut self, host: usize, told: bool, same_port: bool) {
+        let now = self.now;
         for wire in &mut self.wires {
             if wire.opener.host == host {
-                wire.cut = if told { wire.cut } else { Cut::Silent };
+                if !told {
+                    wire.cut(Cut::Silent, now);
+                }
                 wire.close_opener();
             } else if wire.acceptor.host == host {
-                wire.cut = if told { wire.cut } else { Cut::Resets };
+                if !told {
+                    wire.cut(Cut::Resets, now);
+                }
                 wire.close_acceptor();
             }
         }
@@ -370,7 +401,7 @@ impl World {
         if told {
             old.queue.push_back(Item::End);
         } else {
-            old.cut = Cut::Silent;
+            old.cut(Cut::Silent, self.now);
         }
         new.number += 1000;
         (new.acceptor.link, new.acceptor.is_open) = (None, false);

@@ -115,11 +115,12 @@ impl World {
             link: None,
             is_open: true,
         };
+        let now = self.now;
         let wire = self.add_wire(opener, from, address_of(ALICE), identity);
         wire.is_connected = true;
         wire.sent = sequence.wrapping_sub(1);
-        wire.lie(body);
-        wire.lie(whisper());
+        wire.lie(body, now);
+        wire.lie(whisper(), now);
     }
 
     fn shout(&mut self, from: usize, port: Option<u16>) {

@@ -131,16 +131,17 @@ impl Run {
     }
 }
 
-/// The adversary is gone, and nothing fails any more: everything must come right within a minute in
-/// which the applications send. If `whole`, the network is watched for half a minute more.
+/// The adversary is gone, and nothing fails any more: everything must come right within a minute and a
+/// half in which the applications send. If `whole`, the network is watched for half a minute more.
 fn settle(mut world: World, whole: bool) -> Result<(), String> {
-    const MINUTE: Duration = Duration::from_secs(60);
+    /// The system finds out within a minute that an idle connection is dead.
+    const TIME: Duration = Duration::from_secs(90);
     world.prompt_beacons = true;
     world.dismiss_eve();
     let begin = world.now;
-    while world.now.since(begin) < MINUTE && (whole || !is_settled(&world)) {
+    while world.now.since(begin) < TIME && (whole || !is_settled(&world)) {
         // Only who is sent to shows that it is there. Rarely, so that silence comes to its end.
-        if world.now >= begin + MINUTE / 2 || world.now == begin {
+        if world.now >= begin + TIME / 2 || world.now == begin {
             whisper(&mut world);
         }
         run(&mut world)?;

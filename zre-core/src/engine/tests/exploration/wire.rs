@@ -2,11 +2,16 @@
 
 use std::{collections::VecDeque, fmt};
 
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Message, PeerId};
 
-use crate::engine::LinkId;
+use crate::{engine::LinkId, time::Instant};
+
+/// After so long a silence the system's probes have shown that a connection is dead.
+const IDLE: Duration = Duration::from_secs(60);
+/// After so long it gives up what the other side has not acknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// A connection. Messages go from its opener to its acceptor only.
 #[derive(Debug, Clone)]
@@ -26,6 +31,8 @@ pub(super) struct Wire {
     /// Whether the end of the connection is under way to the opener.
     pub(super) ends_for_opener: bool,
     pub(super) cut: Cut,
+    /// When the system gives the connection up, at the opener and at the acceptor.
+    pub(super) given_up_at: [Option<Instant>; 2],
     /// The number of the last message that the adversary sent.
     pub(super) sent: u16,
 }
@@ -59,12 +66,35 @@ pub(super) enum Cut {
 
 impl Wire {
     /// The opener writes.
-    pub(super) fn write(&mut self, item: Item) {
+    pub(super) fn write(&mut self, item: Item, now: Instant) {
         match self.cut {
             Cut::Whole if self.is_accepting() => self.queue.push_back(item),
-            Cut::Whole | Cut::Silent => {}
+            Cut::Whole => {}
+            Cut::Silent => self.await_acknowledgement(now),
             Cut::Resets => self.ends_for_opener = self.opener.is_open,
         }
+    }
+
+    /// Nothing crosses from now on.
+    pub(super) fn cut(&mut self, cut: Cut, now: Instant) {
+        self.cut = cut;
+        self.given_up_at = [Some(now + IDLE); 2];
+        if self.queue.iter().any(|it| matches!(it, Item::Message(_))) {
+            self.await_acknowledgement(now);
+        }
+    }
+
+    fn await_acknowledgement(&mut self, now: Instant) {
+        let at = now + UNACKNOWLEDGED;
+        let known = &mut self.given_up_at[0];
+        *known = Some(known.map_or(at, |known| known.min(at)));
+    }
+
+    /// When the system gives it up at an end that is still open.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let ends = [&self.opener, &self.acceptor].into_iter();
+        let open = ends.zip(self.given_up_at).filter(|(end, _)| end.is_open);
+        open.filter_map(|(_, at)| at).min()
     }
 
     /// The opener closes it.

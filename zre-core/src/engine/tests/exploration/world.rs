@@ -237,6 +237,7 @@ impl World {
             queue: vec![Item::Accept].into(),
             ends_for_opener: false,
             cut: Cut::Whole,
+            given_up_at: [None; 2],
             sent: 0,
         });
         self.wires.last_mut().unwrap()
@@ -258,7 +259,7 @@ impl World {
         while let Some(message) = self.host(host).engine.next_message(link) {
             match self.wires[place].acceptor.host {
                 EVE => self.eve_reads(place, &message),
-                _ => self.wires[place].write(Item::Message(message)),
+                _ => self.wires[place].write(Item::Message(message), self.now),
             }
         }
         let now = self.now;
@@ -309,7 +310,7 @@ impl World {
                 let host = self.wires[place].opener.host;
                 let mut own = self.wires.iter_mut().rev();
                 if let Some(wire) = own.find(|wire| wire.joins(EVE, host)) {
-                    wire.lie(Body::PingOk);
+                    wire.lie(Body::PingOk, self.now);
                 }
             }
             _ => {}
@@ -370,10 +371,10 @@ fn hash(text: &str) -> u64 {
 
 impl Wire {
     /// The adversary sends the next message.
-    pub(super) fn lie(&mut self, body: Body) {
+    pub(super) fn lie(&mut self, body: Body, now: Instant) {
         self.sent = self.sent.wrapping_add(1);
         let sequence = self.sent;
-        self.write(Item::Message(Message { sequence, body }));
+        self.write(Item::Message(Message { sequence, body }), now);
     }
 }
 
