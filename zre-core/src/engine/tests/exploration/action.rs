@@ -4,6 +4,8 @@ use std::{rc::Rc, vec::Vec};
 
 use core::{fmt, time::Duration};
 
+use zre_proto::Body;
+
 use super::{
     lies::Lie,
     wire::{Cut, Item, Wire},
@@ -248,6 +250,16 @@ impl World {
                 self.drain(host);
             }
             Item::Message(message) => {
+                if wire.misfits && message.sequence == wire.sent {
+                    let told = "a connection whose first message did not fit is read on";
+                    self.ledger.fail(told.into());
+                }
+                let is_answer = matches!(message.body, Body::PingOk);
+                if wire.opener.host == EVE && is_answer {
+                    let node = self.hosts[host].engine.node();
+                    let is_asked = node.suspicion_ping(wire.identity).is_some();
+                    self.ledger.eve_may_answer |= is_asked;
+                }
                 if wire.opener.host != EVE {
                     self.ledger.read[host] = message.sequence;
                 }

@@ -4,8 +4,8 @@ use std::{format, string::String, vec::Vec};
 
 use zre_proto::Content;
 
-use super::world::{ALICE, BOB, EVE, id_of};
-use crate::event::Event;
+use super::world::{ALICE, BOB, EVE, HONEST_PORT, id_of};
+use crate::{event::Event, notice::Notice};
 
 /// The whispers of the honest nodes, and what was broken.
 #[derive(Debug, Clone, Default, Hash)]
@@ -18,6 +18,9 @@ pub(super) struct Ledger {
     pub(super) is_calm: bool,
     /// The number of the last message that each has read of the other's.
     pub(super) read: [u16; 2],
+    /// Whether a question has been put to the adversary, or she has answered one by chance that was
+    /// put to another.
+    pub(super) eve_may_answer: bool,
     pub(super) broken: Option<String>,
 }
 
@@ -87,6 +90,18 @@ impl Ledger {
                 self.awaited[host].clear();
             }
             _ => {}
+        }
+    }
+
+    /// Only who answers in a peer's place can have its connections refused.
+    pub(super) fn note(&mut self, host: usize, notice: &Notice) {
+        // She speaks to alice alone. Bob may be asked for a connection that alice has given up.
+        if host == ALICE
+            && let Notice::IdentityInUse { remote, .. } = notice
+            && remote.port() == HONEST_PORT
+            && !self.eve_may_answer
+        {
+            self.fail("an honest node is refused as a stranger".into());
         }
     }
 

@@ -8,7 +8,7 @@ use zre_proto::{Body, Endpoint, Hello, PeerId};
 
 use super::{
     ledger,
-    wire::End,
+    wire::{End, Wire},
     world::{ALICE, BOB, Datagram, EVE, World, address_of, beacon, id_of},
 };
 use crate::node::tests as node_tests;
@@ -30,6 +30,8 @@ pub(super) enum Lie {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum First {
     Hello(Place),
+    /// With answers on stock behind it.
+    HelloAndAnswers,
     /// The next number of bob's, or another.
     Whisper {
         fits: bool,
@@ -58,6 +60,7 @@ pub(super) fn all() -> Vec<Lie> {
             First::Hello(Place::BobRespelt),
             First::Hello(Place::Eve),
             First::Hello(Place::Alice),
+            First::HelloAndAnswers,
             First::Whisper { fits: true },
             First::Whisper { fits: false },
             First::Answer,
@@ -88,7 +91,9 @@ impl World {
             Lie::Connect { from_bob, first } => self.speak_as_bob(from_bob, first),
             Lie::OwnHello(place) => {
                 let hello = hello("eve", place);
-                self.speak(address_of(EVE), id_of(EVE), 1, hello);
+                let now = self.now;
+                let wire = self.speak(address_of(EVE), id_of(EVE), 1, hello);
+                wire.lie(whisper(), now);
             }
             Lie::Goodbye => self.shout(BOB, None),
             Lie::Beacon => self.shout(EVE, Some(49152)),
@@ -97,18 +102,32 @@ impl World {
     }
 
     fn speak_as_bob(&mut self, from_bob: bool, first: First) {
+        let now = self.now;
         let from = address_of(if from_bob { BOB } else { EVE });
         let fitting = self.ledger.read[ALICE].wrapping_add(1);
         let (sequence, body) = match first {
             First::Hello(place) => (1, hello("bob", place)),
+            First::HelloAndAnswers => (1, hello("bob", Place::Bob)),
             First::Whisper { fits: true } => (fitting, whisper()),
-            First::Whisper { fits: false } => (fitting.wrapping_add(5), whisper()),
+            First::Whisper { fits: false } => (fitting.wrapping_sub(1), whisper()),
             First::Answer => (fitting, Body::PingOk),
         };
-        self.speak(from, id_of(BOB), sequence, body);
+        let wire = self.speak(from, id_of(BOB), sequence, body);
+        wire.misfits = first == First::Whisper { fits: false };
+        let second = match first {
+            First::HelloAndAnswers => Body::PingOk,
+            _ => whisper(),
+        };
+        wire.lie(second, now);
     }
 
-    fn speak(&mut self, mut from: SocketAddr, identity: PeerId, sequence: u16, body: Body) {
+    fn speak(
+        &mut self,
+        mut from: SocketAddr,
+        identity: PeerId,
+        sequence: u16,
+        body: Body,
+    ) -> &mut Wire {
         from.set_port(45_000);
         let opener = End {
             host: EVE,
@@ -120,7 +139,7 @@ impl World {
         wire.is_connected = true;
         wire.sent = sequence.wrapping_sub(1);
         wire.lie(body, now);
-        wire.lie(whisper(), now);
+        wire
     }
 
     fn shout(&mut self, from: usize, port: Option<u16>) {

@@ -35,6 +35,8 @@ pub(super) struct Wire {
     pub(super) given_up_at: [Option<Instant>; 2],
     /// The number of the last message that the adversary sent.
     pub(super) sent: u16,
+    /// Whether her first message cannot be the peer's.
+    pub(super) misfits: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -30,6 +30,8 @@ use crate::{
 pub(super) const ALICE: usize = 0;
 pub(super) const BOB: usize = 1;
 pub(super) const EVE: usize = 2;
+/// Where the honest nodes' connections come from.
+pub(super) const HONEST_PORT: u16 = 40_000;
 
 /// A state of everything.
 #[derive(Clone)]
@@ -169,8 +171,9 @@ impl World {
         while let Some(output) = self.host(host).engine.poll_output() {
             self.carry_out(host, output);
         }
-        let engine = &mut self.host(host).engine;
-        while engine.poll_notice().is_some() {}
+        while let Some(notice) = self.host(host).engine.poll_notice() {
+            self.ledger.note(host, &notice);
+        }
         while let Some(event) = self.host(host).engine.poll_event() {
             self.hear(host, &event);
         }
@@ -199,7 +202,7 @@ impl World {
             Output::Open { link, endpoint } => {
                 let to = endpoint.to_socket_addr().unwrap();
                 let mut from = self.hosts[host].address;
-                from.set_port(40_000);
+                from.set_port(HONEST_PORT);
                 let opener = End {
                     host,
                     link: Some(link),
@@ -239,6 +242,7 @@ impl World {
             cut: Cut::Whole,
             given_up_at: [None; 2],
             sent: 0,
+            misfits: false,
         });
         self.wires.last_mut().unwrap()
     }
@@ -307,6 +311,7 @@ impl World {
         match &message.body {
             Body::Whisper { content } => self.ledger.leak(content),
             Body::Ping => {
+                self.ledger.eve_may_answer = true;
                 let host = self.wires[place].opener.host;
                 let mut own = self.wires.iter_mut().rev();
                 if let Some(wire) = own.find(|wire| wire.joins(EVE, host)) {
