@@ -178,6 +178,7 @@ impl World {
 
     pub(super) fn act(&mut self, action: Action) {
         self.ledger.is_calm = self.is_calm();
+        self.ledger.has_closed_honest = false;
         match action {
             Action::Connect(number) => self.connect(self.place(number)),
             Action::Deliver(number) => self.deliver(self.place(number)),

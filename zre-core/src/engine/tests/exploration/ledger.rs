@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     /// Whether a question has been put to the adversary, or she has answered one by chance that was
     /// put to another.
     pub(super) eve_may_answer: bool,
+    /// Whether a node has closed a connection now that the other has opened and not closed.
+    pub(super) has_closed_honest: bool,
     pub(super) broken: Option<String>,
 }
 
@@ -99,6 +101,7 @@ impl Ledger {
         if host == ALICE
             && let Notice::IdentityInUse { remote, .. } = notice
             && remote.port() == HONEST_PORT
+            && self.has_closed_honest
             && !self.eve_may_answer
         {
             self.fail("an honest node is refused as a stranger".into());

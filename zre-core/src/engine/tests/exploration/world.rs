@@ -282,6 +282,8 @@ impl World {
         };
         let wire = &mut self.wires[place];
         if wire.opener.host != host || wire.opener.link != Some(link) {
+            let is_in_use = wire.opener.host != EVE && wire.opener.is_open;
+            self.ledger.has_closed_honest |= is_in_use;
             wire.close_acceptor();
         } else if wire.is_connected {
             wire.close_opener();
