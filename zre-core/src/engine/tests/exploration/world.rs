@@ -201,6 +201,7 @@ impl World {
             }
             Output::Open { link, endpoint } => {
                 let to = endpoint.to_socket_addr().unwrap();
+                self.check_place(host, link, to);
                 let mut from = self.hosts[host].address;
                 from.set_port(HONEST_PORT);
                 let opener = End {
@@ -213,6 +214,19 @@ impl World {
             Output::Writable(link) => self.write(host, link),
             Output::Close(link) => self.close(host, link),
             Output::Readable(_) | Output::Resume => {}
+        }
+    }
+
+    /// A node never connects to itself, nor to the place of a peer that is there for another.
+    fn check_place(&mut self, host: usize, link: crate::LinkId, to: SocketAddr) {
+        let peer = self.hosts[host].engine.peer_of(link);
+        match self.host_at(to) {
+            Some(at) if at == host => self.ledger.fail("a node connects to itself".into()),
+            Some(at) if at != EVE && self.ledger.is_calm && peer != Some(id_of(at)) => {
+                self.ledger
+                    .fail("a peer's place is taken for another's".into());
+            }
+            _ => {}
         }
     }
 
