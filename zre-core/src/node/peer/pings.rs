@@ -69,7 +69,7 @@ impl Pings {
         Some(self.answered)
     }
 
-    /// The peer may have begun a new session, in which no earlier question is answered. The messages
+    /// The peer may have begun a new session, in which no earlier question is answered. Messages
     /// that are not confirmed stay so until a later question is answered.
     pub(super) fn forget_unanswered(&mut self) {
         let unconfirmed = self.unconfirmed();

@@ -291,7 +291,7 @@ impl World {
     }
 
     fn time_out(&mut self, host: usize) {
-        self.call(host, |engine, now| engine.handle_timeout(now));
+        self.call(host, crate::engine::Engine::handle_timeout);
         let next = self.hosts[host].engine.poll_timeout();
         if next.is_some_and(|at| at <= self.now) {
             self.ledger.fail("a timer spins".into());

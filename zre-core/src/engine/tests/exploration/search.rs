@@ -131,8 +131,9 @@ impl Run {
     }
 }
 
-/// The adversary is gone, and nothing fails any more: everything must come right within a minute and a
-/// half in which the applications send. If `whole`, the network is watched for half a minute more.
+/// The adversary is gone, and nothing fails any more: everything must come right within a minute
+/// and a half, in which the applications send. If `whole`, the network is watched for half a minute
+/// more.
 fn settle(mut world: World, whole: bool) -> Result<(), String> {
     /// The system finds out within a minute that an idle connection is dead.
     const TIME: Duration = Duration::from_secs(90);

@@ -9,7 +9,7 @@ use std::{
     vec::Vec,
 };
 
-use core::net::SocketAddr;
+use core::{cell::RefCell, net::SocketAddr};
 
 use bytes::Bytes;
 use zre_proto::{Beacon, Body, Endpoint, Message, PeerId};
@@ -179,7 +179,7 @@ impl World {
         }
         self.wires.retain(|wire| !wire.is_gone());
         std::thread_local! {
-            static TEXT: core::cell::RefCell<String> = const { core::cell::RefCell::new(String::new()) };
+            static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
         }
         TEXT.with_borrow_mut(|text| self.host(host).take_digest(text));
     }
