@@ -7,6 +7,7 @@ use crate::time::Instant;
 /// At most one deadline for each timer, handed out in the order of time. Timers that are due at the
 /// same time come in their own order, so that a replay gives the same.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Deadlines<T> {
     by_timer: BTreeMap<T, Instant>,
     by_time: BTreeSet<(Instant, T)>,

@@ -345,6 +345,7 @@ impl Notice {
 
 /// A bounded queue of notices.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Notices {
     queue: VecDeque<Notice>,
     dropped: u64,

@@ -28,6 +28,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// The attempts that have not been answered.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Attempts {
     all: Unanswered,
     by_address: BTreeMap<IpAddr, Unanswered>,

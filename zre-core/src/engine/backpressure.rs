@@ -43,6 +43,7 @@ pub(super) fn is_refusable(message: &Message) -> bool {
 
 /// Watches that what waits for a peer moves. Boxed, as for most peers nothing waits.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Progress(Option<Box<Stuck>>);
 
 /// How far was written, and since when that has not changed.
@@ -108,6 +109,7 @@ impl Progress {
 
 /// The PING that a suspected peer has to answer, and how far the bytes before it have been written.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct PendingPing {
     number: u64,
     asked_at: Instant,

@@ -16,6 +16,7 @@ const UNREAD_GRACE: Duration = Duration::from_secs(1);
 
 /// How far a begun message has come, and since when it stands still.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Begun {
     /// The bytes of all messages so far, and when they last grew.
     come: u64,

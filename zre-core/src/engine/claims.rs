@@ -39,6 +39,7 @@ use crate::{
 
 /// The first message of a parked connection, and what it waits for.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Claim {
     message: Box<Message>,
     /// When the message came.

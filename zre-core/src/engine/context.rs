@@ -28,6 +28,7 @@ const UNREAD_GRACE: Duration = Duration::from_secs(1);
 
 /// The time, the outputs and deadlines of the engine, and which connection belongs to whom.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct EngineContext {
     pub(super) now: Instant,
     pub(super) outputs: Outputs,
@@ -181,6 +182,7 @@ impl EngineContext {
 /// A new connection has the highest number, so a sorted list only grows at its end. It takes half
 /// the memory of a tree. Removing a connection moves those behind it; that is rare for old ones.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Owners(Vec<(LinkId, Owner)>);
 
 impl Owners {

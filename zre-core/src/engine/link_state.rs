@@ -14,6 +14,7 @@ use crate::{backlog::Backlog, config::Config, link::Connection, time::Instant};
 
 /// A connection and what has been told and counted of it.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct LinkState<C> {
     pub(super) id: LinkId,
     pub(super) connection: C,

@@ -17,6 +17,7 @@ use crate::{link::Connection, node::Node, time::Instant};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Links<C> {
     pub(super) unclaimed: UnclaimedLinks<C>,
     peers: BTreeMap<PeerId, Box<PeerLinks<C>>>,

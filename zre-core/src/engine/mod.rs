@@ -67,6 +67,7 @@ use shouts::Laggards;
 /// [`with_messages`](Engine::with_messages), [`handle_message`](Engine::handle_message),
 /// [`next_message`](Engine::next_message). The rules are the same.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Engine<C: Connection = Link> {
     node: Node,
     phase: EnginePhase,

@@ -13,6 +13,7 @@ use crate::{config::Limits, time::Instant};
 /// Write buffers count for themselves, and tell nobody what is written from them. So what is known
 /// here is only an upper bound, and all peers are counted when it gets near the limit.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Outbound {
     /// What was found to wait at the last count, and all that has been queued since.
     most: usize,

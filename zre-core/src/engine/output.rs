@@ -55,6 +55,7 @@ pub struct Shouted {
 /// Outputs that wait to be taken. Each has a number, which tells without a search whether it still
 /// waits.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Outputs {
     queue: VecDeque<Output>,
     /// How many have been taken.

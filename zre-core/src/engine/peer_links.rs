@@ -42,6 +42,7 @@ const LAST_TRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The connections to and from one peer.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct PeerLinks<C> {
     peer: PeerId,
     outgoing: Outgoing<C>,
@@ -58,6 +59,7 @@ pub(super) struct PeerLinks<C> {
 
 /// The connection that we opened to a peer.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 enum Outgoing<C> {
     /// The node has not asked for it, or the peer is about to be removed.
     #[default]
@@ -82,6 +84,7 @@ enum Outgoing<C> {
 
 /// An attempt to connect.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Attempt {
     endpoint: Endpoint,
     /// Counted from 1.

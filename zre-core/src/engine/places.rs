@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 /// The addresses that unclaimed connections come from, and how many from each.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Places(BTreeMap<IpAddr, usize>);
 
 impl Places {

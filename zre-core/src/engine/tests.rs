@@ -7,6 +7,7 @@ mod backpressure;
 mod budget;
 mod connecting;
 mod conversation;
+mod exploration;
 mod handover;
 mod intruders;
 mod laggards;

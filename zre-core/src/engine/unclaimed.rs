@@ -34,6 +34,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// All of them together.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct UnclaimedLinks<C> {
     /// In the order in which they came.
     links: BTreeMap<LinkId, UnclaimedLink<C>>,
@@ -48,6 +49,7 @@ pub(super) struct UnclaimedLinks<C> {
 
 /// One of them.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct UnclaimedLink<C> {
     pub(super) state: LinkState<C>,
     remote: SocketAddr,

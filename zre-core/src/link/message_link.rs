@@ -14,10 +14,12 @@ use crate::{config::Limits, error::Fault};
 /// Sizes are those that messages have as bytes, so that limits mean the same as with
 /// [`Link`](super::Link). An idle one takes three words, for a simulation has millions of them.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct MessageLink(End);
 
 /// In ZRE, messages go from the connecting to the accepting end only.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 enum End {
     Accepting {
         /// What came and has not been taken.
@@ -34,6 +36,7 @@ enum End {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Unsent {
     messages: VecDeque<Message>,
     /// Their bytes on the wire.

@@ -22,6 +22,7 @@ pub(super) fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
 /// Places and their peers, however an endpoint is spelled. Those with an IPv4 address, as nearly
 /// all, take a third of the memory of the others.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct ByEndpoint {
     plain: BTreeMap<(Ipv4Addr, NonZeroU16), PeerId>,
     others: BTreeMap<Endpoint, PeerId>,

@@ -28,6 +28,7 @@ pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The node's own state, its clock and its queues.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct NodeContext {
     pub(super) config: Config,
     pub(super) id: PeerId,

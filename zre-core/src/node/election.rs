@@ -38,10 +38,12 @@ pub(super) type Words = Vec<(PeerId, Word)>;
 
 /// The elections in the groups that this node is in.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Elections(BTreeMap<GroupName, Election>);
 
 /// The election in one group, and what is remembered for the next.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Election {
     /// The members that have sent ELECT.
     voters: BTreeMap<PeerId, Voter>,
@@ -52,6 +54,7 @@ struct Election {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Voter {
     /// Whether we have sent it ELECT with the challenger that we follow.
     told: bool,

@@ -6,6 +6,7 @@ use zre_proto::{GroupName, PeerId};
 
 /// The groups that have members, and the members of each.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Members(BTreeMap<GroupName, BTreeSet<PeerId>>);
 
 impl Members {

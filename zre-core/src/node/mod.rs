@@ -72,6 +72,7 @@ pub(crate) use told::hello_weight;
 /// * [`patience_until`](Node::patience_until) makes deadlines that stand still while the
 ///   application is behind and connections are not read.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Node {
     context: NodeContext,
     peers: Peers,

@@ -23,6 +23,7 @@ use crate::{
 
 /// All peers. The indexes hold only peers that are in the table.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Peers {
     table: Table,
     /// How many have not said HELLO.

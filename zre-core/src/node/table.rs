@@ -15,6 +15,7 @@ use crate::time::Instant;
 /// to within a few. Identities that somebody chose make the guess worse, but a search never takes
 /// more than two steps for each doubling of the table.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Table {
     ids: Vec<PeerId>,
     /// In the order of `ids`.

@@ -11,6 +11,7 @@ const TEXT: usize = 2 * size_of::<Text>();
 
 /// What all peers together have told, as far as it counts.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Told(usize);
 
 impl Told {

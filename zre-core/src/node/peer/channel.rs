@@ -7,6 +7,7 @@ use crate::node::{context::NodeContext, output::NodeOutput};
 
 /// Numbers what is sent to a peer, and says whether it can be sent at all.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Channel {
     pub(crate) peer: PeerId,
     /// Whether the peer is not connected yet, because the endpoint that it claims belongs to

@@ -48,6 +48,7 @@ use crate::{
 
 /// What is known of whether a peer that has entered is still there.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Liveness {
     presence: Presence,
     /// Boxed, for hardly any peer is suspected.
@@ -56,6 +57,7 @@ pub(super) struct Liveness {
 
 /// How far a silent peer has been asked.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 enum Presence {
     /// It is heard.
     Present,
@@ -73,6 +75,7 @@ enum Presence {
 
 /// A PING that a silent peer has to answer.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Question {
     asked_at: Instant,
     patience: Patience,
@@ -80,6 +83,7 @@ struct Question {
 
 /// The peer must answer a PING, or it is gone.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Suspicion {
     pub(crate) ping: u64,
     pub(crate) patience: Patience,

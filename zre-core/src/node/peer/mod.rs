@@ -36,6 +36,7 @@ use session::{Greeting, Ready};
 pub(super) use session::{HelloMeaning, HelloReply, Session, admits, check_hello_sequence};
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Peer {
     /// Where messages for the peer go. It stays the same during a session, whatever HELLO says.
     pub(super) endpoint: Endpoint,

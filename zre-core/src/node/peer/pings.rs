@@ -69,20 +69,17 @@ impl Pings {
         Some(self.answered)
     }
 
-    /// A new session has begun, in which no earlier question is answered.
-    ///
-    /// The messages of before count until the next answer, or until they are told as unconfirmed.
+    /// The peer may have begun a new session, in which no earlier question is answered. Messages
+    /// that are not confirmed stay so until a later question is answered.
     pub(super) fn forget_unanswered(&mut self) {
-        let mut confirmations = core::mem::take(&mut self.confirmations);
-        confirmations.covering.clear();
+        let unconfirmed = self.unconfirmed();
         *self = Self::after(self.sent).with_late(self.late_answers());
-        self.confirmations = confirmations;
+        self.confirmations.sent = unconfirmed;
     }
 
-    /// As [`forget_unanswered`](Self::forget_unanswered), and the messages of before have been told
-    /// as unconfirmed.
-    pub(super) fn forget_messages(&mut self) {
-        *self = Self::after(self.sent).with_late(self.late_answers());
+    /// The application has been told how many messages are not confirmed.
+    pub(super) fn forget_unconfirmed(&mut self) {
+        self.confirmations = Confirmations::default();
     }
 
     /// Whether a question has been answered; `None` if it will not be.
@@ -165,6 +162,21 @@ mod tests {
         assert_eq!(pings.count_answer(), Some(asked));
         assert!(pings.count_answer().is_some() && pings.count_answer().is_some());
         assert_eq!(pings.count_answer(), None);
+    }
+
+    #[test]
+    fn messages_stay_unconfirmed_when_questions_are_forgotten() {
+        let mut pings = Pings::after(0);
+        pings.count_message();
+        pings.number_next();
+        pings.forget_unanswered();
+        assert_eq!(pings.unconfirmed(), 1);
+        pings.number_next();
+        pings.count_answer();
+        assert_eq!(pings.unconfirmed(), 0);
+        pings.count_message();
+        pings.forget_unconfirmed();
+        assert_eq!(pings.unconfirmed(), 0);
     }
 
     #[test]

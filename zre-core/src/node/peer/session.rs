@@ -68,6 +68,7 @@ const LEAVING_GRACE: Duration = Duration::from_millis(500);
 /// We have said HELLO to every peer that we know, except to those that await an endpoint. The
 /// question is whether the peer has said HELLO to us.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) enum Session {
     /// It has not: the peer is pending, and the application does not hear of it.
     Greeting(Greeting),
@@ -77,6 +78,7 @@ pub(crate) enum Session {
 
 /// The wait for a peer's HELLO.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Greeting {
     give_up: Patience,
     /// Whether it has been given longer because what came in place of a HELLO was refused.
@@ -98,6 +100,7 @@ pub(crate) struct Greeting {
 
 /// What a peer has said of itself, and how it stands.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Ready {
     pub(super) name: ShortText,
     /// Where it says that it accepts connections.
@@ -118,6 +121,7 @@ pub(crate) struct Ready {
 
 /// Whether it is the peer to whom we are connected. A forged beacon may have led us there.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct PlaceDoubt {
     /// Only the peer can answer this PING, as it goes where we are connected.
     pub(super) ping: u64,
@@ -599,7 +603,8 @@ impl Ready {
         context: &mut NodeContext,
     ) -> PeerEffect {
         self.tell_restart(channel, context);
-        channel.pings.forget_messages();
+        channel.pings.forget_unconfirmed();
+        channel.pings.forget_unanswered();
         // Nobody answers what was asked before.
         self.liveness.forget_own_end();
         // We say HELLO once more, to which the peer may reply again if it was only slow to answer;
