@@ -2,6 +2,7 @@
 //! a peer is not read.
 
 mod patience;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::{config::Limits, event::Event};
 pub use patience::Patience;
 pub(crate) use patience::ReliefWatch;
 use patience::Reliefs;
+use queue::Queue;
 
 /// The events that the application has not taken yet.
 ///
@@ -45,12 +47,17 @@ pub(crate) struct Backlog {
     turns: VecDeque<PeerId>,
     others: BTreeMap<PeerId, Queue>,
     /// The events that are about no peer.
-    last: VecDeque<Entry>,
+    last: Queue,
+    /// Whether `current` keeps the numbers of its events. As long as all events stand there, it
+    /// need not: they are the last.
+    is_numbered: bool,
     /// The number of the newest event that is not in `current`.
     newest_elsewhere: u64,
     /// All that wait.
     total: Room,
     limits: Room,
+    /// Half of the limits, rounded up.
+    half: Room,
     congested: bool,
     held: BTreeSet<PeerId>,
     reliefs: Reliefs,
@@ -62,21 +69,6 @@ pub(crate) struct Backlog {
 #[derive(Debug, Clone, Copy, Default)]
 struct Room {
     events: usize,
-    weight: usize,
-}
-
-/// An event with its number, counted from 1 over all events.
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    event: Event,
-}
-
-/// Events in the order in which they came.
-#[derive(Debug, Default)]
-struct Queue {
-    entries: VecDeque<Entry>,
-    /// The bytes that they hold, without those of several peers.
     weight: usize,
 }
 
@@ -94,12 +86,17 @@ impl Backlog {
             turn: 0,
             turns: VecDeque::new(),
             others: BTreeMap::new(),
-            last: VecDeque::new(),
+            last: Queue::default(),
+            is_numbered: false,
             newest_elsewhere: 0,
             total: Room::default(),
             limits: Room {
                 events: limits.events,
                 weight: limits.event_bytes,
+            },
+            half: Room {
+                events: limits.events.div_ceil(2),
+                weight: limits.event_bytes.div_ceil(2),
             },
             congested: false,
             held: BTreeSet::new(),
@@ -113,18 +110,14 @@ impl Backlog {
         self.queued += 1;
         self.total.events += 1;
         self.total.weight += weight;
-        let number = self.queued;
-        let entry = Entry { number, event };
         // Nearly all: messages come in runs of one peer.
         if peer.is_some() && peer == self.owner {
-            self.current.push(entry, weight);
+            self.push_in_turn(event, weight);
         } else {
-            self.push_aside(peer, entry, weight);
+            self.push_aside(peer, event, weight);
         }
         // Below half of the limits, no peer can have more than is free.
-        if self.total.events * 2 >= self.limits.events
-            || self.total.weight >= self.limits.weight / 2
-        {
+        if self.total.events >= self.half.events || self.total.weight >= self.half.weight {
             self.hold(peer);
         }
     }
@@ -134,10 +127,10 @@ impl Backlog {
         if !self.turns.is_empty() && self.is_turn_over() {
             self.begin_turn();
         }
-        let Some(Entry { event, .. }) = self.current.entries.pop_front() else {
+        let Some(event) = self.current.events.front() else {
             return self.pop_last();
         };
-        let weight = event.weight();
+        let (weight, is_exit) = (event.weight(), matches!(event, Event::Exit { .. }));
         self.total.events -= 1;
         self.total.weight -= weight;
         if self.mixed > 0 {
@@ -146,10 +139,15 @@ impl Backlog {
             self.current.weight -= weight;
             self.turn += 1;
         }
-        if self.is_holding() || matches!(event, Event::Exit { .. }) {
-            self.relieve_after(&event);
+        if self.is_numbered {
+            self.current.pop_number();
+            self.is_numbered = self.total.events > 0;
         }
-        Some(event)
+        if is_exit || self.is_holding() {
+            return self.pop_and_relieve();
+        }
+        // Last, so that the event moves once.
+        self.current.events.pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -168,28 +166,19 @@ impl Backlog {
     /// The waiting events that were queued after the first `count` of all events, in the order in
     /// which they came.
     pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
-        let is_older = |entry: &Entry| entry.number <= count;
-        let newer = usize::try_from(self.queued.saturating_sub(count)).unwrap_or(usize::MAX);
-        // No two have the same number, so those that are newer are among the last of the queue.
-        let current = &self.current.entries;
-        let mut start = current.len().saturating_sub(newer);
-        if current.get(start).is_some_and(is_older) {
-            start = current.partition_point(is_older);
-        }
         let mut elsewhere = Vec::new();
         if self.newest_elsewhere > count {
-            let queues = self.others.values().map(|queue| &queue.entries);
-            for queue in queues.chain([&self.last]) {
-                if queue.back().is_some_and(|newest| !is_older(newest)) {
-                    elsewhere.extend(queue.range(queue.partition_point(is_older)..));
-                }
-            }
-            elsewhere.extend(current.range(start..));
-            elsewhere.sort_unstable_by_key(|entry| entry.number);
-            start = current.len();
+            let queues = self.others.values().chain([&self.last, &self.current]);
+            elsewhere.extend(queues.flat_map(|queue| queue.numbered_after(count)));
+            elsewhere.sort_unstable_by_key(|(number, _)| *number);
         }
-        let entries = elsewhere.into_iter().chain(current.range(start..));
-        entries.map(|entry| &entry.event)
+        let is_alone = elsewhere.is_empty();
+        let current = is_alone.then(|| match self.is_numbered {
+            true => self.current.after(count),
+            false => self.current.last(self.queued.saturating_sub(count)),
+        });
+        let elsewhere = elsewhere.into_iter().map(|(_, event)| event);
+        elsewhere.chain(current.into_iter().flatten())
     }
 
     /// Whether as many events wait as the limits allow, so that no connection is read.
@@ -221,47 +210,64 @@ impl Backlog {
     /// Gives back the memory of a burst.
     pub(crate) fn release_memory(&mut self) {
         const KEPT: usize = 256;
-        let current = &mut self.current.entries;
-        current.shrink_to(KEPT.max(2 * current.len()));
+        self.current.shrink_to(KEPT);
     }
 }
 
 /// Turns.
 impl Backlog {
+    /// Queues an event of the peer whose turn it is, or the first of one whose turn it is now.
+    fn push_in_turn(&mut self, event: Event, weight: usize) {
+        if self.is_numbered {
+            self.current.push_number(self.queued);
+        }
+        self.current.weight += weight;
+        self.current.events.push_back(event);
+    }
+
     /// Queues an event that is not of the peer whose turn it is.
-    fn push_aside(&mut self, peer: Option<PeerId>, entry: Entry, weight: usize) {
+    fn push_aside(&mut self, peer: Option<PeerId>, event: Event, weight: usize) {
         let Some(peer) = peer else {
-            self.newest_elsewhere = entry.number;
-            self.last.push_back(entry);
+            self.begin_numbers();
+            self.last.push(event, self.queued, weight);
             return;
         };
         if self.turns.is_empty() && self.may_mix(weight) {
-            self.mixed = self.current.entries.len();
+            self.mixed = self.current.events.len();
             self.current.weight = 0;
             (self.owner, self.turn) = (Some(peer), 0);
-            self.current.push(entry, weight);
+            self.push_in_turn(event, weight);
             return;
         }
-        self.newest_elsewhere = entry.number;
+        self.begin_numbers();
         let turns = &mut self.turns;
         let queue = self.others.entry(peer).or_insert_with(|| {
             turns.push_back(peer);
             Queue::default()
         });
-        queue.push(entry, weight);
+        queue.push(event, self.queued, weight);
+    }
+
+    /// The newest event is about to be queued elsewhere than those that came before.
+    fn begin_numbers(&mut self) {
+        self.newest_elsewhere = self.queued;
+        if !self.is_numbered {
+            self.is_numbered = true;
+            self.current.number_before(self.queued);
+        }
     }
 
     /// Whether so little waits that all may stand in one queue. Whose these events are is not
     /// counted. `newest` is the weight of the event that was added last.
     fn may_mix(&self, newest: usize) -> bool {
-        let waiting = self.current.entries.len();
+        let waiting = self.current.events.len();
         let weight = self.total.weight - newest;
         let few = Self::MIXED.min(self.limits.events / 16);
         waiting == 0 || waiting < few && weight < self.limits.weight / 16
     }
 
     fn is_turn_over(&self) -> bool {
-        self.current.entries.is_empty() || self.mixed == 0 && self.turn >= Self::TURN
+        self.current.events.is_empty() || self.mixed == 0 && self.turn >= Self::TURN
     }
 
     /// It is the next peer's turn. The queues change places; no event is moved.
@@ -273,10 +279,10 @@ impl Backlog {
         let before = core::mem::replace(&mut self.current, next);
         let owner = self.owner.replace(peer);
         self.turn = 0;
-        if let Some(newest) = before.entries.back()
+        if let Some(newest) = before.newest()
             && let Some(owner) = owner
         {
-            self.newest_elsewhere = self.newest_elsewhere.max(newest.number);
+            self.newest_elsewhere = self.newest_elsewhere.max(newest);
             self.others.insert(owner, before);
             self.turns.push_back(owner);
         }
@@ -284,9 +290,11 @@ impl Backlog {
 
     /// Takes the next event that is about no peer.
     fn pop_last(&mut self) -> Option<Event> {
-        let event = self.last.pop_front()?.event;
+        let event = self.last.events.pop_front()?;
+        self.last.pop_number();
         self.total.events -= 1;
         self.total.weight -= event.weight();
+        self.is_numbered = self.total.events > 0;
         self.end_congestion(self.limits.eighth());
         Some(event)
     }
@@ -303,6 +311,13 @@ impl Backlog {
         {
             self.held.insert(peer);
         }
+    }
+
+    /// Takes the next event, which is not counted any more, and sees whether that made enough room.
+    fn pop_and_relieve(&mut self) -> Option<Event> {
+        let event = self.current.events.pop_front()?;
+        self.relieve_after(&event);
+        Some(event)
     }
 
     /// An event has been taken, which made room.
@@ -352,7 +367,7 @@ impl Backlog {
             false => (self.others.get(&peer), 0),
         };
         queue.map_or(Room::default(), |queue| Room {
-            events: queue.entries.len() - mixed,
+            events: queue.events.len() - mixed,
             weight: queue.weight,
         })
     }
@@ -378,12 +393,5 @@ impl Room {
             events: (self.events / 8).max(1),
             weight: (self.weight / 8).max(1),
         }
-    }
-}
-
-impl Queue {
-    fn push(&mut self, entry: Entry, weight: usize) {
-        self.weight += weight;
-        self.entries.push_back(entry);
     }
 }
