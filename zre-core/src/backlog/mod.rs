@@ -37,8 +37,12 @@ use queue::Queue;
 /// free again, or after a moment when there is any room at all; see [`Backlog::relieve`].
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    /// What is taken next: first `mixed` events of any peers, then those of `owner` alone.
+    /// Whether all events stand in `current`, in the order in which they came, and nobody is held.
+    /// Then nothing is known of them but their weight, which costs least.
+    is_simple: bool,
+    /// What is taken next: first some events of any peers, then those of one peer alone.
     current: Queue,
+    /// How many of these are of any peers, and whose the others are; not known while it is simple.
     mixed: usize,
     owner: Option<PeerId>,
     /// How many of the owner's events have been taken since its turn began.
@@ -48,16 +52,15 @@ pub(crate) struct Backlog {
     others: BTreeMap<PeerId, Queue>,
     /// The events that are about no peer.
     last: Queue,
-    /// Whether `current` keeps the numbers of its events. As long as all events stand there, it
-    /// need not: they are the last.
-    is_numbered: bool,
     /// The number of the newest event that is not in `current`.
     newest_elsewhere: u64,
-    /// All that wait.
+    /// All that wait; while it is simple, only the weight is counted.
     total: Room,
     limits: Room,
     /// Half of the limits, rounded up.
     half: Room,
+    /// Below this, events of any peers stand in one queue.
+    little: Room,
     congested: bool,
     held: BTreeSet<PeerId>,
     reliefs: Reliefs,
@@ -80,6 +83,7 @@ impl Backlog {
 
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
+            is_simple: true,
             current: Queue::default(),
             mixed: 0,
             owner: None,
@@ -87,7 +91,6 @@ impl Backlog {
             turns: VecDeque::new(),
             others: BTreeMap::new(),
             last: Queue::default(),
-            is_numbered: false,
             newest_elsewhere: 0,
             total: Room::default(),
             limits: Room {
@@ -98,6 +101,10 @@ impl Backlog {
                 events: limits.events.div_ceil(2),
                 weight: limits.event_bytes.div_ceil(2),
             },
+            little: Room {
+                events: Self::MIXED.min(limits.events / 16),
+                weight: limits.event_bytes / 16,
+            },
             congested: false,
             held: BTreeSet::new(),
             reliefs: Reliefs::default(),
@@ -106,56 +113,39 @@ impl Backlog {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        let (peer, weight) = (event.peer(), event.weight());
+        let weight = event.weight();
+        let before = self.total.weight;
         self.queued += 1;
-        self.total.events += 1;
         self.total.weight += weight;
-        // Nearly all: messages come in runs of one peer.
-        if peer.is_some() && peer == self.owner {
-            self.push_in_turn(event, weight);
-        } else {
-            self.push_aside(peer, event, weight);
-        }
-        // Below half of the limits, no peer can have more than is free.
-        if self.total.events >= self.half.events || self.total.weight >= self.half.weight {
-            self.hold(peer);
+        // While little waits, nothing else is looked at.
+        let is_little = self.is_simple
+            && self.current.events.len() < self.little.events
+            && self.total.weight < self.little.weight
+            && !matches!(event, Event::Stop { .. });
+        match is_little {
+            true => self.current.events.push_back(event),
+            false => self.push_to_many(event, weight, before),
         }
     }
 
     /// Takes the next event.
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        if !self.turns.is_empty() && self.is_turn_over() {
-            self.begin_turn();
+        if !self.is_simple {
+            return self.pop_in_turns();
         }
-        let Some(event) = self.current.events.front() else {
-            return self.pop_last();
-        };
-        let (weight, is_exit) = (event.weight(), matches!(event, Event::Exit { .. }));
-        self.total.events -= 1;
-        self.total.weight -= weight;
-        if self.mixed > 0 {
-            self.mixed -= 1;
-        } else {
-            self.current.weight -= weight;
-            self.turn += 1;
-        }
-        if self.is_numbered {
-            self.current.pop_number();
-            self.is_numbered = self.total.events > 0;
-        }
-        if is_exit || self.is_holding() {
-            return self.pop_and_relieve();
-        }
-        // Last, so that the event moves once.
+        self.total.weight -= self.current.events.front()?.weight();
         self.current.events.pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.total.events == 0
+        self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.total.events
+        match self.is_simple {
+            true => self.current.events.len(),
+            false => self.total.events,
+        }
     }
 
     /// How many events have been queued since the beginning.
@@ -167,15 +157,15 @@ impl Backlog {
     /// which they came.
     pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
         let mut elsewhere = Vec::new();
-        if self.newest_elsewhere > count {
+        if !self.is_simple && self.newest_elsewhere > count {
             let queues = self.others.values().chain([&self.last, &self.current]);
             elsewhere.extend(queues.flat_map(|queue| queue.numbered_after(count)));
             elsewhere.sort_unstable_by_key(|(number, _)| *number);
         }
         let is_alone = elsewhere.is_empty();
-        let current = is_alone.then(|| match self.is_numbered {
-            true => self.current.after(count),
-            false => self.current.last(self.queued.saturating_sub(count)),
+        let current = is_alone.then(|| match self.is_simple {
+            true => self.current.last(self.queued.saturating_sub(count)),
+            false => self.current.after(count),
         });
         let elsewhere = elsewhere.into_iter().map(|(_, event)| event);
         elsewhere.chain(current.into_iter().flatten())
@@ -205,6 +195,7 @@ impl Backlog {
         for peer in held {
             self.release(peer, Room::ONE);
         }
+        self.simplify();
     }
 
     /// Gives back the memory of a burst.
@@ -216,45 +207,112 @@ impl Backlog {
 
 /// Turns.
 impl Backlog {
-    /// Queues an event of the peer whose turn it is, or the first of one whose turn it is now.
-    fn push_in_turn(&mut self, event: Event, weight: usize) {
-        if self.is_numbered {
-            self.current.push_number(self.queued);
+    /// Queues the newest event, which is counted in the weight already, when more than little waits.
+    fn push_to_many(&mut self, event: Event, weight: usize, weight_before: usize) {
+        if !self.is_simple || !self.follows(&event, weight_before) {
+            self.push_in_turns(event, weight);
+            return;
         }
-        self.current.weight += weight;
         self.current.events.push_back(event);
+        // Below half of the limits, no peer can have more than is free.
+        if self.current.events.len() >= self.half.events || self.total.weight >= self.half.weight {
+            self.hold_newest();
+        }
     }
 
-    /// Queues an event that is not of the peer whose turn it is.
-    fn push_aside(&mut self, peer: Option<PeerId>, event: Event, weight: usize) {
-        let Some(peer) = peer else {
-            self.begin_numbers();
-            self.last.push(event, self.queued, weight);
+    /// Whether an event may stand behind all others though nothing is known of them: as few wait,
+    /// or as it is of the same peer as the last. Those behind the first few are all of one peer.
+    fn follows(&self, event: &Event, weight_before: usize) -> bool {
+        let waiting = self.current.events.len();
+        let is_little = waiting < self.little.events && weight_before < self.little.weight;
+        match self.current.events.back() {
+            Some(last) if !is_little => last.peer() == event.peer(),
+            _ => !matches!(event, Event::Stop { .. }),
+        }
+    }
+
+    /// From now on it is known whose the events are, and what their numbers are.
+    fn end_simplicity(&mut self, newest: u64) {
+        if !core::mem::take(&mut self.is_simple) {
             return;
-        };
-        if self.turns.is_empty() && self.may_mix(weight) {
+        }
+        let events = &self.current.events;
+        self.total.events = events.len();
+        self.current.weight = self.total.weight;
+        self.owner = events.back().and_then(Event::peer);
+        let first = events.range(..events.len().min(self.little.events));
+        let others = first.enumerate().rev();
+        let mut others = others.filter(|(_, event)| event.peer() != self.owner);
+        self.mixed = others.next().map_or(0, |(place, _)| place + 1);
+        self.turn = 0;
+        self.current.number_up_to(newest);
+    }
+
+    /// Nothing need be known of the events any more if all stand in one queue and nobody is held.
+    fn simplify(&mut self) {
+        let is_one = self.turns.is_empty() && self.last.events.is_empty();
+        if is_one
+            && !self.is_holding()
+            && self.current.are_up_to(self.queued)
+            && self.reliefs.are_few()
+        {
+            self.current.forget_numbers();
+            self.is_simple = true;
+        }
+    }
+
+    /// Queues the newest event, which is counted in the weight already.
+    fn push_in_turns(&mut self, event: Event, weight: usize) {
+        if self.is_simple {
+            self.total.weight -= weight;
+            self.end_simplicity(self.queued - 1);
+            self.total.weight += weight;
+        }
+        let (number, peer) = (self.queued, event.peer());
+        self.total.events += 1;
+        let is_next = peer.is_some() && self.turns.is_empty() && self.may_mix(weight);
+        if peer.is_none() {
+            self.newest_elsewhere = number;
+            self.last.push(event, number, weight);
+        } else if peer == self.owner {
+            self.current.push(event, number, weight);
+        } else if is_next {
             self.mixed = self.current.events.len();
-            self.current.weight = 0;
-            (self.owner, self.turn) = (Some(peer), 0);
-            self.push_in_turn(event, weight);
-            return;
+            (self.owner, self.turn) = (peer, 0);
+            self.current.push(event, number, weight);
+        } else if let Some(peer) = peer {
+            self.newest_elsewhere = number;
+            let turns = &mut self.turns;
+            let queue = self.others.entry(peer).or_insert_with(|| {
+                turns.push_back(peer);
+                Queue::default()
+            });
+            queue.push(event, number, weight);
         }
-        self.begin_numbers();
-        let turns = &mut self.turns;
-        let queue = self.others.entry(peer).or_insert_with(|| {
-            turns.push_back(peer);
-            Queue::default()
-        });
-        queue.push(event, self.queued, weight);
+        self.hold(peer);
     }
 
-    /// The newest event is about to be queued elsewhere than those that came before.
-    fn begin_numbers(&mut self) {
-        self.newest_elsewhere = self.queued;
-        if !self.is_numbered {
-            self.is_numbered = true;
-            self.current.number_before(self.queued);
+    /// Takes the next event, of the peer whose turn it is.
+    fn pop_in_turns(&mut self) -> Option<Event> {
+        if !self.turns.is_empty() && self.is_turn_over() {
+            self.begin_turn();
         }
+        let event = match self.current.pop() {
+            Some(event) if self.mixed > 0 => {
+                self.mixed -= 1;
+                event
+            }
+            Some(event) => {
+                self.turn += 1;
+                event
+            }
+            None => self.last.pop()?,
+        };
+        self.total.events -= 1;
+        self.total.weight -= event.weight();
+        self.relieve_after(&event);
+        self.simplify();
+        Some(event)
     }
 
     /// Whether so little waits that all may stand in one queue. Whose these events are is not
@@ -262,8 +320,7 @@ impl Backlog {
     fn may_mix(&self, newest: usize) -> bool {
         let waiting = self.current.events.len();
         let weight = self.total.weight - newest;
-        let few = Self::MIXED.min(self.limits.events / 16);
-        waiting == 0 || waiting < few && weight < self.limits.weight / 16
+        waiting == 0 || waiting < self.little.events && weight < self.little.weight
     }
 
     fn is_turn_over(&self) -> bool {
@@ -287,21 +344,17 @@ impl Backlog {
             self.turns.push_back(owner);
         }
     }
-
-    /// Takes the next event that is about no peer.
-    fn pop_last(&mut self) -> Option<Event> {
-        let event = self.last.events.pop_front()?;
-        self.last.pop_number();
-        self.total.events -= 1;
-        self.total.weight -= event.weight();
-        self.is_numbered = self.total.events > 0;
-        self.end_congestion(self.limits.eighth());
-        Some(event)
-    }
 }
 
 /// Limits.
 impl Backlog {
+    /// So much waits that the peer whose event is the newest may be held.
+    fn hold_newest(&mut self) {
+        self.end_simplicity(self.queued);
+        self.hold(self.owner);
+        self.simplify();
+    }
+
     /// An event of this peer has been added: stops reading if there is no more room.
     fn hold(&mut self, peer: Option<PeerId>) {
         let Room { events, weight } = self.limits;
@@ -311,13 +364,6 @@ impl Backlog {
         {
             self.held.insert(peer);
         }
-    }
-
-    /// Takes the next event, which is not counted any more, and sees whether that made enough room.
-    fn pop_and_relieve(&mut self) -> Option<Event> {
-        let event = self.current.events.pop_front()?;
-        self.relieve_after(&event);
-        Some(event)
     }
 
     /// An event has been taken, which made room.
@@ -360,7 +406,8 @@ impl Backlog {
                 && own.weight.saturating_add(wanted.weight) <= free.weight
     }
 
-    /// What waits of a peer, without what stands in the queue of several peers.
+    /// What waits of a peer, without what stands in the queue of several peers. Not asked while it
+    /// is simple.
     fn of_peer(&self, peer: PeerId) -> Room {
         let (queue, mixed) = match self.owner == Some(peer) {
             true => (Some(&self.current), self.mixed),

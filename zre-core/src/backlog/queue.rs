@@ -8,7 +8,7 @@ use crate::event::Event;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) events: VecDeque<Event>,
-    /// The bytes that they hold, without those of several peers.
+    /// The bytes that they hold.
     pub(super) weight: usize,
     /// The numbers of the events, if they are kept. Not beside each event: mostly they follow each
     /// other.
@@ -31,8 +31,7 @@ impl Queue {
         self.events.push_back(event);
     }
 
-    /// The next event that is added has this number.
-    pub(super) fn push_number(&mut self, number: u64) {
+    fn push_number(&mut self, number: u64) {
         match self.runs.back_mut() {
             Some(run) if run.end() == number => run.count += 1,
             _ => self.runs.push_back(Run {
@@ -42,8 +41,14 @@ impl Queue {
         }
     }
 
-    /// The first event is taken.
-    pub(super) fn pop_number(&mut self) {
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.weight -= event.weight();
+        self.pop_number();
+        Some(event)
+    }
+
+    fn pop_number(&mut self) {
         if let Some(run) = self.runs.front_mut() {
             run.first += 1;
             run.count -= 1;
@@ -53,13 +58,23 @@ impl Queue {
         }
     }
 
-    /// The numbers of the events are those before `number`, and are kept from now on.
-    pub(super) fn number_before(&mut self, number: u64) {
+    /// The last event has this number, those before it the numbers before; they are kept from now
+    /// on.
+    pub(super) fn number_up_to(&mut self, newest: u64) {
         let count = self.events.len();
         if count > 0 {
-            let first = number - count as u64;
+            let first = newest + 1 - count as u64;
             self.runs.push_back(Run { first, count });
         }
+    }
+
+    /// Whether the events are the last up to this number.
+    pub(super) fn are_up_to(&self, newest: u64) -> bool {
+        self.runs.len() <= 1 && self.newest().is_none_or(|number| number == newest)
+    }
+
+    pub(super) fn forget_numbers(&mut self) {
+        self.runs.clear();
     }
 
     /// The last events, so many or all.
