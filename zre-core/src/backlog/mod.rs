@@ -208,6 +208,7 @@ impl Backlog {
 /// Turns.
 impl Backlog {
     /// Queues the newest event, which is counted in the weight already, when more than little waits.
+    #[inline(never)] // Inlined, it makes the short way long: each event moves twice.
     fn push_to_many(&mut self, event: Event, weight: usize, weight_before: usize) {
         if !self.is_simple || !self.follows(&event, weight_before) {
             self.push_in_turns(event, weight);
@@ -262,6 +263,7 @@ impl Backlog {
     }
 
     /// Queues the newest event, which is counted in the weight already.
+    #[inline(never)]
     fn push_in_turns(&mut self, event: Event, weight: usize) {
         if self.is_simple {
             self.total.weight -= weight;
@@ -293,6 +295,7 @@ impl Backlog {
     }
 
     /// Takes the next event, of the peer whose turn it is.
+    #[inline(never)]
     fn pop_in_turns(&mut self) -> Option<Event> {
         if !self.turns.is_empty() && self.is_turn_over() {
             self.begin_turn();
