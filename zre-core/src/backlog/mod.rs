@@ -2,6 +2,7 @@
 //! a peer is not read.
 
 mod patience;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::{config::Limits, event::Event};
 pub use patience::Patience;
 pub(crate) use patience::ReliefWatch;
 use patience::Reliefs;
+use queue::Queue;
 
 /// The events that the application has not taken yet.
 ///
@@ -35,8 +37,12 @@ use patience::Reliefs;
 /// free again, or after a moment when there is any room at all; see [`Backlog::relieve`].
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    /// What is taken next: first `mixed` events of any peers, then those of `owner` alone.
+    /// Whether all events stand in `current`, in the order in which they came, and nobody is held.
+    /// Then nothing is known of them but their weight, which costs least.
+    is_simple: bool,
+    /// What is taken next: first some events of any peers, then those of one peer alone.
     current: Queue,
+    /// How many of these are of any peers, and whose the others are; not known while it is simple.
     mixed: usize,
     owner: Option<PeerId>,
     /// How many of the owner's events have been taken since its turn began.
@@ -45,12 +51,16 @@ pub(crate) struct Backlog {
     turns: VecDeque<PeerId>,
     others: BTreeMap<PeerId, Queue>,
     /// The events that are about no peer.
-    last: VecDeque<Entry>,
+    last: Queue,
     /// The number of the newest event that is not in `current`.
     newest_elsewhere: u64,
-    /// All that wait.
+    /// All that wait; while it is simple, only the weight is counted.
     total: Room,
     limits: Room,
+    /// Half of the limits, rounded up.
+    half: Room,
+    /// Below this, events of any peers stand in one queue.
+    little: Room,
     congested: bool,
     held: BTreeSet<PeerId>,
     reliefs: Reliefs,
@@ -65,21 +75,6 @@ struct Room {
     weight: usize,
 }
 
-/// An event with its number, counted from 1 over all events.
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    event: Event,
-}
-
-/// Events in the order in which they came.
-#[derive(Debug, Default)]
-struct Queue {
-    entries: VecDeque<Entry>,
-    /// The bytes that they hold, without those of several peers.
-    weight: usize,
-}
-
 impl Backlog {
     /// So many events of a peer are taken before it is the next one's turn.
     const TURN: usize = 32;
@@ -88,18 +83,27 @@ impl Backlog {
 
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
+            is_simple: true,
             current: Queue::default(),
             mixed: 0,
             owner: None,
             turn: 0,
             turns: VecDeque::new(),
             others: BTreeMap::new(),
-            last: VecDeque::new(),
+            last: Queue::default(),
             newest_elsewhere: 0,
             total: Room::default(),
             limits: Room {
                 events: limits.events,
                 weight: limits.event_bytes,
+            },
+            half: Room {
+                events: limits.events.div_ceil(2),
+                weight: limits.event_bytes.div_ceil(2),
+            },
+            little: Room {
+                events: Self::MIXED.min(limits.events / 16),
+                weight: limits.event_bytes / 16,
             },
             congested: false,
             held: BTreeSet::new(),
@@ -109,55 +113,39 @@ impl Backlog {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        let (peer, weight) = (event.peer(), event.weight());
+        let weight = event.weight();
+        let before = self.total.weight;
         self.queued += 1;
-        self.total.events += 1;
         self.total.weight += weight;
-        let number = self.queued;
-        let entry = Entry { number, event };
-        // Nearly all: messages come in runs of one peer.
-        if peer.is_some() && peer == self.owner {
-            self.current.push(entry, weight);
-        } else {
-            self.push_aside(peer, entry, weight);
-        }
-        // Below half of the limits, no peer can have more than is free.
-        if self.total.events * 2 >= self.limits.events
-            || self.total.weight >= self.limits.weight / 2
-        {
-            self.hold(peer);
+        // While little waits, nothing else is looked at.
+        let is_little = self.is_simple
+            && self.current.events.len() < self.little.events
+            && self.total.weight < self.little.weight
+            && !matches!(event, Event::Stop { .. });
+        match is_little {
+            true => self.current.events.push_back(event),
+            false => self.push_to_many(event, weight, before),
         }
     }
 
     /// Takes the next event.
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        if !self.turns.is_empty() && self.is_turn_over() {
-            self.begin_turn();
+        if !self.is_simple {
+            return self.pop_in_turns();
         }
-        let Some(Entry { event, .. }) = self.current.entries.pop_front() else {
-            return self.pop_last();
-        };
-        let weight = event.weight();
-        self.total.events -= 1;
-        self.total.weight -= weight;
-        if self.mixed > 0 {
-            self.mixed -= 1;
-        } else {
-            self.current.weight -= weight;
-            self.turn += 1;
-        }
-        if self.is_holding() || matches!(event, Event::Exit { .. }) {
-            self.relieve_after(&event);
-        }
-        Some(event)
+        self.total.weight -= self.current.events.front()?.weight();
+        self.current.events.pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.total.events == 0
+        self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.total.events
+        match self.is_simple {
+            true => self.current.events.len(),
+            false => self.total.events,
+        }
     }
 
     /// How many events have been queued since the beginning.
@@ -168,28 +156,19 @@ impl Backlog {
     /// The waiting events that were queued after the first `count` of all events, in the order in
     /// which they came.
     pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
-        let is_older = |entry: &Entry| entry.number <= count;
-        let newer = usize::try_from(self.queued.saturating_sub(count)).unwrap_or(usize::MAX);
-        // No two have the same number, so those that are newer are among the last of the queue.
-        let current = &self.current.entries;
-        let mut start = current.len().saturating_sub(newer);
-        if current.get(start).is_some_and(is_older) {
-            start = current.partition_point(is_older);
-        }
         let mut elsewhere = Vec::new();
-        if self.newest_elsewhere > count {
-            let queues = self.others.values().map(|queue| &queue.entries);
-            for queue in queues.chain([&self.last]) {
-                if queue.back().is_some_and(|newest| !is_older(newest)) {
-                    elsewhere.extend(queue.range(queue.partition_point(is_older)..));
-                }
-            }
-            elsewhere.extend(current.range(start..));
-            elsewhere.sort_unstable_by_key(|entry| entry.number);
-            start = current.len();
+        if !self.is_simple && self.newest_elsewhere > count {
+            let queues = self.others.values().chain([&self.last, &self.current]);
+            elsewhere.extend(queues.flat_map(|queue| queue.numbered_after(count)));
+            elsewhere.sort_unstable_by_key(|(number, _)| *number);
         }
-        let entries = elsewhere.into_iter().chain(current.range(start..));
-        entries.map(|entry| &entry.event)
+        let is_alone = elsewhere.is_empty();
+        let current = is_alone.then(|| match self.is_simple {
+            true => self.current.last(self.queued.saturating_sub(count)),
+            false => self.current.after(count),
+        });
+        let elsewhere = elsewhere.into_iter().map(|(_, event)| event);
+        elsewhere.chain(current.into_iter().flatten())
     }
 
     /// Whether as many events wait as the limits allow, so that no connection is read.
@@ -216,52 +195,139 @@ impl Backlog {
         for peer in held {
             self.release(peer, Room::ONE);
         }
+        self.simplify();
     }
 
     /// Gives back the memory of a burst.
     pub(crate) fn release_memory(&mut self) {
         const KEPT: usize = 256;
-        let current = &mut self.current.entries;
-        current.shrink_to(KEPT.max(2 * current.len()));
+        self.current.shrink_to(KEPT);
     }
 }
 
 /// Turns.
 impl Backlog {
-    /// Queues an event that is not of the peer whose turn it is.
-    fn push_aside(&mut self, peer: Option<PeerId>, entry: Entry, weight: usize) {
-        let Some(peer) = peer else {
-            self.newest_elsewhere = entry.number;
-            self.last.push_back(entry);
-            return;
-        };
-        if self.turns.is_empty() && self.may_mix(weight) {
-            self.mixed = self.current.entries.len();
-            self.current.weight = 0;
-            (self.owner, self.turn) = (Some(peer), 0);
-            self.current.push(entry, weight);
+    /// Queues the newest event, which is counted in the weight already, when more than little waits.
+    #[inline(never)] // Inlined, it makes the short way long: each event moves twice.
+    fn push_to_many(&mut self, event: Event, weight: usize, weight_before: usize) {
+        if !self.is_simple || !self.follows(&event, weight_before) {
+            self.push_in_turns(event, weight);
             return;
         }
-        self.newest_elsewhere = entry.number;
-        let turns = &mut self.turns;
-        let queue = self.others.entry(peer).or_insert_with(|| {
-            turns.push_back(peer);
-            Queue::default()
-        });
-        queue.push(entry, weight);
+        self.current.events.push_back(event);
+        // Below half of the limits, no peer can have more than is free.
+        if self.current.events.len() >= self.half.events || self.total.weight >= self.half.weight {
+            self.hold_newest();
+        }
+    }
+
+    /// Whether an event may stand behind all others though nothing is known of them: as few wait,
+    /// or as it is of the same peer as the last. Those behind the first few are all of one peer.
+    fn follows(&self, event: &Event, weight_before: usize) -> bool {
+        let waiting = self.current.events.len();
+        let is_little = waiting < self.little.events && weight_before < self.little.weight;
+        match self.current.events.back() {
+            Some(last) if !is_little => last.peer() == event.peer(),
+            _ => !matches!(event, Event::Stop { .. }),
+        }
+    }
+
+    /// From now on it is known whose the events are, and what their numbers are.
+    fn end_simplicity(&mut self, newest: u64) {
+        if !core::mem::take(&mut self.is_simple) {
+            return;
+        }
+        let events = &self.current.events;
+        self.total.events = events.len();
+        self.current.weight = self.total.weight;
+        self.owner = events.back().and_then(Event::peer);
+        let first = events.range(..events.len().min(self.little.events));
+        let others = first.enumerate().rev();
+        let mut others = others.filter(|(_, event)| event.peer() != self.owner);
+        self.mixed = others.next().map_or(0, |(place, _)| place + 1);
+        self.turn = 0;
+        self.current.number_up_to(newest);
+    }
+
+    /// Nothing need be known of the events any more if all stand in one queue and nobody is held.
+    fn simplify(&mut self) {
+        let is_one = self.turns.is_empty() && self.last.events.is_empty();
+        if is_one
+            && !self.is_holding()
+            && self.current.are_up_to(self.queued)
+            && self.reliefs.are_few()
+        {
+            self.current.forget_numbers();
+            self.is_simple = true;
+        }
+    }
+
+    /// Queues the newest event, which is counted in the weight already.
+    #[inline(never)]
+    fn push_in_turns(&mut self, event: Event, weight: usize) {
+        if self.is_simple {
+            self.total.weight -= weight;
+            self.end_simplicity(self.queued - 1);
+            self.total.weight += weight;
+        }
+        let (number, peer) = (self.queued, event.peer());
+        self.total.events += 1;
+        let is_next = peer.is_some() && self.turns.is_empty() && self.may_mix(weight);
+        if peer.is_none() {
+            self.newest_elsewhere = number;
+            self.last.push(event, number, weight);
+        } else if peer == self.owner {
+            self.current.push(event, number, weight);
+        } else if is_next {
+            self.mixed = self.current.events.len();
+            (self.owner, self.turn) = (peer, 0);
+            self.current.push(event, number, weight);
+        } else if let Some(peer) = peer {
+            self.newest_elsewhere = number;
+            let turns = &mut self.turns;
+            let queue = self.others.entry(peer).or_insert_with(|| {
+                turns.push_back(peer);
+                Queue::default()
+            });
+            queue.push(event, number, weight);
+        }
+        self.hold(peer);
+    }
+
+    /// Takes the next event, of the peer whose turn it is.
+    #[inline(never)]
+    fn pop_in_turns(&mut self) -> Option<Event> {
+        if !self.turns.is_empty() && self.is_turn_over() {
+            self.begin_turn();
+        }
+        let event = match self.current.pop() {
+            Some(event) if self.mixed > 0 => {
+                self.mixed -= 1;
+                event
+            }
+            Some(event) => {
+                self.turn += 1;
+                event
+            }
+            None => self.last.pop()?,
+        };
+        self.total.events -= 1;
+        self.total.weight -= event.weight();
+        self.relieve_after(&event);
+        self.simplify();
+        Some(event)
     }
 
     /// Whether so little waits that all may stand in one queue. Whose these events are is not
     /// counted. `newest` is the weight of the event that was added last.
     fn may_mix(&self, newest: usize) -> bool {
-        let waiting = self.current.entries.len();
+        let waiting = self.current.events.len();
         let weight = self.total.weight - newest;
-        let few = Self::MIXED.min(self.limits.events / 16);
-        waiting == 0 || waiting < few && weight < self.limits.weight / 16
+        waiting == 0 || waiting < self.little.events && weight < self.little.weight
     }
 
     fn is_turn_over(&self) -> bool {
-        self.current.entries.is_empty() || self.mixed == 0 && self.turn >= Self::TURN
+        self.current.events.is_empty() || self.mixed == 0 && self.turn >= Self::TURN
     }
 
     /// It is the next peer's turn. The queues change places; no event is moved.
@@ -273,27 +339,25 @@ impl Backlog {
         let before = core::mem::replace(&mut self.current, next);
         let owner = self.owner.replace(peer);
         self.turn = 0;
-        if let Some(newest) = before.entries.back()
+        if let Some(newest) = before.newest()
             && let Some(owner) = owner
         {
-            self.newest_elsewhere = self.newest_elsewhere.max(newest.number);
+            self.newest_elsewhere = self.newest_elsewhere.max(newest);
             self.others.insert(owner, before);
             self.turns.push_back(owner);
         }
-    }
-
-    /// Takes the next event that is about no peer.
-    fn pop_last(&mut self) -> Option<Event> {
-        let event = self.last.pop_front()?.event;
-        self.total.events -= 1;
-        self.total.weight -= event.weight();
-        self.end_congestion(self.limits.eighth());
-        Some(event)
     }
 }
 
 /// Limits.
 impl Backlog {
+    /// So much waits that the peer whose event is the newest may be held.
+    fn hold_newest(&mut self) {
+        self.end_simplicity(self.queued);
+        self.hold(self.owner);
+        self.simplify();
+    }
+
     /// An event of this peer has been added: stops reading if there is no more room.
     fn hold(&mut self, peer: Option<PeerId>) {
         let Room { events, weight } = self.limits;
@@ -345,14 +409,15 @@ impl Backlog {
                 && own.weight.saturating_add(wanted.weight) <= free.weight
     }
 
-    /// What waits of a peer, without what stands in the queue of several peers.
+    /// What waits of a peer, without what stands in the queue of several peers. Not asked while it
+    /// is simple.
     fn of_peer(&self, peer: PeerId) -> Room {
         let (queue, mixed) = match self.owner == Some(peer) {
             true => (Some(&self.current), self.mixed),
             false => (self.others.get(&peer), 0),
         };
         queue.map_or(Room::default(), |queue| Room {
-            events: queue.entries.len() - mixed,
+            events: queue.events.len() - mixed,
             weight: queue.weight,
         })
     }
@@ -378,12 +443,5 @@ impl Room {
             events: (self.events / 8).max(1),
             weight: (self.weight / 8).max(1),
         }
-    }
-}
-
-impl Queue {
-    fn push(&mut self, entry: Entry, weight: usize) {
-        self.weight += weight;
-        self.entries.push_back(entry);
     }
 }

@@ -29,14 +29,19 @@ impl Reliefs {
         }
     }
 
+    /// Whether so few peers are remembered that some of them may be gone.
+    pub(super) fn are_few(&self) -> bool {
+        self.of_peers.len() < 1024
+    }
+
     /// Nothing is awaited from a peer any more.
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.of_peers.remove(&peer);
     }
 
     #[cfg(test)]
-    pub(super) fn remembers_any(&self) -> bool {
-        !self.of_peers.is_empty()
+    pub(super) fn remembered(&self) -> usize {
+        self.of_peers.len()
     }
 
     /// The last that concerns a peer; `None` is for what is no known peer's.
