@@ -36,6 +36,7 @@ use queue::Queue;
 /// each, and there is always room left for one more. Either is over when an eighth of the limits is
 /// free again, or after a moment when there is any room at all; see [`Backlog::relieve`].
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Backlog {
     /// Whether all events stand in `current`, in the order in which they came, and nobody is held.
     /// Then nothing is known of them but their weight, which costs least.

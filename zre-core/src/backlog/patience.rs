@@ -10,6 +10,7 @@ use crate::time::Instant;
 
 /// When something that was not read could be read again.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Reliefs {
     /// How many there have been.
     count: u64,
@@ -113,6 +114,7 @@ impl Patience {
 
 /// Notices that something can be read again.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct ReliefWatch {
     /// How many reliefs there had been when it was asked last.
     seen: u64,

@@ -6,6 +6,7 @@ use crate::event::Event;
 
 /// Events in the order in which they came. Each has a number, counted over all events.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Queue {
     pub(super) events: VecDeque<Event>,
     /// The bytes that they hold.

@@ -19,6 +19,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is to be read later.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Reading {
     /// Notices that something may be read again.
     relief: ReliefWatch,

@@ -126,9 +126,11 @@ impl<C: Connection> Engine<C> {
 
 /// The members of groups that have been passed over.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Laggards(BTreeMap<PeerId, Laggard>);
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Laggard {
     /// Whether it has not caught up since.
     is_behind: bool,
@@ -137,6 +139,7 @@ struct Laggard {
 
 /// The shouts to one group that a member has missed.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Missed {
     /// How many the application has not been told of.
     untold: u64,

@@ -24,6 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A peer that does not like what a HELLO says closes the connection. Its beacons go on, and each
 /// would make this node try again.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Refusals(BTreeMap<PeerId, Refusal>);
 
 #[derive(Debug, Clone, Copy)]
