@@ -15,8 +15,8 @@ use getifaddrs::{Address, InterfaceFilter, InterfaceFlags, NetworkAddress};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Interface {
-    /// What the system calls the interface, such as `eth0`; on Windows its friendly name, such as
-    /// `Ethernet`.
+    /// What the system calls the interface, such as `eth0`, without the label that an address may
+    /// have; on Windows its friendly name, such as `Ethernet`.
     pub name: String,
     /// The node's own address on it.
     pub address: Ipv4Addr,
@@ -82,7 +82,8 @@ pub enum InterfaceChoice {
     /// One that is connected (has a carrier) goes before one that is only switched on.
     #[default]
     FirstBroadcast,
-    /// The interface of this name, with the first of its addresses that can broadcast.
+    /// The interface of this name, with the first of its addresses that can broadcast; or the
+    /// address with this label, such as `eth0:home`.
     Name(String),
     /// The interface that has exactly this address.
     Address(Ipv4Addr),
@@ -176,6 +177,8 @@ pub enum InterfaceError {
 #[derive(Debug, Clone)]
 struct Candidate {
     name: String,
+    /// What the address is called, such as `eth0:home`, if it has a name of its own.
+    label: Option<String>,
     address: Ipv4Addr,
     netmask: Ipv4Addr,
     broadcast: Option<Ipv4Addr>,
@@ -206,7 +209,7 @@ fn choose_from(listed: &Listed, choice: &InterfaceChoice) -> Result<Interface, I
         InterfaceChoice::Name(name) if listed.without_address.contains(name) => {
             Err(InterfaceError::NoAddress { name: name.clone() })
         }
-        InterfaceChoice::Name(name) => asked_for(candidates, choice, |c| c.name == *name),
+        InterfaceChoice::Name(name) => asked_for(candidates, choice, |c| c.is_called(name)),
         InterfaceChoice::Address(address) => {
             asked_for(candidates, choice, |c| c.address == *address)
         }
@@ -259,7 +262,7 @@ fn render(candidates: &[Candidate]) -> String {
     }
     let each: Vec<_> = candidates
         .iter()
-        .map(|c| format!("{} ({})", c.name, c.address))
+        .map(|c| format!("{} ({})", c.label.as_ref().unwrap_or(&c.name), c.address))
         .collect();
     each.join(", ")
 }
@@ -282,12 +285,23 @@ impl Candidate {
         })
     }
 
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.label.as_deref() == Some(name)
+    }
+
+    /// `name` is what the system lists: on Unix a label, where the address has one.
     fn new(name: String, flags: InterfaceFlags, address: NetworkAddress<Ipv4Addr>) -> Self {
         let netmask = address.netmask.unwrap_or(Ipv4Addr::BROADCAST);
         let loopback = flags.contains(InterfaceFlags::LOOPBACK);
         let broadcast = broadcast(flags, &address, netmask);
+        // Names of interfaces have no colon there.
+        let interface = match name.split_once(':') {
+            Some((interface, _)) if cfg!(unix) => interface.to_owned(),
+            _ => name.clone(),
+        };
         Self {
-            name,
+            label: (interface != name).then_some(name),
+            name: interface,
             address: address.address,
             netmask: match broadcast {
                 Some(broadcast) if (!netmask).to_bits() < 3 => {
@@ -481,6 +495,25 @@ mod tests {
         assert_eq!(chosen(&all, "eth0"), "eth0 (10.0.0.2)");
         assert_eq!(chosen(&all, "10.0.1.2"), "eth0 (10.0.1.2)");
         assert_eq!(chosen(&all, "127.0.0.1"), "lo (127.0.0.1)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_address_with_a_label_is_found_by_it_and_by_its_interface() {
+        let labelled = listed("eth0:home", LAN, "10.0.1.2", 24, None);
+        let alone = [lo(), labelled.clone()];
+        for choice in ["eth0", "eth0:home", "10.0.1.2", ""] {
+            assert_eq!(chosen(&alone, choice), "eth0 (10.0.1.2)");
+        }
+        let second = [lo(), eth0(), labelled];
+        assert_eq!(chosen(&second, "eth0"), "eth0 (10.0.0.2)");
+        assert_eq!(chosen(&second, "eth0:home"), "eth0 (10.0.1.2)");
+        let error = choose(&second, "eth0:work").unwrap_err();
+        assert!(
+            error.ends_with("eth0 (10.0.0.2), eth0:home (10.0.1.2)"),
+            "{error}"
+        );
+        assert!(choose(&second, "home").is_err());
     }
 
     #[test]
