@@ -53,7 +53,8 @@ fn filter(verbose: u8) -> Result<Targets, Failure> {
 
 fn by_count(verbose: u8) -> &'static str {
     match verbose {
-        0 => "warn",
+        // Who cannot be reached each command tells by itself, with the first attempt that fails.
+        0 => "warn,zre_driver::unreachable=off",
         1 => "warn,zre=debug,zre_core=debug,zre_driver=debug,zre_net=debug",
         _ => "debug,zre=trace,zre_core=trace,zre_driver=trace,zre_net=trace",
     }

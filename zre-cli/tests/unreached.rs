@@ -3,7 +3,8 @@
 mod support;
 
 use std::{
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -50,6 +51,52 @@ impl Drop for Beacons {
             let _ = thread.join();
         }
     }
+}
+
+/// Connects to a node, and says HELLO for one that accepts connections at a TCP port.
+fn say_hello(node: &str, port: u16) -> TcpStream {
+    let greeting = [&[0xff][..], &[0; 8], b"\x7f\x03\0NULL", &[0; 48]].concat();
+    let identity = [b"\x01", &[9; 16][..]].concat();
+    let properties = [("Socket-Type", &b"DEALER"[..]), ("Identity", &identity)];
+    let mut ready = b"\x05READY".to_vec();
+    for (name, value) in properties {
+        ready.push(u8::try_from(name.len()).expect("it is short"));
+        ready.extend_from_slice(name.as_bytes());
+        ready.extend_from_slice(
+            &u32::try_from(value.len())
+                .expect("it is short")
+                .to_be_bytes(),
+        );
+        ready.extend_from_slice(value);
+    }
+    let short = |text: &str| {
+        [
+            &[u8::try_from(text.len()).expect("it is short")],
+            text.as_bytes(),
+        ]
+        .concat()
+    };
+    let endpoint = short(&format!("tcp://127.0.0.1:{port}"));
+    // HELLO 1 of version 2, with no groups, the status 0 and no headers.
+    let hello = [
+        b"\xaa\xa1\x01\x02\0\x01",
+        &endpoint[..],
+        &[0; 5],
+        &short("bob"),
+        &[0; 4],
+    ]
+    .concat();
+    let frame = |flags: u8, body: &[u8]| {
+        [
+            &[flags, u8::try_from(body.len()).expect("it is short")],
+            body,
+        ]
+        .concat()
+    };
+    let mut stream = TcpStream::connect(node).expect("it listens");
+    let all = [greeting, frame(4, &ready), frame(0, &hello)].concat();
+    stream.write_all(&all).expect("it reads");
+    stream
 }
 
 /// A port at which nobody listens.
@@ -136,4 +183,26 @@ fn a_pipe_logs_it_once() {
     let warning = format!("WARN zre: heard 1 node but could not connect to tcp://127.0.0.1:{port}");
     let log = pipe.log();
     assert_eq!(log.count_until("attempt 3: ", &warning), 1);
+}
+
+#[test]
+fn a_pipe_logs_a_peer_that_says_hello_and_cannot_be_reached_once() {
+    let port = closed_port();
+    let mut pipe = Zre::start(zre("pipe", 25726, &[]).stderr(Stdio::piped()));
+    let start = pipe.event("START");
+    let endpoint = start.get("endpoint").and_then(|endpoint| endpoint.as_str());
+    let address = endpoint
+        .and_then(|it| it.strip_prefix("tcp://"))
+        .expect("an endpoint");
+    let mut bob = say_hello(address, port);
+    // It is closed when the node gives him up.
+    bob.read_to_end(&mut Vec::new()).expect("it is closed");
+    let mut errors = pipe.errors();
+    pipe.close_input();
+    assert_eq!(pipe.finish().0, Some(0));
+    let mut log = String::new();
+    errors.read_to_string(&mut log).expect("it is text");
+    let heard = format!("WARN zre: heard 1 node but could not connect to tcp://127.0.0.1:{port}: ");
+    assert!(log.contains(&heard), "{log}");
+    assert_eq!(log.matches(&format!(":{port}")).count(), 1, "{log}");
 }

@@ -58,13 +58,12 @@ impl Commands {
         let mut input = BufReader::with_capacity(BUFFER, io::stdin().lock());
         let mut line = Vec::new();
         for number in 1.. {
-            line.clear();
             let read = input.read_until(b'\n', &mut line);
             let read = read.map_err(|error| Failure::Told(format!("cannot read: {error}")))?;
             if read == 0 {
                 break;
             }
-            if self.serve(&line, number)? == Next::Stop {
+            if self.serve(&mut line, number)? == Next::Stop {
                 self.sends.wait_until_done(Some(self.linger));
                 return Ok(());
             }
@@ -73,8 +72,13 @@ impl Commands {
         Ok(())
     }
 
-    fn serve(&self, line: &[u8], number: u64) -> Result<Next, Failure> {
+    /// Carries out a line, and empties it.
+    fn serve(&self, line: &mut Vec<u8>, number: u64) -> Result<Next, Failure> {
         let Request { command, id } = Request::parse(line);
+        let id = id.map(ToOwned::to_owned);
+        // A long line is not needed any more while its message is sent.
+        line.clear();
+        line.shrink_to(BUFFER);
         let done = match command {
             Ok(Command::Stop) => return Ok(Next::Stop),
             Ok(command) => self.carry_out(command),
@@ -85,14 +89,13 @@ impl Commands {
             Ok(Done::Send(send)) => match self.sends.attempt(send) {
                 Attempt::Done(outcome) => outcome,
                 Attempt::MustWait(send) => {
-                    let id = id.map(ToOwned::to_owned);
                     self.sends.put(send, Asked { line: number, id });
                     return Ok(Next::Read);
                 }
             },
             Err(error) => Err(error),
         };
-        if let Some(reply) = Reply::to(outcome, number, id) {
+        if let Some(reply) = Reply::to(outcome, number, id.as_deref()) {
             self.output.print(&reply)?;
         }
         Ok(Next::Read)

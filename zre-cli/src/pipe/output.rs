@@ -1,7 +1,7 @@
 //! Writes lines to standard output: at once, but many together when many wait.
 
 use std::{
-    io::{self, Write},
+    io::{self, StdoutLock, Write},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -16,11 +16,12 @@ use zre_tokio::{Event, Node};
 use super::{counters::Counters, events};
 use crate::failure::Failure;
 
-/// How many bytes of lines are collected before they are written.
+/// How many bytes are collected before they are written. A line that is longer is written in
+/// pieces, so that it is never in memory as a whole.
 const BATCH: usize = 64 * 1024;
 
-/// How many bytes are written at once. Smaller pieces would tell more exactly how far the reader
-/// is, but cost it time.
+/// How many bytes are written at once, if they hold whole lines. Smaller pieces would tell more
+/// exactly how far the reader is, but cost it time.
 const PIECE: usize = 16 * 1024;
 
 /// Standard output, and how much of it is read.
@@ -30,14 +31,16 @@ pub(super) struct Output {
     begun: AtomicU64,
     /// Lines that are written.
     written: AtomicU64,
+    /// Pieces that are written: they also tell that a long line is being read.
+    pieces: AtomicU64,
 }
 
 impl Output {
     /// Prints one line now.
     pub(super) fn print(&self, line: &impl Serialize) -> Result<(), Failure> {
-        let mut buffer = Vec::with_capacity(256);
-        append(&mut buffer, line)?;
-        Ok(self.write(&buffer, 1)?)
+        let mut lines = Lines::to(self, standard_output);
+        lines.append(line)?;
+        Ok(lines.finish()?)
     }
 
     /// Prints all events until the node has stopped.
@@ -47,24 +50,21 @@ impl Output {
         runtime: &Handle,
         counters: &Counters,
     ) -> Result<(), Failure> {
-        let mut batch = Vec::with_capacity(2 * BATCH);
+        let mut lines = Lines::to(self, standard_output);
         while let Some(event) = runtime.block_on(node.recv()) {
-            let mut lines = append_event(&mut batch, &event, counters)?;
-            while batch.len() < BATCH
-                && let Some(event) = node.try_recv()
-            {
-                lines += append_event(&mut batch, &event, counters)?;
+            let mut next = Some(event);
+            while let Some(event) = next {
+                append_event(&mut lines, &event, counters)?;
+                // What is in it may be large, and is written or in the batch.
+                drop(event);
+                next = lines.has_room().then(|| node.try_recv()).flatten();
             }
-            if !batch.is_empty() {
-                self.write(&batch, lines)?;
-            }
-            batch.clear();
-            batch.shrink_to(2 * BATCH);
+            lines.finish()?;
         }
         Ok(())
     }
 
-    /// Waits while `is_busy`, but no longer than `patience` without any line being read, and not
+    /// Waits while `is_busy`, but no longer than `patience` without anything being read, and not
     /// beyond `end`.
     pub(super) async fn drain(
         &self,
@@ -73,13 +73,13 @@ impl Output {
         end: Option<Instant>,
     ) {
         const LOOK: Duration = Duration::from_millis(20);
-        let (mut written, mut since) = (self.written.load(Ordering::Relaxed), Instant::now());
+        let (mut pieces, mut since) = (self.pieces.load(Ordering::Relaxed), Instant::now());
         while is_busy() && since.elapsed() < patience && end.is_none_or(|end| Instant::now() < end)
         {
             sleep(LOOK).await;
-            let now = self.written.load(Ordering::Relaxed);
-            if now != written {
-                (written, since) = (now, Instant::now());
+            let now = self.pieces.load(Ordering::Relaxed);
+            if now != pieces {
+                (pieces, since) = (now, Instant::now());
             }
         }
     }
@@ -95,18 +95,91 @@ impl Output {
         events + self.begun.load(Ordering::Relaxed).saturating_sub(written)
     }
 
-    /// Writes so many whole lines now.
-    pub(super) fn write(&self, mut lines: &[u8], count: u64) -> io::Result<()> {
-        self.begun.fetch_add(count, Ordering::Relaxed);
-        let mut output = io::stdout().lock();
-        while !lines.is_empty() {
-            let (piece, rest) = lines.split_at(end_of_piece(lines));
-            output.write_all(piece)?;
-            self.written.fetch_add(ends(piece), Ordering::Relaxed);
-            lines = rest;
-        }
-        output.flush()
+    /// Writes one whole line now.
+    pub(super) fn write(&self, line: &[u8]) -> io::Result<()> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let mut lines = Lines::to(self, standard_output);
+        lines.write_all(line)?;
+        lines.finish()
     }
+}
+
+/// Lines on their way to an output, which `lock` keeps for one thread.
+///
+/// From the first piece of a line to the end of the line no other thread can write.
+struct Lines<'a, W, F> {
+    output: &'a Output,
+    lock: F,
+    batch: Vec<u8>,
+    /// Held while a line is written in part.
+    locked: Option<W>,
+}
+
+impl<'a, W: Write, F: Fn() -> W> Lines<'a, W, F> {
+    fn to(output: &'a Output, lock: F) -> Self {
+        Self {
+            output,
+            lock,
+            batch: Vec::new(),
+            locked: None,
+        }
+    }
+
+    /// Takes a line. Writes what is more than a batch.
+    fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+        self.output.begun.fetch_add(1, Ordering::Relaxed);
+        append(self, line)
+    }
+
+    /// Whether another line fits in before they are written.
+    fn has_room(&self) -> bool {
+        self.batch.len() < BATCH && self.locked.is_none()
+    }
+
+    /// Writes the rest now. The last line must be complete.
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_batch()?;
+        match self.locked.take() {
+            Some(mut output) => output.flush(),
+            None => Ok(()),
+        }
+    }
+
+    fn write_batch(&mut self) -> io::Result<()> {
+        let mut rest = self.batch.as_slice();
+        while !rest.is_empty() {
+            let output = self.locked.get_or_insert_with(&self.lock);
+            let (piece, others) = rest.split_at(end_of_piece(rest));
+            output.write_all(piece)?;
+            self.output
+                .written
+                .fetch_add(ends(piece), Ordering::Relaxed);
+            self.output.pieces.fetch_add(1, Ordering::Relaxed);
+            rest = others;
+        }
+        self.batch.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write, F: Fn() -> W> Write for Lines<'_, W, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.batch.len() >= BATCH {
+            self.write_batch()?;
+        }
+        let room = BATCH.saturating_sub(self.batch.len());
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.batch.extend_from_slice(taken);
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_batch()
+    }
+}
+
+fn standard_output() -> StdoutLock<'static> {
+    io::stdout().lock()
 }
 
 /// Where to cut: behind the last line that is in the piece as a whole, or in the middle of a line
@@ -121,29 +194,48 @@ fn ends(lines: &[u8]) -> u64 {
     lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Appends the line of an event, and says how many that are: none or one.
-fn append_event(lines: &mut Vec<u8>, event: &Event, counters: &Counters) -> Result<u64, Failure> {
+/// Appends the line of an event, if it has one.
+fn append_event<W: Write, F: Fn() -> W>(
+    lines: &mut Lines<'_, W, F>,
+    event: &Event,
+    counters: &Counters,
+) -> Result<(), Failure> {
     if let Event::Whisper { peer, content, .. } = event
         && counters.take(*peer, content)
     {
-        return Ok(0);
+        return Ok(());
     }
     match events::line(event) {
-        Some(line) => append(lines, &line).map(|()| 1),
-        None => Ok(0),
+        Some(line) => lines.append(&line),
+        None => Ok(()),
     }
 }
 
 /// Appends one line.
-pub(super) fn append(buffer: &mut Vec<u8>, line: &impl Serialize) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *buffer, line).map_err(io::Error::from)?;
-    buffer.push(b'\n');
-    Ok(())
+pub(super) fn append(output: &mut impl Write, line: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *output, line).map_err(io::Error::from)?;
+    Ok(output.write_all(b"\n")?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, MutexGuard};
+
     use super::*;
+
+    /// What was written, each time by itself. One thread at a time has it.
+    struct Writes<'a>(MutexGuard<'a, Vec<Vec<u8>>>);
+
+    impl Write for Writes<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn pieces_end_with_a_line_where_they_can() {
@@ -154,5 +246,51 @@ mod tests {
         long.push(b'\n');
         assert_eq!(end_of_piece(&long), BATCH);
         assert_eq!(end_of_piece(b"\n"), 1);
+    }
+
+    #[test]
+    fn a_long_line_is_written_in_pieces_and_is_never_in_memory_as_a_whole() {
+        let (output, writes) = (Output::default(), Mutex::default());
+        let mut lines = Lines::to(&output, || Writes(writes.lock().unwrap()));
+        let text = "x".repeat(10 * BATCH);
+        lines.append(&text).unwrap();
+        lines.append(&"short").unwrap();
+        assert!(lines.batch.capacity() <= 2 * BATCH);
+        lines.finish().unwrap();
+        let writes = writes.lock().unwrap();
+        assert!(writes.iter().all(|piece| piece.len() <= BATCH));
+        assert_eq!(
+            writes.concat(),
+            format!("\"{text}\"\n\"short\"\n").as_bytes()
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_written_in_part_keeps_other_threads_out_until_its_end() {
+        let (output, writes) = (Output::default(), Mutex::default());
+        let mut lines = Lines::to(&output, || Writes(writes.lock().unwrap()));
+        lines.append(&"short").unwrap();
+        assert!(lines.has_room());
+        assert!(writes.try_lock().is_ok(), "nothing is written yet");
+        lines.append(&"x".repeat(2 * BATCH)).unwrap();
+        assert!(!lines.has_room());
+        assert!(writes.try_lock().is_err(), "the rest is yet to come");
+        lines.finish().unwrap();
+        assert!(writes.try_lock().is_ok());
+    }
+
+    #[test]
+    fn a_line_counts_as_written_when_its_end_is() {
+        let (output, writes) = (Output::default(), Mutex::default());
+        let mut lines = Lines::to(&output, || Writes(writes.lock().unwrap()));
+        let counts = || {
+            let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            (read(&output.begun), read(&output.written))
+        };
+        lines.append(&"x".repeat(2 * BATCH)).unwrap();
+        assert_eq!(counts(), (1, 0));
+        assert!(output.pieces.load(Ordering::Relaxed) > 0);
+        lines.finish().unwrap();
+        assert_eq!(counts(), (1, 1));
     }
 }

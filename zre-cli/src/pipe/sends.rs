@@ -330,7 +330,7 @@ impl Asked {
 /// Writes the answers of sends that had to wait.
 pub(super) fn write_answers(answered: &mpsc::Receiver<Answered>, output: &Output) {
     for (line, _room) in answered {
-        if !line.is_empty() && output.write(&line, 1).is_err() {
+        if !line.is_empty() && output.write(&line).is_err() {
             // The thread that writes events finds out, too, and ends the pipe.
             return;
         }

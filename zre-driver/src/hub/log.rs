@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tracing::{debug, warn};
-use zre_core::{Instant, Notice};
+use zre_core::{Instant, Notice, proto::PeerId};
+
+/// The target of warnings of peers that say HELLO and cannot be reached, for a program that tells
+/// its user by itself and leaves them out.
+const UNREACHABLE: &str = "zre_driver::unreachable";
 
 /// Something to write. It is written when no lock is held, for who reads the log may use the node.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Notice(Notice),
+    Warning(Notice),
+    Detail(Notice),
     /// So many warnings were not let through.
     Suppressed(u64),
 }
@@ -16,8 +21,11 @@ pub(super) enum Entry {
 impl Entry {
     pub(super) fn write(&self) {
         match self {
-            Self::Notice(notice) if is_warning(notice) => warn!("{notice}"),
-            Self::Notice(notice) => debug!("{notice}"),
+            Self::Warning(notice @ Notice::Unreachable { .. }) => {
+                warn!(target: UNREACHABLE, "{notice}");
+            }
+            Self::Warning(notice) => warn!("{notice}"),
+            Self::Detail(notice) => debug!("{notice}"),
             Self::Suppressed(count) => warn!("{count} further warnings were not written"),
         }
     }
@@ -32,6 +40,8 @@ pub(super) struct LogQueue {
     recent: BTreeMap<&'static str, u64>,
     /// How many were left out since the last window began.
     left_out: u64,
+    /// When it was last warned that a peer cannot be reached or cannot reach this node.
+    warned_of: BTreeMap<(&'static str, PeerId), Instant>,
     admitted: Vec<Entry>,
     counts: BTreeMap<&'static str, u64>,
     suppressed: u64,
@@ -41,12 +51,18 @@ impl LogQueue {
     const WINDOW: Duration = Duration::from_secs(10);
     /// So many of a kind may come at once, and one in each window from then on.
     const MAX_OF_A_KIND: u64 = 50;
+    /// How long a further attempt that fails in the same way is only a detail.
+    const SAME: Duration = Duration::from_secs(600);
+    /// Of so many peers it is known when they were warned of.
+    const PEERS: usize = 256;
 
     pub(super) fn add(&mut self, notice: Notice, now: Instant) {
         // Also those that are not written.
         *self.counts.entry(notice.kind()).or_default() += 1;
-        if !is_warning(&notice) || self.may_warn(&notice, now) {
-            self.admitted.push(Entry::Notice(notice));
+        if !is_warning(&notice) || self.is_repeated(&notice, now) {
+            self.admitted.push(Entry::Detail(notice));
+        } else if self.may_warn(&notice, now) {
+            self.admitted.push(Entry::Warning(notice));
         } else {
             self.suppressed += 1;
             self.left_out += 1;
@@ -66,6 +82,27 @@ impl LogQueue {
     /// How many warnings were not let through.
     pub(super) fn suppressed(&self) -> u64 {
         self.suppressed
+    }
+
+    /// Whether the same was warned of not long ago: a peer whose beacons come is tried again and
+    /// again.
+    fn is_repeated(&mut self, notice: &Notice, now: Instant) -> bool {
+        let (Notice::Unreachable { peer, .. } | Notice::NoHello { peer, .. }) = notice else {
+            return false;
+        };
+        let is_recent = |at: Instant| now.since(at) < Self::SAME;
+        let key = (notice.kind(), *peer);
+        if self.warned_of.get(&key).copied().is_some_and(is_recent) {
+            return true;
+        }
+        if self.warned_of.len() >= Self::PEERS {
+            self.warned_of.retain(|_, at| is_recent(*at));
+        }
+        // Beyond them, only the limit of each kind is left.
+        if self.warned_of.len() < Self::PEERS {
+            self.warned_of.insert(key, now);
+        }
+        false
     }
 
     fn may_warn(&mut self, notice: &Notice, now: Instant) -> bool {
@@ -124,9 +161,47 @@ mod tests {
         assert_eq!(log.counts().get("not_accepted"), Some(&60));
         let error = String::new();
         log.add(Notice::BeaconNotSent { error }, now + LogQueue::WINDOW);
-        let [Entry::Suppressed(10), Entry::Notice(_)] = &log.take()[..] else {
+        let [Entry::Suppressed(10), Entry::Warning(_)] = &log.take()[..] else {
             panic!("what was left out is said when the window is over");
         };
+    }
+
+    #[test]
+    fn a_peer_that_is_tried_again_and_again_is_warned_of_once_in_a_while() {
+        let mut log = LogQueue::default();
+        let begin = Instant::from_micros(20_000_000);
+        let mut warnings = Vec::new();
+        for turn in 0..120 {
+            for peer in [1, 2] {
+                let notice = Notice::NoHello {
+                    peer: [peer; 16].into(),
+                    endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
+                };
+                log.add(notice, begin + Duration::from_secs(10) * turn);
+            }
+            let entries = log.take();
+            let warned = entries.iter().filter(|it| matches!(it, Entry::Warning(_)));
+            warnings.extend(warned.map(|_| turn));
+            assert_eq!(entries.len(), 2, "the others are details");
+        }
+        assert_eq!(warnings, [0, 0, 60, 60]);
+        assert_eq!(log.suppressed(), 0);
+    }
+
+    #[test]
+    fn only_so_many_peers_are_remembered() {
+        let mut log = LogQueue::default();
+        let begin = Instant::from_micros(20_000_000);
+        for number in 0..1000_u128 {
+            let notice = Notice::Unreachable {
+                peer: number.to_be_bytes().into(),
+                endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
+                error: String::new(),
+            };
+            log.add(notice, begin);
+        }
+        assert_eq!(log.warned_of.len(), LogQueue::PEERS);
+        assert_eq!(log.take().len(), 50);
     }
 
     #[test]
