@@ -33,14 +33,18 @@ use queue::Queue;
 /// When as many events wait as the limits allow, the backlog is *congested* and no connection is
 /// read. A peer is *held* when as much of its own waits as there is room left: its connections are
 /// not read then, and the others' are. So one peer can take half of the room, two can take a third
-/// each, and there is always room left for one more. Either is over when an eighth of the limits is
-/// free again, or after a moment when there is any room at all; see [`Backlog::relieve`].
+/// each, and there is always room left for one more. A congestion is over when half of the limits
+/// is free, and a peer is read again when about half of what it had has been taken; either ends
+/// sooner if it lasts, see [`Backlog::relieve`].
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Backlog {
-    /// Whether all events stand in `current`, in the order in which they came, and nobody is held.
-    /// Then nothing is known of them but their weight, which costs least.
+    /// Whether all events stand in `current`, in the order in which they came, and nobody is held
+    /// or only the peer that has nearly all of them. Then nothing is known of them but their
+    /// weight, which costs least.
     is_simple: bool,
+    /// When so many are left in there, that peer may be read again.
+    look_at: usize,
     /// What is taken next: first some events of any peers, then those of one peer alone.
     current: Queue,
     /// How many of these are of any peers, and whose the others are; not known while it is simple.
@@ -85,6 +89,7 @@ impl Backlog {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             is_simple: true,
+            look_at: 0,
             current: Queue::default(),
             mixed: 0,
             owner: None,
@@ -119,13 +124,17 @@ impl Backlog {
         self.queued += 1;
         self.total.weight += weight;
         // While little waits, nothing else is looked at.
-        let is_little = self.is_simple
-            && self.current.events.len() < self.little.events
+        let is_little = self.current.events.len() < self.little.events
             && self.total.weight < self.little.weight
             && !matches!(event, Event::Stop { .. });
-        match is_little {
-            true => self.current.events.push_back(event),
-            false => self.push_to_many(event, weight, before),
+        if !self.is_simple || !is_little && !self.follows(&event, before) {
+            self.push_in_turns(event, weight);
+            return;
+        }
+        self.current.events.push_back(event);
+        // Below half of the limits, no peer can have more than is free.
+        if self.current.events.len() >= self.half.events || self.total.weight >= self.half.weight {
+            self.hold_newest();
         }
     }
 
@@ -133,6 +142,9 @@ impl Backlog {
     pub(crate) fn pop(&mut self) -> Option<Event> {
         if !self.is_simple {
             return self.pop_in_turns();
+        }
+        if self.current.events.len() <= self.look_at {
+            return self.pop_and_look();
         }
         self.total.weight -= self.current.events.front()?.weight();
         self.current.events.pop_front()
@@ -157,19 +169,22 @@ impl Backlog {
     /// The waiting events that were queued after the first `count` of all events, in the order in
     /// which they came.
     pub(crate) fn after(&self, count: u64) -> impl Iterator<Item = &Event> {
-        let mut elsewhere = Vec::new();
-        if !self.is_simple && self.newest_elsewhere > count {
-            let queues = self.others.values().chain([&self.last, &self.current]);
-            elsewhere.extend(queues.flat_map(|queue| queue.numbered_after(count)));
-            elsewhere.sort_unstable_by_key(|(number, _)| *number);
+        if self.is_simple {
+            let newer = self.current.last(self.queued.saturating_sub(count));
+            return Vec::new().into_iter().chain(newer);
         }
-        let is_alone = elsewhere.is_empty();
-        let current = is_alone.then(|| match self.is_simple {
-            true => self.current.last(self.queued.saturating_sub(count)),
-            false => self.current.after(count),
-        });
-        let elsewhere = elsewhere.into_iter().map(|(_, event)| event);
-        elsewhere.chain(current.into_iter().flatten())
+        let queues = self.others.values().chain([&self.last]);
+        let queues = queues.filter(|_| self.newest_elsewhere > count);
+        let mut elsewhere: Vec<_> = queues
+            .flat_map(|queue| queue.numbered_after(count))
+            .collect();
+        if elsewhere.is_empty() {
+            return Vec::new().into_iter().chain(self.current.after(count));
+        }
+        elsewhere.extend(self.current.numbered_after(count));
+        elsewhere.sort_unstable_by_key(|(number, _)| *number);
+        let events: Vec<_> = elsewhere.into_iter().map(|(_, event)| event).collect();
+        events.into_iter().chain(self.current.last(0))
     }
 
     /// Whether as many events wait as the limits allow, so that no connection is read.
@@ -188,8 +203,9 @@ impl Backlog {
     }
 
     /// Ends what may end as there is some room, however little: for an application that takes
-    /// events so slowly that an eighth of the limits takes long.
+    /// events so slowly that half of them takes long.
     pub(crate) fn relieve(&mut self) {
+        self.end_simplicity(self.queued);
         self.end_congestion(Room::ONE);
         // Collected first, as it changes the set.
         let held: Vec<_> = self.held.iter().copied().collect();
@@ -208,22 +224,9 @@ impl Backlog {
 
 /// Turns.
 impl Backlog {
-    /// Queues the newest event, which is counted in the weight already, when more than little waits.
-    #[inline(never)] // Inlined, it makes the short way long: each event moves twice.
-    fn push_to_many(&mut self, event: Event, weight: usize, weight_before: usize) {
-        if !self.is_simple || !self.follows(&event, weight_before) {
-            self.push_in_turns(event, weight);
-            return;
-        }
-        self.current.events.push_back(event);
-        // Below half of the limits, no peer can have more than is free.
-        if self.current.events.len() >= self.half.events || self.total.weight >= self.half.weight {
-            self.hold_newest();
-        }
-    }
-
     /// Whether an event may stand behind all others though nothing is known of them: as few wait,
     /// or as it is of the same peer as the last. Those behind the first few are all of one peer.
+    #[inline(never)] // As all that is longer: inlined, it makes the short way long.
     fn follows(&self, event: &Event, weight_before: usize) -> bool {
         let waiting = self.current.events.len();
         let is_little = waiting < self.little.events && weight_before < self.little.weight;
@@ -250,17 +253,33 @@ impl Backlog {
         self.current.number_up_to(newest);
     }
 
-    /// Nothing need be known of the events any more if all stand in one queue and nobody is held.
+    /// Nothing need be known of the events any more if all stand in one queue, and nobody is held
+    /// but the peer that has the last of them, for their number.
     fn simplify(&mut self) {
         let is_one = self.turns.is_empty() && self.last.events.is_empty();
-        if is_one
-            && !self.is_holding()
-            && self.current.are_up_to(self.queued)
-            && self.reliefs.are_few()
-        {
-            self.current.forget_numbers();
-            self.is_simple = true;
+        if !is_one || !self.current.are_up_to(self.queued) || !self.reliefs.are_few() {
+            return;
         }
+        self.look_at = 0;
+        if self.is_holding() {
+            let newest = self.current.events.back().and_then(Event::peer);
+            let is_it = newest.is_some_and(|peer| self.held.contains(&peer));
+            let wanted = self.limits.enough();
+            let is_light = self.total.weight + wanted.weight <= self.free().weight;
+            if self.congested || self.held.len() > 1 || !is_it || !is_light {
+                return;
+            }
+            self.look_at = (self.limits.events - wanted.events) / 2 + self.mixed + 1;
+        }
+        self.current.forget_numbers();
+        self.is_simple = true;
+    }
+
+    /// Takes the next event, with which the peer that is held may be read again.
+    #[inline(never)]
+    fn pop_and_look(&mut self) -> Option<Event> {
+        self.end_simplicity(self.queued);
+        self.pop_in_turns()
     }
 
     /// Queues the newest event, which is counted in the weight already.
@@ -372,7 +391,7 @@ impl Backlog {
 
     /// An event has been taken, which made room.
     fn relieve_after(&mut self, event: &Event) {
-        let enough = self.limits.eighth();
+        let enough = self.limits.enough();
         self.end_congestion(enough);
         let Some(peer) = event.peer() else {
             return;
@@ -437,12 +456,12 @@ impl Room {
         weight: 1,
     };
 
-    /// So much is to be free before reading goes on. With less, reading would stop and go on with
-    /// each event.
-    fn eighth(self) -> Self {
+    /// So much more is to be free before reading goes on. With less, reading would stop and go on
+    /// all the time: with an eighth, 16-byte messages came a quarter more slowly.
+    fn enough(self) -> Self {
         Self {
-            events: (self.events / 8).max(1),
-            weight: (self.weight / 8).max(1),
+            events: (self.events / 2).max(1),
+            weight: (self.weight / 2).max(1),
         }
     }
 }

@@ -168,15 +168,15 @@ fn a_peer_is_held_for_the_bytes_of_its_events_too() {
 }
 
 #[test]
-fn a_held_peer_is_read_again_after_an_eighth_and_at_once_if_somebody_looks() {
+fn a_held_peer_is_read_again_after_half_and_at_once_if_somebody_looks() {
     let mut backlog = backlog(4096);
     flood(&mut backlog, 1, 2048);
-    (0..255).for_each(|_| drop(backlog.pop()));
+    (0..1023).for_each(|_| drop(backlog.pop()));
     assert!(!backlog.may_take(peer(1)));
     backlog.pop();
     assert!(backlog.may_take(peer(1)));
 
-    flood(&mut backlog, 1, 256);
+    flood(&mut backlog, 1, 1024);
     assert!(!backlog.may_take(peer(1)));
     backlog.relieve();
     assert!(!backlog.may_take(peer(1)), "there is no room");
@@ -186,13 +186,13 @@ fn a_held_peer_is_read_again_after_an_eighth_and_at_once_if_somebody_looks() {
 }
 
 #[test]
-fn a_congestion_ends_when_an_eighth_is_free() {
+fn a_congestion_ends_when_half_is_free() {
     let mut backlog = backlog(80);
     for from in 1..=80 {
         backlog.push(whisper(from, "x"));
     }
     assert!(backlog.is_congested() && !backlog.may_take(peer(99)));
-    (0..9).for_each(|_| drop(backlog.pop()));
+    (0..39).for_each(|_| drop(backlog.pop()));
     assert!(backlog.is_congested());
     backlog.pop();
     assert!(!backlog.is_congested() && backlog.may_take(peer(99)));
@@ -252,7 +252,7 @@ fn a_held_peers_deadline_stands_still_and_that_of_another_does_not() {
     flood(&mut backlog, 1, 2048);
     assert!(!flooder.is_over(at(10), SECOND, Some(peer(1)), &backlog));
     assert!(dead.is_over(at(10), SECOND, Some(peer(2)), &backlog));
-    (0..500).for_each(|_| drop(backlog.pop()));
+    (0..1500).for_each(|_| drop(backlog.pop()));
     // Nor does that the flooder is read again.
     assert!(dead.is_over(at(10), SECOND, Some(peer(2)), &backlog));
     let now = at(10) + SECOND;

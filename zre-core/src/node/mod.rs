@@ -398,15 +398,15 @@ impl Node {
     }
 
     /// Whether no message of any peer should be handled: from when as many events wait as
-    /// [`Limits`](crate::Limits) allow, until an eighth of that is free again.
+    /// [`Limits`](crate::Limits) allow, until half of that is free again, or less if it lasts.
     pub fn is_congested(&self) -> bool {
         self.context.events.is_congested()
     }
 
     /// Whether messages of a peer should be handled. Not while the node
     /// [is congested](Node::is_congested), and not from when as much of this peer waits for the
-    /// application as there is room left, until there is an eighth of
-    /// [`Limits`](crate::Limits) more. So a peer that sends much leaves room for the others.
+    /// application as there is room left in the [`Limits`](crate::Limits), until about half of it
+    /// has been taken. So a peer that sends much leaves room for the others.
     ///
     /// A caller whose ZeroMQ library reads all peers from one socket has no choice, and asks
     /// [`is_congested`](Node::is_congested).

@@ -295,7 +295,7 @@ fn what_is_left_of_a_read_comes_before_the_end_of_the_connection() {
     assert_eq!(test.engine.node().events_after(0).count(), 1);
 }
 
-/// An eighth of the default limits would take such an application four minutes.
+/// Half of what is held would take such an application minutes.
 fn an_application_that_takes_two_events_a_second_is_given_more_as_soon_as_there_is_room<
     C: Level,
 >() {
