@@ -485,8 +485,8 @@ impl<C: Connection> PeerLinks<C> {
         LinksEffect::AttemptFailed
     }
 
-    /// The peer has said HELLO from this address. If an attempt to connect to it there waits because
-    /// too many others are without an answer, it need not.
+    /// The peer has said HELLO from this address. If an attempt to connect to it there waits
+    /// because too many others are without an answer, it need not.
     pub(super) fn prove(&mut self, address: IpAddr, node: &Node, cx: &mut EngineContext) {
         let Outgoing::Retrying { attempt, .. } = &mut self.outgoing else {
             return;

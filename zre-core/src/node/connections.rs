@@ -27,14 +27,15 @@ impl Node {
         } else {
             // Two nodes that lose each other can go on ending each other's next session, as the end
             // of the last one is still on its way. So they pause, longer each time.
-            self.context.refusals.note(peer, now);
+            self.context.refusals.note_lost(peer, now);
             ExitReason::ConnectionLost
         };
         self.remove_peer(peer, reason, now);
     }
 
-    /// Until when a HELLO of a peer should wait, as sessions with it have been lost again and again;
-    /// `None` if it need not. If its connection ends meanwhile, it belongs to a session that is over.
+    /// Until when a HELLO of a peer should wait, as sessions with it have been lost again and
+    /// again; `None` if it need not. If its connection ends meanwhile, it belongs to a session that
+    /// is over.
     pub fn hello_waits_until(&self, peer: PeerId, now: Instant) -> Option<Instant> {
         let end = self.context.refusals.hello_waits_until(peer)?;
         (now < end && !self.is_ready(peer)).then_some(end)
@@ -45,7 +46,7 @@ impl Node {
     pub fn handle_refused(&mut self, peer: PeerId, now: Instant) {
         self.context.advance(now);
         let endpoint = self.peers.get(&peer).map(|known| known.endpoint.clone());
-        let count = self.context.refusals.note(peer, self.context.now);
+        let count = self.context.refusals.note_refused(peer, self.context.now);
         // The first time it may be its end.
         if let Some(endpoint) = endpoint.filter(|_| count > 1) {
             let notice = Notice::RefusedByPeer {

@@ -162,8 +162,9 @@ impl Node {
     ///
     /// A suspected peer is one that somebody claims to be gone. It has been sent a PING, and is
     /// removed if it has not answered within
-    /// [`evasive_after`](crate::Config#structfield.evasive_after). A node does not know how much waits in front of the PING or of the answer. A caller who does
-    /// gives such peers more time before this call; see
+    /// [`evasive_after`](crate::Config#structfield.evasive_after). A node does not know how much
+    /// waits in front of the PING or of the answer. A caller who does gives such peers more time
+    /// before this call; see
     /// [`overdue_suspects`](Node::overdue_suspects).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.advance(now);

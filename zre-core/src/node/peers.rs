@@ -97,7 +97,7 @@ impl Peers {
         })
     }
 
-    /// Whether a peer has entered and nothing can be sent to it yet, because it is not known whether
+    /// Whether a peer has entered and nothing can be sent to it yet: it is not known whether
     /// it, or another, is where it is connected or would be.
     pub(super) fn is_in_doubt(&self, id: &PeerId) -> bool {
         let known = self.table.get(id).filter(|peer| peer.is_ready());
@@ -133,6 +133,9 @@ impl Peers {
             self.contest(owner, None, context);
         } else if self.has_room_for_beacon(peer, &endpoint, context) {
             self.meet(peer, endpoint, Earlier::default(), context);
+            if let Some(peer) = self.table.get_mut(&peer) {
+                peer.is_announced = true;
+            }
         }
     }
 
@@ -413,8 +416,8 @@ impl Peers {
         true
     }
 
-    /// Whether the peers from one address have three quarters of all places. The last quarter is for
-    /// others: whoever has one address, and makes up identities, does not keep them out.
+    /// Whether the peers from one address have three quarters of all places. The last quarter is
+    /// for others: whoever has one address, and makes up identities, does not keep them out.
     fn is_crowded(&self, address: Option<IpAddr>, limit: usize) -> bool {
         let share = limit - limit / 4;
         // Saves a walk over all peers: mostly there is room.

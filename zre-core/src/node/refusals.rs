@@ -15,6 +15,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// The pause after the second refusal. It doubles with each, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST_WHEN_LOST: Duration = Duration::from_secs(2);
 /// How long a HELLO waits after the third time. It doubles with each, up to [`LONGEST_WAIT`].
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -31,27 +32,42 @@ pub(super) struct Refusals(BTreeMap<PeerId, Refusal>);
 struct Refusal {
     count: u32,
     at: Instant,
+    /// The longest pause: a connection that breaks again and again is no reason for a long one.
+    longest: Duration,
 }
 
 impl Refusals {
-    /// A peer has closed a connection before it said HELLO, or was lost. Gives how often that was.
-    pub(super) fn note(&mut self, peer: PeerId, now: Instant) -> u32 {
+    /// A peer has closed a connection before it said HELLO. Gives how often that was.
+    pub(super) fn note_refused(&mut self, peer: PeerId, now: Instant) -> u32 {
+        self.note(peer, LONGEST, now)
+    }
+
+    /// A peer was lost. Gives how often that was.
+    pub(super) fn note_lost(&mut self, peer: PeerId, now: Instant) -> u32 {
+        self.note(peer, LONGEST_WHEN_LOST, now)
+    }
+
+    fn note(&mut self, peer: PeerId, longest: Duration, now: Instant) -> u32 {
         self.0
             .retain(|_, refusal| now.since(refusal.at) < FORGOTTEN_AFTER);
         if self.0.len() >= MOST && !self.0.contains_key(&peer) {
             return 1;
         }
-        let first = Refusal { count: 0, at: now };
+        let first = Refusal {
+            count: 0,
+            at: now,
+            longest,
+        };
         let refusal = self.0.entry(peer).or_insert(first);
         refusal.count = refusal.count.saturating_add(1);
-        refusal.at = now;
+        (refusal.at, refusal.longest) = (now, longest);
         refusal.count
     }
 
     /// Whether beacons of a peer are to be ignored for now.
     pub(super) fn is_pausing(&self, peer: PeerId, now: Instant) -> bool {
         let refusal = self.0.get(&peer);
-        refusal.is_some_and(|refusal| now.since(refusal.at) < pause_after(refusal.count))
+        refusal.is_some_and(|refusal| now.since(refusal.at) < refusal.pause())
     }
 
     /// Until when a HELLO of a peer should wait. Its connection may have ended already, and its end
@@ -65,13 +81,14 @@ impl Refusals {
     }
 }
 
-/// Once may be chance: a peer that is being restarted closes its connections, too.
-fn pause_after(count: u32) -> Duration {
-    match count.checked_sub(2) {
-        Some(doublings) => SHORTEST
-            .saturating_mul(2_u32.saturating_pow(doublings))
-            .min(LONGEST),
-        None => Duration::ZERO,
+impl Refusal {
+    fn pause(&self) -> Duration {
+        // Once may be chance: a peer that is being restarted closes its connections, too.
+        let Some(doublings) = self.count.checked_sub(2) else {
+            return Duration::ZERO;
+        };
+        let pause = SHORTEST.saturating_mul(2_u32.saturating_pow(doublings));
+        pause.min(self.longest)
     }
 }
 
@@ -95,7 +112,7 @@ mod tests {
         let mut now = 0;
         let mut waits = [0; 7];
         for wait in &mut waits {
-            refusals.note(peer(1), at(now));
+            refusals.note_refused(peer(1), at(now));
             while refusals.is_pausing(peer(1), at(now)) {
                 now += 1;
                 *wait += 1;
@@ -108,9 +125,10 @@ mod tests {
     #[test]
     fn refusals_of_long_ago_and_of_ever_new_peers_are_forgotten() {
         let mut refusals = Refusals::default();
-        refusals.note(peer(1), at(0));
-        assert_eq!(refusals.note(peer(1), at(60)), 1);
-        (0..1000).for_each(|number| assert_eq!(refusals.note(peer(1000 + number), at(60)), 1));
+        refusals.note_refused(peer(1), at(0));
+        assert_eq!(refusals.note_refused(peer(1), at(60)), 1);
+        (0..1000)
+            .for_each(|number| assert_eq!(refusals.note_refused(peer(1000 + number), at(60)), 1));
         assert!(refusals.0.len() <= MOST);
     }
 }

@@ -215,6 +215,7 @@ fn a_peer_that_says_hello_is_met_although_all_attempts_were_used_up<C: Level>() 
 /// The stranger answers nothing where it says that it is.
 fn a_second_hello_does_not_lead_a_peer_astray_whose_hello_waits<C: Level>() {
     let mut test = SingleEngine::<C>::new();
+    test.beacon(id(1), &endpoint(1));
     let mut to = test.connect_from("10.0.1.1:6666", id(1));
     to.send(&mut test, 1, hello(1));
     let mut stranger = test.connect_from("10.0.1.66:6666", id(1));
@@ -222,5 +223,4 @@ fn a_second_hello_does_not_lead_a_peer_astray_whose_hello_waits<C: Level>() {
     let sought: Vec<_> = test.wanted.iter().map(|(_, at)| at.clone()).collect();
     assert_eq!(sought.last().unwrap(), &endpoint(1));
     assert_eq!(test.told(), NOTHING);
-    let _unused = core::marker::PhantomData::<Link>;
 }

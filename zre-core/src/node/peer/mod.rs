@@ -44,6 +44,8 @@ pub(super) struct Peer {
     pub(super) session: Session,
     /// The last sign of life: any message, or a beacon from the endpoint above.
     pub(super) heard_at: Instant,
+    /// Whether a beacon came from the endpoint where it is, or is to be, connected.
+    pub(super) is_announced: bool,
     /// The address that its HELLO came from, or that of the endpoint where it was met.
     pub(super) address: Option<IpAddr>,
     /// Another endpoint that its beacons come from, and when the last one came. Boxed, for few
@@ -92,6 +94,7 @@ impl Peer {
         context: &NodeContext,
     ) -> Self {
         Self {
+            is_announced: false,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
@@ -170,11 +173,14 @@ impl Peer {
         core::iter::once(&self.endpoint).chain(different)
     }
 
-    /// Whether its HELLO waits, came from the address where it is being connected, and may yet be
-    /// connected.
+    /// Whether its HELLO waits and came from the address where it is being connected, and its
+    /// beacons come from there, too.
     pub(super) fn is_where_it_came_from(&self) -> bool {
         let is_waiting = !self.is_ready() && self.told_endpoint().is_some();
-        is_waiting && !self.is_unreachable() && self.address == address_of(&self.endpoint)
+        is_waiting
+            && self.is_announced
+            && !self.is_unreachable()
+            && self.address == address_of(&self.endpoint)
     }
 
     /// Whether its last beacon from another endpoint than the one where it is connected came from

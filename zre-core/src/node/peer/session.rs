@@ -200,7 +200,7 @@ impl Peer {
             greeting.is_leaving = false;
         }
         if self.endpoint.is_same_place(&endpoint) {
-            self.heard_at = now;
+            (self.heard_at, self.is_announced) = (now, true);
             return PeerEffect::Nothing;
         }
         let is_known = self.is_heard_at(&endpoint);
