@@ -190,8 +190,8 @@ fn ten_thousand_hellos_of_random_identities_enter_up_to_the_limit(stage: Stage) 
         .map(|_| RawListener::start(Manner::Greets))
         .collect();
     let mut connections: Vec<RawPeer> = Vec::with_capacity(count);
-    // Alice and bob hold the other two places.
-    let places = peers - 2;
+    // A quarter is for other addresses. Alice and bob hold two places.
+    let places = peers - peers / 4 - 2;
     for turn in 0..count {
         // Connections are not read in the order in which they came.
         if turn == places || turn < places && turn % 100 == 0 {

@@ -36,6 +36,9 @@ pub struct Limits {
     /// `unclaimed_links` to what the process may have open when the node starts (`ulimit -n`), and
     /// leave some for newcomers and for the rest of the program. With the 1024 of many systems that
     /// makes 416 peers.
+    ///
+    /// The peers from one address can have three quarters of these places. The last quarter is for
+    /// others.
     pub peers: usize,
     /// Peers that have not said HELLO yet, among [`peers`](Limits#structfield.peers); 1024 unless
     /// set.

@@ -25,6 +25,10 @@ enum End {
         /// What came and has not been taken.
         received: Option<Box<LinkEvent<Message>>>,
         /// What came behind it. Mostly nothing does: only a parked connection is not read at once.
+        #[expect(
+            clippy::box_collection,
+            reason = "an idle connection takes three words"
+        )]
         more: Option<Box<VecDeque<Message>>>,
     },
     Connecting {

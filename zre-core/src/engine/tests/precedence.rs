@@ -9,7 +9,6 @@ use super::{
     network::{millis, secs},
     single_engine::{SingleEngine, endpoint, hello, whisper},
 };
-use crate::link::Link;
 
 const NOTHING: [&str; 0] = [];
 
