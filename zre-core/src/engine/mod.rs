@@ -316,9 +316,14 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        // Last, as it is not queued: the relief shows only when events have been taken.
-        let next = self.cx.outputs.pop();
-        next.or_else(|| self.resume().then_some(Output::Resume))
+        match self.cx.outputs.pop() {
+            // Last, as it is not queued: the relief shows only when events have been taken.
+            None if self.has_resumed() => {
+                self.resume();
+                Some(Output::Resume)
+            }
+            next => next,
+        }
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.
