@@ -142,10 +142,11 @@ impl Backlog {
         if !self.is_simple {
             return self.pop_in_turns();
         }
+        let weight = self.current.events.front()?.weight();
         if self.current.events.len() <= self.look_at {
             return self.pop_and_look();
         }
-        self.total.weight -= self.current.events.front()?.weight();
+        self.total.weight -= weight;
         self.current.events.pop_front()
     }
 

@@ -125,10 +125,8 @@ impl ReliefWatch {
         self.seen != backlog.reliefs.count
     }
 
-    /// The same, and that has been seen now.
-    pub(crate) fn see(&mut self, backlog: &Backlog) -> bool {
-        let has_news = self.has_news(backlog);
+    /// That has been seen.
+    pub(crate) fn see(&mut self, backlog: &Backlog) {
         self.seen = backlog.reliefs.count;
-        has_news
     }
 }

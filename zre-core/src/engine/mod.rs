@@ -292,8 +292,12 @@ impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         // Last, as it is not queued: the relief shows only when events have been taken.
-        let next = self.cx.outputs.pop();
-        next.or_else(|| self.resume().then_some(Output::Resume))
+        if self.has_resumed() && self.cx.outputs.is_empty() {
+            self.resume();
+            return Some(Output::Resume);
+        }
+        // Nothing looks at it on its way, or it would be moved once more, in odd parts.
+        self.cx.outputs.pop()
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.

@@ -71,6 +71,7 @@ impl<C: Connection> Engine<C> {
 
     /// Whether [`poll_output`](Engine::poll_output) will give
     /// [`Output::Resume`](crate::Output::Resume): to be asked when an event has been taken.
+    #[inline]
     pub fn has_resumed(&self) -> bool {
         self.reading.relief.has_news(self.node.backlog())
     }
@@ -90,12 +91,10 @@ impl<C: Connection> Engine<C> {
         self.watch_for_relief();
     }
 
-    /// If something may be read again, decodes what was left of the last reads. Says whether it is
-    /// so.
-    pub(super) fn resume(&mut self) -> bool {
-        if !self.reading.relief.see(self.node.backlog()) {
-            return false;
-        }
+    /// Something may be read again: decodes what was left of the last reads.
+    #[inline(never)] // It is rare, and asked for with each message.
+    pub(super) fn resume(&mut self) {
+        self.reading.relief.see(self.node.backlog());
         self.reading.pause = MIN_PAUSE;
         for peer in core::mem::take(&mut self.reading.undecoded) {
             // Decoding what others left may have taken the room.
@@ -104,7 +103,6 @@ impl<C: Connection> Engine<C> {
                 false => self.reading.leave_rest_of(peer),
             }
         }
-        true
     }
 
     fn decode_rest(&mut self, peer: PeerId) {

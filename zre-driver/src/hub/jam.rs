@@ -24,6 +24,10 @@ impl JamWatch {
     /// So long may an application be busy with one event.
     const PATIENCE: Duration = Duration::from_secs(1);
 
+    pub(super) fn is_watching(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// When to look again.
     pub(super) fn look_at(&self) -> Option<Instant> {
         self.0?.told_at

@@ -193,7 +193,11 @@ impl<S: Stream> State<S> {
             self.signals.raise();
         }
         // Before the driver is told when there is something to do.
-        self.watch_for_jam(now);
+        if self.waiters.has_operations() {
+            self.watch_for_jam(now);
+        } else if self.jam.is_watching() {
+            self.jam.end();
+        }
         let is_stopped = self.engine.is_stopped();
         self.driver
             .wake_if_wanted(self.next_timeout(), is_stopped, &mut self.aftermath);
@@ -233,11 +237,8 @@ impl<S: Stream> State<S> {
     }
 
     /// Tells if the application has taken no event for a second, while it waits for room to send.
+    #[inline(never)] // What is rare is not to make each message slow.
     fn watch_for_jam(&mut self, now: Instant) {
-        if !self.waiters.has_operations() {
-            self.jam.end();
-            return;
-        }
         let is_jammed = self.engine.node().has_events() && self.waiters.await_capacity();
         if self.jam.is_new(is_jammed, self.taken, now) {
             let waiting = self.engine.node().waiting_events();

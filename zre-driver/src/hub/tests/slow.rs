@@ -115,7 +115,8 @@ fn who_takes_no_events_while_sending_waits_is_warned_once() {
     assert!(whisper.poll(&cx).is_pending());
     let warned = |hub: &Hub<Pipe>| hub.stats().notices.contains_key("events_not_taken");
     net.run_until(|_| warned(&hub));
-    assert!(begun.elapsed() >= Duration::from_secs(1));
+    // Sending reads the clock only now and then, so the second may have begun a little earlier.
+    assert!(begun.elapsed() >= Duration::from_millis(900));
     // Whatever else happens meanwhile.
     for _ in 0..10 {
         bobs.try_whisper(alice, "take me".into()).unwrap();
