@@ -149,6 +149,10 @@ impl Endpoint {
 
     /// Whether both endpoints have the same [`canonical`](Endpoint::canonical) notation.
     pub fn is_same_place(&self, other: &Self) -> bool {
+        // Nearly all.
+        if let (Host::V4(one), Host::V4(other_address)) = (&self.host, &other.host) {
+            return one == other_address && self.port == other.port;
+        }
         self.port == other.port && self.host.canonical() == other.host.canonical()
     }
 }

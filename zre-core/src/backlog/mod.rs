@@ -458,7 +458,7 @@ impl Room {
     };
 
     /// So much more is to be free before reading goes on. With less, reading would stop and go on
-    /// all the time: with an eighth, 16-byte messages came a quarter more slowly.
+    /// all the time.
     fn enough(self) -> Self {
         Self {
             events: (self.events / 2).max(1),

@@ -316,14 +316,13 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     /// Takes the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        match self.cx.outputs.pop() {
-            // Last, as it is not queued: the relief shows only when events have been taken.
-            None if self.has_resumed() => {
-                self.resume();
-                Some(Output::Resume)
-            }
-            next => next,
+        // Last, as it is not queued: the relief shows only when events have been taken.
+        if self.has_resumed() && self.cx.outputs.is_empty() {
+            self.resume();
+            return Some(Output::Resume);
         }
+        // Nothing looks at it on its way, or it would be moved once more, in odd parts.
+        self.cx.outputs.pop()
     }
 
     /// Takes the next event for the application. [`Output::Resume`] may come of it.
@@ -447,8 +446,12 @@ impl<C: Connection> Engine<C> {
         if self.node.has_outputs() {
             self.carry_out();
         }
-        self.settle_claims();
-        self.continue_stop();
+        if self.links.unclaimed.has_changed() {
+            self.settle_claims();
+        }
+        if self.phase == EnginePhase::Draining {
+            self.continue_stop();
+        }
     }
 
     fn carry_out(&mut self) {

@@ -71,6 +71,10 @@ impl Outputs {
         self.taken + self.queue.len() as u64
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front()?;
         self.taken += 1;

@@ -269,6 +269,11 @@ impl<C: Connection> UnclaimedLinks<C> {
         self.changed = self.parked > 0;
     }
 
+    /// Whether something has changed that parked ones may wait for.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Whether something has changed since this was asked last.
     pub(super) fn take_changed(&mut self) -> bool {
         core::mem::take(&mut self.changed) && self.parked > 0
