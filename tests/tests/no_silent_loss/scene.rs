@@ -22,7 +22,7 @@ pub(crate) const RECEIVER: usize = 1;
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How much later than `expired_after` nothing is waited for any more.
-const OVERDUE: Duration = Duration::from_millis(2_500);
+const OVERDUE: Duration = Duration::from_millis(3_000);
 
 pub(crate) struct Scene {
     fault: &'static Fault,
