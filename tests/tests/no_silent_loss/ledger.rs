@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_exit_that_comes_too_late_is_found() {
-        assert_complains(&ledger(&[0, 1, 2, 3], &[(12_001, 1)]), "without an exit");
+        assert_complains(&ledger(&[0, 1, 2, 3], &[(12_501, 1)]), "without an exit");
     }
 
     #[test]
