@@ -217,7 +217,8 @@ fn a_stop_does_not_wait_for_an_output_that_nobody_reads() {
     let lost: u64 = lost.expect(&said).0.parse().expect(&said);
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
-    // ENTER, the whispers, perhaps EXIT, and STOP; and those of which it is not known whether they are read.
+    // ENTER, the whispers, perhaps EXIT, and STOP; and those of which it is not known whether they
+    // are read.
     let told = rest.lines().count() as u64 + lost;
     assert!((2002..2020).contains(&told), "{told}: {said}");
 }

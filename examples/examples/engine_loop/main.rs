@@ -168,8 +168,8 @@ impl Embedded {
         self.read(link);
     }
 
-    /// Reads into the engine's own memory. While the application is behind with a peer's events, the
-    /// bytes stay in the socket: TCP slows the sender down, and nothing is lost.
+    /// Reads into the engine's own memory. While the application is behind with a peer's events,
+    /// the bytes stay in the socket: TCP slows the sender down, and nothing is lost.
     fn read(&mut self, link: LinkId) {
         for _ in 0..READS {
             let Some(connection) = self.connections.get_mut(&link) else {

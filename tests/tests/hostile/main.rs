@@ -12,12 +12,12 @@
 //! [`floods`] about too many valid ones, [`unread`] about data that nobody reads, [`identities`]
 //! about false identities, [`claims`] about strangers who claim to be an honest peer, [`endpoints`]
 //! about places that belong to others or lead nowhere, [`pauses`] about lies on a peer that pauses,
-//! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take together,
-//! [`elections`] about ELECT and LEADER, [`beacons`] about datagrams.
+//! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take
+//! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams.
 //!
 //! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
-//! runs only the attacks with that in their name. Every attack runs in a process of its own, because
-//! memory, descriptors and warnings are measured per process.
+//! runs only the attacks with that in their name. Every attack runs in a process of its own,
+//! because memory, descriptors and warnings are measured per process.
 
 #![allow(
     clippy::unwrap_used,

@@ -12,8 +12,8 @@ use std::{
 };
 
 /// Watches how far the resident memory of the process grows, how many descriptors it has and how
-/// much it computes, on Linux only, elsewhere it is all nothing; and how late a thread of its own is
-/// woken, for what a busy machine holds up is not the node's fault.
+/// much it computes, on Linux only, elsewhere it is all nothing; and how late a thread of its own
+/// is woken, for what a busy machine holds up is not the node's fault.
 #[derive(Default)]
 pub(crate) struct Watch {
     over: Arc<AtomicBool>,

@@ -60,9 +60,9 @@ impl Crowd {
         }
     }
 
-    /// Waits for an election. Of three contestants that hear of a new member at different times, one
-    /// may be left without a leader by zyre's own fault. Then the member leaves and comes again,
-    /// which starts another election.
+    /// Waits for an election. Of three contestants that hear of a new member at different times,
+    /// one may be left without a leader by zyre's own fault. Then the member leaves and comes
+    /// again, which starts another election.
     fn elect(&self, joining: &Peer, contestants: usize, is_held: impl Fn() -> bool) {
         let attempts = if contestants > 2 { 3 } else { 0 };
         for _ in 0..attempts {

@@ -154,7 +154,7 @@ impl<C: Connection> Engine<C> {
     /// Whether a peer's own connection to us stands, as far as we know.
     fn has_live_connection(&self, peer: PeerId) -> bool {
         let links = self.links.of_peer(peer);
-        self.node.is_ready(peer) && links.is_some_and(super::peer_links::PeerLinks::has_incoming)
+        self.node.is_ready(peer) && links.is_some_and(PeerLinks::has_incoming)
     }
 
     /// The parked connections, in the order in which they are looked at.
@@ -269,7 +269,7 @@ impl<C: Connection> Engine<C> {
         }
         let source = self.links.unclaimed.remote(link).map(|remote| remote.ip());
         let links = self.links.of_peer(peer);
-        let is_connected = links.is_some_and(super::peer_links::PeerLinks::is_open);
+        let is_connected = links.is_some_and(PeerLinks::is_open);
         let origin = HelloOrigin {
             source,
             is_connected,

@@ -22,14 +22,16 @@ impl Node {
     /// beacon, or the HELLO of a new session, may come after the end of a connection. Two nodes
     /// that report at once can go on ending each other's sessions.
     pub fn handle_disconnect(&mut self, peer: PeerId, now: Instant) {
-        let reason = if self.is_leaving(peer) {
-            ExitReason::Goodbye
-        } else {
-            // Two nodes that lose each other can go on ending each other's next session, as the end
-            // of the last one is still on its way. So they pause, longer each time.
-            self.context.refusals.note_lost(peer, now);
-            ExitReason::ConnectionLost
+        self.context.advance(now);
+        let reason = match self.is_leaving(peer) {
+            true => ExitReason::Goodbye,
+            false => ExitReason::ConnectionLost,
         };
+        // Two nodes that lose each other can go on ending each other's next session, as the end of
+        // the last one is still on its way. So they pause, longer each time.
+        if reason == ExitReason::ConnectionLost && self.is_ready(peer) {
+            self.context.refusals.note_lost(peer, self.context.now);
+        }
         self.remove_peer(peer, reason, now);
     }
 

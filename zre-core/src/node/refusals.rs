@@ -70,10 +70,14 @@ impl Refusals {
         refusal.is_some_and(|refusal| now.since(refusal.at) < refusal.pause())
     }
 
-    /// Until when a HELLO of a peer should wait. Its connection may have ended already, and its end
-    /// is on its way.
+    /// Until when a HELLO of a peer that was lost should wait. Its connection may have ended
+    /// already, and its end is on its way.
+    ///
+    /// After refusals it need not: whoever refuses may be a stranger to whom a forged beacon has
+    /// led us, and would keep the peer waiting.
     pub(super) fn hello_waits_until(&self, peer: PeerId) -> Option<Instant> {
-        let refusal = self.0.get(&peer)?;
+        let refusal = self.0.get(&peer);
+        let refusal = refusal.filter(|refusal| refusal.longest == LONGEST_WHEN_LOST)?;
         // Before that it may be chance, or somebody who restarts a program a few times.
         let doublings = refusal.count.checked_sub(3)?;
         let wait = SHORTEST_WAIT.saturating_mul(2_u32.saturating_pow(doublings));
@@ -120,6 +124,22 @@ mod tests {
         }
         assert_eq!(waits, [0, 2, 4, 8, 16, 30, 30]);
         assert!(!refusals.is_pausing(peer(2), at(now)));
+    }
+
+    #[test]
+    fn a_hello_waits_after_losses_and_never_after_refusals() {
+        let mut refusals = Refusals::default();
+        for _ in 0..10 {
+            refusals.note_refused(peer(1), at(1));
+        }
+        assert_eq!(refusals.hello_waits_until(peer(1)), None);
+        for _ in 0..2 {
+            refusals.note_lost(peer(2), at(1));
+        }
+        assert_eq!(refusals.hello_waits_until(peer(2)), None);
+        refusals.note_lost(peer(2), at(1));
+        let end = at(1) + SHORTEST_WAIT;
+        assert_eq!(refusals.hello_waits_until(peer(2)), Some(end));
     }
 
     #[test]
