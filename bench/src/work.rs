@@ -298,7 +298,9 @@ impl Meeting {
         while let Some(output) = from.poll_output() {
             any = true;
             match output {
-                Output::Datagram(beacon) => to.handle_datagram(here, &beacon, NOW),
+                Output::Datagram {
+                    datagram: beacon, ..
+                } => to.handle_datagram(here, &beacon, NOW),
                 Output::Open { link, .. } => {
                     let accepted = to.handle_accepted(here, NOW);
                     let links = match from_first {
@@ -311,7 +313,11 @@ impl Meeting {
                     });
                     from.handle_connected(link, NOW);
                 }
-                Output::Writable(_) | Output::Close(_) | Output::Resume => {}
+                Output::Listen { .. }
+                | Output::Leave(_)
+                | Output::Writable(_)
+                | Output::Close(_)
+                | Output::Resume => {}
             }
         }
         for Wire { links, .. } in &self.wires {

@@ -193,7 +193,7 @@ impl OverLibzmq {
 
     fn carry_out(&mut self, output: NodeOutput) -> Result<(), Box<dyn Error>> {
         match output {
-            NodeOutput::Beacon(beacon) => {
+            NodeOutput::Beacon { beacon, .. } => {
                 // A lost beacon does no harm: the next one goes out in a second.
                 let _ = self
                     .sender

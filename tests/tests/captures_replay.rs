@@ -234,7 +234,7 @@ impl<'a> Replay<'a> {
     fn take_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Open { link, endpoint } => {
+                Output::Open { link, endpoint, .. } => {
                     assert_eq!(endpoint.to_socket_addr(), Some(self.theirs));
                     assert_eq!(self.opened, None, "one connection to each peer");
                     self.opened = Some(link);
@@ -247,7 +247,11 @@ impl<'a> Replay<'a> {
                         outbox.advance(outbox.remaining());
                     }
                 }
-                Output::Datagram(_) | Output::Close(_) | Output::Resume => {}
+                Output::Listen { .. }
+                | Output::Leave(_)
+                | Output::Datagram { .. }
+                | Output::Close(_)
+                | Output::Resume => {}
             }
         }
         while let Some(event) = self.engine.poll_event() {

@@ -1,7 +1,10 @@
 //! What a node tells its application.
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
-use core::fmt::{self, Write as _};
+use core::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
 
 use bytes::Bytes;
 use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text};
@@ -119,6 +122,20 @@ pub enum Event {
         /// How many shouts it has missed since the last such event.
         messages: u64,
     },
+    /// The networks that this node is on have changed, or beacons cannot be sent any more or can be
+    /// sent again. At the start there is no such event.
+    ///
+    /// It is left out while as many events wait as
+    /// [`Limits::events`](crate::Limits#structfield.events) allow.
+    Network {
+        /// The networks that the node is on now, the best first. Empty if there is none: then
+        /// nobody finds it.
+        networks: Vec<NetworkInfo>,
+        /// Those that are new.
+        joined: Vec<NetworkInfo>,
+        /// Those that are gone. Their connections are closed.
+        left: Vec<NetworkInfo>,
+    },
     /// This node has stopped; no event follows.
     Stop {
         /// The peers that have not confirmed all accepted messages, in the order of their
@@ -151,13 +168,41 @@ impl Unconfirmed {
     }
 }
 
+/// A network that a node is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct NetworkInfo {
+    /// The name of the interface.
+    pub interface: String,
+    /// The node's address on it.
+    pub address: IpAddr,
+    /// Where the node accepts connections there.
+    pub endpoint: Endpoint,
+    /// Whether the last beacon could be sent. Also true if none is sent.
+    pub announces: bool,
+}
+
+/// As in `eth0 (tcp://10.0.0.2:49152)`.
+impl fmt::Display for NetworkInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let beacons = match self.announces {
+            true => "",
+            false => ", beacons cannot be sent",
+        };
+        write!(f, "{} ({}{beacons})", self.interface, self.endpoint)
+    }
+}
+
 impl Event {
-    /// The peer that the event is about. `None` for [`Stop`](Event::Stop).
+    /// The peer that the event is about. `None` for [`Network`](Event::Network) and
+    /// [`Stop`](Event::Stop).
     pub fn peer(&self) -> Option<PeerId> {
         self.peer_and_name().map(|(peer, _)| peer)
     }
 
-    /// The name of the peer that the event is about. `None` for [`Stop`](Event::Stop).
+    /// The name of the peer that the event is about. `None` for [`Network`](Event::Network)
+    /// and [`Stop`](Event::Stop).
     pub fn name(&self) -> Option<&ShortText> {
         self.peer_and_name().map(|(_, name)| name)
     }
@@ -200,7 +245,7 @@ impl Event {
             | Self::Skipped { peer, name, .. }
             | Self::Evasive { peer, name }
             | Self::Silent { peer, name } => Some((*peer, name)),
-            Self::Stop { .. } => None,
+            Self::Network { .. } | Self::Stop { .. } => None,
         }
     }
 
@@ -215,6 +260,11 @@ impl Event {
                 .iter()
                 .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Text>())
                 .sum(),
+            Self::Network {
+                networks,
+                joined,
+                left,
+            } => (networks.len() + joined.len() + left.len()) * 2 * size_of::<NetworkInfo>(),
             // Names and groups are short, and mostly shared with other events.
             _ => 0,
         };
@@ -262,12 +312,39 @@ impl fmt::Display for Event {
                 line,
                 "does not keep up: {messages} shouts to {group} passed it over"
             ),
+            Self::Network {
+                networks,
+                joined,
+                left,
+            } => {
+                write!(line, "this node is on {}", Listed(networks, "no network"))?;
+                if !joined.is_empty() {
+                    write!(line, "; new: {}", Listed(joined, ""))?;
+                }
+                match left.is_empty() {
+                    true => Ok(()),
+                    false => write!(line, "; gone: {}", Listed(left, "")),
+                }
+            }
             Self::Stop { unconfirmed } => {
                 line.write_str("this node has stopped")?;
                 let messages = unconfirmed.iter().map(|peer| peer.messages).sum();
                 write_unconfirmed(&mut line, messages)
             }
         }
+    }
+}
+
+/// Networks with commas between them, or what stands for none.
+struct Listed<'a>(&'a [NetworkInfo], &'a str);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else {
+            return f.write_str(self.1);
+        };
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|other| write!(f, ", {other}"))
     }
 }
 

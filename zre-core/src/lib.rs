@@ -30,7 +30,7 @@
 //!     while let Some(output) = from.poll_output() {
 //!         any = true;
 //!         match output {
-//!             NodeOutput::Beacon(beacon) => {
+//!             NodeOutput::Beacon { beacon, .. } => {
 //!                 to.handle_beacon("10.0.0.1:5670".parse().unwrap(), &beacon.encode(), now);
 //!             }
 //!             NodeOutput::Send { message, .. } => {
@@ -70,6 +70,7 @@ mod deadlines;
 mod engine;
 mod error;
 mod event;
+pub mod interfaces;
 mod link;
 mod node;
 mod notice;
@@ -79,10 +80,10 @@ mod serialization;
 mod time;
 
 pub use backlog::Patience;
-pub use config::{Config, ConfigError, Limits, SlowMembers};
-pub use engine::{Engine, LinkId, Output, Reader, Shouted};
+pub use config::{Beacons, Config, ConfigError, Limits, NetworkSettings, SlowMembers};
+pub use engine::{Engine, LinkId, OpenFor, Output, Reader, Shouted};
 pub use error::{Error, Fault, LinkError};
-pub use event::{Event, ExitReason, PeerInfo, Unconfirmed};
+pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, Unconfirmed};
 pub use link::{Connection, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;

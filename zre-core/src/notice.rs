@@ -230,7 +230,17 @@ pub enum Notice {
         /// Why, as far as it is known.
         error: String,
     },
-    /// The system would not send a beacon. The next one is due one beacon interval later.
+    /// The sockets for a network that the node is to be on could not be opened. It is tried again
+    /// every second, and noted once.
+    #[error("cannot use {network}: {error}; trying again every second")]
+    NotListening {
+        /// The interface and its address.
+        network: String,
+        /// Why, in the system's words.
+        error: String,
+    },
+    /// The system would not send a beacon. The next one is due one beacon interval later; nothing
+    /// more is noted until one has been sent.
     #[error("could not send a beacon: {error}")]
     BeaconNotSent {
         /// Why, in the system's words.
@@ -302,6 +312,7 @@ impl Notice {
             Self::LinkLimit { .. } => "link_limit",
             Self::UnclaimedBytes { .. } => "unclaimed_bytes",
             Self::ConnectFailed { .. } => "connect_failed",
+            Self::NotListening { .. } => "not_listening",
             Self::BeaconNotSent { .. } => "beacon_not_sent",
             Self::BeaconNotReceived { .. } => "beacon_not_received",
             Self::NotAccepted { .. } => "not_accepted",
@@ -334,6 +345,7 @@ impl Notice {
             | Self::LinkClosed { .. }
             | Self::LinkLimit { .. }
             | Self::UnclaimedBytes { .. }
+            | Self::NotListening { .. }
             | Self::BeaconNotSent { .. }
             | Self::BeaconNotReceived { .. }
             | Self::NotAccepted { .. }

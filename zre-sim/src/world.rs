@@ -441,8 +441,8 @@ impl World {
 
     fn carry_out(&mut self, process: ProcessIndex, output: Output) {
         match output {
-            Output::Datagram(datagram) => self.broadcast(process, datagram),
-            Output::Open { link, endpoint } => self.open(process, link, &endpoint),
+            Output::Datagram { datagram, .. } => self.broadcast(process, datagram),
+            Output::Open { link, endpoint, .. } => self.open(process, link, &endpoint),
             Output::Writable(link) => {
                 if let Some((wire, side)) = self.processes[process].wires.get(link) {
                     self.write(wire, side);
@@ -456,6 +456,8 @@ impl World {
                 }
             }
             Output::Resume => self.resume(process),
+            // Only a node with `Config::networks` asks for them.
+            Output::Listen { .. } | Output::Leave(_) => {}
         }
     }
 }

@@ -140,11 +140,15 @@ impl Embedded {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Datagram(beacon) => self.sockets.broadcast(&beacon),
-            Output::Open { link, endpoint } => match self.sockets.open(&endpoint) {
+            Output::Datagram {
+                datagram: beacon, ..
+            } => self.sockets.broadcast(&beacon),
+            Output::Open { link, endpoint, .. } => match self.sockets.open(&endpoint) {
                 Ok(connection) => drop(self.connections.insert(link, connection)),
                 Err(error) => self.close(link, &error),
             },
+            // Only a node with `Config::networks` asks for sockets on several.
+            Output::Listen { .. } | Output::Leave(_) => {}
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
             // The application has taken events, so what was left in some socket can be read.

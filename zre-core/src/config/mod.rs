@@ -3,14 +3,15 @@
 mod limits;
 mod own;
 
-use alloc::collections::BTreeSet;
-use core::time::Duration;
+use alloc::{collections::BTreeSet, vec::Vec};
+use core::{net::IpAddr, time::Duration};
 
 use thiserror::Error;
 use zre_proto::{Endpoint, GroupName, Headers, Hello, PeerId, ShortText};
 
 pub use self::limits::Limits;
 pub(crate) use self::own::{OwnLimit, check_own};
+use crate::interfaces::{Interfaces, IpVersion};
 
 /// How a node presents itself, how long it waits for its peers, and how much it holds.
 #[derive(Debug, Clone)]
@@ -20,8 +21,25 @@ pub struct Config {
     pub id: Option<PeerId>,
     /// The node's name; the first six digits of its identity unless set.
     pub name: Option<ShortText>,
-    /// Where the node accepts connections, as peers can reach it.
+    /// Where the node accepts connections, as peers can reach it. With
+    /// [`networks`](Config#structfield.networks) it only counts until the node is on a network.
     pub endpoint: Endpoint,
+    /// On which networks the node is to be. `None` if it is on one for ever, and reached at
+    /// [`endpoint`](Config#structfield.endpoint).
+    pub networks: Option<NetworkSettings>,
+    /// Where peers are told to connect to, in place of where the node listens: behind a port
+    /// mapping.
+    pub advertise: Option<Endpoint>,
+    /// How the node announces itself.
+    pub beacons: Beacons,
+    /// Peers that are sought at an endpoint, for as long as the node runs, whether beacons come
+    /// from there or not.
+    pub connect: Vec<Endpoint>,
+    /// Whether the node is a gossip hub: connections to its gossip port are reported with
+    /// [`handle_gossip_accepted`](crate::Engine::handle_gossip_accepted).
+    pub is_gossip_hub: bool,
+    /// The gossip hubs that the node connects to.
+    pub gossip_connect: Vec<Endpoint>,
     /// The headers that peers see when the node enters.
     pub headers: Headers,
     /// The groups that the node is in from the start.
@@ -54,6 +72,34 @@ pub struct Config {
     pub slow_members: SlowMembers,
     /// How much the node holds.
     pub limits: Limits,
+}
+
+/// On which networks a node is to be; see
+/// [`Engine::handle_interfaces`](crate::Engine::handle_interfaces).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// Which interfaces.
+    pub interfaces: Interfaces,
+    /// Which versions of IP.
+    pub ip: IpVersion,
+}
+
+/// How a node announces itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Beacons {
+    /// To the broadcast address of each IPv4 network, and to the IPv6 group `ff02::1`, as zyre
+    /// does.
+    #[default]
+    Broadcast,
+    /// To this multicast group; the IP version that it does not belong to goes on as with
+    /// [`Broadcast`](Self::Broadcast). All nodes need the same.
+    Multicast(IpAddr),
+    /// To these addresses, each alone, for networks that filter broadcasts. Each node that is to be
+    /// found is in the list of at least one of two.
+    To(Vec<IpAddr>),
+    /// Not at all: peers are found by gossip or at fixed endpoints.
+    Off,
 }
 
 /// What a shout does about the members of its group that have no room for it, because as much waits
@@ -174,6 +220,12 @@ impl Config {
             id: None,
             name: None,
             endpoint,
+            networks: None,
+            advertise: None,
+            beacons: Beacons::default(),
+            connect: Vec::new(),
+            is_gossip_hub: false,
+            gossip_connect: Vec::new(),
             headers: Headers::default(),
             groups: BTreeSet::new(),
             beacon_interval: Duration::from_secs(1),

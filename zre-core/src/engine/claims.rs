@@ -267,7 +267,7 @@ impl<C: Connection> Engine<C> {
             self.cx.deadlines.set(EngineTimer::Handshake(link), end);
             return self.park(link, message, came_at, Awaited::Pause);
         }
-        let source = self.links.unclaimed.remote(link).map(|remote| remote.ip());
+        let source = self.links.unclaimed.remote(link);
         let links = self.links.of_peer(peer);
         let is_connected = links.is_some_and(PeerLinks::is_open);
         let origin = HelloOrigin {
@@ -281,7 +281,7 @@ impl<C: Connection> Engine<C> {
                 self.park(link, message, came_at, Awaited::Connection);
                 let links = self.links.of_peer_mut(peer);
                 if let (Some(links), Some(source)) = (links, source) {
-                    links.prove(source.to_canonical(), &self.node, &mut self.cx);
+                    links.prove(source.ip().to_canonical(), &self.node, &mut self.cx);
                 }
             }
             Expectation::Deliver => self.deliver_claim(link, peer, message, came_at),

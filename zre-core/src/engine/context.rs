@@ -61,6 +61,8 @@ pub(super) enum Owner {
 pub(super) enum EngineTimer {
     /// A connection has taken long to be made, or to be bound.
     Handshake(LinkId),
+    /// Try again to open sockets on networks.
+    Listen,
     /// Try again to connect.
     Reconnect(PeerId),
     /// See whether what waits for peers has moved. One timer for all, or in a large network most

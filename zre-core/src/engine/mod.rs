@@ -18,6 +18,7 @@ mod delivery;
 mod link_state;
 mod links;
 mod messages;
+mod networks;
 mod outbound;
 mod output;
 mod peer_links;
@@ -43,7 +44,8 @@ use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
 use links::Links;
-pub use output::{LinkId, Output, Shouted};
+use networks::Joining;
+pub use output::{LinkId, OpenFor, Output, Shouted};
 use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
 use reading::Reading;
 use shouts::Laggards;
@@ -52,6 +54,8 @@ use shouts::Laggards;
 ///
 /// The adapter tells it what happened on sockets, and carries out each [`Output`]:
 ///
+/// * the interfaces of the machine have changed:
+///   [`handle_interfaces`](Engine::handle_interfaces);
 /// * a datagram came: [`handle_datagram`](Engine::handle_datagram);
 /// * a connection was accepted: [`handle_accepted`](Engine::handle_accepted);
 /// * a connection asked for by [`Output::Open`] is there, or could not be had, or ended:
@@ -73,6 +77,7 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
+    joining: Joining,
     reading: Reading,
     laggards: Laggards,
     memory: C::Memory,
@@ -377,6 +382,7 @@ impl<C: Connection> Engine<C> {
             phase: EnginePhase::Running,
             cx,
             links: Links::new(),
+            joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
             memory: C::Memory::default(),
@@ -420,6 +426,7 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::Listen => self.listen_again(),
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             EngineTimer::Relief => self.look_for_relief(),
@@ -470,8 +477,9 @@ impl<C: Connection> Engine<C> {
 
     fn carry_out_one(&mut self, output: NodeOutput) {
         match output {
-            NodeOutput::Beacon(beacon) => {
-                self.cx.outputs.push(Output::Datagram(beacon.encode()));
+            NodeOutput::Beacon { network, beacon } => {
+                let datagram = beacon.encode();
+                self.cx.outputs.push(Output::Datagram { network, datagram });
             }
             NodeOutput::Connect { peer, endpoint } => {
                 let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());

@@ -5,6 +5,8 @@ use alloc::{collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 use zre_proto::{Endpoint, PeerId};
 
+use crate::interfaces::{LocalAddress, NetworkId};
+
 /// Which connection; never used twice by an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub(super) u64);
@@ -21,14 +23,32 @@ impl LinkId {
 /// Whoever drives an engine has to carry out all of them, so a new one is meant to break the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Broadcast these bytes on the discovery port.
-    Datagram(Bytes),
+    /// Open the sockets of a network: one that accepts connections, and those for beacons. Answer
+    /// with `handle_listening` or `handle_not_listening`, before anything else is told.
+    Listen {
+        /// Its id from now on, unless it has been asked for before.
+        network: NetworkId,
+        /// The address of the sockets.
+        address: LocalAddress,
+    },
+    /// Close the sockets of a network, if they are open, and all connections that begin or end at
+    /// its address; report each of these with `handle_closed`.
+    Leave(NetworkId),
+    /// Send these bytes on the discovery port, as [`Config::beacons`](crate::Config) says.
+    Datagram {
+        /// From where.
+        network: NetworkId,
+        /// What.
+        datagram: Bytes,
+    },
     /// Open a connection, and answer with `handle_connected` or `handle_closed`.
     Open {
         /// Its id from now on.
         link: LinkId,
         /// Where to.
         endpoint: Endpoint,
+        /// What it is for.
+        purpose: OpenFor,
     },
     /// There is something to write, as soon as the connection is there: write until nothing is
     /// left or the socket takes no more, and then as soon as it takes more. It comes again after
@@ -39,6 +59,18 @@ pub enum Output {
     /// Some connection may be read again; [`Engine::may_read`](crate::Engine::may_read) says
     /// which.
     Resume,
+}
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenFor {
+    /// A peer. It, or its beacon, says where: so not everywhere may be connected to, and a host
+    /// name that it gives is worth little.
+    Peer,
+    /// A fixed peer or a gossip hub. The user says where. When a host name has been looked up, ask
+    /// [`handle_resolved`](crate::Engine::handle_resolved) before connecting.
+    User,
 }
 
 /// What became of a shout.

@@ -14,7 +14,7 @@ use super::{
     backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
-    output::{LinkId, Output},
+    output::{LinkId, OpenFor, Output},
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -398,7 +398,11 @@ impl<C: Connection> PeerLinks<C> {
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
         let endpoint = attempt.endpoint.clone();
-        cx.outputs.push(Output::Open { link, endpoint });
+        cx.outputs.push(Output::Open {
+            link,
+            endpoint,
+            purpose: OpenFor::Peer,
+        });
         let link = LinkState::new(link, connection, cx.now);
         self.outgoing = Outgoing::Opening { link, attempt };
     }

@@ -15,6 +15,7 @@ mod level;
 mod limits;
 mod meeting;
 mod network;
+mod networks;
 mod outbound;
 mod places;
 mod precedence;

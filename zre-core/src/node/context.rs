@@ -1,21 +1,22 @@
 //! Everything that a rule may touch besides its peer.
 
-use alloc::collections::VecDeque;
-use core::time::Duration;
+use alloc::{collections::VecDeque, vec::Vec};
+use core::{num::NonZeroU16, time::Duration};
 
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore as _, SeedableRng as _},
 };
-use zre_proto::{Beacon, Content, Hello, PeerId, ShortText};
+use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
-use super::{output::NodeOutput, refusals::Refusals, told::Told};
+use super::{networks::Networks, output::NodeOutput, refusals::Refusals, told::Told};
 use crate::{
     backlog::{Backlog, Patience},
-    config::Config,
+    config::{Beacons, Config},
     deadlines::Deadlines,
     error::Error,
     event::Event,
+    interfaces::NetworkId,
     notice::Notices,
     time::Instant,
 };
@@ -33,7 +34,9 @@ pub(super) struct NodeContext {
     pub(super) config: Config,
     pub(super) id: PeerId,
     /// What the node says of itself to each peer that it meets.
+    /// Its endpoint is that of [`networks`](Self::networks).
     pub(super) own: Hello,
+    pub(super) networks: Networks,
     pub(super) now: Instant,
     pub(super) deadlines: Deadlines<NodeTimer>,
     pub(super) outputs: VecDeque<NodeOutput>,
@@ -68,6 +71,7 @@ impl NodeContext {
         Self {
             id,
             own,
+            networks: Networks::new(&config),
             now,
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
@@ -88,7 +92,7 @@ impl NodeContext {
 
     /// Broadcasts the node's beacon and sets the timer for the next.
     pub(super) fn announce(&mut self) {
-        self.broadcast(Some(self.own.endpoint.port()));
+        self.announce_on(|_| true);
         // This comes once a second, often enough to give back what a burst of events took.
         self.events.release_memory();
         let interval = self.config.beacon_interval.max(MIN_INTERVAL);
@@ -96,14 +100,45 @@ impl NodeContext {
         self.deadlines.set(NodeTimer::Beacon, self.now + interval);
     }
 
-    /// Broadcasts a beacon; one without a port is a goodbye (RFC 36, "Node Discovery").
-    pub(super) fn broadcast(&mut self, port: Option<core::num::NonZeroU16>) {
-        self.outputs.push_back(NodeOutput::Beacon(Beacon {
+    /// Sends the node's beacon on some networks.
+    pub(super) fn announce_on(&mut self, is_meant: impl Fn(NetworkId) -> bool) {
+        let announced: Vec<_> = self.networks.announced().collect();
+        for (network, port) in announced {
+            if is_meant(network) {
+                self.send_beacon(network, Some(port));
+            }
+        }
+    }
+
+    /// Says goodbye on all networks.
+    pub(super) fn say_goodbye(&mut self) {
+        let announced: Vec<_> = self.networks.announced().collect();
+        for (network, _) in announced {
+            self.send_beacon(network, None);
+        }
+    }
+
+    /// Sends a beacon; one without a port is a goodbye (RFC 36, "Node Discovery").
+    fn send_beacon(&mut self, network: NetworkId, port: Option<NonZeroU16>) {
+        if self.config.beacons == Beacons::Off {
+            return;
+        }
+        let beacon = Beacon {
             peer: self.id,
             port,
             // Without a key it is a beacon of version 1, which every implementation reads.
             public_key: None,
-        }));
+        };
+        let output = NodeOutput::Beacon { network, beacon };
+        self.outputs.push_back(output);
+    }
+
+    /// What the node says of itself to a peer at this place.
+    pub(super) fn hello_for(&self, place: &Endpoint) -> Hello {
+        Hello {
+            endpoint: self.networks.endpoint_for(place).clone(),
+            ..self.own.clone()
+        }
     }
 
     /// A deadline in this time, which stands still while the peer is not read.
@@ -140,7 +175,7 @@ impl NodeContext {
     pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
         if peer == self.id {
             Some("identity")
-        } else if hello.endpoint.is_same_place(&self.own.endpoint) {
+        } else if self.networks.is_own(&hello.endpoint) {
             Some("endpoint")
         } else {
             None

@@ -1,9 +1,12 @@
 //! What follows from a HELLO: whose session it begins, and where its sender is sought.
 
 use alloc::boxed::Box;
-use core::net::IpAddr;
+use core::{
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    num::NonZeroU16,
+};
 
-use zre_proto::{Endpoint, Hello, PeerId};
+use zre_proto::{Endpoint, Hello, Host, PeerId};
 
 use super::{
     Node,
@@ -44,7 +47,7 @@ impl Node {
             return Expectation::Refused(fault);
         }
         let place = place_of(&hello.endpoint, origin.source);
-        if place.is_same_place(&self.context.own.endpoint) {
+        if self.context.networks.is_own(&place) {
             let what = "endpoint";
             self.context.notices.push(Notice::OwnHello { peer, what });
             return Expectation::Ignored;
@@ -65,14 +68,16 @@ impl Node {
             }
             // Anybody can name the place of a peer that is about to enter.
             None if self.peers.is_held(&place, peer)
-                && origin.source.is_some_and(|source| !is_at(&place, source)) =>
+                && origin
+                    .source_address()
+                    .is_some_and(|source| !is_at(&place, source)) =>
             {
                 return Expectation::Ignored;
             }
             // Its HELLO has overtaken its beacon, or its beacons do not reach us.
             None if self.peers.make_room_for_hello(
                 peer,
-                origin.source.or_else(|| address_of(&place)),
+                origin.source_address().or_else(|| address_of(&place)),
                 &mut self.context,
             ) =>
             {
@@ -81,8 +86,8 @@ impl Node {
             None => return Expectation::Ignored,
         }
         self.await_connection(peer, &place, None);
-        if let (Some(known), Some(source)) = (self.peers.get_mut(&peer), origin.source) {
-            known.address = Some(source.to_canonical());
+        if let (Some(known), Some(source)) = (self.peers.get_mut(&peer), origin.source_address()) {
+            known.address = Some(source);
         }
         Expectation::Await
     }
@@ -155,11 +160,7 @@ impl Node {
     /// did. But a host in two networks is at both places, and would take a second HELLO for a new
     /// session: where we are connected already, the peer is asked.
     fn seek(&mut self, peer: PeerId, place: &Endpoint, origin: HelloOrigin) {
-        let HelloOrigin {
-            source,
-            is_connected,
-            ..
-        } = origin;
+        let (source, is_connected) = (origin.source_address(), origin.is_connected);
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
@@ -184,19 +185,39 @@ impl Node {
 }
 
 /// Where to connect to a node that gives this endpoint as its own and was heard from `source`.
-fn place_of(told: &Endpoint, source: Option<IpAddr>) -> Endpoint {
-    let Some(source) = source.map(|source| source.to_canonical()) else {
+fn place_of(told: &Endpoint, source: Option<SocketAddr>) -> Endpoint {
+    let Some(from) = source else {
         return told.clone();
     };
+    let source = from.ip().to_canonical();
     let means_another_host = match address_of(told) {
         // On the sender's own host only: nobody else can mean it.
         Some(address) => address.is_loopback() && !source.is_loopback(),
         None => true,
     };
     match means_another_host {
-        true => Endpoint::new(source, told.port()),
-        false => told.clone(),
+        true => at_source(from, told.port()),
+        false => with_scope_of(from, told),
     }
+}
+
+/// Where somebody is who was heard from `source` and accepts connections on `port`.
+pub(super) fn at_source(mut source: SocketAddr, port: NonZeroU16) -> Endpoint {
+    source.set_ip(source.ip().to_canonical());
+    source.set_port(port.get());
+    Endpoint::from_socket_addr(source).unwrap_or_else(|| Endpoint::new(source.ip(), port))
+}
+
+/// A link-local address counts on one link, and its sender cannot know what we call that.
+fn with_scope_of(source: SocketAddr, told: &Endpoint) -> Endpoint {
+    let (Host::V6 { address, .. }, SocketAddr::V6(source)) = (told.host(), source) else {
+        return told.clone();
+    };
+    if !address.is_unicast_link_local() || source.scope_id() == 0 {
+        return told.clone();
+    }
+    let place = SocketAddrV6::new(*address, told.port().get(), 0, source.scope_id());
+    Endpoint::from_socket_addr(place.into()).unwrap_or_else(|| told.clone())
 }
 
 fn is_at(endpoint: &Endpoint, address: IpAddr) -> bool {

@@ -18,6 +18,7 @@ mod election;
 mod groups;
 mod hello;
 mod members;
+mod networks;
 mod output;
 mod peer;
 mod peers;
@@ -36,10 +37,12 @@ use crate::{
     config::{Config, check_own},
     error::{Error, Fault},
     event::{Event, ExitReason},
+    interfaces::{NetworkId, OwnNetwork},
     notice::Notice,
     time::Instant,
 };
 use context::{NodeContext, NodeTimer};
+use networks::NetworkChange;
 pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
@@ -119,8 +122,43 @@ impl Node {
                 peer,
                 port: Some(port),
                 ..
-            }) => self.peer_appears(peer, Endpoint::new(from.ip(), port)),
+            }) => self.peer_appears(peer, hello::at_source(from, port)),
             Err(error) => self.context.notices.push(Notice::BadBeacon { from, error }),
+        }
+    }
+
+    /// The node is on these networks from now on, the best first. It announces itself at once on
+    /// those that are new. [`Config::networks`](crate::Config#structfield.networks) says that they
+    /// are told.
+    pub fn handle_networks(&mut self, networks: Vec<OwnNetwork>, now: Instant) {
+        self.context.advance(now);
+        if !self.running {
+            return;
+        }
+        let known: Vec<_> = self.context.networks.announced().collect();
+        let change = self.context.networks.replace(networks);
+        let is_known = |network| known.iter().any(|(known, _)| *known == network);
+        self.context.announce_on(|network| !is_known(network));
+        if let Some(change) = change {
+            self.tell_network(change);
+        }
+    }
+
+    /// A beacon has been sent on a network, or could not be. The first that fails, and the first
+    /// that goes out again, are told.
+    pub fn handle_beacon_sent(&mut self, network: NetworkId, sent: Result<(), &str>, now: Instant) {
+        self.context.advance(now);
+        if !self.context.networks.note_beacon(network, sent.is_ok()) {
+            return;
+        }
+        if let Err(error) = sent {
+            let error = error.into();
+            self.context.notices.push(Notice::BeaconNotSent { error });
+        }
+        // A node that is on one network for ever has nothing to tell of it.
+        if self.context.config.networks.is_some() {
+            let (joined, left) = (Vec::new(), Vec::new());
+            self.tell_network(NetworkChange { joined, left });
         }
     }
 
@@ -359,7 +397,7 @@ impl Node {
         self.running = false;
         self.context.deadlines.clear_all();
         // The goodbye goes out before connections are closed, so that peers take their end for it.
-        self.context.broadcast(None);
+        self.context.say_goodbye();
         let unconfirmed = self.unconfirmed();
         // The application gets no `Exit` for its peers: `Stop` ends everything.
         for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
@@ -438,11 +476,30 @@ impl Node {
 
 /// Carrying out.
 impl Node {
+    fn tell_network(&mut self, change: NetworkChange) {
+        let networks = self.context.networks.infos().collect();
+        let NetworkChange { joined, left } = change;
+        // What it is on now can be asked for, also by a program that is far behind.
+        if !self.is_congested() {
+            self.context.events.push(Event::Network {
+                networks,
+                joined,
+                left,
+            });
+        }
+    }
+
     /// A beacon came under our own identity. The system gives a broadcast to its sender, too.
     fn hear_own(&mut self, from: SocketAddr, port: Option<NonZeroU16>) {
-        let own = self.context.own.endpoint.port();
-        // Another host with the same port cannot be told from ourselves on another interface.
-        if let Some(port) = port.filter(|port| *port != own) {
+        let networks = &mut self.context.networks;
+        let mut own = networks.announced();
+        let is_own_port = port.is_none_or(|port| own.any(|(_, own)| own == port));
+        drop(own);
+        // A node that is not told its networks does not know all addresses of its machine.
+        let is_own = networks.is_own_address(from.ip()) || self.context.config.networks.is_none();
+        if is_own_port && is_own {
+            networks.note_own(from.ip());
+        } else if let Some(port) = port {
             let from = SocketAddr::new(from.ip(), port.get());
             self.context.notices.push(Notice::OwnIdentity { from });
         }
@@ -450,7 +507,7 @@ impl Node {
 
     fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
         // Another node cannot be where this one is: the beacon is forged or misconfigured.
-        if endpoint.is_same_place(&self.context.own.endpoint) {
+        if self.context.networks.is_own(&endpoint) {
             return;
         }
         match self.peers.hear(&peer, &endpoint, self.context.now) {

@@ -1,18 +1,23 @@
 //! What a node wants done, and what it says of messages.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{Beacon, Endpoint, Message, PeerId};
 
-use crate::{error::Fault, time::Instant};
+use crate::{error::Fault, interfaces::NetworkId, time::Instant};
 
 /// What a node wants done, in this order.
 ///
 /// Whoever drives a node has to carry out all of them, so a new one is meant to break the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeOutput {
-    /// Broadcast this.
-    Beacon(Beacon),
+    /// Announce the node on a network.
+    Beacon {
+        /// The network.
+        network: NetworkId,
+        /// What to send.
+        beacon: Beacon,
+    },
     /// Connect to a peer, in place of an older connection to it; messages for it follow.
     Connect {
         /// The peer.
@@ -49,14 +54,21 @@ pub enum Verdict {
 /// How a HELLO came; see [`Node::expect_hello`](crate::Node::expect_hello).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HelloOrigin {
-    /// The address that its connection came from. A stranger on another host cannot forge it. So it
+    /// Where its connection came from. A stranger on another host cannot forge it. So it
     /// decides between the endpoint that the HELLO names and the one that a beacon came from, and
     /// it takes the place of a host name, which is not looked up.
-    pub source: Option<IpAddr>,
+    pub source: Option<SocketAddr>,
     /// Whether our connection to the peer is there already.
     pub is_connected: bool,
     /// When it came. It may have waited for the peer to answer a question.
     pub came_at: Instant,
+}
+
+impl HelloOrigin {
+    /// The address that it came from.
+    pub(super) fn source_address(&self) -> Option<IpAddr> {
+        self.source.map(|source| source.ip().to_canonical())
+    }
 }
 
 /// What is to be done with a HELLO that came over a connection which carries no session.

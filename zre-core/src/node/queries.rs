@@ -7,7 +7,8 @@ use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
 use super::{Node, peer::Peer};
 use crate::{
     config::Config,
-    event::{Event, PeerInfo, Unconfirmed},
+    event::{Event, NetworkInfo, PeerInfo, Unconfirmed},
+    interfaces::NetworkId,
     time::Instant,
 };
 
@@ -23,9 +24,21 @@ impl Node {
         &self.context.own.name
     }
 
-    /// Where this node accepts connections.
+    /// Where this node accepts connections: what it advertises, or on the best network that it is
+    /// on. A peer on another network is told another endpoint.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.context.own.endpoint
+        self.context.networks.endpoint()
+    }
+
+    /// The networks that this node is on, the best first.
+    pub fn networks(&self) -> impl Iterator<Item = NetworkInfo> {
+        self.context.networks.infos()
+    }
+
+    /// How many of this node's own beacons have come back from each network. Without any, its
+    /// broadcasts go nowhere.
+    pub fn own_beacons_heard(&self) -> impl Iterator<Item = (NetworkId, u64)> {
+        self.context.networks.own_heard()
     }
 
     /// The settings that the node started with.

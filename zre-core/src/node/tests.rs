@@ -35,7 +35,7 @@ fn two_nodes_joined_by_hand() {
         let outputs: Vec<_> = core::iter::from_fn(|| from.poll_output()).collect();
         for output in &outputs {
             match output.clone() {
-                NodeOutput::Beacon(beacon) => {
+                NodeOutput::Beacon { beacon, .. } => {
                     to.handle_beacon("10.0.0.1:5670".parse().unwrap(), &beacon.encode(), now);
                 }
                 NodeOutput::Send { message, .. } => {

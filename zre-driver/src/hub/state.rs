@@ -223,13 +223,15 @@ impl<S: Stream> State<S> {
     fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Datagram(datagram) => {
+                // Nothing tells it of interfaces.
+                Output::Listen { .. } | Output::Leave(_) => {}
+                Output::Datagram { datagram, .. } => {
                     if let Err(error) = self.beacons.send(&datagram) {
                         let error = error.to_string();
                         self.report(Notice::BeaconNotSent { error }, now);
                     }
                 }
-                Output::Open { link, endpoint } => {
+                Output::Open { link, endpoint, .. } => {
                     self.connections.add(link);
                     self.changes.note_connections();
                     self.driver.push(Command::Open { link, endpoint });

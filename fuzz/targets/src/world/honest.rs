@@ -301,7 +301,10 @@ impl Connection {
 fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint) -> LinkId {
     loop {
         let output = tested.engine.poll_output();
-        if let Output::Open { link, endpoint: to } = output.expect("it opens a connection") {
+        if let Output::Open {
+            link, endpoint: to, ..
+        } = output.expect("it opens a connection")
+        {
             assert_eq!(to, *endpoint);
             return link;
         }

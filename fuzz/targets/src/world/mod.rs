@@ -250,11 +250,11 @@ impl World {
             any = true;
             self.trace.show((self.millis(), number, &output));
             match output {
-                Output::Datagram(datagram) => self.broadcast(number, datagram),
-                Output::Open { link, endpoint } => self.open(number, link, &endpoint),
+                Output::Datagram { datagram, .. } => self.broadcast(number, datagram),
+                Output::Open { link, endpoint, .. } => self.open(number, link, &endpoint),
                 Output::Close(link) => self.close(number, link),
                 Output::Writable(_) => self.adversary_reads(),
-                Output::Resume => {}
+                Output::Listen { .. } | Output::Leave(_) | Output::Resume => {}
             }
         }
         panic!("outputs do not end");

@@ -86,10 +86,13 @@ impl<C: Level> SingleEngine<C> {
         }
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Open { link, endpoint } => self.wanted.push_back((link, endpoint)),
+                Output::Open { link, endpoint, .. } => self.wanted.push_back((link, endpoint)),
                 Output::Close(link) => self.closed.push(link),
                 Output::Resume => self.resumed += 1,
-                Output::Datagram(_) | Output::Writable(_) => {}
+                Output::Listen { .. }
+                | Output::Leave(_)
+                | Output::Datagram { .. }
+                | Output::Writable(_) => {}
             }
         }
     }

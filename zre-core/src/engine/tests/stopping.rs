@@ -149,7 +149,13 @@ fn the_last_beacon_goes_out_before_the_connections_close<C: Level>() {
     while let Some(output) = net.engine(0).poll_output() {
         outputs.push(output);
     }
-    let [super::super::Output::Datagram(beacon), rest @ ..] = &outputs[..] else {
+    let [
+        super::super::Output::Datagram {
+            datagram: beacon, ..
+        },
+        rest @ ..,
+    ] = &outputs[..]
+    else {
         panic!("{outputs:?}")
     };
     assert_eq!(beacon.slice(20..).get_u16(), 0);

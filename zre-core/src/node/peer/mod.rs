@@ -210,6 +210,7 @@ impl Peer {
         context
             .outputs
             .push_back(NodeOutput::Connect { peer, endpoint });
-        self.channel.send(context.own.clone().into(), context);
+        let hello = context.hello_for(&self.endpoint);
+        self.channel.send(hello.into(), context);
     }
 }

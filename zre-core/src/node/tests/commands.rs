@@ -175,7 +175,7 @@ fn stop_says_goodbye_and_forgets_everybody_and_its_event_is_the_last() {
     assert!(matches!(
         &outputs[..],
         [
-            NodeOutput::Beacon(beacon),
+            NodeOutput::Beacon { beacon, .. },
             NodeOutput::Disconnect { peer: first },
             NodeOutput::Disconnect { peer: second },
         ] if beacon.port.is_none() && *first == bob.id && *second == id_of("carol")

@@ -15,7 +15,7 @@ use crate::{Event, Fault, NodeOutput, Notice, Verdict};
 fn the_first_output_is_a_beacon_with_the_nodes_port() {
     let mut test = SingleNode::new();
     let beacon = match test.node.poll_output() {
-        Some(NodeOutput::Beacon(beacon)) => beacon,
+        Some(NodeOutput::Beacon { beacon, .. }) => beacon,
         other => panic!("{other:?}"),
     };
     assert_eq!(beacon.peer, test.node.id());

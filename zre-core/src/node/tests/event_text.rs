@@ -27,6 +27,7 @@ pub(crate) fn tell(event: &Event) -> String {
             messages,
             ..
         } => format!("{name} misses {messages} in {group}"),
+        Event::Network { networks, .. } => format!("on {} networks", networks.len()),
         Event::Stop { .. } => "stop".into(),
     }
 }

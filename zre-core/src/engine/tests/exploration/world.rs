@@ -190,7 +190,9 @@ impl World {
 
     fn carry_out(&mut self, host: usize, output: Output) {
         match output {
-            Output::Datagram(content) => {
+            Output::Datagram {
+                datagram: content, ..
+            } => {
                 let mut from = self.hosts[host].address;
                 from.set_port(5670);
                 self.send_datagram(Datagram {
@@ -199,7 +201,7 @@ impl World {
                     content,
                 });
             }
-            Output::Open { link, endpoint } => {
+            Output::Open { link, endpoint, .. } => {
                 let to = endpoint.to_socket_addr().unwrap();
                 self.check_place(host, link, to);
                 let mut from = self.hosts[host].address;
@@ -213,7 +215,7 @@ impl World {
             }
             Output::Writable(link) => self.write(host, link),
             Output::Close(link) => self.close(host, link),
-            Output::Resume => {}
+            Output::Listen { .. } | Output::Leave(_) | Output::Resume => {}
         }
     }
 

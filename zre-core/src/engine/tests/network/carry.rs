@@ -52,8 +52,8 @@ impl<C: Level> Network<C> {
             any = true;
             self.trace.push(format!("{host} {output:?}"));
             match output {
-                Output::Datagram(datagram) => self.send_datagram(host, datagram),
-                Output::Open { link, endpoint } => {
+                Output::Datagram { datagram, .. } => self.send_datagram(host, datagram),
+                Output::Open { link, endpoint, .. } => {
                     self.open(host, link, endpoint.to_socket_addr().unwrap());
                 }
                 Output::Writable(link) => {
@@ -67,6 +67,7 @@ impl<C: Level> Network<C> {
                     }
                 }
                 Output::Resume => self.hosts[host].resumed += 1,
+                Output::Listen { .. } | Output::Leave(_) => {}
             }
         }
         any

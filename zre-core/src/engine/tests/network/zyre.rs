@@ -11,9 +11,10 @@ use zre_proto::{Beacon, Body, Endpoint, Headers, Hello, Message, PeerId, ShortTe
 
 use super::machine::Machine;
 use crate::{
-    engine::{LinkId, Output},
+    engine::{LinkId, OpenFor, Output},
     error::Fault,
     event::{Event, ExitReason},
+    interfaces::NetworkId,
     link::MessageLink,
     node::tests as node_tests,
     time::Instant,
@@ -102,7 +103,10 @@ impl Machine<MessageLink> for Zyre {
         let known: Vec<_> = self.peers.keys().copied().collect();
         known.into_iter().for_each(|peer| self.ping_or_reap(peer));
         let beacon = node_tests::beacon(self.id, &self.endpoint);
-        self.outputs.push_back(Output::Datagram(beacon));
+        self.outputs.push_back(Output::Datagram {
+            network: NetworkId::ONLY,
+            datagram: beacon,
+        });
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -223,7 +227,11 @@ impl Zyre {
             want: 0,
         };
         self.peers.insert(id, peer);
-        self.outputs.push_back(Output::Open { link, endpoint });
+        self.outputs.push_back(Output::Open {
+            link,
+            endpoint,
+            purpose: OpenFor::Peer,
+        });
         let hello = Hello {
             endpoint: self.advertised.clone(),
             groups: BTreeSet::new(),
