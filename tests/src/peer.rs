@@ -280,6 +280,11 @@ impl Peer {
         lines
     }
 
+    /// All that it has said, for a panic to show.
+    pub fn said(&self) -> String {
+        self.log.to_string()
+    }
+
     /// What is picked from every line so far, in order. Nothing but that is copied.
     pub fn pick<T>(&self, pick: impl Fn(&Value) -> Option<T>) -> Vec<T> {
         self.log.pick(pick)
