@@ -155,8 +155,9 @@ impl<C: Connection> Engine<C> {
         self.release_memory();
         // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
+            let rest = self.node.suspect_may_rest(peer);
             let links = self.links.of_peer_mut(peer);
-            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now))
+            if links.is_some_and(|links| links.deserves_more_time(rest, &self.node, self.cx.now))
                 || self.give_up_own_connection(peer)
             {
                 self.node.extend_suspicion(peer, self.cx.now);

@@ -357,13 +357,14 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Whether a suspected peer, which has not answered in time, cannot have answered yet.
-    pub(super) fn deserves_more_time(&mut self, node: &Node, now: Instant) -> bool {
+    /// Its connections may stand still for `rest`.
+    pub(super) fn deserves_more_time(&mut self, rest: Duration, node: &Node, now: Instant) -> bool {
         let (written, read_at) = (
             self.written(),
             self.incoming.as_ref().map(|incoming| incoming.read_at),
         );
         let ping = self.ping.as_mut();
-        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, node.config(), now))
+        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, rest, node.config(), now))
     }
 
     /// How many bytes have been written on the connection to the peer.
