@@ -88,6 +88,11 @@ impl Peers {
         peer.is_ready().then_some(heard_at)
     }
 
+    /// Which peer is connected, or is being connected, at a place.
+    pub(super) fn at(&self, place: &Endpoint) -> Option<PeerId> {
+        self.by_endpoint.get(place)
+    }
+
     /// Where a peer may be reached, the likeliest first, without what belongs to another.
     pub(super) fn endpoints(&self, id: PeerId) -> impl Iterator<Item = &Endpoint> {
         let endpoints = self.table.get(&id).into_iter().flat_map(Peer::endpoints);
