@@ -285,6 +285,9 @@ impl<C: Connection> Engine<C> {
             return self.park(link, message, came_at, Awaited::Pause);
         }
         let source = self.links.unclaimed.remote(link);
+        if self.is_kept_for_another(peer, &hello.endpoint, source) {
+            return self.links.unclaimed.close(link, &mut self.cx);
+        }
         let links = self.links.of_peer(peer);
         let is_connected = links.is_some_and(PeerLinks::is_open);
         let origin = HelloOrigin {
@@ -334,6 +337,7 @@ impl<C: Connection> Engine<C> {
         let Some(unclaimed) = self.links.unclaimed.remove(link) else {
             return;
         };
+        self.note_entered_at_fixed(peer);
         let was_held = unclaimed.is_read_ahead();
         let links = self.links.add_peer(peer);
         links.bind(unclaimed.state, &mut self.cx);

@@ -15,6 +15,7 @@ mod by_endpoint;
 mod connections;
 mod context;
 mod election;
+mod greeted;
 mod groups;
 mod hello;
 mod members;

@@ -107,6 +107,11 @@ impl Peers {
         peer.is_ready().then_some(heard_at)
     }
 
+    /// Which peer is connected, or is being connected, at a place.
+    pub(super) fn at(&self, place: &Endpoint) -> Option<PeerId> {
+        self.by_endpoint.get(place)
+    }
+
     /// Where a peer may be reached, the likeliest first, without what belongs to another.
     pub(super) fn endpoints(
         &self,
