@@ -28,7 +28,7 @@ pub use hub::{
     EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
     Signal, Stopped, Stream, Whisper,
 };
-pub use settings::{Bound, Settings};
+pub use settings::{Bound, Mistake, Settings};
 pub use zre_core;
 pub use zre_net;
 

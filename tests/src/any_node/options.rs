@@ -61,7 +61,7 @@ impl NodeOptions {
             settings.join(group);
         }
         if let Some(interface) = self.interface {
-            settings.interface = interface.into();
+            settings.interface(interface);
         }
         settings.id = self.uuid.map(Into::into);
         settings.port = self.port;

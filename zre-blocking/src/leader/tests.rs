@@ -265,7 +265,7 @@ fn what_comes_before_a_thread_leads_is_not_slept_over() {
 /// A node that has no I/O thread.
 fn without_thread() -> Leadership {
     let mut settings = Settings::named("alone");
-    settings.interface = "127.0.0.1".into();
+    settings.interface("127.0.0.1");
     settings.beacon_interval = Some(BEACONS);
     settings.port = Some(free_port());
     let bound = settings.bind().unwrap();

@@ -55,7 +55,7 @@ macro_rules! at_once_methods {
         }
 
         /// The network interface that this node is on.
-        pub fn interface(&self) -> &Interface {
+        pub fn interface(&self) -> &$crate::zre_net::Interface {
             &self.hub().local().interface
         }
 

@@ -157,7 +157,7 @@ impl Net {
         let mut net = Self::default();
         for number in 0..N {
             let mut settings = Settings::named(format!("node{number}"));
-            settings.interface = Ipv4Addr::LOCALHOST.into();
+            settings.interface(Ipv4Addr::LOCALHOST);
             settings.port = Some(free_port());
             settings.beacon_interval = Some(Duration::from_secs(3600));
             settings.expired_after = Some(Duration::from_secs(3600));

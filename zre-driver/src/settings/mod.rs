@@ -1,24 +1,30 @@
 //! What a user can set before a node starts, and the sockets that follow from it.
 
+mod bind_endpoint;
+mod check;
+mod error;
+
 use std::{
-    convert::Infallible,
     io,
     net::{IpAddr, SocketAddrV4, TcpListener, UdpSocket},
     time::Duration,
 };
 
-use thiserror::Error;
 use tracing::warn;
 use zre_core::{
-    Config, ConfigError, Limits, SlowMembers,
-    proto::{DISCOVERY_PORT, Endpoint, GroupName, PeerId, ShortText, Text, TooLong},
+    Beacons, Config, Limits, SlowMembers,
+    interfaces::{InterfaceChoice, Interfaces, IpVersion},
+    proto::{DISCOVERY_PORT, Endpoint, EndpointError, GroupName, PeerId, ShortText, Text, TooLong},
 };
 use zre_net::{
-    Interface, InterfaceChoice, InterfaceError, Process, descriptor_limit,
+    Interface, Process, descriptor_limit,
     socket::{self, ListenPort},
 };
 
 use crate::descriptors;
+
+pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
+pub use error::{Mistake, StartError};
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
 #[derive(Debug, Clone, Default)]
@@ -32,10 +38,15 @@ pub struct Settings {
     pub id: Option<PeerId>,
     pub headers: Vec<(Text, Text)>,
     pub groups: Vec<GroupName>,
-    pub interface: InterfaceChoice,
+    pub interfaces: Interfaces,
+    pub ip: IpVersion,
     pub port: Option<u16>,
     pub tcp_port: Option<u16>,
     pub advertise: Option<Endpoint>,
+    pub beacons: Beacons,
+    pub connect: Vec<Endpoint>,
+    pub gossip_bind: Option<BindEndpoint>,
+    pub gossip_connect: Vec<Endpoint>,
     pub beacon_interval: Option<Duration>,
     pub evasive_after: Option<Duration>,
     pub expired_after: Option<Duration>,
@@ -47,53 +58,7 @@ pub struct Settings {
     pub limits: Limits,
     pub seed: Option<[u8; 32]>,
     /// The first thing that was set and cannot be, to be told at the start.
-    pub mistake: Option<TooLong>,
-}
-
-/// Why a node could not be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The name, a group or the name of a header is too long.
-    #[error(transparent)]
-    TooLong(#[from] TooLong),
-    /// A name is empty, which is mostly a variable that was not set.
-    #[error("the {what} is empty; {remedy}")]
-    Empty {
-        /// What is empty, such as "node name".
-        what: &'static str,
-        /// What to do about it.
-        remedy: &'static str,
-    },
-    /// A time or a limit is one that no node can work with.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The first pause between attempts to connect would be longer than the longest.
-    #[error(
-        "reconnect_min is {min:?}, longer than reconnect_max, which is {max:?}: \
-         lower the one or raise the other"
-    )]
-    ReconnectTimes {
-        /// The first pause.
-        min: Duration,
-        /// The longest pause.
-        max: Duration,
-    },
-    /// There is no such network interface, or it cannot carry beacons.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
-    /// A socket could not be opened.
-    #[error(transparent)]
-    Socket(#[from] io::Error),
-    /// There is no runtime to run the node on.
-    #[error("{0}")]
-    Runtime(String),
-}
-
-impl From<Infallible> for StartError {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
+    pub mistake: Option<Mistake>,
 }
 
 /// The sockets of a node that is about to start. All of them are non-blocking.
@@ -131,8 +96,84 @@ impl Settings {
     {
         match group.try_into() {
             Ok(group) => self.groups.push(group),
-            Err(error) => _ = self.mistake.get_or_insert(error.into()),
+            Err(error) => self.note_mistake(Mistake::TooLong(error.into())),
         }
+    }
+
+    /// Adds an interface, or some of its addresses, to those that were chosen. An empty name adds
+    /// nothing, as it is mostly a variable that was not set.
+    pub fn interface(&mut self, interface: impl Into<InterfaceChoice>) {
+        let interface = interface.into();
+        if matches!(&interface, InterfaceChoice::Name(name) if name.is_empty()) {
+            return;
+        }
+        match &mut self.interfaces {
+            Interfaces::Chosen(choices) => choices.push(interface),
+            others => *others = Interfaces::Chosen(vec![interface]),
+        }
+    }
+
+    /// Sets what peers are told of where to connect to, or remembers that it is no endpoint.
+    pub fn advertise<E>(&mut self, endpoint: E)
+    where
+        E: TryInto<Endpoint>,
+        EndpointError: From<E::Error>,
+    {
+        if let Some(endpoint) = self.endpoint("advertise", endpoint) {
+            self.advertise = Some(endpoint);
+        }
+    }
+
+    /// Adds a fixed peer, or remembers that it is no endpoint.
+    pub fn connect<E>(&mut self, endpoint: E)
+    where
+        E: TryInto<Endpoint>,
+        EndpointError: From<E::Error>,
+    {
+        let endpoint = self.endpoint("connect", endpoint);
+        self.connect.extend(endpoint);
+    }
+
+    /// Adds a gossip hub, or remembers that it is no endpoint.
+    pub fn gossip_connect<E>(&mut self, endpoint: E)
+    where
+        E: TryInto<Endpoint>,
+        EndpointError: From<E::Error>,
+    {
+        let endpoint = self.endpoint("gossip_connect", endpoint);
+        self.gossip_connect.extend(endpoint);
+    }
+
+    /// Sets where the node is a gossip hub, or remembers that it is no such place.
+    pub fn gossip_bind<E>(&mut self, endpoint: E)
+    where
+        E: TryInto<BindEndpoint>,
+        BindError: From<E::Error>,
+    {
+        match endpoint.try_into() {
+            Ok(endpoint) => self.gossip_bind = Some(endpoint),
+            Err(error) => self.note_mistake(Mistake::GossipBind(error.into())),
+        }
+    }
+
+    fn endpoint<E>(&mut self, setting: &'static str, endpoint: E) -> Option<Endpoint>
+    where
+        E: TryInto<Endpoint>,
+        EndpointError: From<E::Error>,
+    {
+        match endpoint.try_into() {
+            Ok(endpoint) => Some(endpoint),
+            Err(error) => {
+                let error = error.into();
+                self.note_mistake(Mistake::Endpoint { setting, error });
+                None
+            }
+        }
+    }
+
+    /// The first is told.
+    fn note_mistake(&mut self, mistake: Mistake) {
+        self.mistake.get_or_insert(mistake);
     }
 
     /// Checks the settings and opens the sockets.
@@ -146,8 +187,8 @@ impl Settings {
             Some(seed) => seed,
             None => random_seed()?,
         };
-        let interface = Interface::choose(&self.interface)?;
-        if self.interface == InterfaceChoice::FirstBroadcast {
+        let interface = Interface::choose(&self.first_choice())?;
+        if self.interfaces == Interfaces::Default {
             warn_of_choice(&interface);
         }
         // Before the configuration, which names the port that the listener got.
@@ -166,35 +207,14 @@ impl Settings {
         })
     }
 
-    /// Finds what contradicts itself, before anything is opened.
-    fn check(&self) -> Result<(), StartError> {
-        if let Some(mistake) = &self.mistake {
-            return Err(mistake.clone().into());
-        }
-        if self
-            .name
-            .as_ref()
-            .is_some_and(|name| name.as_bytes().is_empty())
-        {
-            return Err(StartError::Empty {
-                what: "node name",
-                remedy: "give it one, or leave the name to the node with Builder::unnamed",
-            });
-        }
-        if self.groups.iter().any(|group| group.is_empty()) {
-            return Err(StartError::Empty {
-                what: "name of a group",
-                remedy: "leave it out, or give it a name",
-            });
-        }
-        self.check_reconnect()
-    }
-
-    /// Only what was set: a default that crosses it is not the user's mistake.
-    fn check_reconnect(&self) -> Result<(), StartError> {
-        match (self.reconnect_min, self.reconnect_max) {
-            (Some(min), Some(max)) if min > max => Err(StartError::ReconnectTimes { min, max }),
-            _ => Ok(()),
+    /// What zre-net understands of the choice so far.
+    fn first_choice(&self) -> zre_net::InterfaceChoice {
+        match &self.interfaces {
+            Interfaces::Chosen(choices) => {
+                let first = choices.first().map(ToString::to_string);
+                first.unwrap_or_default().into()
+            }
+            _ => zre_net::InterfaceChoice::default(),
         }
     }
 
@@ -318,6 +338,76 @@ mod tests {
             settings.join("y".repeat(256));
         });
         assert!(error.contains("\"xxx"), "the first of them: {error}");
+    }
+
+    #[test]
+    fn interfaces_peers_and_hubs_add_up_and_a_mistake_is_told_at_the_start() {
+        let mut settings = Settings::default();
+        settings.interface("eth0");
+        settings.interface("");
+        settings.interface(IpAddr::from([10, 0, 0, 1]));
+        let chosen = Interfaces::Chosen(vec!["eth0".into(), "10.0.0.1".into()]);
+        assert_eq!(settings.interfaces, chosen);
+        let endpoint: Endpoint = "tcp://10.0.0.2:5000".parse().unwrap();
+        settings.connect(&endpoint);
+        settings.connect("tcp://host.example:1".to_owned());
+        settings.gossip_connect(endpoint);
+        settings.gossip_bind("tcp://*:5670");
+        assert!(settings.check().is_ok());
+        assert_eq!(
+            (settings.connect.len(), settings.gossip_connect.len()),
+            (2, 1)
+        );
+        let error = refused(|settings| settings.connect("10.0.0.2:5000"));
+        assert_eq!(
+            error,
+            "connect: endpoint \"10.0.0.2:5000\" does not begin with \"tcp://\""
+        );
+        let error = refused(|settings| settings.gossip_bind("tcp://*"));
+        assert!(error.starts_with("gossip_bind: \"tcp://*\" does not end with a port"));
+    }
+
+    #[test]
+    fn beacons_that_find_nobody_are_refused_with_the_remedy() {
+        let refused = |beacons: Beacons| refused(|settings| settings.beacons = beacons);
+        assert!(refused(Beacons::Off).contains("name a peer with connect"));
+        assert!(refused(Beacons::To(Vec::new())).contains("list of addresses for beacons"));
+        let host = IpAddr::from([10, 0, 0, 1]);
+        assert!(refused(Beacons::Multicast(host)).contains("cannot be multicast to 10.0.0.1"));
+        let group = IpAddr::from([239, 0, 0, 1]);
+        assert!(refused(Beacons::To(vec![host, group])).contains("cannot go to 239.0.0.1"));
+        for way in ["connect", "gossip_connect", "gossip_bind"] {
+            let mut settings = Settings::default();
+            settings.beacons = Beacons::Off;
+            match way {
+                "connect" => settings.connect("tcp://10.0.0.1:1"),
+                "gossip_connect" => settings.gossip_connect("tcp://10.0.0.1:1"),
+                _ => settings.gossip_bind("tcp://10.0.0.1:1"),
+            }
+            assert!(settings.check().is_ok(), "{way}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_version_that_is_not_used_is_refused() {
+        let changes: [fn(&mut Settings); 5] = [
+            |settings| settings.interface("10.0.0.1"),
+            |settings| settings.interface("10.0.0.0/8"),
+            |settings| settings.connect("tcp://10.0.0.1:1"),
+            |settings| settings.gossip_bind("tcp://10.0.0.1:1"),
+            |settings| settings.beacons = Beacons::Multicast([239, 0, 0, 1].into()),
+        ];
+        for change in changes {
+            let refuse = |ip: IpVersion| {
+                let mut settings = Settings::default();
+                change(&mut settings);
+                settings.ip = ip;
+                settings.check()
+            };
+            let error = refuse(IpVersion::V6).expect_err("it is IPv4").to_string();
+            assert!(error.contains("and the node uses IPv6 alone"), "{error}");
+            assert!(refuse(IpVersion::V4).is_ok() && refuse(IpVersion::Both).is_ok());
+        }
     }
 
     #[test]
