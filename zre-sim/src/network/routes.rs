@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use zre_core::interfaces::InterfaceState;
 
 use super::{
-    AddressIndex, Addresses, Assigned, HostIndex, HostInterface, LanIndex, Network,
-    addresses::Place, host::LOOPBACK,
+    AddressIndex, Addresses, HostIndex, HostInterface, LanIndex, Network,
+    addresses::Place,
+    host::{Assigned, LOOPBACK},
 };
 
 /// A way that is open, from one host to another.
