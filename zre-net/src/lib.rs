@@ -1,6 +1,7 @@
 //! What a ZRE node needs from the operating system: network interfaces, sockets with the right
 //! options, and look-ups of host names.
 //!
+//! * [`interfaces`](interfaces()): the interfaces of this machine with their addresses.
 //! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
 //! * [`descriptor_limit`]: how many files and sockets this process may have open.
@@ -17,6 +18,7 @@
 mod default_route;
 mod descriptors;
 mod interface;
+mod interfaces;
 mod lookup;
 mod process;
 mod reach;
@@ -25,7 +27,9 @@ pub mod socket;
 pub use default_route::default_route;
 pub use descriptors::descriptor_limit;
 pub use interface::{Interface, InterfaceChoice, InterfaceError};
+pub use interfaces::interfaces;
 pub use lookup::Lookup;
 pub use process::{ForkSafe, Process};
 pub use reach::{canonical, check_remote};
-pub use zre_proto;
+pub use zre_core;
+pub use zre_core::proto as zre_proto;

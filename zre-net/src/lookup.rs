@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use zre_proto::Endpoint;
+use zre_core::proto::Endpoint;
 
 use crate::socket;
 
