@@ -27,16 +27,40 @@ pub trait Runtime: Send + Sized + 'static {
     /// What a task connects with.
     type Connector: Connector<Stream = Self::Stream>;
 
-    /// Receives a datagram on the discovery port.
+    /// A socket of the runtime's that receives datagrams.
+    type Receiver: Send + 'static;
+
+    /// A socket of the runtime's that accepts connections.
+    type Listener: Send + 'static;
+
+    /// Has a socket watched that does not block. To close it, the driver drops it.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot.
+    fn receiver(&mut self, socket: UdpSocket) -> io::Result<Self::Receiver>;
+
+    /// Has a socket watched that does not block. To close it, the driver drops it.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot.
+    fn listener(&mut self, socket: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Receives a datagram.
     fn poll_recv(
         &mut self,
+        receiver: &mut Self::Receiver,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>>;
 
     /// Accepts a connection.
-    fn poll_accept(&mut self, cx: &mut Context<'_>)
-    -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+    fn poll_accept(
+        &mut self,
+        listener: &mut Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
 
     /// Waits for a moment, for ever if there is none.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()>;

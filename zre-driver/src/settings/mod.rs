@@ -377,8 +377,10 @@ mod tests {
         let group = IpAddr::from([239, 0, 0, 1]);
         assert!(refused(Beacons::To(vec![host, group])).contains("cannot go to 239.0.0.1"));
         for way in ["connect", "gossip_connect", "gossip_bind"] {
-            let mut settings = Settings::default();
-            settings.beacons = Beacons::Off;
+            let mut settings = Settings {
+                beacons: Beacons::Off,
+                ..Settings::default()
+            };
             match way {
                 "connect" => settings.connect("tcp://10.0.0.1:1"),
                 "gossip_connect" => settings.gossip_connect("tcp://10.0.0.1:1"),
