@@ -2,6 +2,7 @@
 //! options, and look-ups of host names.
 //!
 //! * [`interfaces`](interfaces()): the interfaces of this machine with their addresses.
+//! * [`Watcher`]: tells when they may have changed.
 //! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
 //! * [`descriptor_limit`]: how many files and sockets this process may have open.
@@ -23,6 +24,7 @@ mod lookup;
 mod process;
 mod reach;
 pub mod socket;
+mod watcher;
 
 pub use default_route::default_route;
 pub use descriptors::descriptor_limit;
@@ -31,5 +33,6 @@ pub use interfaces::interfaces;
 pub use lookup::Lookup;
 pub use process::{ForkSafe, Process};
 pub use reach::{canonical, check_remote};
+pub use watcher::Watcher;
 pub use zre_core;
 pub use zre_core::proto as zre_proto;
