@@ -2,16 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use zre_core::{LinkId, Notice, proto::Endpoint};
+use zre_core::{LinkId, Notice, OpenFor, interfaces::Interface, proto::Endpoint};
 
 use super::{
-    Hub, LinkTask, Local, Stream,
+    Hub, LinkTask, ListenerId, ReceiverId, Stream,
     aftermath::{Aftermath, replace_waker},
     state::State,
 };
@@ -25,13 +25,34 @@ pub(crate) enum Command {
         link: LinkId,
         /// Where to.
         endpoint: Endpoint,
+        /// What it is for.
+        purpose: OpenFor,
     },
+    /// Accept connections on a socket.
+    Listen(ListenerId, TcpListener),
+    /// Receive datagrams on a socket.
+    Receive(ReceiverId, UdpSocket),
+    /// Close a listener.
+    CloseListener(ListenerId),
+    /// Close a receiver.
+    CloseReceiver(ReceiverId),
+    /// The interfaces of this machine may have changed: see what they are.
+    ListInterfaces,
     /// The task of a connection has panicked.
     TaskPanicked(LinkId),
     /// Ask for the [deadline](DriverHandle::deadline) anew.
     Reschedule,
     /// The node has stopped: close the sockets, then drop the [`DriverHandle`].
     Finish,
+}
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Where it is at this machine; `None` if the system did not say.
+    pub(crate) local: Option<SocketAddr>,
+    /// Where the other side is.
+    pub(crate) remote: SocketAddr,
 }
 
 /// What waits for the driver.
@@ -113,11 +134,6 @@ impl<S: Stream> DriverHandle<S> {
         self.0.is_forked()
     }
 
-    /// Who the node is, and where.
-    pub(crate) fn local(&self) -> &Local {
-        self.0.local()
-    }
-
     /// How long the system lets a peer leave untaken what is sent to it. A little longer than the
     /// engine does, which knows a better reason if something waits in the node, too.
     pub(crate) fn patience(&self) -> Duration {
@@ -157,23 +173,44 @@ impl<S: Stream> DriverHandle<S> {
 
     /// A datagram came in on the discovery port.
     pub(crate) fn datagram(&self, from: SocketAddr, datagram: &[u8]) {
-        let SocketAddr::V4(from_v4) = from else {
-            return;
-        };
-        // Outside Linux's loopback, the socket hears other interfaces, too.
-        if self.0.local().interface.contains(*from_v4.ip()) {
-            self.0
-                .with(|state, now| state.engine.handle_datagram(from, datagram, now));
-        }
+        self.0.with(|state, now| {
+            if state.networks.hears(from) {
+                state.engine.handle_datagram(from, datagram, now);
+            }
+        });
     }
 
     /// A connection came in; gives what is to be run for it.
-    pub(crate) fn accepted(&self, stream: Arc<S>, remote: SocketAddr) -> LinkTask<S> {
+    pub(crate) fn accepted(
+        &self,
+        listener: ListenerId,
+        stream: Arc<S>,
+        ends: Ends,
+    ) -> LinkTask<S> {
         let link = self.0.with(|state, now| {
             let (connections, mut io) = state.io(now);
-            connections.accept(stream, remote, &mut io)
+            connections.accept(listener, stream, ends, &mut io)
         });
         LinkTask::new(Arc::clone(&self.0), link)
+    }
+
+    /// A listener or a receiver could not be watched.
+    pub(crate) fn not_listening(&self, listener: ListenerId, error: &str) {
+        self.0.with(|state, now| match listener {
+            ListenerId::Network(network) => {
+                state.networks.close(network, &mut state.driver);
+                state.engine.handle_not_listening(network, error, now);
+            }
+            ListenerId::Gossip => {
+                let error = error.to_owned();
+                state.report(Notice::NotAccepted { error }, now);
+            }
+        });
+    }
+
+    /// The interfaces of this machine are these.
+    pub(crate) fn interfaces(&self, interfaces: Vec<Interface>) {
+        self.0.with(|state, now| state.handle_interfaces(interfaces, now));
     }
 
     /// What is to be run for a connection that [`Command::Open`] asks for.

@@ -1,13 +1,19 @@
 //! What a connection's task does.
 
 use std::{
+    io,
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 
-use zre_core::LinkId;
+use zre_core::{
+    LinkId, OpenFor,
+    interfaces::{IpVersion, LocalAddress},
+    proto::Endpoint,
+};
 
 use super::{Hub, Stream, driving::Command, state::State};
 
@@ -24,11 +30,47 @@ impl<S: Stream> LinkTask<S> {
     }
 
     /// The connection has been made.
-    pub(crate) fn connected(&self, stream: Arc<S>) {
+    pub(crate) fn connected(&self, stream: Arc<S>, local: Option<SocketAddr>) {
         self.hub.with(|state, now| {
             let (connections, mut io) = state.io(now);
-            connections.connected(self.link, stream, &mut io);
+            connections.connected(self.link, stream, local, &mut io);
         });
+    }
+
+    /// Where an endpoint is, if that needs no look-up.
+    pub(crate) fn address_of(&self, endpoint: &Endpoint) -> Option<SocketAddr> {
+        self.hub.lock().address_of(endpoint)
+    }
+
+    /// Which versions of IP the node uses.
+    pub(crate) fn ip(&self) -> IpVersion {
+        self.hub.ip()
+    }
+
+    /// Whether to connect there after all, and from which address; `None` leaves that to the
+    /// system.
+    ///
+    /// # Errors
+    ///
+    /// When the other side cannot be there, or is this node itself, or is connected already.
+    pub(crate) fn begin(
+        &self,
+        remote: SocketAddr,
+        purpose: OpenFor,
+    ) -> io::Result<Option<LocalAddress>> {
+        self.hub.with(|state, now| {
+            state.check_remote(remote, purpose)?;
+            if purpose == OpenFor::User && !state.engine_takes(self.link, remote, now) {
+                return Err(io::Error::other("it is not wanted there"));
+            }
+            let source = state.networks.source_for(remote).cloned();
+            if let Some(source) = &source
+                && let Some(connection) = state.connections.get_mut(self.link)
+            {
+                connection.set_source(source);
+            }
+            Ok(source)
+        })
     }
 
     /// The connection cannot be had, or is gone.
