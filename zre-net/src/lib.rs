@@ -24,6 +24,8 @@ mod lookup;
 mod process;
 mod reach;
 pub mod socket;
+#[cfg(test)]
+mod testing;
 mod watcher;
 
 pub use default_route::default_route;

@@ -2,15 +2,21 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6},
 };
 
 use crate::interface::Interface;
 
-/// An address as its plain spelling: an IPv4 address inside an IPv6 address is that IPv4 address.
+/// An address as its plain spelling: an IPv4 address inside an IPv6 address is that IPv4 address,
+/// and only a link-local IPv6 address has a scope.
 #[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match (address, address.ip().to_canonical()) {
+        (SocketAddr::V6(v6), IpAddr::V6(ip)) if ip.is_unicast_link_local() => {
+            SocketAddrV6::new(ip, v6.port(), 0, v6.scope_id()).into()
+        }
+        (_, ip) => SocketAddr::new(ip, address.port()),
+    }
 }
 
 /// Checks that a peer can be at an address, for a node on this interface.
