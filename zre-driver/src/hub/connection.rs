@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
-    net::{IpAddr, SocketAddr, SocketAddrV6},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll, Waker},
     thread::ThreadId,
@@ -78,12 +78,9 @@ impl<S> Connection<S> {
         self.local = local;
     }
 
-    /// The connection will begin at an address of this machine.
-    pub(super) fn set_source(&mut self, source: &LocalAddress) {
-        self.local = Some(match source.address {
-            IpAddr::V4(address) => (address, 0).into(),
-            IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, source.index).into(),
-        });
+    /// It is known where the connection begins.
+    pub(super) fn set_local(&mut self, local: Option<SocketAddr>) {
+        self.local = local;
     }
 
     /// Whether the connection begins or ends at one of the node's addresses.

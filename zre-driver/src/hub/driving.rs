@@ -9,6 +9,7 @@ use std::{
 };
 
 use zre_core::{LinkId, Notice, OpenFor, interfaces::Interface, proto::Endpoint};
+use zre_net::Watcher;
 
 use super::{
     Hub, LinkTask, ListenerId, ReceiverId, Stream,
@@ -64,9 +65,31 @@ pub(super) struct DriverQueue {
     waker: Option<Waker>,
 }
 
+impl<S: Stream> Hub<S> {
+    /// The interfaces of this machine may have changed.
+    pub(super) fn list_interfaces(&self) {
+        if !self.is_forked() {
+            self.with(|state, _| state.driver.list_interfaces());
+        }
+    }
+}
+
 impl DriverQueue {
     pub(super) fn push(&mut self, command: Command) {
         self.commands.push_back(command);
+    }
+
+    /// Has the driver list the interfaces, once for all who ask meanwhile.
+    pub(super) fn list_interfaces(&mut self) {
+        let is_asked = |command: &Command| matches!(command, Command::ListInterfaces);
+        if !self.commands.iter().any(is_asked) {
+            self.push(Command::ListInterfaces);
+        }
+    }
+
+    /// Drops what was to be done, with the sockets that wait.
+    pub(super) fn clear(&mut self) {
+        self.commands.clear();
     }
 
     /// Wakes the driver if it has something to do: a command, or to reschedule because there is
@@ -206,6 +229,16 @@ impl<S: Stream> DriverHandle<S> {
                 state.report(Notice::NotAccepted { error }, now);
             }
         });
+    }
+
+    /// What tells of changes of the machine's interfaces. The node hears of them while it is held.
+    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
+        self.0.take_watcher()
+    }
+
+    /// The machine may have slept, and the interfaces may have changed meanwhile.
+    pub(crate) fn list_interfaces(&self) {
+        self.0.list_interfaces();
     }
 
     /// The interfaces of this machine are these.

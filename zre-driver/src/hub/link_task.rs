@@ -2,18 +2,15 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     sync::Arc,
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 
-use zre_core::{
-    LinkId, OpenFor,
-    interfaces::{IpVersion, LocalAddress},
-    proto::Endpoint,
-};
+use zre_core::{LinkId, OpenFor, interfaces::IpVersion, proto::Endpoint};
+use zre_net::socket;
 
 use super::{Hub, Stream, driving::Command, state::State};
 
@@ -47,29 +44,24 @@ impl<S: Stream> LinkTask<S> {
         self.hub.ip()
     }
 
-    /// Whether to connect there after all, and from which address; `None` leaves that to the
-    /// system.
+    /// Opens a socket for a connection to a place, if it is wanted there.
     ///
     /// # Errors
     ///
-    /// When the other side cannot be there, or is this node itself, or is connected already.
-    pub(crate) fn begin(
-        &self,
-        remote: SocketAddr,
-        purpose: OpenFor,
-    ) -> io::Result<Option<LocalAddress>> {
+    /// When the other side cannot be there, is this node itself or is connected already, or when
+    /// the system refuses.
+    pub(crate) fn begin(&self, remote: SocketAddr, purpose: OpenFor) -> io::Result<TcpStream> {
         self.hub.with(|state, now| {
             state.check_remote(remote, purpose)?;
-            if purpose == OpenFor::User && !state.engine_takes(self.link, remote, now) {
+            if purpose == OpenFor::User && !state.is_wanted(self.link, remote, now) {
                 return Err(io::Error::other("it is not wanted there"));
             }
-            let source = state.networks.source_for(remote).cloned();
-            if let Some(source) = &source
-                && let Some(connection) = state.connections.get_mut(self.link)
-            {
-                connection.set_source(source);
+            let stream = socket::connector_on(remote, state.networks.addresses())?;
+            // An address of this machine that the node leaves takes the attempt with it.
+            if let Some(connection) = state.connections.get_mut(self.link) {
+                connection.set_local(stream.local_addr().ok());
             }
-            Ok(source)
+            Ok(stream)
         })
     }
 

@@ -12,7 +12,10 @@ use zre_core::{
     Beacons,
     interfaces::{LocalAddress, NetworkId},
 };
-use zre_net::socket::{self, ListenPort};
+use zre_net::socket::{
+    self, ListenPort,
+    beacon::{self, ReceiverAt},
+};
 
 use super::driving::{Command, DriverQueue};
 use receivers::Receivers;
@@ -60,6 +63,8 @@ pub(super) struct NetworkSockets {
 struct On {
     id: NetworkId,
     address: LocalAddress,
+    /// Where it accepts connections.
+    port: u16,
     /// `None` if no beacons are sent.
     sender: Option<UdpSocket>,
     sent: u64,
@@ -79,7 +84,7 @@ pub(super) struct Announcing {
 impl NetworkSockets {
     pub(super) fn new(settings: SocketSettings) -> Self {
         Self {
-            receivers: Receivers::new(&settings),
+            receivers: Receivers::default(),
             settings,
             on: Vec::new(),
             first_port: None,
@@ -118,16 +123,14 @@ impl NetworkSockets {
         let listening = NonZeroU16::new(port).ok_or(io::ErrorKind::AddrNotAvailable)?;
         let sender = match self.settings.beacons {
             Beacons::Off => None,
-            _ => {
-                self.receivers.take(id, address, driver)?;
-                Some(self.sender(address)?)
-            }
+            _ => Some(self.open_for_beacons(id, address, driver)?),
         };
         self.first_port.get_or_insert(port);
         driver.push(Command::Listen(ListenerId::Network(id), listener));
         self.on.push(On {
             id,
             address: address.clone(),
+            port,
             sender,
             sent: 0,
             error: None,
@@ -137,7 +140,7 @@ impl NetworkSockets {
     }
 
     fn listen(&self, address: &LocalAddress) -> io::Result<std::net::TcpListener> {
-        let listen = |port| socket::listener(address.address, port);
+        let listen = |port| socket::listen_on(address, port);
         let same = match (self.settings.listen, self.first_port) {
             (ListenPort::Fixed(port), _) if port != 0 => return listen(self.settings.listen),
             (_, Some(port)) => listen(ListenPort::Fixed(port)),
@@ -146,8 +149,21 @@ impl NetworkSockets {
         same.or_else(|_| listen(self.settings.listen))
     }
 
-    fn sender(&self, address: &LocalAddress) -> io::Result<UdpSocket> {
-        socket::beacon_sender(&receivers::interface(address)?, self.settings.port)
+    /// Sees to it that beacons are received there, and gives the socket that sends them.
+    fn open_for_beacons(
+        &mut self,
+        id: NetworkId,
+        address: &LocalAddress,
+        driver: &mut DriverQueue,
+    ) -> io::Result<UdpSocket> {
+        let SocketSettings { port, beacons, .. } = &self.settings;
+        if let Some(at) = ReceiverAt::of(address, *port, beacons) {
+            self.receivers.share(id, at, driver)?;
+        }
+        let sender = beacon::sender(address, *port, beacons)?;
+        // What is sent to this address alone arrives there.
+        self.receivers.add(id, sender.try_clone()?, driver);
+        Ok(sender)
     }
 
     /// Closes the sockets of a network; gives its address if the node was on it.
@@ -202,26 +218,27 @@ impl NetworkSockets {
         let Some(on) = self.on.iter().find(|on| on.id == id) else {
             return Vec::new();
         };
-        let port = self.settings.port;
-        let broadcast = on.address.broadcast.map(IpAddr::from);
-        let addresses: Vec<IpAddr> = match &self.settings.beacons {
-            Beacons::Off => Vec::new(),
-            Beacons::To(listed) => {
-                let listed = listed.iter().copied();
-                listed.filter(|it| self.carrier(*it) == Some(id)).collect()
-            }
-            _ => broadcast.into_iter().collect(),
-        };
-        let addresses = addresses.into_iter();
-        addresses.map(|it| SocketAddr::new(it, port)).collect()
+        let mut targets = self.possible_targets(on);
+        if let Beacons::To(_) = self.settings.beacons {
+            targets.retain(|target| self.carrier(target.ip()) == Some(id));
+        }
+        targets
     }
 
-    /// From which network a listed address is told: the one that contains it, or else the first of
-    /// its IP version.
+    fn possible_targets(&self, on: &On) -> Vec<SocketAddr> {
+        let SocketSettings { port, beacons, .. } = &self.settings;
+        beacon::targets(&on.address, *port, beacons)
+    }
+
+    /// From which network a listed address is told: the one that contains it, or else the first
+    /// from which it can be told at all.
     fn carrier(&self, address: IpAddr) -> Option<NetworkId> {
-        let is_same_version = |on: &&On| on.address.address.is_ipv4() == address.is_ipv4();
+        let can_reach = |on: &&On| {
+            let targets = self.possible_targets(on);
+            targets.iter().any(|target| target.ip() == address)
+        };
         let containing = self.on.iter().find(|on| on.address.contains(address));
-        let carrier = containing.or_else(|| self.on.iter().find(is_same_version));
+        let carrier = containing.or_else(|| self.on.iter().find(can_reach));
         carrier.map(|on| on.id)
     }
 
@@ -265,18 +282,9 @@ impl NetworkSockets {
         self.on.iter().map(|on| &on.address)
     }
 
-    /// Where a connection begins; `None` if the system is to choose.
-    pub(super) fn source_for(&self, remote: SocketAddr) -> Option<&LocalAddress> {
-        if let [only] = &self.on[..] {
-            return Some(&only.address);
-        }
-        let address = remote.ip().to_canonical();
-        let mut on = self.addresses();
-        match (address, remote) {
-            (IpAddr::V6(v6), SocketAddr::V6(remote)) if v6.is_unicast_link_local() => {
-                on.find(|it| it.index == remote.scope_id() && it.contains(address))
-            }
-            _ => on.find(|it| it.contains(address)),
-        }
+    /// Whether the node listens there.
+    pub(super) fn is_own(&self, remote: SocketAddr) -> bool {
+        let mut on = self.on.iter();
+        on.any(|on| on.address.address == remote.ip() && on.port == remote.port())
     }
 }

@@ -93,11 +93,12 @@ impl<S: Stream + 'static> Hub<S> {
         interfaces: &[Interface],
         ip: IpVersion,
     ) -> Result<(), StartError> {
-        let listener = gossip_listener(at, interfaces, ip)?;
         let mut state = self.lock();
-        state.gossip_at = listener.local_addr().ok();
-        let listen = Command::Listen(ListenerId::Gossip, listener);
-        state.driver.push(listen);
+        for listener in gossip_listeners(at, interfaces, ip)? {
+            state.gossip_at.push(listener.local_addr()?);
+            let listen = Command::Listen(ListenerId::Gossip, listener);
+            state.driver.push(listen);
+        }
         Ok(())
     }
 
@@ -130,10 +131,23 @@ fn is_taken(error: &io::Error) -> bool {
     kind == ErrorKind::AddrInUse || kind == ErrorKind::PermissionDenied
 }
 
-fn gossip_listener(
+/// Opens the sockets of a gossip hub, one for each IP version.
+fn gossip_listeners(
     at: &BindEndpoint,
     interfaces: &[Interface],
     ip: IpVersion,
-) -> Result<TcpListener, StartError> {
+) -> Result<Vec<TcpListener>, StartError> {
+    let address = match &at.host {
+        BindHost::Any => return gossip_listeners_at_any(at.port, ip),
+        BindHost::Address(address) => match address.is_loopback() {
+            true => SocketAddr::new(*address, at.port),
+            false => scoped(*address, at.port, interfaces),
+        },
+        BindHost::Interface(name) => first_address(name, at.port, interfaces, ip)?,
+    };
+    Ok(vec![socket::listener_at(address)?])
+}
+
+fn gossip_listeners_at_any(port: u16, ip: IpVersion) -> Result<Vec<TcpListener>, StartError> {
     todo!()
 }

@@ -1,6 +1,6 @@
 //! What the hub's lock guards, and what follows from each thing that the engine is told.
 
-use std::task::Context;
+use std::{net::SocketAddr, task::Context};
 
 use zre_core::{
     Engine, Error, Event, Instant, Notice, Output,
@@ -30,6 +30,8 @@ pub(super) struct State<S> {
     pub(super) networks: NetworkSockets,
     /// What the engine was told last.
     pub(super) interfaces: Vec<Interface>,
+    /// Where the node is a gossip hub.
+    pub(super) gossip_at: Vec<SocketAddr>,
     pub(super) driver: DriverQueue,
     pub(super) watch: Watch,
     pub(super) signals: Signals,
@@ -58,6 +60,7 @@ impl<S> State<S> {
             connections: Connections::default(),
             networks,
             interfaces: Vec::new(),
+            gossip_at: Vec::new(),
             driver: DriverQueue::default(),
             watch: Watch::new(&engine.node().config().limits),
             signals: Signals::default(),
@@ -72,6 +75,7 @@ impl<S> State<S> {
 
     /// Closes the sockets and does nothing else. What waits for them is not woken.
     pub(super) fn close_sockets(&mut self) {
+        self.driver.clear();
         self.networks.close_all();
         self.connections.close_sockets();
     }

@@ -1,22 +1,18 @@
-//! The sockets that receive beacons; networks share them.
+//! The sockets that receive beacons; networks share some of them.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{io, net::UdpSocket};
 
-use zre_core::interfaces::{LocalAddress, NetworkId};
-use zre_net::socket;
+use zre_core::interfaces::NetworkId;
+use zre_net::socket::beacon::ReceiverAt;
 
 use super::{
     super::driving::{Command, DriverQueue},
-    ReceiverId, SocketSettings,
+    ReceiverId,
 };
 
-/// The receivers that are open.
-#[derive(Debug)]
+/// The receivers that are open. The driver has the sockets.
+#[derive(Debug, Default)]
 pub(super) struct Receivers {
-    port: u16,
     open: Vec<Receiver>,
     next: u32,
 }
@@ -24,45 +20,35 @@ pub(super) struct Receivers {
 #[derive(Debug)]
 struct Receiver {
     id: ReceiverId,
-    at: IpAddr,
+    /// `None` if no other network can share it.
+    at: Option<ReceiverAt>,
     users: Vec<NetworkId>,
 }
 
 impl Receivers {
-    pub(super) fn new(settings: &SocketSettings) -> Self {
-        Self {
-            port: settings.port,
-            open: Vec::new(),
-            next: 0,
-        }
-    }
-
-    /// Sees to it that the beacons of a network are received.
-    pub(super) fn take(
+    /// Sees to it that there is such a receiver while this network is used.
+    pub(super) fn share(
         &mut self,
         network: NetworkId,
-        address: &LocalAddress,
+        at: ReceiverAt,
         driver: &mut DriverQueue,
     ) -> io::Result<()> {
-        let at = match address.broadcast {
-            Some(broadcast) if address.is_loopback => broadcast,
-            _ => Ipv4Addr::UNSPECIFIED,
-        };
-        let at = IpAddr::from(at);
-        if let Some(receiver) = self.open.iter_mut().find(|it| it.at == at) {
+        let known = self.open.iter_mut().find(|it| it.at.as_ref() == Some(&at));
+        if let Some(receiver) = known {
             receiver.users.push(network);
             return Ok(());
         }
-        let socket = socket::beacon_receiver(&interface(address)?, self.port)?;
-        let id = ReceiverId(self.next);
-        self.next += 1;
-        driver.push(Command::Receive(id, socket));
-        let users = vec![network];
-        self.open.push(Receiver { id, at, users });
+        let socket = at.open()?;
+        self.watch(network, Some(at), socket, driver);
         Ok(())
     }
 
-    /// A network needs none any more.
+    /// Adds a receiver of one network.
+    pub(super) fn add(&mut self, network: NetworkId, socket: UdpSocket, driver: &mut DriverQueue) {
+        self.watch(network, None, socket, driver);
+    }
+
+    /// A network is not used any more: closes the receivers that no other uses.
     pub(super) fn release(&mut self, network: NetworkId, driver: &mut DriverQueue) {
         self.open.retain_mut(|receiver| {
             receiver.users.retain(|user| *user != network);
@@ -76,11 +62,18 @@ impl Receivers {
     pub(super) fn clear(&mut self) {
         self.open.clear();
     }
-}
 
-pub(super) fn interface(address: &LocalAddress) -> io::Result<zre_net::Interface> {
-    let IpAddr::V4(v4) = address.address else {
-        return Err(io::ErrorKind::Unsupported.into());
-    };
-    zre_net::Interface::choose(&v4.into()).map_err(io::Error::other)
+    fn watch(
+        &mut self,
+        network: NetworkId,
+        at: Option<ReceiverAt>,
+        socket: UdpSocket,
+        driver: &mut DriverQueue,
+    ) {
+        let id = ReceiverId(self.next);
+        self.next = self.next.wrapping_add(1);
+        driver.push(Command::Receive(id, socket));
+        let users = vec![network];
+        self.open.push(Receiver { id, at, users });
+    }
 }
