@@ -15,7 +15,10 @@ use mio::{
     Events, Interest, Registry, Token,
     net::{TcpListener, TcpStream, UdpSocket},
 };
-use zre_driver::{Connector, Driver, Hub, Runtime, zre_net::socket};
+use zre_driver::{
+    Connector, Driver, Hub, Runtime,
+    zre_net::{Process, socket},
+};
 
 use crate::{
     tcp::{Source, Tcp},
@@ -35,7 +38,7 @@ pub(crate) struct EventLoop {
 
 impl EventLoop {
     pub(crate) fn new(hub: Arc<Hub<Tcp>>) -> io::Result<Self> {
-        let reactor = Reactor::new()?;
+        let reactor = Reactor::new(hub.process().clone())?;
         Ok(Self {
             waker: reactor.wake_queue.waker(WAKE),
             driver: Driver::new(hub, reactor),
@@ -93,6 +96,7 @@ pub(crate) struct Reactor {
     events: Events,
     wake_queue: Arc<WakeQueue>,
     woken: Vec<Token>,
+    process: Process,
     /// What the receivers and listeners are ready for.
     sources: Vec<Weak<Source>>,
     deadline: Option<Instant>,
@@ -110,7 +114,7 @@ struct Task {
 }
 
 impl Reactor {
-    fn new() -> io::Result<Self> {
+    fn new(process: Process) -> io::Result<Self> {
         let selector = mio::Poll::new()?;
         let registry = selector.registry();
         Ok(Self {
@@ -119,6 +123,7 @@ impl Reactor {
             selector,
             events: Events::with_capacity(256),
             woken: Vec::new(),
+            process,
             sources: Vec::new(),
             deadline: None,
             tasks: HashMap::new(),
@@ -220,11 +225,17 @@ impl Reactor {
     fn watch<T: mio::event::Source>(&mut self, mut socket: T) -> io::Result<Watched<T>> {
         let source = self.next_source();
         let interest = Interest::READABLE;
-        self.registry.register(&mut socket, source.token(), interest)?;
+        self.registry
+            .register(&mut socket, source.token(), interest)?;
         // Forgets those that are gone.
         self.sources.retain(|source| source.strong_count() > 0);
         self.sources.push(Arc::downgrade(&source));
-        Ok(Watched { socket, source })
+        Ok(Watched {
+            socket,
+            source,
+            registry: Arc::clone(&self.registry),
+            process: self.process.clone(),
+        })
     }
 
     fn next_source(&mut self) -> Arc<Source> {
@@ -319,12 +330,25 @@ impl Runtime for Reactor {
 
 /// A receiver or a listener.
 #[derive(Debug)]
-pub(crate) struct Watched<T> {
+pub(crate) struct Watched<T: mio::event::Source> {
     socket: T,
     source: Arc<Source>,
+    registry: Arc<Registry>,
+    process: Process,
 }
 
-impl<T> Watched<T> {
+impl<T: mio::event::Source> Drop for Watched<T> {
+    /// Closing it would not do while there is another descriptor of the socket. In a forked child
+    /// the selector is the parent's.
+    fn drop(&mut self) {
+        if self.process.is_current() {
+            // It is watched, or else it is closed all the same.
+            let _unwatched = self.registry.deregister(&mut self.socket);
+        }
+    }
+}
+
+impl<T: mio::event::Source> Watched<T> {
     /// Tries the socket if it may be ready. While it is not, the selector wakes the driver.
     fn attempt<R>(&self, act: impl FnOnce(&T) -> io::Result<R>) -> Poll<io::Result<R>> {
         self.source.attempt_read(|| act(&self.socket))

@@ -12,13 +12,12 @@ use std::{
 };
 
 use tracing::warn;
-use zre_core::{LinkId, Notice, OpenFor, proto::Endpoint};
+use zre_core::{LinkId, Notice, OpenFor, interfaces::IpVersion, proto::Endpoint};
 use zre_net::{Lookup, Watcher, socket};
 
 use crate::{
     hub::{
-        Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, ReceiverId, Stream,
-        list_interfaces,
+        Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, ReceiverId, Stream, list_interfaces,
     },
     lookup::look_up,
     sockets::{Incoming, Sockets},
@@ -346,17 +345,24 @@ where
     Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Where an endpoint is.
-async fn locate<S: Stream>(
-    endpoint: &Endpoint,
-    link: &LinkTask<S>,
-) -> io::Result<Vec<SocketAddr>> {
-    if let Some(address) = link.address_of(endpoint) {
-        return Ok(vec![address]);
+/// Where an endpoint is, at an address of the IP versions that the node uses.
+async fn locate<S: Stream>(endpoint: &Endpoint, link: &LinkTask<S>) -> io::Result<Vec<SocketAddr>> {
+    let ip = link.ip();
+    let mut found = match zre_net::plain_address(endpoint)? {
+        Some(address) => vec![address],
+        // The engine ends an attempt that takes too long, and this with it.
+        None => look_up(Lookup::of(endpoint)?)?.await?,
+    };
+    found.retain(|address| match ip {
+        IpVersion::V4 => address.is_ipv4(),
+        IpVersion::V6 => address.is_ipv6(),
+        _ => true,
+    });
+    if found.is_empty() {
+        let message = format!("{endpoint} has no address of the IP version that the node uses");
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
-    // The engine ends an attempt that takes too long, and this with it.
-    let found = look_up(Lookup::of(endpoint)?, link.ip())?.await?;
-    Ok(found.into_iter().map(zre_net::canonical).collect())
+    Ok(found)
 }
 
 async fn connect<C>(

@@ -8,7 +8,6 @@ use std::{
     thread,
 };
 
-use zre_core::interfaces::IpVersion;
 use zre_net::Lookup;
 
 /// Looks up a host name on a thread of its own, so that a slow name holds up nothing else. There
@@ -20,14 +19,13 @@ use zre_net::Lookup;
 /// When the system has no threads left.
 pub(crate) fn look_up(
     lookup: Lookup,
-    ip: IpVersion,
 ) -> io::Result<impl Future<Output = io::Result<Vec<SocketAddr>>> + Send> {
     let answer = Arc::<Answer>::default();
     let found = Arc::clone(&answer);
     let name = "zre-lookup".into();
     thread::Builder::new()
         .name(name)
-        .spawn(move || found.set(lookup.run(ip)))?;
+        .spawn(move || found.set(lookup.addresses()))?;
     Ok(std::future::poll_fn(move |cx| answer.poll(cx)))
 }
 

@@ -20,7 +20,7 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
         #[serde(serialize_with = "display")]
-        endpoint: &'a Endpoint,
+        endpoint: Endpoint,
     },
     Enter {
         #[serde(serialize_with = "display")]

@@ -204,12 +204,7 @@ impl<S: Stream> DriverHandle<S> {
     }
 
     /// A connection came in; gives what is to be run for it.
-    pub(crate) fn accepted(
-        &self,
-        listener: ListenerId,
-        stream: Arc<S>,
-        ends: Ends,
-    ) -> LinkTask<S> {
+    pub(crate) fn accepted(&self, listener: ListenerId, stream: Arc<S>, ends: Ends) -> LinkTask<S> {
         let link = self.0.with(|state, now| {
             let (connections, mut io) = state.io(now);
             connections.accept(listener, stream, ends, &mut io)
@@ -243,7 +238,8 @@ impl<S: Stream> DriverHandle<S> {
 
     /// The interfaces of this machine are these.
     pub(crate) fn interfaces(&self, interfaces: Vec<Interface>) {
-        self.0.with(|state, now| state.handle_interfaces(interfaces, now));
+        self.0
+            .with(|state, now| state.handle_interfaces(interfaces, now));
     }
 
     /// What is to be run for a connection that [`Command::Open`] asks for.

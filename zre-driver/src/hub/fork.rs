@@ -48,17 +48,19 @@ impl<S: Stream> Fork<S> {
     /// The state of a node that is over.
     pub(super) fn instead(&self, config: &Config) -> &Mutex<State<S>> {
         self.instead.get_or_init(|| {
-            let endpoint = self.endpoint.get().unwrap_or(&config.endpoint).clone();
-            let config = Config {
-                endpoint,
-                networks: None,
-                beacons: Beacons::Off,
-                connect: Vec::new(),
-                gossip_connect: Vec::new(),
-                ..config.clone()
-            };
+            let mut config = config.clone();
+            if let Some(endpoint) = self.endpoint.get() {
+                config.endpoint = endpoint.clone();
+            }
+            config.networks = None;
+            config.beacons = Beacons::Off;
+            config.connect.clear();
+            config.gossip_connect.clear();
             let engine = Engine::new(config, [0; 32], Instant::default());
-            Mutex::new(State::over(engine, NetworkSockets::new(self.sockets.clone())))
+            Mutex::new(State::over(
+                engine,
+                NetworkSockets::new(self.sockets.clone()),
+            ))
         })
     }
 }

@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zre_core::{LinkId, OpenFor, interfaces::IpVersion, proto::Endpoint};
-use zre_net::socket;
+use zre_core::{LinkId, OpenFor, interfaces::IpVersion};
 
 use super::{Hub, Stream, driving::Command, state::State};
 
@@ -34,11 +33,6 @@ impl<S: Stream> LinkTask<S> {
         });
     }
 
-    /// Where an endpoint is, if that needs no look-up.
-    pub(crate) fn address_of(&self, endpoint: &Endpoint) -> Option<SocketAddr> {
-        self.hub.lock().address_of(endpoint)
-    }
-
     /// Which versions of IP the node uses.
     pub(crate) fn ip(&self) -> IpVersion {
         self.hub.ip()
@@ -51,18 +45,8 @@ impl<S: Stream> LinkTask<S> {
     /// When the other side cannot be there, is this node itself or is connected already, or when
     /// the system refuses.
     pub(crate) fn begin(&self, remote: SocketAddr, purpose: OpenFor) -> io::Result<TcpStream> {
-        self.hub.with(|state, now| {
-            state.check_remote(remote, purpose)?;
-            if purpose == OpenFor::User && !state.is_wanted(self.link, remote, now) {
-                return Err(io::Error::other("it is not wanted there"));
-            }
-            let stream = socket::connector_on(remote, state.networks.addresses())?;
-            // An address of this machine that the node leaves takes the attempt with it.
-            if let Some(connection) = state.connections.get_mut(self.link) {
-                connection.set_local(stream.local_addr().ok());
-            }
-            Ok(stream)
-        })
+        self.hub
+            .with(|state, now| state.begin(self.link, remote, purpose, now))
     }
 
     /// The connection cannot be had, or is gone.

@@ -53,6 +53,7 @@ pub use signals::Signal;
 pub(crate) use driving::{Command, DriverHandle, Ends};
 pub(crate) use link_task::LinkTask;
 pub(crate) use networks::{ListenerId, ReceiverId, SocketSettings};
+pub(crate) use start::list_interfaces;
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///

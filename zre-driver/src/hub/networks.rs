@@ -54,8 +54,8 @@ pub(super) struct NetworkSockets {
     /// The port of the first listener: the others take it, too, where it is free.
     first_port: Option<u16>,
     sent: u64,
-    /// Why sockets could not be opened, until somebody asks.
-    failures: Vec<io::Error>,
+    /// Why sockets could not be opened, while the node starts.
+    failures: Option<Vec<io::Error>>,
 }
 
 /// A network that the node is on.
@@ -89,7 +89,7 @@ impl NetworkSockets {
             on: Vec::new(),
             first_port: None,
             sent: 0,
-            failures: Vec::new(),
+            failures: Some(Vec::new()),
         }
     }
 
@@ -106,8 +106,10 @@ impl NetworkSockets {
         let opened = self.try_open(id, address, driver);
         if let Err(error) = &opened {
             self.receivers.release(id, driver);
-            self.failures
-                .push(io::Error::new(error.kind(), error.to_string()));
+            let error = io::Error::new(error.kind(), error.to_string());
+            if let Some(failures) = &mut self.failures {
+                failures.push(error);
+            }
         }
         opened
     }
@@ -184,9 +186,9 @@ impl NetworkSockets {
         self.receivers.clear();
     }
 
-    /// Why sockets could not be opened since this was asked last.
+    /// Why sockets could not be opened when the node started; for who asks first.
     pub(super) fn take_failures(&mut self) -> Vec<io::Error> {
-        std::mem::take(&mut self.failures)
+        self.failures.take().unwrap_or_default()
     }
 }
 
@@ -265,7 +267,8 @@ impl NetworkSockets {
     /// How the announcing goes at one of the node's addresses.
     pub(super) fn announcing(&self, interface: &str, address: IpAddr) -> Announcing {
         let mut on = self.on.iter();
-        let is_meant = |on: &&On| on.address.interface == interface && on.address.address == address;
+        let is_meant =
+            |on: &&On| on.address.interface == interface && on.address.address == address;
         let on = on.find(is_meant);
         on.map_or_else(Announcing::default, |on| Announcing {
             to: self.targets(on.id),
@@ -277,14 +280,14 @@ impl NetworkSockets {
 
 /// Connections.
 impl NetworkSockets {
-    /// The addresses that the node is at.
+    /// The addresses of the node.
     pub(super) fn addresses(&self) -> impl Iterator<Item = &LocalAddress> {
         self.on.iter().map(|on| &on.address)
     }
 
-    /// Whether the node listens there.
-    pub(super) fn is_own(&self, remote: SocketAddr) -> bool {
-        let mut on = self.on.iter();
-        on.any(|on| on.address.address == remote.ip() && on.port == remote.port())
+    /// Where the node accepts connections.
+    pub(super) fn listening(&self) -> impl Iterator<Item = SocketAddr> {
+        let on = self.on.iter();
+        on.map(|on| socket::local_address(&on.address, on.port))
     }
 }

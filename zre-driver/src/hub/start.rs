@@ -2,16 +2,19 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::TcpListener,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use tracing::{debug, warn};
 use zre_core::{
-    Engine, Instant,
-    interfaces::{Interface, IpVersion},
+    Beacons, Engine, Instant,
+    interfaces::{Interface, InterfaceChoice, Interfaces, IpVersion, choose},
 };
-use zre_net::{Process, Watcher, socket};
+use zre_net::{
+    Process, Watcher,
+    socket::{self, ListenPort},
+};
 
 use super::{
     Hub, Local, Stream,
@@ -20,7 +23,7 @@ use super::{
     networks::{ListenerId, NetworkSockets},
     state::State,
 };
-use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError};
+use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there};
 
 impl<S: Stream + 'static> Hub<S> {
     /// Starts a node: opens its sockets, which wait for the driver.
@@ -40,11 +43,6 @@ impl<S: Stream + 'static> Hub<S> {
         hub.open_networks(interfaces)?;
         advice.iter().for_each(|advice| warn!("{advice}"));
         Ok(hub)
-    }
-
-    /// Who drives the node holds it while it runs.
-    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
-        self.lock_watcher().take()
     }
 
     fn new(prepared: Prepared, process: Process) -> Self {
@@ -101,8 +99,15 @@ impl<S: Stream + 'static> Hub<S> {
         }
         Ok(())
     }
+}
 
-    fn lock_watcher(&self) -> std::sync::MutexGuard<'_, Option<Watcher>> {
+impl<S> Hub<S> {
+    /// Who drives the node holds it while it runs.
+    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
+        self.lock_watcher().take()
+    }
+
+    fn lock_watcher(&self) -> MutexGuard<'_, Option<Watcher>> {
         self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,23 +136,51 @@ fn is_taken(error: &io::Error) -> bool {
     kind == ErrorKind::AddrInUse || kind == ErrorKind::PermissionDenied
 }
 
-/// Opens the sockets of a gossip hub, one for each IP version.
+/// Opens the sockets of a gossip hub. To listen on all addresses takes one for each IP version.
 fn gossip_listeners(
     at: &BindEndpoint,
     interfaces: &[Interface],
     ip: IpVersion,
 ) -> Result<Vec<TcpListener>, StartError> {
-    let address = match &at.host {
-        BindHost::Any => return gossip_listeners_at_any(at.port, ip),
-        BindHost::Address(address) => match address.is_loopback() {
-            true => SocketAddr::new(*address, at.port),
-            false => scoped(*address, at.port, interfaces),
-        },
-        BindHost::Interface(name) => first_address(name, at.port, interfaces, ip)?,
+    let port = ListenPort::Fixed(at.port);
+    let chosen = match &at.host {
+        BindHost::Any => return gossip_listeners_at_any(port, ip),
+        BindHost::Address(address) => InterfaceChoice::Address(*address),
+        BindHost::Interface(name) => InterfaceChoice::Name(name.clone()),
     };
-    Ok(vec![socket::listener_at(address)?])
+    let wanted = Interfaces::Chosen(vec![chosen.clone()]);
+    let choice = choose(interfaces, &wanted, ip, &Beacons::Off, &[]);
+    let listener = match (choice.used.first(), &at.host) {
+        (Some(address), _) => socket::listen_on(address, port)?,
+        // Of loopback, addresses can be used that are not listed.
+        (None, BindHost::Address(address)) => socket::listener(*address, port)?,
+        (None, _) => {
+            let there = there(interfaces);
+            let asked = chosen;
+            return Err(StartError::NoInterface { asked, there });
+        }
+    };
+    Ok(vec![listener])
 }
 
-fn gossip_listeners_at_any(port: u16, ip: IpVersion) -> Result<Vec<TcpListener>, StartError> {
-    todo!()
+fn gossip_listeners_at_any(
+    port: ListenPort,
+    ip: IpVersion,
+) -> Result<Vec<TcpListener>, StartError> {
+    let v4 = |port| socket::listener(Ipv4Addr::UNSPECIFIED, port);
+    let v6 = |port| socket::listener(Ipv6Addr::UNSPECIFIED, port);
+    let first = match ip {
+        IpVersion::V6 => return Ok(vec![v6(port)?]),
+        _ => v4(port)?,
+    };
+    if ip == IpVersion::V4 {
+        return Ok(vec![first]);
+    }
+    let same = ListenPort::Fixed(first.local_addr()?.port());
+    match v6(same) {
+        Ok(second) => Ok(vec![first, second]),
+        Err(error) if is_taken(&error) => Err(error.into()),
+        // The system does without IPv6.
+        Err(_) => Ok(vec![first]),
+    }
 }

@@ -15,7 +15,7 @@ use zre_core::{
 
 pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
 pub use error::{Mistake, StartError};
-pub(crate) use start::Prepared;
+pub(crate) use start::{Prepared, there};
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
 #[derive(Debug, Clone, Default)]

@@ -8,9 +8,7 @@ use std::{
 
 use zre_core::{
     Config, NetworkSettings,
-    interfaces::{
-        Choice, Interface, InterfaceChoice, Interfaces, PassedOver, WhyNot, choose,
-    },
+    interfaces::{Choice, Interface, InterfaceChoice, Interfaces, PassedOver, WhyNot, choose},
     proto::{DISCOVERY_PORT, Endpoint, ShortText},
 };
 use zre_net::{descriptor_limit, socket::ListenPort};
@@ -127,7 +125,9 @@ impl Settings {
         }
         Ok(match &self.interfaces {
             Interfaces::Chosen(choices) => {
-                let unusable = choices.iter().filter_map(|it| self.wait_for(interfaces, it));
+                let unusable = choices
+                    .iter()
+                    .filter_map(|it| self.wait_for(interfaces, it));
                 unusable.collect()
             }
             Interfaces::Default => advise_on_default(interfaces, &choice).into_iter().collect(),
@@ -209,7 +209,7 @@ fn random_seed() -> Result<[u8; 32], StartError> {
 }
 
 /// What there is, for an error message.
-fn there(interfaces: &[Interface]) -> String {
+pub(crate) fn there(interfaces: &[Interface]) -> String {
     match interfaces.is_empty() {
         true => "none".to_owned(),
         false => {
