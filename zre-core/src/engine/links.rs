@@ -8,25 +8,29 @@ use zre_proto::PeerId;
 use super::{
     backpressure::{SendCapacity, Standing},
     context::{EngineContext, EngineTimer, Owner},
+    gossip_links::GossipLinks,
     link_state::LinkState,
     output::LinkId,
     peer_links::{PeerLinks, capacity_unopened},
     unclaimed::UnclaimedLinks,
 };
-use crate::{link::Connection, node::Node, time::Instant};
+use crate::{config::Config, link::Connection, node::Node, time::Instant};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Links<C> {
     pub(super) unclaimed: UnclaimedLinks<C>,
+    /// Only if the node gossips.
+    pub(super) gossip: Option<Box<GossipLinks<C>>>,
     peers: BTreeMap<PeerId, Box<PeerLinks<C>>>,
 }
 
 impl<C: Connection> Links<C> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             unclaimed: UnclaimedLinks::new(),
+            gossip: config.gossips().then(|| Box::new(GossipLinks::new(config))),
             peers: BTreeMap::new(),
         }
     }
@@ -65,6 +69,7 @@ impl<C: Connection> Links<C> {
             Owner::Unclaimed => self.unclaimed.get_mut(link).map(|it| &mut it.state),
             Owner::Outgoing(peer) => self.of_peer_mut(peer)?.outgoing_mut(),
             Owner::Incoming(peer) => self.of_peer_mut(peer)?.incoming_mut(),
+            Owner::GossipClient | Owner::GossipHub(_) => self.gossip.as_mut()?.get_mut(owner, link),
         }
     }
 
@@ -135,6 +140,9 @@ impl<C: Connection> Links<C> {
     /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         self.unclaimed.release_memory();
+        if let Some(gossip) = &mut self.gossip {
+            gossip.release_memory();
+        }
         for links in self.peers.values_mut() {
             links.release_memory();
         }

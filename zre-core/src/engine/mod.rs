@@ -15,6 +15,8 @@ mod bytes;
 mod claims;
 mod context;
 mod delivery;
+mod gossip;
+mod gossip_links;
 mod link_state;
 mod links;
 mod messages;
@@ -27,6 +29,7 @@ mod reading;
 mod shouts;
 mod unclaimed;
 
+use alloc::boxed::Box;
 use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Content, GroupName, PeerId, Text};
@@ -35,6 +38,7 @@ use crate::{
     config::Config,
     error::Error,
     event::{Event, ExitReason},
+    gossip::Gossip,
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
@@ -43,6 +47,7 @@ use crate::{
 use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
+pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
@@ -77,6 +82,8 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
+    /// Only if the node gossips.
+    gossip: Option<Box<Gossip>>,
     joining: Joining,
     reading: Reading,
     laggards: Laggards,
@@ -105,11 +112,15 @@ impl<C: Connection> Engine<C> {
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.cx.advance(now);
-        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
-            && let Some(links) = self.links.of_peer_mut(peer)
-        {
-            links.connected(&self.node, &mut self.cx);
-            self.links.unclaimed.note_change();
+        match self.cx.owner(link) {
+            Some(Owner::Outgoing(peer)) => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    links.connected(&self.node, &mut self.cx);
+                    self.links.unclaimed.note_change();
+                }
+            }
+            Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
+            _ => {}
         }
         self.settle();
     }
@@ -130,6 +141,9 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_ended(link, owner, error);
+            }
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -145,6 +159,7 @@ impl<C: Connection> Engine<C> {
         if self.cx.outbound.must_count(self.cx.now) {
             self.count_outbound();
         }
+        self.gossip_written();
         self.continue_stop();
     }
 
@@ -362,7 +377,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed => None,
+            Owner::Unclaimed | Owner::GossipClient | Owner::GossipHub(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -377,11 +392,13 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let cx = EngineContext::new(&config.limits, seed, now);
+        let links = Links::new(&config);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: EnginePhase::Running,
             cx,
-            links: Links::new(),
+            links,
+            gossip: None,
             joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
@@ -390,6 +407,7 @@ impl<C: Connection> Engine<C> {
         };
         // The first beacon is an output from the start.
         engine.settle();
+        engine.start_gossip(seed);
         engine
     }
 
@@ -426,6 +444,8 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::GossipConnect(hub) => self.open_gossip_hub(hub),
+            EngineTimer::Gossip => self.gossip_timed_out(),
             EngineTimer::Listen => self.listen_again(),
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
@@ -442,6 +462,9 @@ impl<C: Connection> Engine<C> {
                 unclaimed.check_handshake(link, backlog, &mut self.cx);
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_handshake_timed_out(link, owner);
+            }
             // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
@@ -455,6 +478,9 @@ impl<C: Connection> Engine<C> {
         }
         if self.links.unclaimed.has_changed() {
             self.settle_claims();
+        }
+        if self.gossip.is_some() {
+            self.settle_gossip();
         }
         if self.phase == EnginePhase::Draining {
             self.continue_stop();
@@ -537,8 +563,9 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // All that goes out here are a greeting, READY and answers to ZMTP's PING.
-            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
+            // To others, all that goes out are a greeting, READY and answers to ZMTP's PING; or
+            // gossip, of which little waits at a time.
+            Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
                 }
@@ -552,7 +579,12 @@ impl<C: Connection> Engine<C> {
             && self.links.are_drained(&self.node)
             && !self.node.has_unconfirmed()
         {
-            self.finish_stop();
+            self.node.say_goodbye(self.cx.now);
+            self.carry_out();
+            // What is closed now would not be sent.
+            if self.links.are_drained(&self.node) {
+                self.finish_stop();
+            }
         }
     }
 
@@ -565,6 +597,7 @@ impl<C: Connection> Engine<C> {
         // Carries out the node's goodbye and closes the connections of all peers.
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
+        self.end_gossip();
         self.cx.deadlines.clear_all();
     }
 

@@ -160,6 +160,7 @@ impl<C: Connection> Engine<C> {
             Sockets::Awaited | Sockets::Failed => None,
         });
         self.node.handle_networks(open.collect(), self.cx.now);
+        self.gossip_networks_changed();
     }
 }
 

@@ -9,7 +9,9 @@ use rand_chacha::{
 };
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
-use super::{networks::Networks, output::NodeOutput, refusals::Refusals, told::Told};
+use super::{
+    networks::Networks, output::NodeOutput, refusals::Refusals, told::Told, tuples::Changes,
+};
 use crate::{
     backlog::{Backlog, Patience},
     config::{Beacons, Config},
@@ -49,6 +51,8 @@ pub(super) struct NodeContext {
     pub(super) refusals: Refusals,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
+    /// Which peers have come and gone, if anybody wants to know.
+    pub(super) changes: Option<Changes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +85,7 @@ impl NodeContext {
             last_ping: 0,
             refusals: Refusals::default(),
             awaits_confirmation: false,
+            changes: None,
             config,
         }
     }
@@ -159,6 +164,13 @@ impl NodeContext {
         if !core::mem::replace(&mut self.awaits_confirmation, true) {
             let at = self.now + PING_INTERVAL;
             self.deadlines.set(NodeTimer::Confirmation, at);
+        }
+    }
+
+    /// A peer has entered, has gone or cannot be reached.
+    pub(super) fn note_change(&mut self, peer: PeerId, is_final: bool) {
+        if let Some(changes) = &mut self.changes {
+            changes.insert(peer, is_final);
         }
     }
 

@@ -31,7 +31,7 @@ use crate::{
 };
 use channel::Channel;
 pub(super) use channel::Earlier;
-pub(super) use liveness::{Suspicion, evasive_after};
+pub(super) use liveness::{Suspicion, ask_after};
 use session::{Greeting, Ready};
 pub(super) use session::{HelloMeaning, HelloReply, Session, admits, check_hello_sequence};
 

@@ -40,7 +40,7 @@ use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 use super::{
     Peer, PeerEffect,
     channel::Channel,
-    liveness::{Liveness, evasive_after},
+    liveness::{LastHeard, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -370,6 +370,7 @@ impl Peer {
         }
         greeting.is_unreachable = true;
         let peer = self.channel.peer;
+        context.note_change(peer, false);
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
@@ -468,7 +469,7 @@ impl Peer {
             Session::Greeting(greeting) => return greeting.give_up.deadline(),
             Session::Ready(ready) => ready,
         };
-        let next = ready.liveness.next_check_at(self.heard_at, config);
+        let next = ready.liveness.next_check_at(self.last_heard(), config);
         let next = match &ready.doubt {
             Some(doubt) => next.min(doubt.patience.deadline()),
             None => next,
@@ -512,10 +513,21 @@ impl Peer {
             self.channel.is_in_doubt = false;
             return PeerEffect::Redirect(likelier);
         }
-        let (heard_at, channel) = (self.heard_at, &mut self.channel);
-        let other_at = self.other_endpoint.as_ref().map(|other| other.1);
+        let heard = self.last_heard();
+        let Session::Ready(ready) = &mut self.session else {
+            return PeerEffect::Nothing;
+        };
+        let channel = &mut self.channel;
         let (liveness, name) = (&mut ready.liveness, &ready.name);
-        liveness.check(heard_at, other_at, name, channel, context)
+        liveness.check(heard, name, channel, context)
+    }
+
+    fn last_heard(&self) -> LastHeard {
+        LastHeard {
+            at: self.heard_at,
+            is_announced: self.is_announced,
+            elsewhere_at: self.other_endpoint.as_ref().map(|other| other.1),
+        }
     }
 }
 
