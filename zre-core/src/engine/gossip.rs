@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{
     Engine, GossipHubInfo,
     context::{EngineTimer, Owner},
+    gossip_links::Hub,
     output::{LinkId, Output},
 };
 use crate::{
@@ -50,7 +51,7 @@ impl<C: Connection> Engine<C> {
     /// The gossip hubs that this node connects to, in the order of its settings.
     pub fn gossip_hubs(&self) -> impl Iterator<Item = GossipHubInfo> {
         let links = self.links.gossip.iter();
-        links.flat_map(|links| links.hubs().iter().map(|hub| hub.info()))
+        links.flat_map(|links| links.hubs().iter().map(Hub::info))
     }
 
     /// How many clients are connected to the gossip hub of this node.

@@ -98,7 +98,7 @@ impl Session {
 
     /// Whether a loopback address may be meant for this host.
     pub(super) fn may_be_on_this_host(&self) -> bool {
-        let place = self.own.as_ref().and_then(|own| own.to_socket_addr());
+        let place = self.own.as_ref().and_then(Endpoint::to_socket_addr);
         let own = place.map(|place| place.ip());
         self.remote
             .is_some_and(|remote| remote.is_loopback() || Some(remote) == own)

@@ -9,8 +9,8 @@
 //!
 //! The peer of a new tuple is sought at once. One that is gone, or is not found, is sought again
 //! with a growing pause: up to 10 s at first, and the longer it has not been there the less often.
-//! One that has said goodbye is *dropped*: it is sought only if its tuple comes again, and then only
-//! a few times, for a hub of zyre tells old tuples for ever.
+//! One that has said goodbye is *dropped*: it is sought only if its tuple comes again, and then
+//! only a few times, for a hub of zyre tells old tuples for ever.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -496,7 +496,7 @@ impl Tuple {
         // One that has been there is worth more.
         let longest = match self.has_entered {
             true => missing_for / 60,
-            false => missing_for / 12,
+            false => missing_for / 4,
         };
         let longest = longest.clamp(USUAL_PAUSE, LONGEST_PAUSE);
         FIRST_PAUSE.saturating_mul(doubled).min(longest)
