@@ -8,6 +8,7 @@ mod budget;
 mod connecting;
 mod conversation;
 mod exploration;
+mod gossip;
 mod handover;
 mod intruders;
 mod laggards;

@@ -103,6 +103,13 @@ impl<C: Level> Network<C> {
 
     fn open(&mut self, client: usize, link: LinkId, to: SocketAddr) {
         let now = self.now;
+        if let Some(hub) = self.hosts.iter().position(|host| host.is_hub_at(to)) {
+            let mut remote = self.hosts[client].address;
+            remote.set_port(40_000);
+            let accepted = self.hosts[hub].machine.accept_gossip(remote, now);
+            self.wires.push(Wire::new((client, link), (hub, accepted)));
+            return self.hosts[client].machine.handle_connected(link, now);
+        }
         let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
             let machine = &mut self.hosts[client].machine;
             return machine.handle_closed(link, "connection refused", now);

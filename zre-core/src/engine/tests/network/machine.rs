@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use zre_proto::PeerId;
 
+use super::ZyreGossip;
 use crate::{
     engine::{Engine, LinkId, Output, tests::level::Level},
     event::Event,
@@ -22,6 +23,11 @@ pub(crate) trait Machine<C: Level> {
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant);
 
     fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
+
+    /// A connection came in to its gossip hub.
+    fn accept_gossip(&mut self, _remote: SocketAddr, _now: Instant) -> LinkId {
+        panic!("it is no hub")
+    }
 
     fn read(
         &mut self,
@@ -62,6 +68,10 @@ pub(crate) trait Machine<C: Level> {
     fn engine(&mut self) -> &mut Engine<C> {
         panic!("a model is no engine")
     }
+
+    fn zyre_gossip(&mut self) -> &mut ZyreGossip {
+        panic!("it is not zyre")
+    }
 }
 
 impl<C: Level> Machine<C> for Engine<C> {
@@ -79,6 +89,10 @@ impl<C: Level> Machine<C> for Engine<C> {
 
     fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId {
         C::accept(self, remote, from, now)
+    }
+
+    fn accept_gossip(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
+        self.handle_gossip_accepted(remote, now)
     }
 
     fn read(

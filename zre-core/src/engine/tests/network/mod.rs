@@ -4,6 +4,7 @@
 //! among its hosts.
 
 mod carry;
+mod gossip;
 mod machine;
 mod wire;
 mod zyre;
@@ -25,6 +26,7 @@ use crate::{
     notice::Notice,
     time::Instant,
 };
+pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -141,7 +143,11 @@ impl<C: Level> Network<C> {
         self.add_machine(&endpoint, Box::new(engine))
     }
 
-    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+    pub(super) fn add_machine(
+        &mut self,
+        endpoint: &Endpoint,
+        machine: Box<dyn Machine<C>>,
+    ) -> usize {
         self.hosts.push(Host {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
@@ -190,6 +196,10 @@ impl Network<MessageLink> {
 impl<C: Level> Network<C> {
     pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
         self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn zyre_gossip(&mut self, host: usize) -> &mut ZyreGossip {
+        self.hosts[host].machine.zyre_gossip()
     }
 
     pub(crate) fn id(&self, host: usize) -> PeerId {
@@ -375,6 +385,11 @@ impl<C: Level> Network<C> {
 }
 
 impl<C: Level> Host<C> {
+    fn is_hub_at(&self, address: SocketAddr) -> bool {
+        let hub = SocketAddr::new(self.address.ip(), GOSSIP_PORT);
+        self.alive && self.listens && address == hub
+    }
+
     fn is_reached_at(&self, address: SocketAddr) -> bool {
         let addresses = [Some(self.address), self.other_address];
         self.alive && self.listens && addresses.contains(&Some(address))
