@@ -8,6 +8,7 @@ mod budget;
 mod connecting;
 mod conversation;
 mod exploration;
+mod fixed;
 mod handover;
 mod intruders;
 mod laggards;
