@@ -61,6 +61,10 @@ pub(crate) trait Machine<C: Level> {
         true
     }
 
+    fn handle_resolved(&mut self, _link: LinkId, _remote: SocketAddr, _now: Instant) -> bool {
+        true
+    }
+
     fn handle_connected(&mut self, _link: LinkId, _now: Instant) {}
 
     fn handle_closed(&mut self, _link: LinkId, _error: &str, _now: Instant) {}
@@ -143,6 +147,10 @@ impl<C: Level> Machine<C> for Engine<C> {
 
     fn may_read(&self, link: LinkId) -> bool {
         self.may_read(link)
+    }
+
+    fn handle_resolved(&mut self, link: LinkId, remote: SocketAddr, now: Instant) -> bool {
+        self.handle_resolved(link, remote, now)
     }
 
     fn handle_connected(&mut self, link: LinkId, now: Instant) {
