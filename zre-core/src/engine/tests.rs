@@ -14,6 +14,7 @@ mod laggards;
 mod level;
 mod limits;
 mod meeting;
+mod moves;
 mod moving;
 mod network;
 mod networks;

@@ -1,6 +1,6 @@
 //! Peers that are heard at several places, and peers and nodes that move.
 
-use std::{format, string::String, vec::Vec};
+use std::{string::String, vec::Vec};
 
 use super::{
     level::{Level, at_both_levels},
@@ -146,6 +146,6 @@ fn zyre_is_met_again_by_a_node_whose_address_changes() {
         );
         net.run(secs(60));
         assert_eq!(told(&mut net, alice), NOTHING);
-        assert_eq!(told(&mut net, zyre), NOTHING, "{}", format!("{phase}"));
+        assert_eq!(told(&mut net, zyre), NOTHING, "{phase}");
     }
 }
