@@ -18,7 +18,7 @@ use support::for_each_seed;
 use zre_sim::{Level, Sim, core::Instant};
 
 /// How long after the last change everybody has found all others at the latest, and messages arrive.
-const FOUND: Duration = Duration::from_secs(11);
+const FOUND: Duration = Duration::from_secs(13);
 
 /// How long after that nodes that are out of reach are forgotten everywhere.
 const FORGOTTEN: Duration = Duration::from_secs(40);
