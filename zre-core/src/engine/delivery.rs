@@ -32,6 +32,7 @@ impl<C: Connection> Engine<C> {
                 Owner::Fixed(number) => self.receive_fixed(number),
                 Owner::Outgoing(peer) => self.receive_outgoing(peer, &limits),
                 Owner::Incoming(peer) => self.receive_incoming(peer, &limits),
+                Owner::GossipClient | Owner::GossipHub(_) => self.receive_gossip(link, owner),
             };
             if !may_have_more {
                 return Some(owner);

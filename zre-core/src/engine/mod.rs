@@ -16,6 +16,8 @@ mod claims;
 mod context;
 mod delivery;
 mod fixed;
+mod gossip;
+mod gossip_links;
 mod link_state;
 mod links;
 mod messages;
@@ -28,6 +30,7 @@ mod reading;
 mod shouts;
 mod unclaimed;
 
+use alloc::boxed::Box;
 use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Content, GroupName, PeerId, Text};
@@ -36,6 +39,7 @@ use crate::{
     config::Config,
     error::Error,
     event::{Event, ExitReason},
+    gossip::Gossip,
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
@@ -45,6 +49,7 @@ use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
 pub use fixed::{FixedPeer, FixedState};
+pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
@@ -79,6 +84,8 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
+    /// Only if the node gossips.
+    gossip: Option<Box<Gossip>>,
     joining: Joining,
     reading: Reading,
     laggards: Laggards,
@@ -107,11 +114,15 @@ impl<C: Connection> Engine<C> {
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.cx.advance(now);
-        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
-            && let Some(links) = self.links.of_peer_mut(peer)
-        {
-            links.connected(&self.node, &mut self.cx);
-            self.links.unclaimed.note_change();
+        match self.cx.owner(link) {
+            Some(Owner::Outgoing(peer)) => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    links.connected(&self.node, &mut self.cx);
+                    self.links.unclaimed.note_change();
+                }
+            }
+            Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
+            _ => {}
         }
         if let Some(Owner::Fixed(number)) = self.cx.owner(link) {
             self.fixed_connected(number);
@@ -139,6 +150,9 @@ impl<C: Connection> Engine<C> {
                 self.cx.remove_link(link);
                 self.fixed_failed(number, error);
             }
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_ended(link, owner, error);
+            }
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -154,6 +168,7 @@ impl<C: Connection> Engine<C> {
         if self.cx.outbound.must_count(self.cx.now) {
             self.count_outbound();
         }
+        self.gossip_written();
         self.continue_stop();
     }
 
@@ -376,7 +391,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed | Owner::Fixed(_) => None,
+            Owner::Unclaimed | Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -397,6 +412,7 @@ impl<C: Connection> Engine<C> {
             phase: EnginePhase::Running,
             cx,
             links,
+            gossip: None,
             joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
@@ -406,6 +422,7 @@ impl<C: Connection> Engine<C> {
         // The first beacon is an output from the start.
         engine.settle();
         engine.try_all_fixed();
+        engine.start_gossip(seed);
         engine
     }
 
@@ -443,6 +460,8 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::GossipConnect(hub) => self.open_gossip_hub(hub),
+            EngineTimer::Gossip => self.gossip_timed_out(),
             EngineTimer::Listen => self.listen_again(),
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
@@ -460,6 +479,9 @@ impl<C: Connection> Engine<C> {
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
             Some(Owner::Fixed(number)) => self.fixed_timed_out(number),
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_handshake_timed_out(link, owner);
+            }
             // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
@@ -473,6 +495,9 @@ impl<C: Connection> Engine<C> {
         }
         if self.links.unclaimed.has_changed() {
             self.settle_claims();
+        }
+        if self.gossip.is_some() {
+            self.settle_gossip();
         }
         if self.phase == EnginePhase::Draining {
             self.continue_stop();
@@ -560,8 +585,9 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // All that goes out here are a greeting, READY and answers to ZMTP's PING, and a HELLO.
-            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_) | Owner::Fixed(_))) => {
+            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's PING;
+            // or gossip, of which little waits at a time.
+            Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
                 }
@@ -575,7 +601,12 @@ impl<C: Connection> Engine<C> {
             && self.links.are_drained(&self.node)
             && !self.node.has_unconfirmed()
         {
-            self.finish_stop();
+            self.node.say_goodbye(self.cx.now);
+            self.carry_out();
+            // What is closed now would not be sent.
+            if self.links.are_drained(&self.node) {
+                self.finish_stop();
+            }
         }
     }
 
@@ -589,6 +620,7 @@ impl<C: Connection> Engine<C> {
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
         self.close_all_fixed();
+        self.end_gossip();
         self.cx.deadlines.clear_all();
     }
 

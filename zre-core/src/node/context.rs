@@ -9,7 +9,9 @@ use rand_chacha::{
 };
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
-use super::{networks::Networks, output::NodeOutput, refusals::Refusals, told::Told};
+use super::{
+    networks::Networks, output::NodeOutput, refusals::Refusals, told::Told, tuples::Changes,
+};
 use crate::{
     backlog::{Backlog, Patience},
     config::{Beacons, Config},
@@ -51,6 +53,8 @@ pub(super) struct NodeContext {
     pub(super) awaits_confirmation: bool,
     /// When a timer came late: this node slept, and what came meanwhile may lie unread.
     woke_at: Option<Instant>,
+    /// Which peers have come and gone, if anybody wants to know.
+    pub(super) changes: Option<Changes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +88,7 @@ impl NodeContext {
             refusals: Refusals::default(),
             awaits_confirmation: false,
             woke_at: None,
+            changes: None,
             config,
         }
     }
@@ -176,6 +181,13 @@ impl NodeContext {
         if !core::mem::replace(&mut self.awaits_confirmation, true) {
             let at = self.now + PING_INTERVAL;
             self.deadlines.set(NodeTimer::Confirmation, at);
+        }
+    }
+
+    /// A peer has entered, has gone or cannot be reached.
+    pub(super) fn note_change(&mut self, peer: PeerId, is_final: bool) {
+        if let Some(changes) = &mut self.changes {
+            changes.insert(peer, is_final);
         }
     }
 

@@ -123,6 +123,11 @@ impl Networks {
         advertised.or(first).unwrap_or(&self.fallback)
     }
 
+    /// Whether the node is on a network, or says where it is whatever that may be.
+    pub(super) fn are_there(&self) -> bool {
+        !self.on.is_empty() || self.advertise.is_some()
+    }
+
     /// Where a peer that is at this place can reach this node: on the network that they share, else
     /// on the first of the same IP version.
     pub(super) fn endpoint_for(&self, place: &Endpoint) -> &Endpoint {

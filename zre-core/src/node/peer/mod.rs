@@ -33,7 +33,7 @@ use crate::{
     time::Instant,
 };
 use channel::{Channel, EarlierChannel};
-pub(super) use liveness::{Suspicion, evasive_after};
+pub(super) use liveness::{Suspicion, ask_after};
 use places::OtherPlaces;
 pub(super) use places::{heard_for, moved_after, moved_answer_time};
 use session::{Greeting, Ready};

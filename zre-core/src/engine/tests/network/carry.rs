@@ -1,10 +1,11 @@
 //! How a network carries what hosts send.
 
-use alloc::format;
-use core::{net::SocketAddr, time::Duration};
+use alloc::{format, string::ToString as _};
+use core::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::rand_core::RngCore as _;
+use zre_proto::Endpoint;
 
 use super::{Network, wire::Wire};
 use crate::{
@@ -53,9 +54,7 @@ impl<C: Level> Network<C> {
             self.trace.push(format!("{host} {output:?}"));
             match output {
                 Output::Datagram { datagram, .. } => self.send_datagram(host, datagram),
-                Output::Open { link, endpoint, .. } => {
-                    self.open(host, link, endpoint.to_socket_addr().unwrap());
-                }
+                Output::Open { link, endpoint, .. } => self.open(host, link, &endpoint),
                 Output::Writable(link) => {
                     if let Some((wire, end)) = self.find(host, link) {
                         self.wires[wire].ends[end].writable = true;
@@ -101,8 +100,23 @@ impl<C: Level> Network<C> {
         any
     }
 
-    fn open(&mut self, client: usize, link: LinkId, to: SocketAddr) {
+    fn open(&mut self, client: usize, link: LinkId, to: &Endpoint) {
         let now = self.now;
+        let machine = &mut self.hosts[client].machine;
+        let found = to.to_socket_addr();
+        let Some(to) = found.or_else(|| self.names.get(&to.to_string()).copied()) else {
+            return machine.handle_closed(link, "no such host", now);
+        };
+        if !machine.handle_resolved(link, to, now) {
+            return;
+        }
+        if let Some(hub) = self.hosts.iter().position(|host| host.is_hub_at(to)) {
+            let mut remote = self.hosts[client].address;
+            remote.set_port(40_000);
+            let accepted = self.hosts[hub].machine.accept_gossip(remote, now);
+            self.wires.push(Wire::new((client, link), (hub, accepted)));
+            return self.hosts[client].machine.handle_connected(link, now);
+        }
         let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
             let machine = &mut self.hosts[client].machine;
             return machine.handle_closed(link, "connection refused", now);

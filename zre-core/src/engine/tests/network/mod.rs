@@ -4,6 +4,7 @@
 //! among its hosts.
 
 mod carry;
+mod gossip;
 mod machine;
 mod wire;
 mod zyre;
@@ -25,6 +26,7 @@ use crate::{
     notice::Notice,
     time::Instant,
 };
+pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -38,6 +40,8 @@ pub(crate) struct Network<C: Level> {
     pub(crate) piece: usize,
     /// How many bytes are on their way in one direction of a wire at most.
     pub(crate) capacity: usize,
+    /// Where the host names of endpoints lead.
+    pub(crate) names: BTreeMap<String, SocketAddr>,
     /// Every output, and everything written.
     pub(crate) trace: Vec<String>,
     /// How long everything is on its way.
@@ -59,7 +63,7 @@ pub(crate) struct Host<C: Level> {
     machine: Box<dyn Machine<C>>,
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
-    other_address: Option<SocketAddr>,
+    pub(crate) other_address: Option<SocketAddr>,
     alive: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
@@ -82,6 +86,7 @@ impl<C: Level> Network<C> {
             wires: Vec::new(),
             piece: usize::MAX,
             capacity: 64 << 10,
+            names: BTreeMap::new(),
             trace: Vec::new(),
             latency: Duration::ZERO,
             jitter: None,
@@ -141,7 +146,11 @@ impl<C: Level> Network<C> {
         self.add_machine(&endpoint, Box::new(engine))
     }
 
-    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+    pub(super) fn add_machine(
+        &mut self,
+        endpoint: &Endpoint,
+        machine: Box<dyn Machine<C>>,
+    ) -> usize {
         self.hosts.push(Host {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
@@ -163,15 +172,24 @@ impl<C: Level> Network<C> {
 impl Network<MessageLink> {
     pub(crate) fn add_zyre(&mut self, name: &str) -> usize {
         let endpoint = self.config(name).endpoint;
+        self.add_zyre_that_tells(name, &endpoint)
+    }
+
+    pub(crate) fn add_zyre_at(&mut self, name: &str, endpoint: &Endpoint) -> usize {
         let zyre = Zyre::new(name, endpoint.clone(), endpoint.clone(), self.now);
+        self.add_machine(endpoint, Box::new(zyre))
+    }
+
+    /// A zyre that says in its HELLO that it is elsewhere than where it is reached.
+    pub(crate) fn add_zyre_that_tells(&mut self, name: &str, told: &Endpoint) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), told.clone(), self.now);
         self.add_machine(&endpoint, Box::new(zyre))
     }
 
     /// A zyre that is reached, and says so in its HELLO, at another endpoint too.
     pub(crate) fn add_zyre_advertising(&mut self, name: &str, advertised: &Endpoint) -> usize {
-        let endpoint = self.config(name).endpoint;
-        let zyre = Zyre::new(name, endpoint.clone(), advertised.clone(), self.now);
-        let host = self.add_machine(&endpoint, Box::new(zyre));
+        let host = self.add_zyre_that_tells(name, advertised);
         self.hosts[host].other_address = advertised.to_socket_addr();
         host
     }
@@ -190,6 +208,10 @@ impl Network<MessageLink> {
 impl<C: Level> Network<C> {
     pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
         self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn zyre_gossip(&mut self, host: usize) -> &mut ZyreGossip {
+        self.hosts[host].machine.zyre_gossip()
     }
 
     pub(crate) fn id(&self, host: usize) -> PeerId {
@@ -375,6 +397,11 @@ impl<C: Level> Network<C> {
 }
 
 impl<C: Level> Host<C> {
+    fn is_hub_at(&self, address: SocketAddr) -> bool {
+        let hub = SocketAddr::new(self.address.ip(), GOSSIP_PORT);
+        self.alive && self.listens && address == hub
+    }
+
     fn is_reached_at(&self, address: SocketAddr) -> bool {
         let addresses = [Some(self.address), self.other_address];
         self.alive && self.listens && addresses.contains(&Some(address))
