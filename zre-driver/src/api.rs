@@ -16,9 +16,8 @@ pub use zre_core::{
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };
-pub use zre_net::InterfaceError;
 
 pub use crate::{
-    hub::{Lagged, Network, PeerRef, Stats},
+    hub::{Lagged, Network, NetworkState, PeerRef, Stats},
     settings::{BindEndpoint, BindError, BindHost, StartError},
 };
