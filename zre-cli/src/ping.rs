@@ -237,6 +237,11 @@ fn show_change(event: &Event) -> Result<(), Failure> {
         } => format!("  {name}  {}", text::skipped(group, *messages)),
         Event::Join { name, group, .. } => format!("  {name}  joined {group}"),
         Event::Leave { name, group, .. } => format!("  {name}  left {group}"),
+        Event::Network {
+            networks,
+            joined,
+            left,
+        } => format!("  network: {}", text::networks(networks, joined, left)),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),
         Event::Silent { name, .. } => format!("  {name}  is silent"),
         _ => return Ok(()),

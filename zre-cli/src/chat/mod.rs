@@ -199,6 +199,10 @@ impl Room<'_> {
                 content,
                 ..
             } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
+            #[rustfmt::skip]
+            Event::Network { networks, joined, left } => {
+                Some(format!("* network: {}", text::networks(networks, joined, left)))
+            },
             Event::Whisper { name, content, .. } => Some(format!(
                 "{name}, to you alone: {}",
                 content.to_string_lossy()

@@ -44,11 +44,15 @@ pub fn bare_zre() -> Command {
     for variable in [
         "RUST_LOG",
         "USERNAME",
+        "ZRE_CONNECT",
         "ZRE_NAME",
         "ZRE_GROUPS",
         "ZRE_INTERFACE",
         "ZRE_PORT",
         "ZSYS_INTERFACE",
+        "ZSYS_IPV4_MCAST_ADDRESS",
+        "ZSYS_IPV6",
+        "ZSYS_IPV6_MCAST_ADDRESS",
     ] {
         zre.env_remove(variable);
     }
