@@ -5,10 +5,10 @@ use std::{error::Error as StdError, fmt::Debug};
 use zre_tokio::{
     BeaconError, Beacons, BindEndpoint, BindError, BindHost, Builder, Bytes, CommandError,
     ConfigError, Content, DISCOVERY_PORT, Endpoint, EndpointError, Error, Event, Events,
-    ExitReason, Fault, FrameError, GreetingError, GroupName, Headers, Host, Interface,
-    InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IntoFrame, IpVersion, Lagged,
-    Limits, LinkError, MessageError, Network, NetworkInfo, NetworkState, Node, Notice, Notices,
-    PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef, RoutingId, RoutingIdError, Sender,
+    ExitReason, Fault, FixedPeer, FixedState, FrameError, GreetingError, GroupName, Headers, Host,
+    Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IntoFrame, IpVersion,
+    Lagged, Limits, LinkError, MessageError, Network, NetworkInfo, NetworkState, Node, Notice,
+    Notices, PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef, RoutingId, RoutingIdError, Sender,
     ShortText, StartError, Stats, Subscription, Text, ToStrError, TooLong, Truncated, Unconfirmed,
     Uuid, WhyNot,
 };
@@ -42,7 +42,7 @@ fn every_type_has_a_name_here() {
         BindHost,
     )>();
     is_value::<(InterfaceAddress, InterfaceState, PassedOver, WhyNot)>();
-    is_value::<NetworkState>();
+    is_value::<(NetworkState, FixedPeer, FixedState)>();
     is_handle::<(Node, Sender, Events, Subscription, Notices)>();
     let _frame: Bytes = "a frame".into_frame();
     assert_eq!(DISCOVERY_PORT, 5670);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use zre_core::{
-    NetworkInfo,
+    FixedPeer, NetworkInfo,
     interfaces::{InterfaceChoice, PassedOver},
     proto::Endpoint,
 };
@@ -26,6 +26,8 @@ pub struct Network {
     pub passed_over: Vec<PassedOver>,
     /// What was asked for and is not there at all. The node is there as soon as it comes.
     pub missing: Vec<InterfaceChoice>,
+    /// The fixed peers, in the order in which they were set, and how far each is.
+    pub fixed_peers: Vec<FixedPeer>,
     /// Where the node is a gossip hub; empty if it is none.
     pub gossip_bound: Vec<SocketAddr>,
 }
@@ -108,6 +110,7 @@ impl<S: Stream> Hub<S> {
                 .collect(),
             passed_over: choice.passed_over.clone(),
             missing: choice.missing.clone(),
+            fixed_peers: state.engine.fixed_peers().collect(),
             gossip_bound: state.gossip_at.clone(),
         }
     }

@@ -21,13 +21,11 @@ impl<S> State<S> {
     ) -> io::Result<TcpStream> {
         let on: Vec<LocalAddress> = self.networks.addresses().cloned().collect();
         match purpose {
-            OpenFor::User => {
-                if !self.is_wanted(link, remote, now) {
-                    return Err(io::Error::other("it is not wanted there"));
-                }
-                check_user_address(remote, &on, &[])?;
-            }
+            OpenFor::User => check_user_address(remote, &on, &[])?,
             _ => check_peer_address(remote, &on, &self.own_addresses())?,
+        }
+        if !self.engine.handle_resolved(link, remote, now) {
+            return Err(io::Error::other("it is not wanted there"));
         }
         let stream = socket::connector_on(remote, &on)?;
         // If the node leaves the address from which it begins, the attempt ends.
@@ -40,11 +38,5 @@ impl<S> State<S> {
     fn own_addresses(&self) -> Vec<SocketAddr> {
         let advertised = self.engine.node().endpoint().to_socket_addr();
         self.networks.listening().chain(advertised).collect()
-    }
-
-    /// Whether the engine wants a connection that the user asked for, now that it is known where
-    /// to.
-    fn is_wanted(&mut self, _link: LinkId, _remote: SocketAddr, _now: Instant) -> bool {
-        true
     }
 }
