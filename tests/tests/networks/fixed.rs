@@ -202,10 +202,10 @@ fn a_node_behind_a_forwarded_port_is_met_by_what_it_advertises() {
     on_each_adapter(|rig, flavour| {
         let routed = Routed::new(rig);
         let outside = "tcp://10.1.0.254:7777";
-        // Nothing but answers gets in by itself.
+        // From outside, nothing but answers gets in by itself.
         routed
             .router
-            .ip("rule add ipproto tcp dport 5555 blackhole");
+            .ip("rule add iif eth0 ipproto tcp dport 5555 blackhole");
         let _forwarder = routed.router.forward_port(7777, "10.2.0.1:5555");
         let options = PeerOptions::new("inside").tcp_port(5555).advertise(outside);
         let inside = Peer::ours(&routed.home, flavour, &options);
