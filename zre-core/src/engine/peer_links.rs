@@ -105,7 +105,11 @@ impl Attempt {
     /// as a handshake may take.
     fn is_last(&self, peer: PeerId, node: &Node, now: Instant) -> bool {
         let is_over = now.since(self.first_at) >= node.config().handshake_timeout;
-        is_over || (self.number >= TRIES && !node.is_ready(peer))
+        let tries = match node.is_sought_again(peer) {
+            true => 1,
+            false => TRIES,
+        };
+        is_over || (self.number >= tries && !node.is_ready(peer))
     }
 
     /// The pause before the next attempt: it doubles with each, up to `reconnect_max`. The last of
@@ -383,7 +387,11 @@ impl<C: Connection> PeerLinks<C> {
     ) {
         // Whoever connects from an address can hardly make us flood another by naming it. So floods
         // of beacons keep no peer waiting that says HELLO itself.
-        if !attempt.is_proven && !cx.attempts.begin(&attempt.endpoint, cx.now) {
+        let may_begin = attempt.is_proven
+            || ((!node.is_sought_for_gossip(self.peer)
+                || cx.attempts.may_begin_gossiped(&attempt.endpoint, cx.now))
+                && cx.attempts.begin(&attempt.endpoint, cx.now));
+        if !may_begin {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
             // It was no attempt.
@@ -462,12 +470,14 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let error = error.into();
-        cx.notices.push(Notice::ConnectFailed {
-            peer: self.peer,
-            endpoint: attempt.endpoint.clone(),
-            attempt: attempt.number,
-            error: error.clone(),
-        });
+        if !node.is_sought_again(self.peer) {
+            cx.notices.push(Notice::ConnectFailed {
+                peer: self.peer,
+                endpoint: attempt.endpoint.clone(),
+                attempt: attempt.number,
+                error: error.clone(),
+            });
+        }
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         if attempt.is_last(self.peer, node, cx.now) {

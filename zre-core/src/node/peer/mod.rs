@@ -46,11 +46,22 @@ pub(super) struct Peer {
     pub(super) heard_at: Instant,
     /// Whether a beacon came from the endpoint where it is, or is to be, connected.
     pub(super) is_announced: bool,
+    /// Whether it is sought because gossip tells of it.
+    pub(super) gossiped: Gossiped,
     /// The address that its HELLO came from, or that of the endpoint where it was met.
     pub(super) address: Option<IpAddr>,
     /// Another endpoint that its beacons come from, and when the last one came. Boxed, for few
     /// peers have one.
     other_endpoint: Option<Box<(Endpoint, Instant)>>,
+}
+
+/// Whether a peer is sought because gossip tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gossiped {
+    No,
+    Yes,
+    /// And it has been sought before, and was not found.
+    Again,
 }
 
 /// What is to follow from a rule about a peer.
@@ -95,6 +106,7 @@ impl Peer {
     ) -> Self {
         Self {
             is_announced: false,
+            gossiped: Gossiped::No,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
