@@ -88,7 +88,8 @@ impl<C: Connection> Engine<C> {
         match to.connection.receive(limits) {
             Ok(None) => return false,
             Ok(Some(LinkEvent::Open { .. })) => {
-                links.opened(&mut self.cx);
+                let place = links.opened(&mut self.cx);
+                self.note_place(peer, place);
             }
             // Cannot happen: a link refuses messages where it only sends.
             Ok(Some(LinkEvent::Message(_))) => {}

@@ -33,7 +33,7 @@ mod unclaimed;
 use alloc::boxed::Box;
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::{Content, GroupName, PeerId, Text};
+use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
 
 use crate::{
     config::Config,
@@ -53,7 +53,7 @@ pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
-use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
+use peer_links::{LinksEffect, PeerLinks, capacity_unopened, new_connection};
 use reading::Reading;
 use shouts::Laggards;
 
@@ -117,15 +117,14 @@ impl<C: Connection> Engine<C> {
         match self.cx.owner(link) {
             Some(Owner::Outgoing(peer)) => {
                 if let Some(links) = self.links.of_peer_mut(peer) {
-                    links.connected(&self.node, &mut self.cx);
+                    let place = links.connected(&self.node, &mut self.cx);
+                    self.note_place(peer, place);
                     self.links.unclaimed.note_change();
                 }
             }
+            Some(Owner::Fixed(number)) => self.fixed_connected(number),
             Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
             _ => {}
-        }
-        if let Some(Owner::Fixed(number)) = self.cx.owner(link) {
-            self.fixed_connected(number);
         }
         self.settle();
     }
@@ -453,7 +452,10 @@ impl<C: Connection> Engine<C> {
     fn fire(&mut self, timer: EngineTimer) {
         match timer {
             EngineTimer::Handshake(link) => self.handshake_timed_out(link),
-            EngineTimer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            EngineTimer::Reconnect(peer) => {
+                let greeting = self.greeting_for_retry(peer);
+                self.with_links(peer, |links, node, cx| links.retry(greeting, node, cx));
+            }
             EngineTimer::Fixed(number) => self.try_fixed(number),
             EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
@@ -468,6 +470,23 @@ impl<C: Connection> Engine<C> {
             EngineTimer::Relief => self.look_for_relief(),
             EngineTimer::Skipped => self.tell_skipped(),
             EngineTimer::Linger => self.finish_stop(),
+        }
+    }
+
+    /// The next attempt to connect to a peer is made at another place, from which it may need
+    /// another endpoint of this node's: a connection in which a HELLO waits that names this one.
+    fn greeting_for_retry(&mut self, peer: PeerId) -> Option<C> {
+        let place = self.links.of_peer(peer)?.next_place(&self.node)?;
+        let hello = self.node.greet_anew(peer, &place)?;
+        let mut connection: C = new_connection(&self.node);
+        connection.send(&hello, &mut self.memory);
+        Some(connection)
+    }
+
+    /// A peer may have been reached elsewhere than the node expects.
+    fn note_place(&mut self, peer: PeerId, place: Option<Endpoint>) {
+        if let Some(place) = place {
+            self.node.handle_reached(peer, &place, self.cx.now);
         }
     }
 

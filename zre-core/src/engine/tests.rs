@@ -16,6 +16,8 @@ mod laggards;
 mod level;
 mod limits;
 mod meeting;
+mod moves;
+mod moving;
 mod network;
 mod networks;
 mod outbound;

@@ -10,7 +10,8 @@ use rand_chacha::{
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
 use super::{
-    networks::Networks, output::NodeOutput, refusals::Refusals, told::Told, tuples::Changes,
+    networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals, told::Told,
+    tuples::Changes,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -204,7 +205,8 @@ impl NodeContext {
     pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
         if peer == self.id {
             Some("identity")
-        } else if self.networks.is_own(&hello.endpoint) {
+        } else if !is_link_local(&hello.endpoint) && self.networks.is_own(&hello.endpoint) {
+            // A link-local address may be another host's on another link, which is looked at later.
             Some("endpoint")
         } else {
             None

@@ -204,13 +204,30 @@ impl Peers {
         self.meet(*id, place, earlier.unwrap_or_default(), context);
     }
 
+    /// The connection to a peer has been made at this place.
+    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint) {
+        let is_elsewhere =
+            |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
+        let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| is_elsewhere(peer))
+        else {
+            return;
+        };
+        source.forget_endpoint();
+        let before = peer.settle_at(place.clone());
+        if self.by_endpoint.get(&before) == Some(*id) {
+            self.by_endpoint.remove(&before);
+        }
+        self.by_endpoint.insert(place, *id);
+    }
+
     /// Connects to a peer at another endpoint than before.
     pub(super) fn redirect(&mut self, id: &PeerId, endpoint: Endpoint, context: &mut NodeContext) {
         let owner = self.owner_of(&endpoint, *id, context);
-        let Some(peer) = self.table.get_mut(id) else {
+        let Some((peer, source)) = self.table.entry(id) else {
             return;
         };
-        let before = core::mem::replace(&mut peer.endpoint, endpoint);
+        source.forget_endpoint();
+        let before = peer.settle_at(endpoint);
         if self.by_endpoint.get(&before) == Some(*id) {
             self.by_endpoint.remove(&before);
         }

@@ -218,6 +218,11 @@ impl Table {
 }
 
 impl Source {
+    /// The peer is connected elsewhere from now on.
+    pub(super) fn forget_endpoint(&mut self) {
+        self.cached_endpoint = None;
+    }
+
     /// Notes whether the peer has no timer of its own, and how and when it was last heard.
     pub(super) fn set_quiet(&mut self, quiet: bool, is_announced: bool, heard_at: Instant) {
         (self.quiet, self.is_announced) = (quiet, is_announced);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use zre_core::interfaces::LocalAddress;
 
-use crate::interface::Interface;
+use crate::{interface::Interface, reach::canonical};
 
 pub use local::{local_address, source_for};
 
@@ -334,6 +334,12 @@ fn is_under_way(error: &io::Error) -> bool {
 #[cfg(windows)]
 fn is_under_way(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Where a connection is at this machine; `None` if the system does not say, as when it is closed.
+pub fn local_end(stream: &impl AsSocket) -> Option<SocketAddr> {
+    let local = SockRef::from(stream).local_addr().ok()?;
+    local.as_socket().map(canonical)
 }
 
 /// Refuses a connection that a socket made to itself.

@@ -51,7 +51,7 @@ use crate::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::{Admission, NodeOutput},
-        place::{at_source, is_source},
+        place::{at_source, is_link_local, is_source, scope_of},
         told,
     },
     notice::Notice,
@@ -206,7 +206,15 @@ impl Peer {
         }
         if is_source(&self.endpoint, source) {
             (self.heard_at, self.is_announced) = (now, true);
-            return PeerEffect::Nothing;
+            // A HELLO that came another way did not tell the link, without which nothing leads
+            // there.
+            let is_unknown_link =
+                is_link_local(&self.endpoint) && scope_of(&self.endpoint).is_none();
+            let place = at_source(source);
+            return match is_unknown_link && !self.is_ready() && scope_of(&place).is_some() {
+                true => PeerEffect::Move(place),
+                false => PeerEffect::Nothing,
+            };
         }
         let endpoint = at_source(source);
         let is_first = self.others.note(source, endpoint.clone(), now);

@@ -5,12 +5,22 @@
 
 mod carry;
 mod gossip;
+mod lans;
 mod machine;
 mod wire;
 mod zyre;
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -19,14 +29,16 @@ use zre_proto::{Endpoint, GroupName, PeerId};
 use super::level::Level;
 use crate::{
     config::Config,
-    engine::Engine,
+    engine::{Engine, LinkId},
     event::Event,
+    interfaces::NetworkId,
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
     time::Instant,
 };
 pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
+pub(crate) use lans::{v4, v6};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -54,6 +66,10 @@ pub(crate) struct Network<C: Level> {
     ends_are_told: bool,
     datagrams: BTreeMap<(Instant, usize), (SocketAddr, Bytes)>,
     datagrams_sent: usize,
+    /// Addresses that hosts had: nobody answers there.
+    former: BTreeSet<IpAddr>,
+    /// Connections that nobody answers, at the host that opens them.
+    unanswered: Vec<(usize, LinkId)>,
     /// How much of the trace has been searched for HELLOs.
     hellos_counted_to: usize,
 }
@@ -64,6 +80,10 @@ pub(crate) struct Host<C: Level> {
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
     pub(crate) other_address: Option<SocketAddr>,
+    /// Where it listens, and sends beacons from, on each of its networks.
+    sockets: Vec<(NetworkId, SocketAddr)>,
+    /// Its addresses that nothing crosses to and from, without anybody being told.
+    dead: BTreeSet<IpAddr>,
     alive: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
@@ -94,6 +114,8 @@ impl<C: Level> Network<C> {
             ends_are_told: true,
             datagrams: BTreeMap::new(),
             datagrams_sent: 0,
+            former: BTreeSet::new(),
+            unanswered: Vec::new(),
             hellos_counted_to: 0,
         }
     }
@@ -155,6 +177,8 @@ impl<C: Level> Network<C> {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
             other_address: None,
+            sockets: vec![(NetworkId::ONLY, endpoint.to_socket_addr().unwrap())],
+            dead: BTreeSet::new(),
             alive: true,
             listens: true,
             hears: true,
@@ -379,7 +403,8 @@ impl<C: Level> Network<C> {
         let at = &wire.ends[end];
         let machine = &self.hosts[at.host].machine;
         let may_read = machine.may_read(at.link);
-        wire.next_at(end).filter(|_| may_read)
+        let crosses = self.crosses(wire);
+        wire.next_at(end).filter(|_| may_read && crosses)
     }
 
     fn time_out(&mut self, host: usize) {
@@ -403,8 +428,9 @@ impl<C: Level> Host<C> {
     }
 
     fn is_reached_at(&self, address: SocketAddr) -> bool {
-        let addresses = [Some(self.address), self.other_address];
-        self.alive && self.listens && addresses.contains(&Some(address))
+        let mut addresses = self.sockets.iter().map(|(_, address)| *address);
+        let is_one = addresses.any(|it| it == address) || self.other_address == Some(address);
+        self.alive && self.listens && is_one
     }
 
     fn take_events(&mut self) {
