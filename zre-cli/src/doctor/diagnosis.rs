@@ -66,7 +66,12 @@ fn verdict(first: &Finding, others: usize) -> String {
         1 => " There is another fault.".to_owned(),
         others => format!(" There are {others} other faults."),
     };
-    format!("{}. {}{more}", capital(&first.text), capital(&first.remedy))
+    let end = match first.remedy.ends_with('?') {
+        true => "",
+        false => ".",
+    };
+    let (text, remedy) = (capital(&first.text), capital(&first.remedy));
+    format!("{text}. {remedy}{end}{more}")
 }
 
 fn capital(text: &str) -> String {
@@ -277,8 +282,11 @@ fn trouble_with(peer: PeerId, trouble: &Trouble, facts: &Facts) -> Finding {
         ),
         Trouble::Refuses { endpoint } => finding(
             "refused_by_peer",
-            format!("node {peer} at {endpoint} closes our connections"),
-            "its log may say what it does not take",
+            format!(
+                "node {peer} at {endpoint} closes our connections: it cannot connect to us, or \
+                 does not take what we say of ourselves"
+            ),
+            format!("{}; its log may say more", connect_back(facts)),
         ),
         Trouble::CurveOnly => finding(
             "curve_only",
