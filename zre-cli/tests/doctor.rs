@@ -17,7 +17,10 @@ use support::{Datagrams, Zre, beacon, closed_port, run, text, zre};
 
 /// What `zre doctor --json` says, and its exit code.
 fn doctor(port: u16, arguments: &[&str]) -> (Value, Option<i32>) {
-    let arguments = [&["--json", "--wait", "1s"], arguments].concat();
+    let mut arguments = [&["--json"], arguments].concat();
+    if !arguments.contains(&"--wait") {
+        arguments.extend(["--wait", "1s"]);
+    }
     let output = run(&mut zre("doctor", port, &arguments));
     let said = text(&output.stdout);
     let json = serde_json::from_str(&said);
@@ -105,7 +108,7 @@ fn a_node_that_is_heard_and_answers_nothing_is_asked_whether_a_firewall_is_there
 fn a_peer_that_cannot_connect_back_is_named() {
     let (_bob, bob_id) = Zre::pipe(25744, &["--name", "bob"]);
     let elsewhere = format!("tcp://127.0.0.1:{}", closed_port());
-    let arguments = ["--advertise", &elsewhere];
+    let arguments = ["--advertise", &elsewhere, "--wait", "3s"];
     let parts = [bob_id.as_str(), "cannot connect to us", elsewhere.as_str()];
     // Where connections are refused at once, he gives up at once, and closes ours.
     let json = must_find(25744, &arguments, "refused_by_peer", &parts);

@@ -343,7 +343,10 @@ fn undecided(facts: &Facts) -> Vec<Finding> {
                 "node {peer} at {} is heard, and has not entered yet",
                 at.join(", ")
             ),
-            "look longer, with --wait 10s",
+            format!(
+                "look longer, with --wait 10s; if it stays so: {}",
+                connect_back(facts)
+            ),
         )
     });
     others.collect()
