@@ -5,18 +5,20 @@
 
 use std::{
     fmt::Write as _,
-    fs, io,
+    fs,
+    io::{self, BufRead as _, BufReader},
     net::IpAddr,
     ops::Deref,
+    process::{Child, ExitStatus, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use tempfile::NamedTempFile;
 
-use crate::netns::Namespace;
+use crate::{netns::Namespace, programs};
 
 /// The LANs. They go when this and all hosts are dropped.
 #[derive(Debug)]
@@ -255,6 +257,13 @@ impl Host {
         fs::write(self.names.path(), lines).expect("a file of ours can be written");
     }
 
+    /// Forwards what connects to a TCP port of this host to a place such as `10.2.0.1:5555`, until
+    /// the result is dropped.
+    pub fn forward_port(&self, port: u16, to: &str) -> Forwarder {
+        Forwarder::start(self, port, to)
+            .unwrap_or_else(|error| panic!("cannot forward port {port}: {error}"))
+    }
+
     /// Runs lines of `ip` commands on the host.
     pub fn ip(&self, lines: &str) {
         run(&self.namespace, lines);
@@ -267,7 +276,7 @@ impl Host {
         shell.args(["-c", r#"echo "$1" > "$2""#, "sh", &value.to_string(), &file]);
         let status = shell.status();
         assert!(
-            status.as_ref().is_ok_and(std::process::ExitStatus::success),
+            status.as_ref().is_ok_and(ExitStatus::success),
             "cannot set {variable}: {status:?}"
         );
     }
@@ -282,7 +291,7 @@ impl Host {
         pick(cable.unwrap_or_else(|| panic!("no interface {interface} here")))
     }
 
-    fn cables(&self) -> std::sync::MutexGuard<'_, Vec<Cable>> {
+    fn cables(&self) -> MutexGuard<'_, Vec<Cable>> {
         self.cables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -292,6 +301,42 @@ impl Deref for Host {
 
     fn deref(&self) -> &Namespace {
         &self.namespace
+    }
+}
+
+/// A program that forwards a TCP port.
+#[derive(Debug)]
+pub struct Forwarder(Child);
+
+impl Forwarder {
+    fn start(host: &Host, port: u16, to: &str) -> io::Result<Self> {
+        let python = programs::python().map_err(io::Error::other)?;
+        let mut child = host
+            .command(python)
+            .arg("-B")
+            .arg(format!("{}/forward.py", programs::PEERS))
+            .args([&port.to_string(), to])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take();
+        let forwarder = Self(child);
+        let mut line = String::new();
+        if let Some(output) = output {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        match line.as_str() {
+            "ready\n" => Ok(forwarder),
+            _ => Err(io::Error::other("it does not start")),
+        }
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -5,9 +5,9 @@ use std::{error::Error as StdError, fmt::Debug};
 use zre_blocking::{
     BeaconError, Beacons, BindEndpoint, BindError, BindHost, Builder, Bytes, CommandError,
     ConfigError, Content, DISCOVERY_PORT, Endpoint, EndpointError, Error, Event, Events,
-    ExitReason, Fault, FrameError, GreetingError, GroupName, Headers, Host, Interface,
-    InterfaceAddress, InterfaceChoice, InterfaceError, InterfaceState, Interfaces, IntoFrame,
-    IpVersion, Lagged, Limits, LinkError, MessageError, Network, NetworkInfo, Node, Notice,
+    ExitReason, Fault, FixedPeer, FixedState, FrameError, GreetingError, GroupName, Headers, Host,
+    Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IntoFrame, IpVersion,
+    Lagged, Limits, LinkError, MessageError, Network, NetworkInfo, NetworkState, Node, Notice,
     Notices, PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef, Readiness, RecvTimeoutError,
     RoutingId, RoutingIdError, Sender, ShortText, StartError, Stats, Subscription, Text,
     ToStrError, TooLong, Truncated, Unconfirmed, Uuid, WhyNot,
@@ -42,6 +42,7 @@ fn every_type_has_a_name_here() {
         BindHost,
     )>();
     is_value::<(InterfaceAddress, InterfaceState, PassedOver, WhyNot)>();
+    is_value::<(NetworkState, FixedPeer, FixedState)>();
     is_handle::<(Node, Sender, Events, Subscription, Notices)>();
     is_handle::<Readiness>();
     let _frame: Bytes = "a frame".into_frame();
@@ -53,7 +54,6 @@ fn every_error_has_a_name_here() {
     is_error::<Error>();
     is_error::<StartError>();
     is_error::<ConfigError>();
-    is_error::<InterfaceError>();
     is_error::<BindError>();
     is_error::<Lagged>();
     is_error::<TooLong>();

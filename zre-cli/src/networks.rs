@@ -1,7 +1,7 @@
 //! The networks that the node is on, as JSON lines have them.
 
 use serde::Serialize;
-use zre_tokio::{NetworkInfo, Node};
+use zre_tokio::{NetworkInfo, NetworkState, Node};
 
 /// A network that the node is on.
 #[derive(Debug, Serialize)]
@@ -16,13 +16,17 @@ pub(crate) struct NetworkLine {
 impl NetworkLine {
     /// The networks of a node, the best first.
     pub(crate) fn of(node: &Node) -> Vec<Self> {
-        let network = node.network();
-        vec![Self {
-            interface: network.interface.name,
-            address: network.interface.address.to_string(),
+        let networks = node.network().networks;
+        networks.iter().map(Self::now).collect()
+    }
+
+    fn now(network: &NetworkState) -> Self {
+        Self {
+            interface: network.interface.clone(),
+            address: network.address.to_string(),
             endpoint: network.endpoint.to_string(),
             announces: network.beacon_error.is_none(),
-        }]
+        }
     }
 
     pub(crate) fn all(networks: &[NetworkInfo]) -> Vec<Self> {

@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     node.stop().await;
     Ok(match (found?, unreached) {
         (0, unreached) => {
-            let none = || format!("found no node on {}, port {port}", node.interface());
+            let none = || format!("found no node on {}, port {port}", node.network());
             Failure::Told(unreached.unwrap_or_else(none)).report();
             ExitCode::FAILURE
         }

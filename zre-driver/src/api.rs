@@ -3,8 +3,8 @@
 pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
-    Beacons, ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, NetworkInfo, Notice,
-    PeerInfo, SlowMembers, Unconfirmed,
+    Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, Limits,
+    LinkError, NetworkInfo, Notice, PeerInfo, SlowMembers, Unconfirmed,
     interfaces::{
         Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
         PassedOver, WhyNot,
@@ -16,9 +16,8 @@ pub use zre_core::{
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };
-pub use zre_net::InterfaceError;
 
 pub use crate::{
-    hub::{Lagged, Network, PeerRef, Stats},
+    hub::{Lagged, Network, NetworkState, PeerRef, Stats},
     settings::{BindEndpoint, BindError, BindHost, StartError},
 };

@@ -1,10 +1,11 @@
 //! The engine of one process, at either level.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU16};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
     Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
+    interfaces::{Interface, NetworkId},
     proto::{Message, RoutingId},
 };
 
@@ -149,6 +150,28 @@ impl Machine {
             Self::Bytes(engine) => engine.write_buffer(link).map_or(0, |it| it.remaining()),
             Self::Messages(engine, _) => engine.queued(link),
         }
+    }
+
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
+        with_engine!(self, engine => engine.handle_interfaces(interfaces, now));
+    }
+
+    pub(crate) fn handle_listening(&mut self, network: NetworkId, port: u16, now: Instant) {
+        let port = NonZeroU16::new(port).unwrap_or(NonZeroU16::MIN);
+        with_engine!(self, engine => engine.handle_listening(network, port, now));
+    }
+
+    pub(crate) fn handle_not_listening(&mut self, network: NetworkId, why: &str, now: Instant) {
+        with_engine!(self, engine => engine.handle_not_listening(network, why, now));
+    }
+
+    pub(crate) fn handle_beacon_sent(
+        &mut self,
+        network: NetworkId,
+        sent: Result<(), &str>,
+        now: Instant,
+    ) {
+        with_engine!(self, engine => engine.handle_beacon_sent(network, sent, now));
     }
 
     pub(crate) fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {

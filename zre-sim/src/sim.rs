@@ -7,7 +7,7 @@ use std::{
 };
 
 use thiserror::Error;
-use zre_core::{Config, Event, Instant, proto::PeerId};
+use zre_core::{Config, Event, Instant, NetworkSettings, proto::PeerId};
 
 use crate::{
     app::{App, Recorder},
@@ -97,14 +97,14 @@ impl Sim {
         self.world.network.heal();
     }
 
-    /// Swaps the addresses of two hosts. [Restart](HostHandle::restart) them afterwards, or their
-    /// nodes go on announcing their old endpoints.
+    /// Swaps the addresses of two hosts, those of their first interfaces. Nodes that do not look at
+    /// interfaces go on announcing their old endpoints.
     pub fn swap_addresses(&mut self, one: &str, other: &str) {
         let (one, other) = (self.host_index(one), self.host_index(other));
-        let network = &mut self.world.network;
-        let (first, second) = (network.hosts[one].address, network.hosts[other].address);
-        network.set_address(one, second);
-        network.set_address(other, first);
+        self.world.network.swap_addresses(one, other);
+        for host in [one, other] {
+            self.world.interfaces_changed(host);
+        }
     }
 
     /// How much virtual time has passed.
@@ -314,6 +314,7 @@ impl Sim {
         // Before `configure`, which may set another one.
         let endpoint = self.world.free_endpoint(host);
         let mut config = Config::new(endpoint);
+        config.networks = Some(NetworkSettings::default());
         config.name = Some(name.try_into().unwrap_or_else(|error| {
             panic!("{name:?} cannot be the name of a node: {error}");
         }));
@@ -356,21 +357,18 @@ impl Sim {
     }
 
     fn can_exchange(&self, one: ProcessIndex, other: ProcessIndex) -> bool {
-        let host = |process: ProcessIndex| self.world.processes[process].host;
-        let network = &self.world.network;
-        // A session needs a connection in each direction.
-        let carries = |from, to| network.carries(host(from), host(to));
-        one != other && carries(one, other) && carries(other, one)
+        let places = [one, other].map(|it| self.world.places(it));
+        one != other && self.world.meet(&places[0], &places[1])
     }
 
     fn true_pairs(&self) -> u64 {
         let running = self.running();
+        let places: Vec<_> = running.iter().map(|it| self.world.places(*it)).collect();
         let mut pairs = 0;
-        for one in &running {
-            let others = running
-                .iter()
-                .filter(|other| self.can_exchange(*one, **other));
-            pairs += others.count() as u64;
+        for (number, one) in places.iter().enumerate() {
+            let others = places.iter().enumerate().filter(|(it, _)| *it != number);
+            let met = others.filter(|(_, other)| self.world.meet(one, other));
+            pairs += met.count() as u64;
         }
         pairs
     }

@@ -27,6 +27,8 @@ pub(crate) enum Note<'a> {
     Reads { wire: usize, payload: &'a Payload },
     Closes { wire: usize },
     Event(&'a str),
+    Listens(&'a str),
+    Leaves(&'a str),
     Fault(&'a str),
 }
 
@@ -98,6 +100,8 @@ impl Note<'_> {
             Self::Closes { wire } => (9, wire as u64, &[]),
             Self::Event(event) => (10, event.len() as u64, event.as_bytes()),
             Self::Fault(fault) => (11, 0, fault.as_bytes()),
+            Self::Listens(at) => (12, 0, at.as_bytes()),
+            Self::Leaves(at) => (13, 0, at.as_bytes()),
         }
     }
 }
@@ -124,6 +128,8 @@ impl fmt::Display for Note<'_> {
             },
             Self::Closes { wire } => write!(f, "closes connection {wire}"),
             Self::Event(event) => write!(f, "event: {event}"),
+            Self::Listens(at) => write!(f, "listens on {at}"),
+            Self::Leaves(at) => write!(f, "listens no more on {at}"),
             Self::Fault(fault) => write!(f, "{fault}"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod datagrams;
+mod networks;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,6 +28,8 @@ use crate::{
     trace::{Note, Trace},
     wire::{HeldEnds, Side, Wire},
 };
+use datagrams::Flying;
+use networks::OpenNetwork;
 
 /// The number of a process, in the order of their first starts. A restart keeps it.
 pub(crate) type ProcessIndex = usize;
@@ -67,6 +70,8 @@ pub(crate) struct Process {
     /// How often it was started.
     pub(crate) lives: u64,
     wires: HeldEnds,
+    /// Where it has sockets, if it looks at the interfaces of its host.
+    networks: Vec<OpenNetwork>,
     /// What came while the host was frozen, for later.
     pending: VecDeque<Pending>,
     /// The time of the timer that counts; timers for other times are outdated.
@@ -89,11 +94,7 @@ enum Pending {
 #[derive(Debug)]
 enum SimEvent {
     Timer(ProcessIndex),
-    Datagram {
-        from: ProcessIndex,
-        to: ProcessIndex,
-        datagram: Bytes,
-    },
+    Datagram(Flying),
     /// A request to connect reaches the other host.
     Connect(WireIndex),
     /// The answer reaches the opener.
@@ -131,7 +132,7 @@ impl World {
         self.now = self.now.max(at);
         match event {
             SimEvent::Timer(process) => self.timer(process, at),
-            SimEvent::Datagram { from, to, datagram } => self.receive(from, to, datagram),
+            SimEvent::Datagram(datagram) => self.receive(datagram),
             SimEvent::Connect(wire) => self.connect(wire),
             SimEvent::Connected(wire) => self.connected(wire),
             SimEvent::Refused(wire, why) => self.refused(wire, why),
@@ -181,6 +182,7 @@ impl World {
             config,
             lives: 1,
             wires: HeldEnds::default(),
+            networks: Vec::new(),
             pending: VecDeque::new(),
             wakes_at: None,
         });
@@ -190,10 +192,11 @@ impl World {
 
     /// An endpoint with a port that no node on the host has had.
     pub(crate) fn free_endpoint(&mut self, host: HostIndex) -> Endpoint {
+        let address = self.network.main_address(host);
         let host = &mut self.network.hosts[host];
         let port = NonZeroU16::new(host.next_port).unwrap_or(NonZeroU16::MIN);
         host.next_port = host.next_port.checked_add(1).unwrap_or(49152);
-        Endpoint::new(host.address.into(), port)
+        Endpoint::new(address.into(), port)
     }
 
     /// Starts an ended process again, with what `config` says now.
@@ -237,6 +240,7 @@ impl World {
         self.listeners.insert((host, port), process);
         let name = self.processes[process].name.clone();
         self.trace.note(self.now, process, Note::Start(&name));
+        self.tell_process(process);
         self.drain(process);
     }
 
@@ -253,6 +257,7 @@ impl World {
         self.changes += 1;
         let ended = &mut self.processes[process];
         ended.state = State::Ended;
+        ended.networks = Vec::new();
         let id = ended.machine.node().id();
         let mut ends: Vec<_> = std::mem::take(&mut ended.wires).iter().collect();
         // The system has accepted these connections, so it has to close them, too.
@@ -431,6 +436,8 @@ impl World {
                     Pending::Accept(wire) => self.accept(wire),
                 }
             }
+            // Its interfaces may have changed, too.
+            self.tell_process(process);
             self.resume(process);
             // The timer that was set is for what the clock showed before.
             self.processes[process].wakes_at = None;
@@ -441,7 +448,7 @@ impl World {
 
     fn carry_out(&mut self, process: ProcessIndex, output: Output) {
         match output {
-            Output::Datagram { datagram, .. } => self.broadcast(process, datagram),
+            Output::Datagram { network, datagram } => self.announce(process, network, datagram),
             Output::Open { link, endpoint, .. } => self.open(process, link, &endpoint),
             Output::Writable(link) => {
                 if let Some((wire, side)) = self.processes[process].wires.get(link) {
@@ -456,8 +463,8 @@ impl World {
                 }
             }
             Output::Resume => self.resume(process),
-            // Only a node with `Config::networks` asks for them.
-            Output::Listen { .. } | Output::Leave(_) => {}
+            Output::Listen { network, address } => self.listen(process, network, &address),
+            Output::Leave(network) => self.leave(process, network),
         }
     }
 }

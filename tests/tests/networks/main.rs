@@ -6,4 +6,10 @@
     reason = "a JSON value that lacks a key gives null, which compares as unequal"
 )]
 
+mod fixed;
+mod gossip;
+mod ipv6;
+mod moving;
 mod rig;
+mod scene;
+mod several;

@@ -140,8 +140,8 @@ struct Room<'a> {
 
 impl Room<'_> {
     async fn welcome(&self) -> Result<(), Failure> {
-        let (name, group, interface) = (self.node.name(), self.group, self.node.interface());
-        let text = format!("* you are {name} in {group}, on {interface}; /help shows the commands");
+        let (name, group, network) = (self.node.name(), self.group, self.node.network());
+        let text = format!("* you are {name} in {group}, on {network}; /help shows the commands");
         self.screen.print(&text).await
     }
 

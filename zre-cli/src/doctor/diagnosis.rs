@@ -115,7 +115,7 @@ fn in_order(facts: &Facts, notes: &[Finding]) -> String {
 
 fn places(facts: &Facts) -> String {
     let networks = facts.node.iter().flat_map(|node| &node.networks);
-    let shown = networks.map(|it| format!("{} ({})", it.line.interface, it.line.address));
+    let shown = networks.map(|it| it.state.to_string());
     match shown.collect::<Vec<_>>().as_slice() {
         [] => "any network".to_owned(),
         shown => shown.join(" and "),
@@ -209,31 +209,26 @@ fn interfaces(facts: &Facts) -> Option<Finding> {
 }
 
 fn own_beacons(facts: &Facts, node: &OwnNode) -> Vec<Finding> {
-    let port = facts.port;
-    if let Some(error) = &node.beacon_error {
-        return vec![finding(
-            "beacons_not_sent",
-            format!("beacons cannot be sent: {error}"),
-            format!("is a firewall on this machine in the way? Let UDP port {port} out"),
-        )];
-    }
     let is_sent_to_all = matches!(facts.beacons, Beacons::Broadcast | Beacons::Multicast(_));
-    if !is_sent_to_all || node.beacons_sent < 2 {
-        return Vec::new();
-    }
     let heard_from_others = facts.seen.heard.nodes().next().is_some();
-    let silent = node.networks.iter().filter(|it| it.came_back == 0);
-    let silent = silent.filter(|_| !heard_from_others);
-    let faults = silent.map(|it| {
-        let line = &it.line;
-        finding(
-            "beacons_not_heard",
-            format!(
-                "beacons go out on {} ({}), but not even this machine hears them",
-                line.interface, line.address
-            ),
-            format!("is a firewall on this machine in the way? Let UDP port {port} in"),
-        )
+    let networks = node.networks.iter();
+    let faults = networks.filter_map(|network| {
+        let (on, port) = (&network.state, facts.port);
+        if let Some(error) = &on.beacon_error {
+            return Some(finding(
+                "beacons_not_sent",
+                format!("beacons cannot be sent on {on}: {error}"),
+                format!("is a firewall on this machine in the way? Let UDP port {port} out"),
+            ));
+        }
+        let is_deaf = network.came_back == 0 && !heard_from_others;
+        (is_deaf && is_sent_to_all && on.beacons_sent >= 2).then(|| {
+            finding(
+                "beacons_not_heard",
+                format!("beacons go out on {on}, but not even this machine hears them"),
+                format!("is a firewall on this machine in the way? Let UDP port {port} in"),
+            )
+        })
     });
     faults.collect()
 }

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeSet,
     io,
-    net::{IpAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     time::Duration,
 };
 
 use tokio::task::JoinSet;
-use zre_tokio::{Beacons, Endpoint, Interfaces, Node, PeerId};
+use zre_tokio::{Beacons, Endpoint, Interfaces, NetworkState, Node, PeerId, zre_core::FixedPeer};
 
 use super::{
     ear,
@@ -17,7 +17,7 @@ use super::{
     look::Seen,
     probe::Probe,
 };
-use crate::{interfaces::Listing, networks::NetworkLine, options::Discovery};
+use crate::{interfaces::Listing, options::Discovery};
 
 /// What the doctor has found out.
 #[derive(Debug)]
@@ -60,15 +60,13 @@ pub(super) struct OwnNode {
     pub(super) name: String,
     pub(super) endpoint: Endpoint,
     pub(super) networks: Vec<OwnNetwork>,
-    pub(super) beacons_sent: u64,
-    /// Why the last beacon could not be sent.
-    pub(super) beacon_error: Option<String>,
+    pub(super) fixed_peers: Vec<FixedPeer>,
 }
 
 /// A network that it is on.
 #[derive(Debug)]
 pub(super) struct OwnNetwork {
-    pub(super) line: NetworkLine,
+    pub(super) state: NetworkState,
     /// How many of its beacons have come back.
     pub(super) came_back: u64,
 }
@@ -97,18 +95,14 @@ impl Facts {
     pub(super) fn note_node(&mut self, node: &Node, mut seen: Seen) {
         let own = seen.heard.take(node.id());
         let network = node.network();
-        let lines = NetworkLine::of(node);
-        let ports = lines
-            .iter()
-            .filter_map(|line| line.endpoint.rsplit(':').next());
-        let ports = ports.filter_map(|port| port.parse().ok());
+        let ports = network.networks.iter().map(|it| it.endpoint.port().get());
         let advertised = self.advertise.iter().map(|it| it.port().get());
         let ports: BTreeSet<u16> = ports.chain(advertised).collect();
-        let networks: Vec<_> = lines
-            .into_iter()
-            .map(|line| OwnNetwork::new(line, own.as_ref(), &ports))
+        let networks = network.networks.into_iter();
+        let networks: Vec<_> = networks
+            .map(|state| OwnNetwork::new(state, own.as_ref(), &ports))
             .collect();
-        let own_addresses: Vec<IpAddr> = networks.iter().filter_map(OwnNetwork::address).collect();
+        let own_addresses: Vec<IpAddr> = networks.iter().map(|it| it.state.address).collect();
         let places = own.iter().flat_map(HeardNode::places);
         let elsewhere =
             places.filter(|at| !(own_addresses.contains(&at.ip()) && ports.contains(&at.port())));
@@ -126,8 +120,7 @@ impl Facts {
             name: node.name().to_string_lossy().into_owned(),
             endpoint: network.endpoint,
             networks,
-            beacons_sent: network.beacons_sent,
-            beacon_error: network.beacon_error,
+            fixed_peers: network.fixed_peers,
         });
         self.seen = seen;
     }
@@ -140,18 +133,14 @@ impl Facts {
 }
 
 impl OwnNetwork {
-    fn new(line: NetworkLine, own: Option<&HeardNode>, ports: &BTreeSet<u16>) -> Self {
-        let address = line.address.parse::<IpAddr>().ok();
-        let is_it =
-            |at: std::net::SocketAddr| Some(at.ip()) == address && ports.contains(&at.port());
+    /// Whoever hears more of its beacons is right: the node, or the ear beside it.
+    fn new(state: NetworkState, own: Option<&HeardNode>, ports: &BTreeSet<u16>) -> Self {
+        let is_it = |at: SocketAddr| at.ip() == state.address && ports.contains(&at.port());
+        let heard = own.map_or(0, |own| own.beacons_from(is_it));
         Self {
-            came_back: own.map_or(0, |own| own.beacons_from(is_it)),
-            line,
+            came_back: heard.max(state.own_beacons_heard),
+            state,
         }
-    }
-
-    fn address(&self) -> Option<IpAddr> {
-        self.line.address.parse().ok()
     }
 }
 

@@ -70,17 +70,20 @@ impl Report {
 fn own_lines(node: &OwnNode) -> Vec<String> {
     let mut lines = vec![format!("  {}  {}", node.name, node.id)];
     for network in &node.networks {
-        let line = &network.line;
-        let heard = network.came_back;
-        lines.push(format!(
-            "  {} on {}, {heard} of its beacons came back",
-            line.endpoint, line.interface
-        ));
+        let on = &network.state;
+        lines.push(format!("  {} on {}", on.endpoint, on.interface));
+        let to: Vec<_> = on.beacons_to.iter().map(ToString::to_string).collect();
+        lines.push(match (&on.beacon_error, to.as_slice()) {
+            (_, []) => "      no beacons".to_owned(),
+            (Some(error), _) => format!("      {} beacons, then: {error}", on.beacons_sent),
+            (None, to) => format!(
+                "      {} beacons to {}, {} came back",
+                on.beacons_sent,
+                to.join(" and "),
+                network.came_back
+            ),
+        });
     }
-    lines.push(match &node.beacon_error {
-        None => format!("  {} beacons sent", node.beacons_sent),
-        Some(error) => format!("  {} beacons sent, then: {error}", node.beacons_sent),
-    });
     lines
 }
 
@@ -315,11 +318,15 @@ fn as_json(facts: &Facts, diagnosis: &Diagnosis) -> Value {
 
 fn own_json(node: &OwnNode) -> Value {
     let networks = node.networks.iter().map(|network| {
+        let on = &network.state;
+        let to = on.beacons_to.iter().map(ToString::to_string);
         json!({
-            "interface": network.line.interface,
-            "address": network.line.address,
-            "endpoint": network.line.endpoint,
-            "announces": network.line.announces,
+            "interface": on.interface,
+            "address": on.address.to_string(),
+            "endpoint": on.endpoint.to_string(),
+            "beacons_to": to.collect::<Vec<_>>(),
+            "beacons_sent": on.beacons_sent,
+            "beacon_error": on.beacon_error,
             "own_beacons_heard": network.came_back,
         })
     });
@@ -328,8 +335,6 @@ fn own_json(node: &OwnNode) -> Value {
         "name": node.name,
         "endpoint": node.endpoint.to_string(),
         "networks": networks.collect::<Vec<_>>(),
-        "beacons_sent": node.beacons_sent,
-        "beacon_error": node.beacon_error,
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
         #[serde(serialize_with = "display")]
-        endpoint: &'a Endpoint,
+        endpoint: Endpoint,
         networks: Vec<NetworkLine>,
     },
     Enter {

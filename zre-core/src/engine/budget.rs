@@ -24,6 +24,10 @@ impl<C: Connection> Engine<C> {
         // Before it is counted, which is for what the connection holds of its own.
         state.connection.return_memory(&mut self.memory);
         let has_output = state.connection.has_output();
+        // Such a connection takes no messages, and there are as many as the user wants.
+        if matches!(owner, Owner::Fixed(_)) {
+            return has_output;
+        }
         let config = self.node.config();
         if owner == Owner::Unclaimed {
             // Strangers and peers have budgets of their own: a flood of connections that say
@@ -98,7 +102,7 @@ impl<C: Connection> Engine<C> {
         let fault = Fault::from(error);
         match owner {
             // Only peers are looked at.
-            Owner::Unclaimed => {}
+            Owner::Unclaimed | Owner::Fixed(_) => {}
             Owner::Outgoing(peer) => self.with_links(peer, |links, node, cx| {
                 links.outgoing_broken(fault, node, cx)
             }),

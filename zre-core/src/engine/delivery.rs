@@ -29,6 +29,7 @@ impl<C: Connection> Engine<C> {
         loop {
             let may_have_more = match owner {
                 Owner::Unclaimed => self.receive_unclaimed(link, &limits),
+                Owner::Fixed(number) => self.receive_fixed(number),
                 Owner::Outgoing(peer) => self.receive_outgoing(peer, &limits),
                 Owner::Incoming(peer) => self.receive_incoming(peer, &limits),
             };

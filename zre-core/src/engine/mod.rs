@@ -15,6 +15,7 @@ mod bytes;
 mod claims;
 mod context;
 mod delivery;
+mod fixed;
 mod link_state;
 mod links;
 mod messages;
@@ -43,6 +44,7 @@ use crate::{
 use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
+pub use fixed::{FixedPeer, FixedState};
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
@@ -111,6 +113,9 @@ impl<C: Connection> Engine<C> {
             links.connected(&self.node, &mut self.cx);
             self.links.unclaimed.note_change();
         }
+        if let Some(Owner::Fixed(number)) = self.cx.owner(link) {
+            self.fixed_connected(number);
+        }
         self.settle();
     }
 
@@ -130,6 +135,10 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
+            Some(Owner::Fixed(number)) => {
+                self.cx.remove_link(link);
+                self.fixed_failed(number, error);
+            }
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -155,8 +164,9 @@ impl<C: Connection> Engine<C> {
         self.release_memory();
         // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
+            let rest = self.node.suspect_may_rest(peer);
             let links = self.links.of_peer_mut(peer);
-            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now))
+            if links.is_some_and(|links| links.deserves_more_time(rest, &self.node, self.cx.now))
                 || self.give_up_own_connection(peer)
             {
                 self.node.extend_suspicion(peer, self.cx.now);
@@ -185,7 +195,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let joined = self.node.join(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         joined
     }
@@ -197,7 +209,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let left = self.node.leave(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         left
     }
@@ -362,7 +376,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed => None,
+            Owner::Unclaimed | Owner::Fixed(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -377,11 +391,12 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let cx = EngineContext::new(&config.limits, seed, now);
+        let links = Links::new(&config);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: EnginePhase::Running,
             cx,
-            links: Links::new(),
+            links,
             joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
@@ -390,6 +405,7 @@ impl<C: Connection> Engine<C> {
         };
         // The first beacon is an output from the start.
         engine.settle();
+        engine.try_all_fixed();
         engine
     }
 
@@ -421,6 +437,7 @@ impl<C: Connection> Engine<C> {
         match timer {
             EngineTimer::Handshake(link) => self.handshake_timed_out(link),
             EngineTimer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            EngineTimer::Fixed(number) => self.try_fixed(number),
             EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
@@ -442,6 +459,7 @@ impl<C: Connection> Engine<C> {
                 unclaimed.check_handshake(link, backlog, &mut self.cx);
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            Some(Owner::Fixed(number)) => self.fixed_timed_out(number),
             // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
@@ -482,6 +500,9 @@ impl<C: Connection> Engine<C> {
                 self.cx.outputs.push(Output::Datagram { network, datagram });
             }
             NodeOutput::Connect { peer, endpoint } => {
+                if self.adopt_fixed(peer, &endpoint) {
+                    return;
+                }
                 let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());
                 let is_proven = address
                     .is_some_and(|address| self.links.unclaimed.is_claimed_from(peer, address));
@@ -496,6 +517,7 @@ impl<C: Connection> Engine<C> {
             }
             NodeOutput::Disconnect { peer } => {
                 self.laggards.forget(peer);
+                self.release_fixed(peer);
                 if let Some(links) = self.links.remove_peer(peer) {
                     links.close(&mut self.cx);
                 }
@@ -524,6 +546,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
             LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
             LinksEffect::Refused => self.node.handle_refused(peer, self.cx.now),
+            LinksEffect::Unreachable if self.adopt_in_need(peer) => {}
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }
@@ -537,8 +560,8 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // All that goes out here are a greeting, READY and answers to ZMTP's PING.
-            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
+            // All that goes out here are a greeting, READY and answers to ZMTP's PING, and a HELLO.
+            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_) | Owner::Fixed(_))) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
                 }
@@ -565,6 +588,7 @@ impl<C: Connection> Engine<C> {
         // Carries out the node's goodbye and closes the connections of all peers.
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
+        self.close_all_fixed();
         self.cx.deadlines.clear_all();
     }
 

@@ -1,5 +1,7 @@
 //! The two connections of a peer: the one that we opened to it, and the one that it opened to us.
 
+mod adopted;
+
 use alloc::{
     boxed::Box,
     string::{String, ToString as _},
@@ -55,6 +57,9 @@ pub(super) struct PeerLinks<C> {
     /// Whether it is not known if it is to the peer that we are connected; see
     /// [`Node::is_in_doubt`].
     pub(super) is_in_doubt: bool,
+    /// The place that the endpoint's host name was found to stand for. Boxed, for nearly all
+    /// endpoints are addresses.
+    found: Option<Box<Endpoint>>,
 }
 
 /// The connection that we opened to a peer.
@@ -150,6 +155,7 @@ impl<C: Connection> PeerLinks<C> {
             unrefusable: 0,
             ping: None,
             is_in_doubt: false,
+            found: None,
         }
     }
 
@@ -168,12 +174,7 @@ impl<C: Connection> PeerLinks<C> {
         if self.is_lost() && self.incoming.is_none() {
             return;
         }
-        // The node says HELLO anew, so what waited for the old session is dropped with it.
-        self.close_outgoing(cx);
-        self.clear_timers(cx);
-        self.progress = Progress::default();
-        self.ping = None;
-        self.is_in_doubt = false;
+        self.begin_anew(cx);
         let attempt = Attempt {
             endpoint,
             number: 1,
@@ -182,6 +183,16 @@ impl<C: Connection> PeerLinks<C> {
             is_proven,
         };
         self.connect(new_connection(node), Box::new(attempt), node, cx);
+    }
+
+    /// The node says HELLO anew, so what waited for the old session is dropped with it.
+    fn begin_anew(&mut self, cx: &mut EngineContext) {
+        self.close_outgoing(cx);
+        self.clear_timers(cx);
+        self.progress = Progress::default();
+        self.ping = None;
+        self.is_in_doubt = false;
+        self.found = None;
     }
 
     /// The peer is gone.
@@ -357,13 +368,14 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Whether a suspected peer, which has not answered in time, cannot have answered yet.
-    pub(super) fn deserves_more_time(&mut self, node: &Node, now: Instant) -> bool {
+    /// Its connections may stand still for `rest`.
+    pub(super) fn deserves_more_time(&mut self, rest: Duration, node: &Node, now: Instant) -> bool {
         let (written, read_at) = (
             self.written(),
             self.incoming.as_ref().map(|incoming| incoming.read_at),
         );
         let ping = self.ping.as_mut();
-        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, node.config(), now))
+        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, rest, node.config(), now))
     }
 
     /// How many bytes have been written on the connection to the peer.
@@ -523,6 +535,7 @@ impl<C: Connection> PeerLinks<C> {
         attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
         attempt.endpoint = endpoint;
         attempt.number += 1;
+        self.found = None;
         self.connect(connection, attempt, node, cx);
         LinksEffect::Nothing
     }

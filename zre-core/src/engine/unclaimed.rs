@@ -14,7 +14,7 @@ use core::{
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
-    claims::Claim,
+    claims::{Claim, Rank},
     context::{EngineContext, Owner},
     link_state::LinkState,
     output::LinkId,
@@ -231,12 +231,12 @@ impl<C: Connection> UnclaimedLinks<C> {
 /// Parked ones; see [`claims`](super::claims).
 impl<C: Connection> UnclaimedLinks<C> {
     /// Keeps a connection's first message, and reads no more from it. If many are parked under one
-    /// identity, the oldest goes, but first those from elsewhere than the peer's `home`.
+    /// identity, the oldest goes, but first those that are least likely the peer's.
     pub(super) fn park(
         &mut self,
         link: LinkId,
         claim: Claim,
-        home: Option<IpAddr>,
+        rank: impl Fn(PeerId, IpAddr) -> Rank,
         cx: &mut EngineContext,
     ) {
         /// So many of one identity.
@@ -257,7 +257,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             let of_address = rivals.iter().filter(|(_, ip)| *ip == remote).count();
             let is_greedy = of_address > PLACES / 2;
             let may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
-            let first = may_go.min_by_key(|(link, ip)| (Some(ip.to_canonical()) == home, *link));
+            let first = may_go.min_by_key(|(link, ip)| (rank(peer, *ip), *link));
             if let Some((oldest, _)) = first {
                 self.close(*oldest, cx);
             }

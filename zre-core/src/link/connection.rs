@@ -83,6 +83,9 @@ pub enum Role {
     Connecting(RoutingId),
     /// A ROUTER that accepts, learns who connects, and receives.
     Accepting,
+    /// The same, which also says who it is. libzmq sends an empty identity from a ROUTER, and does
+    /// not look at the one that a ROUTER sends.
+    AcceptingAs(RoutingId),
 }
 
 /// What came over a connection; `M` is how it hands out a message.
@@ -91,7 +94,8 @@ pub enum Role {
 pub enum LinkEvent<M = Multipart> {
     /// The handshake is over; messages can cross.
     Open {
-        /// Who is at the other end; always there at the accepting end, never at the connecting.
+        /// Who is at the other end, as it says. Always there at the accepting end; at the
+        /// connecting end only if the other side is [`Role::AcceptingAs`].
         peer: Option<RoutingId>,
     },
     /// A whole message came.

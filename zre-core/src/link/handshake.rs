@@ -31,7 +31,7 @@ impl Handshake {
 
     /// Whether the other side may send messages.
     pub(super) fn is_accepting(&self) -> bool {
-        matches!(self.role, Role::Accepting)
+        matches!(self.role, Role::Accepting | Role::AcceptingAs(_))
     }
 
     /// The other side has greeted; gives our READY.
@@ -56,12 +56,13 @@ impl Handshake {
                 expected,
             });
         }
+        // A ROUTER tells its connections apart by it; ZRE nodes put 01 and their UUID there.
+        let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
+        let peer = RoutingId::from_bytes(identity);
         match self.role {
-            Role::Connecting(_) => Ok(None),
-            // A ROUTER tells its connections apart by it; ZRE nodes put 01 and their UUID there.
-            Role::Accepting => {
-                let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
-                let peer = RoutingId::from_bytes(identity);
+            // Most ROUTERs have none.
+            Role::Connecting(_) => Ok(peer),
+            Role::Accepting | Role::AcceptingAs(_) => {
                 peer.map(Some).ok_or(LinkError::Identity(identity.len()))
             }
         }
@@ -71,7 +72,7 @@ impl Handshake {
         let (ours, _) = self.socket_types();
         let metadata = Metadata::default().with(property(Metadata::SOCKET_TYPE), ours);
         match self.role {
-            Role::Connecting(id) => metadata.with(
+            Role::Connecting(id) | Role::AcceptingAs(id) => metadata.with(
                 property(Metadata::IDENTITY),
                 Bytes::copy_from_slice(&id.to_bytes()),
             ),
@@ -84,7 +85,7 @@ impl Handshake {
     fn socket_types(&self) -> (&'static str, &'static str) {
         match self.role {
             Role::Connecting(_) => ("DEALER", "ROUTER"),
-            Role::Accepting => ("ROUTER", "DEALER"),
+            Role::Accepting | Role::AcceptingAs(_) => ("ROUTER", "DEALER"),
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct NodeContext {
     pub(super) refusals: Refusals,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
+    /// When a timer came late: this node slept, and what came meanwhile may lie unread.
+    woke_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +83,7 @@ impl NodeContext {
             last_ping: 0,
             refusals: Refusals::default(),
             awaits_confirmation: false,
+            woke_at: None,
             config,
         }
     }
@@ -88,6 +91,20 @@ impl NodeContext {
     /// Time does not go backwards.
     pub(super) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+
+    /// Timers are about to fire.
+    pub(super) fn note_timeout(&mut self) {
+        let next = self.deadlines.next();
+        if next.is_some_and(|next| self.now.since(next) >= PING_INTERVAL) {
+            self.woke_at = Some(self.now);
+        }
+    }
+
+    /// Until when what came while this node slept may lie unread, if it has just slept.
+    pub(super) fn unread_until(&self) -> Option<Instant> {
+        let until = self.woke_at? + PING_INTERVAL;
+        (self.now < until).then_some(until)
     }
 
     /// Broadcasts the node's beacon and sets the timer for the next.

@@ -1,13 +1,13 @@
 //! Why a node could not be started.
 
-use std::{convert::Infallible, io, net::IpAddr, time::Duration};
+use std::{convert::Infallible, fmt, io, net::IpAddr, time::Duration};
 
 use thiserror::Error;
 use zre_core::{
     ConfigError,
+    interfaces::InterfaceChoice,
     proto::{EndpointError, TooLong},
 };
-use zre_net::InterfaceError;
 
 use super::BindError;
 
@@ -83,9 +83,14 @@ pub enum StartError {
         /// The longest pause.
         max: Duration,
     },
-    /// There is no such network interface, or it cannot carry beacons.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
+    /// No network interface has the name or the address that was asked for.
+    #[error("no {}; there are: {there}", Asked(asked))]
+    NoInterface {
+        /// What was asked for.
+        asked: InterfaceChoice,
+        /// The interfaces that there are, as in `lo (127.0.0.1), eth0 (10.0.0.2, fd00::2)`.
+        there: String,
+    },
     /// A socket could not be opened.
     #[error(transparent)]
     Socket(#[from] io::Error),
@@ -97,6 +102,18 @@ pub enum StartError {
 impl From<Infallible> for StartError {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+/// What an error message calls an interface that was asked for.
+struct Asked<'a>(&'a InterfaceChoice);
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            InterfaceChoice::Name(name) => write!(f, "interface \"{}\"", name.escape_debug()),
+            other => write!(f, "interface with the address {other}"),
+        }
     }
 }
 

@@ -1,30 +1,21 @@
-//! What a user can set before a node starts, and the sockets that follow from it.
+//! What a user can set before a node starts, and what follows from it.
 
 mod bind_endpoint;
 mod check;
 mod error;
+mod start;
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddrV4, TcpListener, UdpSocket},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tracing::warn;
 use zre_core::{
-    Beacons, Config, Limits, SlowMembers,
+    Beacons, Limits, SlowMembers,
     interfaces::{InterfaceChoice, Interfaces, IpVersion},
-    proto::{DISCOVERY_PORT, Endpoint, EndpointError, GroupName, PeerId, ShortText, Text, TooLong},
+    proto::{Endpoint, EndpointError, GroupName, PeerId, Text, TooLong},
 };
-use zre_net::{
-    Interface, Process, descriptor_limit,
-    socket::{self, ListenPort},
-};
-
-use crate::descriptors;
 
 pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
 pub use error::{Mistake, StartError};
+pub(crate) use start::{Prepared, there};
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
 #[derive(Debug, Clone, Default)]
@@ -59,24 +50,6 @@ pub struct Settings {
     pub seed: Option<[u8; 32]>,
     /// The first thing that was set and cannot be, to be told at the start.
     pub mistake: Option<Mistake>,
-}
-
-/// The sockets of a node that is about to start. All of them are non-blocking.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Bound {
-    /// Where the node is.
-    pub interface: Interface,
-    /// Receives beacons.
-    pub receiver: UdpSocket,
-    /// Accepts connections.
-    pub listener: TcpListener,
-    /// Whose sockets these are.
-    pub process: Process,
-    pub(crate) sender: UdpSocket,
-    pub(crate) port: u16,
-    pub(crate) config: Config,
-    pub(crate) seed: [u8; 32],
 }
 
 impl Settings {
@@ -175,145 +148,12 @@ impl Settings {
     fn note_mistake(&mut self, mistake: Mistake) {
         self.mistake.get_or_insert(mistake);
     }
-
-    /// Checks the settings and opens the sockets.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`] names what is wrong with the settings, or what the system refuses.
-    pub fn bind(&self) -> Result<Bound, StartError> {
-        self.check()?;
-        let seed = match self.seed {
-            Some(seed) => seed,
-            None => random_seed()?,
-        };
-        let interface = Interface::choose(&self.first_choice())?;
-        if self.interfaces == Interfaces::Default {
-            warn_of_choice(&interface);
-        }
-        // Before the configuration, which names the port that the listener got.
-        let listener = socket::listener(interface.address, self.listen_port(seed))?;
-        let config = self.config(&listener)?;
-        let port = self.port.unwrap_or(DISCOVERY_PORT);
-        Ok(Bound {
-            receiver: socket::beacon_receiver(&interface, port)?,
-            sender: socket::beacon_sender(&interface, port)?,
-            process: Process::current()?,
-            interface,
-            listener,
-            port,
-            config,
-            seed,
-        })
-    }
-
-    /// What zre-net understands of the choice so far.
-    fn first_choice(&self) -> zre_net::InterfaceChoice {
-        match &self.interfaces {
-            Interfaces::Chosen(choices) => {
-                let first = choices.first().map(ToString::to_string);
-                first.unwrap_or_default().into()
-            }
-            _ => zre_net::InterfaceChoice::default(),
-        }
-    }
-
-    /// Nodes that start together begin to look for a free port at different places.
-    fn listen_port(&self, [a, b, ..]: [u8; 32]) -> ListenPort {
-        match self.tcp_port {
-            Some(port) => ListenPort::Fixed(port),
-            None => ListenPort::Free {
-                start: u16::from_be_bytes([a, b]),
-            },
-        }
-    }
-
-    fn config(&self, listener: &TcpListener) -> Result<Config, StartError> {
-        let endpoint = match &self.advertise {
-            Some(endpoint) => endpoint.clone(),
-            None => listening_endpoint(listener)?,
-        };
-        let mut config = Config::new(endpoint);
-        config.id = self.id;
-        let name = self.name.clone().map(ShortText::try_from).transpose();
-        config.name = name.map_err(|error| error.named("node name"))?;
-        config.limits = descriptors::fit(self.limits, descriptor_limit());
-        config.slow_members = self.slow_members;
-        for (name, value) in &self.headers {
-            config.headers.set(name.clone(), value.clone())?;
-        }
-        config.groups.extend(self.groups.iter().cloned());
-        for (setting, value) in [
-            (&mut config.beacon_interval, self.beacon_interval),
-            (&mut config.evasive_after, self.evasive_after),
-            (&mut config.expired_after, self.expired_after),
-            (&mut config.handshake_timeout, self.handshake_timeout),
-            (&mut config.reconnect_min, self.reconnect_min),
-            (&mut config.reconnect_max, self.reconnect_max),
-            (&mut config.linger, self.linger),
-        ] {
-            *setting = value.unwrap_or(*setting);
-        }
-        if self.evasive_after.is_none() {
-            // A short `expired_after` alone leaves half of it for the answer; 10 ms is the least
-            // that a node works with.
-            let half = (config.expired_after / 2).max(Duration::from_millis(10));
-            config.evasive_after = config.evasive_after.min(half);
-        }
-        config.validate()?;
-        Ok(config)
-    }
-}
-
-/// The choice was the node's, and the user may want another.
-fn warn_of_choice(chosen: &Interface) {
-    if chosen.loopback {
-        let reasons = Interface::unusable().unwrap_or_default();
-        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-        let reasons = match reasons.is_empty() {
-            true => "there is none besides loopback".to_owned(),
-            false => reasons.join("; "),
-        };
-        warn!(
-            "no network interface can be used, so the node is on loopback, where only nodes on \
-             this machine can be found ({reasons})"
-        );
-    }
-    // Containers and virtual machines have networks of their own, often listed first.
-    let default = zre_net::default_route().filter(|name| *name != chosen.name);
-    if let Some(other) = default.and_then(|name| Interface::choose(&name.into()).ok()) {
-        warn!(
-            "the node is on {chosen}, but the default route is by {other}: set the interface if \
-             that is the network that is meant"
-        );
-    }
-}
-
-fn listening_endpoint(listener: &TcpListener) -> Result<Endpoint, StartError> {
-    let address = listener.local_addr()?;
-    Endpoint::from_socket_addr(address)
-        .ok_or_else(|| io::Error::other(format!("cannot be reached at {address}")).into())
-}
-
-fn random_seed() -> Result<[u8; 32], StartError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::from)?;
-    Ok(seed)
-}
-
-impl Bound {
-    /// The address that connections to peers begin at.
-    pub fn local_address(&self) -> IpAddr {
-        self.interface.address.into()
-    }
-
-    pub(crate) fn broadcast(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(self.interface.broadcast, self.port)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn refused(change: impl FnOnce(&mut Settings)) -> String {
@@ -377,8 +217,10 @@ mod tests {
         let group = IpAddr::from([239, 0, 0, 1]);
         assert!(refused(Beacons::To(vec![host, group])).contains("cannot go to 239.0.0.1"));
         for way in ["connect", "gossip_connect", "gossip_bind"] {
-            let mut settings = Settings::default();
-            settings.beacons = Beacons::Off;
+            let mut settings = Settings {
+                beacons: Beacons::Off,
+                ..Settings::default()
+            };
             match way {
                 "connect" => settings.connect("tcp://10.0.0.1:1"),
                 "gossip_connect" => settings.gossip_connect("tcp://10.0.0.1:1"),
@@ -412,13 +254,12 @@ mod tests {
 
     #[test]
     fn a_short_expired_after_alone_leaves_half_of_it_for_answers() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         for (expired_after, evasive_after) in [(3000, 1500), (10, 10), (20_000, 5000)] {
             let settings = Settings {
                 expired_after: Some(Duration::from_millis(expired_after)),
                 ..Settings::default()
             };
-            let config = settings.config(&listener).expect("the times are valid");
+            let config = settings.config().expect("the times are valid");
             assert_eq!(config.evasive_after, Duration::from_millis(evasive_after));
         }
     }

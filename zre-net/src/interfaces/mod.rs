@@ -13,6 +13,8 @@ use std::{
 
 use zre_core::interfaces::{Interface, InterfaceAddress, InterfaceState};
 
+pub(crate) use system::index_of;
+
 /// Lists the network interfaces of this machine with their addresses.
 ///
 /// It is a snapshot of this moment. They come in the order in which the system lists them, and so

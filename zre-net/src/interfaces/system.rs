@@ -1,9 +1,9 @@
 //! What the system lists.
 
 #[cfg(unix)]
-pub(super) use unix::listed;
+pub(crate) use unix::{index_of, listed};
 #[cfg(windows)]
-pub(super) use windows::listed;
+pub(crate) use windows::{index_of, listed};
 
 #[cfg(unix)]
 mod unix {
@@ -20,14 +20,14 @@ mod unix {
 
     use super::super::{Flags, Listed, ListedAddress, interface_name};
 
-    pub(in super::super) fn listed() -> io::Result<Vec<Listed>> {
+    pub(crate) fn listed() -> io::Result<Vec<Listed>> {
         let mut listed: Vec<Listed> = Vec::new();
         for line in getifaddrs()? {
             let name = interface_name(&line.interface_name);
             let same = listed.iter().find(|it| interface_name(&it.name) == name);
             let index = match same {
                 Some(same) => Ok(same.index),
-                None => if_nametoindex(name),
+                None => index_of(name),
             };
             // It fails for one that was removed just now.
             if let Ok(index) = index {
@@ -40,6 +40,11 @@ mod unix {
             }
         }
         Ok(listed)
+    }
+
+    /// The number of an interface.
+    pub(crate) fn index_of(name: &str) -> io::Result<u32> {
+        Ok(if_nametoindex(name)?)
     }
 
     fn flags(flags: InterfaceFlags) -> Flags {
@@ -107,11 +112,11 @@ mod unix {
 mod windows {
     use std::{io, net::IpAddr};
 
-    use getifaddrs::{Address, InterfaceFilter, InterfaceFlags};
+    use getifaddrs::{Address, InterfaceFilter, InterfaceFlags, if_nametoindex};
 
     use super::super::{Flags, Listed, ListedAddress};
 
-    pub(in super::super) fn listed() -> io::Result<Vec<Listed>> {
+    pub(crate) fn listed() -> io::Result<Vec<Listed>> {
         let lines = InterfaceFilter::new().get()?;
         let listed = lines.filter_map(|line| {
             Some(Listed {
@@ -123,6 +128,15 @@ mod windows {
             })
         });
         Ok(listed.collect())
+    }
+
+    /// The number of an interface, by the name that people use or by the system's own.
+    pub(crate) fn index_of(name: &str) -> io::Result<u32> {
+        let mut listed = listed()?.into_iter();
+        match listed.find(|it| it.name == name) {
+            Some(found) => Ok(found.index),
+            None => if_nametoindex(name),
+        }
     }
 
     fn flags(flags: InterfaceFlags) -> Flags {

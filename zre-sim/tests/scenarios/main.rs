@@ -17,6 +17,7 @@ mod clocks;
 mod convergence;
 mod freezes;
 mod limits;
+mod networks;
 mod partitions;
 mod pressure;
 mod restarts;

@@ -1,0 +1,158 @@
+//! The interfaces of hosts, and their addresses.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use zre_core::interfaces::{Interface, IpVersion};
+
+use super::{
+    HostIndex, HostInterface, LanIndex, Network,
+    addresses::{link_local, local_v6, spare_v4, usual_v4},
+    host::Assigned,
+};
+
+impl Network {
+    /// Adds an interface that leads nowhere.
+    pub(crate) fn add_interface(&mut self, host: HostIndex, name: &str) -> u32 {
+        self.hosts[host].add_interface(name)
+    }
+
+    pub(crate) fn remove_interface(&mut self, host: HostIndex, interface: u32) {
+        self.take_addresses(host, interface);
+        self.hosts[host]
+            .interfaces
+            .retain(|it| it.index != interface);
+    }
+
+    /// Puts an interface on another LAN, with addresses there.
+    pub(crate) fn move_interface(&mut self, host: HostIndex, interface: u32, lan: LanIndex) {
+        self.take_addresses(host, interface);
+        self.interface_mut(host, interface).lan = Some(lan);
+        let usual = usual_v4(lan, host);
+        let v4 = std::iter::once(usual).chain(spare_v4(lan));
+        self.give_addresses(host, interface, v4);
+    }
+
+    /// Gives an interface addresses that nobody had before it, apart from the link-local one.
+    pub(crate) fn change_address(&mut self, host: HostIndex, interface: u32) {
+        let Some(lan) = self.interface_mut(host, interface).lan else {
+            return;
+        };
+        // While it has the old ones, they are not free.
+        let before = self.interface_mut(host, interface).addresses.split_off(0);
+        self.give_addresses(host, interface, spare_v4(lan));
+        let kept = self.interface_mut(host, interface).addresses.clone();
+        for gone in before.iter().filter(|it| !kept.contains(it)) {
+            self.addresses.release(gone.address, (host, interface));
+        }
+    }
+
+    /// Takes all its addresses from an interface.
+    pub(crate) fn take_addresses(&mut self, host: HostIndex, interface: u32) {
+        for assigned in self.interface_mut(host, interface).addresses.split_off(0) {
+            self.addresses.release(assigned.address, (host, interface));
+        }
+    }
+
+    /// Gives an interface one address more.
+    pub(crate) fn add_address(
+        &mut self,
+        host: HostIndex,
+        interface: u32,
+        address: IpAddr,
+        prefix_len: u8,
+    ) {
+        let address = self.addresses.number(address);
+        self.assign(
+            host,
+            interface,
+            Assigned {
+                address,
+                prefix_len,
+            },
+        );
+    }
+
+    /// Exchanges the addresses of the first interfaces of two hosts.
+    pub(crate) fn swap_addresses(&mut self, one: HostIndex, other: HostIndex) {
+        let places = [one, other].map(|host| {
+            let first = self.hosts[host].interfaces.first();
+            (host, first.map(|it| it.index))
+        });
+        let [(one, Some(first)), (other, Some(second))] = places else {
+            return;
+        };
+        let ours = self.interface_mut(one, first).addresses.split_off(0);
+        let theirs = self.interface_mut(other, second).addresses.split_off(0);
+        for (host, interface, addresses) in [(one, first, theirs), (other, second, ours)] {
+            for assigned in addresses {
+                self.assign(host, interface, assigned);
+            }
+        }
+    }
+
+    /// The first IPv4 address of a host, else the one by which it reaches itself.
+    pub(crate) fn main_address(&self, host: HostIndex) -> Ipv4Addr {
+        let assigned = self.hosts[host]
+            .interfaces
+            .iter()
+            .flat_map(|it| &it.addresses);
+        let mut addresses = assigned.map(|it| self.addresses.get(it.address));
+        let v4 = addresses.find_map(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        v4.unwrap_or(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The interfaces of a host, as its system describes them to programs.
+    pub(crate) fn interfaces(&self, host: HostIndex) -> Vec<Interface> {
+        self.hosts[host].describe(&self.addresses)
+    }
+
+    pub(crate) fn interface_mut(&mut self, host: HostIndex, interface: u32) -> &mut HostInterface {
+        self.hosts[host]
+            .interface_mut(interface)
+            .expect("only handles of interfaces change them")
+    }
+
+    fn give_addresses(
+        &mut self,
+        host: HostIndex,
+        interface: u32,
+        v4: impl Iterator<Item = IpAddr>,
+    ) {
+        let Some(lan) = self.interface_mut(host, interface).lan else {
+            return;
+        };
+        let ip = self.lans[lan].ip;
+        if ip != IpVersion::V6 {
+            let address = self.addresses.first_free(v4);
+            self.assign(
+                host,
+                interface,
+                Assigned {
+                    address,
+                    prefix_len: 16,
+                },
+            );
+        }
+        if ip != IpVersion::V4 {
+            let address = self.addresses.first_free(local_v6(lan, host));
+            self.assign(
+                host,
+                interface,
+                Assigned {
+                    address,
+                    prefix_len: 64,
+                },
+            );
+            let link_local = link_local((host, interface));
+            self.add_address(host, interface, link_local, 64);
+        }
+    }
+
+    fn assign(&mut self, host: HostIndex, interface: u32, assigned: Assigned) {
+        self.addresses.assign(assigned.address, (host, interface));
+        self.interface_mut(host, interface).addresses.push(assigned);
+    }
+}
