@@ -16,6 +16,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
 use zre_core::{
     Beacons, Event, ExitReason, NetworkInfo,
     interfaces::IpVersion,
@@ -29,7 +30,9 @@ fn main() -> Outcome {
     let mut arguments = env::args().skip(1);
     let flavour = arguments.next().unwrap_or_default();
     let flavour = Flavour::parse(&flavour).ok_or("the first argument is no flavour")?;
-    let node = Host::new(flavour).start(options(arguments)?)?;
+    let arguments: Vec<String> = arguments.collect();
+    log(arguments.iter().any(|it| it == "--verbose"));
+    let node = Host::new(flavour).start(options(arguments.into_iter())?)?;
     let (uuid, endpoint) = (node.id().to_string(), node.endpoint().to_string());
     say(&json!({"event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint}));
     let listening = node.clone();
@@ -46,6 +49,16 @@ fn main() -> Outcome {
     node.stop();
     events.join().map_err(|_| "the events' thread panicked")?;
     Ok(())
+}
+
+/// Warnings, or more, on standard error, of which the rig shows the end when a test fails.
+fn log(is_verbose: bool) {
+    let level = match is_verbose {
+        true => LevelFilter::DEBUG,
+        false => LevelFilter::WARN,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level);
+    log.with_ansi(false).with_writer(io::stderr).init();
 }
 
 fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {

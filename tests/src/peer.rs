@@ -280,6 +280,11 @@ impl Peer {
         lines
     }
 
+    /// The last lines that it wrote to standard error. A node of ours writes its warnings there.
+    pub fn complaints(&self) -> Vec<String> {
+        self.log.complaints()
+    }
+
     /// All that it has said, for a panic to show.
     pub fn said(&self) -> String {
         self.log.to_string()

@@ -285,8 +285,8 @@ mod tests {
     use super::*;
 
     /// From a recording of two zyre nodes.
-    const PUBLISH: &[u8] =
-        b"\xAA\xA0\x02\x01\x2059874AE23774F72A7C43207B4115CA6A\0\0\0\x14tcp://10.90.0.1:9101\0\0\0\0";
+    const PUBLISH: &[u8] = b"\xAA\xA0\x02\x01\x2059874AE23774F72A7C43207B4115CA6A\
+        \0\0\0\x14tcp://10.90.0.1:9101\0\0\0\0";
 
     #[test]
     fn what_zyre_publishes_is_read_and_written_alike() {

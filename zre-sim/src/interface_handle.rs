@@ -32,7 +32,8 @@ impl InterfaceHandle<'_> {
         self.changed()
     }
 
-    /// Gives it another address on its LAN, which nobody has. Nothing happens if it is on none.
+    /// Gives it another address on its LAN, which nobody has had as long as there are such. Nothing
+    /// happens if it is on no LAN.
     pub fn change_address(&mut self) -> &mut Self {
         let network = &mut self.sim.world.network;
         network.change_address(self.host, self.interface);

@@ -56,6 +56,10 @@ impl Log {
         }
     }
 
+    pub(super) fn complaints(&self) -> Vec<String> {
+        self.said().complaints.iter().cloned().collect()
+    }
+
     /// No more lines will come: the node's process has ended.
     pub(super) fn close(&self) {
         self.said().closed = true;

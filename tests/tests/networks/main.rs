@@ -6,6 +6,7 @@
     reason = "a JSON value that lacks a key gives null, which compares as unequal"
 )]
 
+mod beacons;
 mod fixed;
 mod gossip;
 mod ipv6;

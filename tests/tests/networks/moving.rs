@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use zre_tests::{Host, Networks, Peer, PeerOptions, any_node::Flavour};
 
 use crate::scene::{Clock, Others, all_meet, in_all_cases, meet, on_each_adapter, server, talk};
@@ -127,7 +128,10 @@ enum Death {
 impl Death {
     fn befall(self, host: &Host, interface: &str) {
         match self {
-            Self::Off => host.switch_off(interface),
+            Self::Off => {
+                host.switch_off(interface);
+                host.ip(&format!("addr flush dev {interface}"));
+            }
             Self::Unplugged => {
                 host.unplug(interface);
                 host.ip(&format!("addr flush dev {interface}"));
@@ -266,5 +270,32 @@ fn a_laptop_that_sleeps_and_wakes_up_elsewhere_is_found_there() {
         meet(&ours, &at_home);
         clock.stop("met", 2 * SECOND);
         ours.wait_event("EXIT", at_work.uuid());
+    });
+}
+
+#[test]
+fn a_node_without_a_network_warns_once_and_is_told_of_each_change() {
+    on_each_adapter(|rig, flavour| {
+        let networks = rig.networks();
+        let laptop = networks.host_on("office", "10.90.0.1/24");
+        let options = PeerOptions::new("laptop").interface("eth0");
+        let ours = Peer::ours(&laptop, flavour, &options);
+        laptop.remove_address("eth0", "10.90.0.1/24");
+        let change = ours.wait_event("NETWORK", "");
+        assert_eq!(change["networks"], json!([]));
+        assert_eq!(change["left"][0]["interface"], "eth0");
+        ours.says_nothing_for(4 * SECOND);
+        let warnings = ours.complaints();
+        assert!(warnings.len() <= 1, "{flavour}: {warnings:#?}");
+        laptop.add_address("eth0", "10.90.0.1/24");
+        let change = ours.wait_event("NETWORK", "");
+        assert_eq!(change["joined"][0]["address"], "10.90.0.1");
+        assert_eq!(change["left"], json!([]));
+        let endpoint = change["networks"][0]["endpoint"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(endpoint.starts_with("tcp://10.90.0.1:"), "{endpoint}");
+        let warnings = ours.complaints();
+        assert!(warnings.len() <= 2, "{flavour}: {warnings:#?}");
     });
 }

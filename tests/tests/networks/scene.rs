@@ -13,7 +13,7 @@ use zre_tests::{Host, Networks, Peer, PeerOptions, RealPeers, any_node::Flavour,
 pub(crate) const ADAPTERS: [Flavour; 3] = [Flavour::TokioMulti, Flavour::Smol, Flavour::Blocking];
 
 /// How many scenes are played at once. They mostly wait.
-const WORKERS: usize = 4;
+const WORKERS: usize = 6;
 
 /// How often a whisper is repeated that may have been lost.
 const PROBE_PACE: Duration = Duration::from_millis(50);

@@ -168,6 +168,7 @@ impl<C: Connection> Engine<C> {
         {
             self.try_all_fixed();
         }
+        self.gossip_networks_changed();
     }
 }
 

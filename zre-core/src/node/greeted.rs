@@ -28,8 +28,8 @@ impl Node {
         self.peers.at(place)
     }
 
-    /// The connection that was asked for last exists already, and over it a peer has been sent HELLO
-    /// and what followed: `sent` messages in all.
+    /// The connection that was asked for last exists already, and over it a peer has been sent
+    /// HELLO and what followed: `sent` messages in all.
     pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16) {
         // Nothing but the HELLO for the new connection waits: outputs are carried out before
         // anything else is done.

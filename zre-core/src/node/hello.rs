@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use zre_proto::{Endpoint, Hello, Host, PeerId};
+use zre_proto::{Endpoint, Hello, Host, Message, PeerId};
 
 use super::{
     Node,
@@ -29,7 +29,7 @@ impl Node {
         now: Instant,
     ) -> Expectation {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return Expectation::Ignored;
         }
         if let Err(fault) = check_hello_sequence(sequence) {
@@ -100,6 +100,31 @@ impl Node {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.note_failed_attempt();
         }
+    }
+
+    /// A connection to a peer that has not entered will be tried at another of its places: gives
+    /// the HELLO to be said there, in place of all that waits for it. `None` if that is as good.
+    pub(crate) fn greet_anew(&mut self, peer: PeerId, place: &Endpoint) -> Option<Message> {
+        let context = &self.context;
+        if context.networks.are_one() {
+            return None;
+        }
+        let known = self
+            .peers
+            .get_mut(&peer)
+            .filter(|known| !known.is_ready())?;
+        known.channel.sequence.restart_sent();
+        Some(Message {
+            sequence: known.channel.sequence.number_next(),
+            body: context.hello_for(place).into(),
+        })
+    }
+
+    /// A connection to a peer has been made at one of its [`endpoints`](Node::endpoints), which need
+    /// not be the first.
+    pub fn handle_reached(&mut self, peer: PeerId, place: &Endpoint, now: Instant) {
+        self.context.advance(now);
+        self.peers.reached(&peer, place);
     }
 
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for

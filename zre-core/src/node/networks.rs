@@ -123,11 +123,21 @@ impl Networks {
         advertised.or(first).unwrap_or(&self.fallback)
     }
 
+    /// Whether the node is on a network, or says where it is whatever that may be.
+    pub(super) fn are_there(&self) -> bool {
+        !self.on.is_empty() || self.advertise.is_some()
+    }
+
+    /// Whether peers are told the same, wherever they are.
+    pub(super) fn are_one(&self) -> bool {
+        self.on.len() == 1 || self.advertise.is_some()
+    }
+
     /// Where a peer that is at this place can reach this node: on the network that they share, else
     /// on the first of the same IP version.
     pub(super) fn endpoint_for(&self, place: &Endpoint) -> &Endpoint {
         // Nearly always.
-        if self.on.len() == 1 || self.advertise.is_some() {
+        if self.are_one() {
             return self.endpoint();
         }
         let address = address_of(place);
@@ -162,20 +172,19 @@ impl Networks {
 
     /// Whether a place is this node's own.
     pub(super) fn is_own(&self, place: &Endpoint) -> bool {
-        let mut on = self.on.iter();
-        on.any(|on| on.network.endpoint.is_same_place(place))
-            || self.endpoint().is_same_place(place)
+        let scope = scope_of(place).filter(|_| is_link_local(place));
+        let is_it = |on: &On| on.network.endpoint.is_same_place(place) && on.may_be_on(scope);
+        self.on.iter().any(is_it)
+            || (self.advertise.is_some() || self.on.is_empty())
+                && self.endpoint().is_same_place(place)
     }
 
     /// Whether a beacon that names this place as its sender's names this node's own.
     pub(super) fn is_own_source(&self, source: SocketAddr) -> bool {
-        let mut on = self.on.iter();
-        let advertised = self
-            .advertise
-            .as_ref()
-            .or(self.on.is_empty().then_some(&self.fallback));
-        on.any(|on| is_source(&on.network.endpoint, source))
-            || advertised.is_some_and(|endpoint| is_source(endpoint, source))
+        let is_it = |on: &On| is_source(&on.network.endpoint, source) && on.may_be_on(link(source));
+        self.on.iter().any(is_it)
+            || (self.advertise.is_some() || self.on.is_empty())
+                && is_source(self.endpoint(), source)
     }
 
     /// Whether an address is this node's own, or was.
@@ -222,6 +231,12 @@ impl On {
         }
     }
 
+    /// Whether a link-local address with this scope can be on this network.
+    fn may_be_on(&self, scope: Option<u32>) -> bool {
+        let index = self.network.address.index;
+        index == 0 || scope.is_none_or(|scope| scope == index)
+    }
+
     /// Whether a place is on this network.
     fn reaches(&self, place: &Endpoint) -> bool {
         let own = &self.network.address;
@@ -239,6 +254,14 @@ impl On {
             endpoint: self.network.endpoint.clone(),
             announces: self.announces,
         }
+    }
+}
+
+/// The link that a datagram came in on, if its source is link-local.
+fn link(source: SocketAddr) -> Option<u32> {
+    match source {
+        SocketAddr::V6(source) => Some(source.scope_id()).filter(|scope| *scope != 0),
+        SocketAddr::V4(_) => None,
     }
 }
 

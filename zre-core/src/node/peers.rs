@@ -12,7 +12,7 @@ use super::{
     members::Members,
     networks::Networks,
     output::NodeOutput,
-    peer::{Earlier, Peer, PeerEffect, Session, evasive_after, heard_for},
+    peer::{Earlier, Peer, PeerEffect, Session, ask_after, heard_for},
     place::address_of,
     table::{Heard, Source, Table},
 };
@@ -204,13 +204,30 @@ impl Peers {
         self.meet(*id, place, earlier.unwrap_or_default(), context);
     }
 
+    /// The connection to a peer has been made at this place.
+    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint) {
+        let is_elsewhere =
+            |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
+        let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| is_elsewhere(peer))
+        else {
+            return;
+        };
+        source.forget_endpoint();
+        let before = peer.settle_at(place.clone());
+        if self.by_endpoint.get(&before) == Some(*id) {
+            self.by_endpoint.remove(&before);
+        }
+        self.by_endpoint.insert(place, *id);
+    }
+
     /// Connects to a peer at another endpoint than before.
     pub(super) fn redirect(&mut self, id: &PeerId, endpoint: Endpoint, context: &mut NodeContext) {
         let owner = self.owner_of(&endpoint, *id, context);
-        let Some(peer) = self.table.get_mut(id) else {
+        let Some((peer, source)) = self.table.entry(id) else {
             return;
         };
-        let before = core::mem::replace(&mut peer.endpoint, endpoint);
+        source.forget_endpoint();
+        let before = peer.settle_at(endpoint);
         if self.by_endpoint.get(&before) == Some(*id) {
             self.by_endpoint.remove(&before);
         }
@@ -235,6 +252,7 @@ impl Peers {
             return;
         };
         let is_leaving = peer.is_leaving();
+        context.note_change(*id, false);
         self.pending -= 1;
         peer.enter(hello, &mut self.members, context);
         watch(peer, source, context);
@@ -251,6 +269,7 @@ impl Peers {
             return;
         };
         let peer = *id;
+        context.note_change(peer, reason.is_final());
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));
@@ -369,6 +388,14 @@ impl Peers {
         let owner = owner.filter(|owner| *owner != claimant);
         let owner = owner.and_then(|owner| self.get(&owner));
         owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
+    }
+
+    /// Whether another peer than `claimant` is, or may be, at an endpoint.
+    pub(super) fn is_taken(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.by_endpoint.get(endpoint);
+        let owner = owner.filter(|owner| *owner != claimant);
+        let owner = owner.and_then(|owner| self.get(&owner));
+        owner.is_some_and(|owner| !owner.is_unreachable())
     }
 
     /// Another node claims a peer's endpoint, so the peer is suspected to be gone. If `claimant` is
@@ -537,7 +564,7 @@ impl Peers {
     /// Signs of life only note the time. So one timer for all quiet peers fires once in some
     /// seconds, however many they are.
     pub(super) fn silent(&mut self, context: &mut NodeContext) -> Vec<PeerId> {
-        let time = evasive_after(&context.config);
+        let time = |is_announced| ask_after(is_announced, &context.config);
         let (silent, next) = self.table.silent(time, context.now);
         if let Some(next) = next {
             context.deadlines.set_earlier(NodeTimer::Silence, next);
@@ -576,7 +603,7 @@ fn watch(peer: &Peer, source: &mut Source, context: &mut NodeContext) {
         peer.next_check_at(&context.config),
     );
     let is_quiet = peer.is_quiet();
-    source.set_quiet(is_quiet, peer.heard_at);
+    source.set_quiet(is_quiet, peer.is_announced, peer.heard_at);
     if is_quiet {
         context.deadlines.clear(timer);
         context.deadlines.set_earlier(NodeTimer::Silence, at);

@@ -62,6 +62,15 @@ impl Addresses {
         owner.take_if(|owner| *owner == from);
     }
 
+    /// The first of these addresses that nobody has had, else the first that nobody has.
+    pub(super) fn first_new(&mut self, of: impl Iterator<Item = IpAddr> + Clone) -> AddressIndex {
+        let mut unknown = of.clone().filter(|it| !self.numbers.contains_key(it));
+        match unknown.next() {
+            Some(address) => self.number(address),
+            None => self.first_free(of),
+        }
+    }
+
     /// The first of these addresses that nobody has.
     pub(super) fn first_free(&mut self, of: impl Iterator<Item = IpAddr>) -> AddressIndex {
         for address in of {
@@ -81,7 +90,7 @@ pub(super) fn usual_v4(lan: LanIndex, host: HostIndex) -> IpAddr {
 }
 
 /// Other IPv4 addresses of a LAN, the highest first.
-pub(super) fn spare_v4(lan: LanIndex) -> impl Iterator<Item = IpAddr> {
+pub(super) fn spare_v4(lan: LanIndex) -> impl Iterator<Item = IpAddr> + Clone {
     (1..u16::MAX).rev().map(move |number| v4(lan, number))
 }
 
@@ -98,7 +107,7 @@ pub(super) fn link_local((host, interface): Place) -> IpAddr {
 }
 
 /// The IPv6 addresses of a LAN that a host may have, the usual one first.
-pub(super) fn local_v6(lan: LanIndex, host: HostIndex) -> impl Iterator<Item = IpAddr> {
+pub(super) fn local_v6(lan: LanIndex, host: HostIndex) -> impl Iterator<Item = IpAddr> + Clone {
     let host = u16::try_from(host + 1).expect("a simulation has at most 65,534 hosts");
     let lan = u16::from(octet(lan));
     (0..u16::MAX).map(move |number| Ipv6Addr::new(0xfd00, 0, 0, lan, 0, 0, number, host).into())

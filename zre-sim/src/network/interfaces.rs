@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use zre_core::interfaces::{Interface, IpVersion};
 
 use super::{
-    HostIndex, HostInterface, LanIndex, Network,
+    AddressIndex, HostIndex, HostInterface, LanIndex, Network,
     addresses::{link_local, local_v6, spare_v4, usual_v4},
     host::Assigned,
 };
@@ -27,22 +27,34 @@ impl Network {
     pub(crate) fn move_interface(&mut self, host: HostIndex, interface: u32, lan: LanIndex) {
         self.take_addresses(host, interface);
         self.interface_mut(host, interface).lan = Some(lan);
-        let usual = usual_v4(lan, host);
-        let v4 = std::iter::once(usual).chain(spare_v4(lan));
-        self.give_addresses(host, interface, v4);
+        let (has_v4, has_v6) = self.versions(lan);
+        if has_v4 {
+            let usual = std::iter::once(usual_v4(lan, host));
+            let v4 = self.addresses.first_free(usual.chain(spare_v4(lan)));
+            self.assign(host, interface, v4, 16);
+        }
+        if has_v6 {
+            let v6 = self.addresses.first_free(local_v6(lan, host));
+            self.assign(host, interface, v6, 64);
+            self.add_address(host, interface, link_local((host, interface)), 64);
+        }
     }
 
-    /// Gives an interface addresses that nobody had before it, apart from the link-local one.
+    /// Gives an interface addresses that nobody had before, apart from the link-local one.
     pub(crate) fn change_address(&mut self, host: HostIndex, interface: u32) {
         let Some(lan) = self.interface_mut(host, interface).lan else {
             return;
         };
-        // While it has the old ones, they are not free.
-        let before = self.interface_mut(host, interface).addresses.split_off(0);
-        self.give_addresses(host, interface, spare_v4(lan));
-        let kept = self.interface_mut(host, interface).addresses.clone();
-        for gone in before.iter().filter(|it| !kept.contains(it)) {
-            self.addresses.release(gone.address, (host, interface));
+        self.take_addresses(host, interface);
+        let (has_v4, has_v6) = self.versions(lan);
+        if has_v4 {
+            let v4 = self.addresses.first_new(spare_v4(lan));
+            self.assign(host, interface, v4, 16);
+        }
+        if has_v6 {
+            let v6 = self.addresses.first_new(local_v6(lan, host));
+            self.assign(host, interface, v6, 64);
+            self.add_address(host, interface, link_local((host, interface)), 64);
         }
     }
 
@@ -62,14 +74,7 @@ impl Network {
         prefix_len: u8,
     ) {
         let address = self.addresses.number(address);
-        self.assign(
-            host,
-            interface,
-            Assigned {
-                address,
-                prefix_len,
-            },
-        );
+        self.assign(host, interface, address, prefix_len);
     }
 
     /// Exchanges the addresses of the first interfaces of two hosts.
@@ -85,7 +90,7 @@ impl Network {
         let theirs = self.interface_mut(other, second).addresses.split_off(0);
         for (host, interface, addresses) in [(one, first, theirs), (other, second, ours)] {
             for assigned in addresses {
-                self.assign(host, interface, assigned);
+                self.assign(host, interface, assigned.address, assigned.prefix_len);
             }
         }
     }
@@ -115,44 +120,22 @@ impl Network {
             .expect("only handles of interfaces change them")
     }
 
-    fn give_addresses(
-        &mut self,
-        host: HostIndex,
-        interface: u32,
-        v4: impl Iterator<Item = IpAddr>,
-    ) {
-        let Some(lan) = self.interface_mut(host, interface).lan else {
-            return;
-        };
-        let ip = self.lans[lan].ip;
-        if ip != IpVersion::V6 {
-            let address = self.addresses.first_free(v4);
-            self.assign(
-                host,
-                interface,
-                Assigned {
-                    address,
-                    prefix_len: 16,
-                },
-            );
-        }
-        if ip != IpVersion::V4 {
-            let address = self.addresses.first_free(local_v6(lan, host));
-            self.assign(
-                host,
-                interface,
-                Assigned {
-                    address,
-                    prefix_len: 64,
-                },
-            );
-            let link_local = link_local((host, interface));
-            self.add_address(host, interface, link_local, 64);
+    /// Whether hosts get addresses of IPv4 on a LAN, and of IPv6.
+    fn versions(&self, lan: LanIndex) -> (bool, bool) {
+        match self.lans[lan].ip {
+            IpVersion::V4 => (true, false),
+            IpVersion::V6 => (false, true),
+            // `Both`, and what may come.
+            _ => (true, true),
         }
     }
 
-    fn assign(&mut self, host: HostIndex, interface: u32, assigned: Assigned) {
-        self.addresses.assign(assigned.address, (host, interface));
+    fn assign(&mut self, host: HostIndex, interface: u32, address: AddressIndex, prefix_len: u8) {
+        self.addresses.assign(address, (host, interface));
+        let assigned = Assigned {
+            address,
+            prefix_len,
+        };
         self.interface_mut(host, interface).addresses.push(assigned);
     }
 }

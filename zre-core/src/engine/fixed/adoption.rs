@@ -80,8 +80,8 @@ impl<C: Connection> Engine<C> {
         fit.is_some()
     }
 
-    /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether the
-    /// connection to that is the peer's now.
+    /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
+    /// the connection to that is the peer's now.
     pub(super) fn adopt_found(&mut self, number: usize, peer: PeerId) -> bool {
         let endpoint = self.node.endpoints(peer).next().cloned();
         let (Some(endpoint), Some(entry)) = (endpoint, self.links.fixed.get_mut(number)) else {

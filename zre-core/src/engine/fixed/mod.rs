@@ -8,35 +8,37 @@
 //!
 //! # Whose connection it is
 //!
-//! Our HELLO makes the other side connect to us and say HELLO, too. Nothing in that HELLO says which
-//! of our connections it answers. What tells it, the best first:
+//! Our HELLO makes the other side connect to us and say HELLO, too. Nothing in that HELLO says
+//! which of our connections it answers. What tells it, the best first:
 //!
 //! * *Identity.* One of our own nodes says in the handshake who it is (its READY has an identity).
 //! * *Place.* The peer says that it is where the connection goes; so does a beacon, or a gossip
 //!   tuple. To connect there is what the node would do anyway, and the connection is there already.
+//! * *Memory.* The same peer was here before, and says that it is where it was then.
 //! * *Source.* The HELLO comes from the address that the connection goes to, and the peer says that
 //!   it is at another address. That is what a port mapping looks like, or a host with several
 //!   addresses. Another node on the same host would tell that host's address, and the right port.
-//! * *Memory.* The same peer was here before, and says that it is where it was then.
 //! * *Need.* The peer cannot be reached where it says that it is, and exactly one connection awaits
 //!   a HELLO.
 //!
 //! The first, if the peer says that it is elsewhere, and the last three may be wrong, or somebody
-//! may lie. So they are verified. When the peer has entered it is asked over this connection (PING),
-//! and nothing of the application is sent to it before the answer comes over its own connection
-//! ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If no answer comes, it is sought where it says
-//! that it is, and the entry never takes it again for that reason.
+//! may lie. So they are verified. When the peer has entered it is asked over this connection
+//! (PING), and nothing of the application is sent to it before the answer comes over its own
+//! connection ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If no answer comes, it is sought
+//! where it says that it is, and the entry does not take it again for such a reason.
 //!
 //! # Strangers
 //!
-//! Whoever listens at the endpoint gets our HELLO, and the groups that we join, and nothing else:
-//! the connecting end of a connection takes no message. Whoever says another peer's identity there
-//! gains nothing, for that peer is asked as above. Whoever connects to us and claims the place of a
-//! connection that goes to somebody else, as that one's identity says, is refused unless it comes
-//! from that address. Where the other side does not say who it is, as zyre and pyre do not, somebody
-//! on the network who claims its place at the right moment can delay its session, as with a forged
-//! beacon. PING-OK carries no number, so somebody who guesses when it is asked can answer for
-//! another; then messages for it go to the fixed peer, and it gets none.
+//! Whoever listens at the endpoint gets our HELLO, and the groups that we join, and nothing else.
+//! It can send nothing: the connecting end of a connection takes no message. Whoever says another
+//! peer's identity there gains nothing, for that peer is asked as above. Whoever connects to us and
+//! claims the place of a connection that goes to somebody else, as that one's identity says, is
+//! refused unless it comes from that address.
+//!
+//! zyre and pyre do not say who they are. Where they are the fixed peer, somebody on the network
+//! who claims its place at the right moment can delay its session, as with a forged beacon. PING-OK
+//! carries no number. So somebody who guesses when it is asked can answer in the fixed peer's
+//! place: then it has entered, and what is meant for it goes to the fixed peer.
 
 mod adoption;
 mod connecting;
@@ -143,7 +145,7 @@ impl<C: Connection> Engine<C> {
         let is_wanted = match self.cx.owner(link) {
             Some(Owner::Fixed(number)) => self.fixed_resolved(number, remote),
             Some(Owner::Outgoing(peer)) => self.peer_resolved(peer, remote),
-            Some(Owner::Unclaimed | Owner::Incoming(_)) => true,
+            Some(_) => true,
             None => false,
         };
         self.links.unclaimed.note_change();

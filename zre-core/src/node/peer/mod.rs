@@ -33,7 +33,7 @@ use crate::{
     time::Instant,
 };
 use channel::{Channel, EarlierChannel};
-pub(super) use liveness::{Suspicion, evasive_after};
+pub(super) use liveness::{Suspicion, ask_after};
 use places::OtherPlaces;
 pub(super) use places::{heard_for, moved_after, moved_answer_time};
 use session::{Greeting, Ready};
@@ -204,14 +204,24 @@ impl Peer {
 
     /// What its next session takes over.
     pub(super) fn earlier(&self) -> Earlier {
-        let mut places = self.others.clone();
-        if let Some(source) = source_of(&self.endpoint).filter(|_| self.is_announced) {
-            places.note(source, self.endpoint.clone(), self.heard_at);
-        }
         Earlier {
             channel: self.channel.earlier(),
-            places,
+            places: match self.is_unreachable() {
+                // All of them have been tried.
+                true => OtherPlaces::default(),
+                false => self.places(),
+            },
         }
+    }
+
+    /// Where its beacons come from, but for a place where it was sought and has not answered.
+    fn places(&self) -> OtherPlaces {
+        let mut places = self.others.clone();
+        let is_there = self.is_ready() && self.is_announced;
+        if let Some(source) = source_of(&self.endpoint).filter(|_| is_there) {
+            places.note(source, self.endpoint.clone(), self.heard_at);
+        }
+        places
     }
 
     /// Whether its HELLO waits and came from the address where it is being connected, and its

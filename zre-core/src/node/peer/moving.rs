@@ -46,6 +46,14 @@ impl Peer {
         likeliest.map(|place| &place.endpoint)
     }
 
+    /// It is connected elsewhere than it was to be. Gives where that was.
+    pub(in crate::node) fn settle_at(&mut self, place: Endpoint) -> Endpoint {
+        let mut places = self.places();
+        self.is_announced = places.take(&place).is_some();
+        self.others = places;
+        core::mem::replace(&mut self.endpoint, place)
+    }
+
     /// Where it is heard, on a network that this node is on; rather where it is connected.
     pub(in crate::node) fn heard_at_now(&self, context: &NodeContext) -> Option<&Endpoint> {
         let (time, networks) = (heard_for(&context.config), &context.networks);
@@ -136,7 +144,11 @@ impl Peer {
             return false;
         };
         let answer_due = evasive_after(&context.config) + PING_INTERVAL;
-        context.now.since(heard_at) >= answer_due
+        // It may be given more time, as its connection moves.
+        let suspicion = ready.liveness.suspicion();
+        let has_time = suspicion.is_some_and(|it| it.asked.deadline() > context.now);
+        !has_time
+            && context.now.since(heard_at) >= answer_due
             && ready
                 .liveness
                 .owes_answer(self.channel.peer, heard_at, context)

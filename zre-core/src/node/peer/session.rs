@@ -40,7 +40,7 @@ use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 use super::{
     Peer, PeerEffect,
     channel::Channel,
-    liveness::{Liveness, evasive_after},
+    liveness::{LastHeard, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -51,7 +51,7 @@ use crate::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::{Admission, NodeOutput},
-        place::{at_source, is_source},
+        place::{at_source, is_link_local, is_source, scope_of},
         told,
     },
     notice::Notice,
@@ -206,7 +206,15 @@ impl Peer {
         }
         if is_source(&self.endpoint, source) {
             (self.heard_at, self.is_announced) = (now, true);
-            return PeerEffect::Nothing;
+            // A HELLO that came another way did not tell the link, without which nothing leads
+            // there.
+            let is_unknown_link =
+                is_link_local(&self.endpoint) && scope_of(&self.endpoint).is_none();
+            let place = at_source(source);
+            return match is_unknown_link && !self.is_ready() && scope_of(&place).is_some() {
+                true => PeerEffect::Move(place),
+                false => PeerEffect::Nothing,
+            };
         }
         let endpoint = at_source(source);
         let is_first = self.others.note(source, endpoint.clone(), now);
@@ -350,6 +358,7 @@ impl Peer {
         }
         greeting.is_unreachable = true;
         let peer = self.channel.peer;
+        context.note_change(peer, false);
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
@@ -448,7 +457,7 @@ impl Peer {
             Session::Greeting(greeting) => return greeting.give_up.deadline(),
             Session::Ready(ready) => ready,
         };
-        let next = ready.liveness.next_check_at(self.heard_at, config);
+        let next = ready.liveness.next_check_at(self.last_heard(), config);
         let next = self.moves_at(config).map_or(next, |at| next.min(at));
         let next = match &ready.doubt {
             Some(doubt) => next.min(doubt.patience.deadline()),
@@ -496,13 +505,21 @@ impl Peer {
         if let Some(place) = self.has_moved(context) {
             return PeerEffect::Move(place);
         }
+        let heard = self.last_heard();
         let Session::Ready(ready) = &mut self.session else {
             return PeerEffect::Nothing;
         };
-        let (heard_at, channel) = (self.heard_at, &mut self.channel);
-        let other_at = self.others.last_at();
+        let channel = &mut self.channel;
         let (liveness, name) = (&mut ready.liveness, &ready.name);
-        liveness.check(heard_at, other_at, name, channel, context)
+        liveness.check(heard, name, channel, context)
+    }
+
+    fn last_heard(&self) -> LastHeard {
+        LastHeard {
+            at: self.heard_at,
+            is_announced: self.is_announced,
+            elsewhere_at: self.others.last_at(),
+        }
     }
 }
 

@@ -4,12 +4,23 @@
 //! among its hosts.
 
 mod carry;
+mod gossip;
+mod lans;
 mod machine;
 mod wire;
 mod zyre;
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -18,13 +29,16 @@ use zre_proto::{Endpoint, GroupName, PeerId};
 use super::level::Level;
 use crate::{
     config::Config,
-    engine::Engine,
+    engine::{Engine, LinkId},
     event::Event,
+    interfaces::NetworkId,
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
     time::Instant,
 };
+pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
+pub(crate) use lans::{v4, v6};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -38,6 +52,8 @@ pub(crate) struct Network<C: Level> {
     pub(crate) piece: usize,
     /// How many bytes are on their way in one direction of a wire at most.
     pub(crate) capacity: usize,
+    /// Where the host names of endpoints lead.
+    pub(crate) names: BTreeMap<String, SocketAddr>,
     /// Every output, and everything written.
     pub(crate) trace: Vec<String>,
     /// How long everything is on its way.
@@ -50,6 +66,10 @@ pub(crate) struct Network<C: Level> {
     ends_are_told: bool,
     datagrams: BTreeMap<(Instant, usize), (SocketAddr, Bytes)>,
     datagrams_sent: usize,
+    /// Addresses that hosts had: nobody answers there.
+    former: BTreeSet<IpAddr>,
+    /// Connections that nobody answers, at the host that opens them.
+    unanswered: Vec<(usize, LinkId)>,
     /// How much of the trace has been searched for HELLOs.
     hellos_counted_to: usize,
 }
@@ -59,7 +79,11 @@ pub(crate) struct Host<C: Level> {
     machine: Box<dyn Machine<C>>,
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
-    other_address: Option<SocketAddr>,
+    pub(crate) other_address: Option<SocketAddr>,
+    /// Where it listens, and sends beacons from, on each of its networks.
+    sockets: Vec<(NetworkId, SocketAddr)>,
+    /// Its addresses that nothing crosses to and from, without anybody being told.
+    dead: BTreeSet<IpAddr>,
     alive: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
@@ -82,6 +106,7 @@ impl<C: Level> Network<C> {
             wires: Vec::new(),
             piece: usize::MAX,
             capacity: 64 << 10,
+            names: BTreeMap::new(),
             trace: Vec::new(),
             latency: Duration::ZERO,
             jitter: None,
@@ -89,6 +114,8 @@ impl<C: Level> Network<C> {
             ends_are_told: true,
             datagrams: BTreeMap::new(),
             datagrams_sent: 0,
+            former: BTreeSet::new(),
+            unanswered: Vec::new(),
             hellos_counted_to: 0,
         }
     }
@@ -141,11 +168,17 @@ impl<C: Level> Network<C> {
         self.add_machine(&endpoint, Box::new(engine))
     }
 
-    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+    pub(super) fn add_machine(
+        &mut self,
+        endpoint: &Endpoint,
+        machine: Box<dyn Machine<C>>,
+    ) -> usize {
         self.hosts.push(Host {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
             other_address: None,
+            sockets: vec![(NetworkId::ONLY, endpoint.to_socket_addr().unwrap())],
+            dead: BTreeSet::new(),
             alive: true,
             listens: true,
             hears: true,
@@ -163,15 +196,24 @@ impl<C: Level> Network<C> {
 impl Network<MessageLink> {
     pub(crate) fn add_zyre(&mut self, name: &str) -> usize {
         let endpoint = self.config(name).endpoint;
+        self.add_zyre_that_tells(name, &endpoint)
+    }
+
+    pub(crate) fn add_zyre_at(&mut self, name: &str, endpoint: &Endpoint) -> usize {
         let zyre = Zyre::new(name, endpoint.clone(), endpoint.clone(), self.now);
+        self.add_machine(endpoint, Box::new(zyre))
+    }
+
+    /// A zyre that says in its HELLO that it is elsewhere than where it is reached.
+    pub(crate) fn add_zyre_that_tells(&mut self, name: &str, told: &Endpoint) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), told.clone(), self.now);
         self.add_machine(&endpoint, Box::new(zyre))
     }
 
     /// A zyre that is reached, and says so in its HELLO, at another endpoint too.
     pub(crate) fn add_zyre_advertising(&mut self, name: &str, advertised: &Endpoint) -> usize {
-        let endpoint = self.config(name).endpoint;
-        let zyre = Zyre::new(name, endpoint.clone(), advertised.clone(), self.now);
-        let host = self.add_machine(&endpoint, Box::new(zyre));
+        let host = self.add_zyre_that_tells(name, advertised);
         self.hosts[host].other_address = advertised.to_socket_addr();
         host
     }
@@ -190,6 +232,10 @@ impl Network<MessageLink> {
 impl<C: Level> Network<C> {
     pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
         self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn zyre_gossip(&mut self, host: usize) -> &mut ZyreGossip {
+        self.hosts[host].machine.zyre_gossip()
     }
 
     pub(crate) fn id(&self, host: usize) -> PeerId {
@@ -357,7 +403,8 @@ impl<C: Level> Network<C> {
         let at = &wire.ends[end];
         let machine = &self.hosts[at.host].machine;
         let may_read = machine.may_read(at.link);
-        wire.next_at(end).filter(|_| may_read)
+        let crosses = self.crosses(wire);
+        wire.next_at(end).filter(|_| may_read && crosses)
     }
 
     fn time_out(&mut self, host: usize) {
@@ -375,9 +422,15 @@ impl<C: Level> Network<C> {
 }
 
 impl<C: Level> Host<C> {
+    fn is_hub_at(&self, address: SocketAddr) -> bool {
+        let hub = SocketAddr::new(self.address.ip(), GOSSIP_PORT);
+        self.alive && self.listens && address == hub
+    }
+
     fn is_reached_at(&self, address: SocketAddr) -> bool {
-        let addresses = [Some(self.address), self.other_address];
-        self.alive && self.listens && addresses.contains(&Some(address))
+        let mut addresses = self.sockets.iter().map(|(_, address)| *address);
+        let is_one = addresses.any(|it| it == address) || self.other_address == Some(address);
+        self.alive && self.listens && is_one
     }
 
     fn take_events(&mut self) {

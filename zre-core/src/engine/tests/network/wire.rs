@@ -1,12 +1,15 @@
 //! The connections between hosts.
 
 use alloc::collections::VecDeque;
+use core::net::IpAddr;
 
 use crate::{engine::LinkId, time::Instant};
 
 /// A connection; its first end is the one that connected.
 pub(crate) struct Wire<P> {
     pub(crate) ends: [WireEnd<P>; 2],
+    /// The addresses of both ends.
+    pub(super) addresses: [IpAddr; 2],
     /// Nothing crosses any more, and nobody is told.
     pub(crate) is_cut: bool,
 }
@@ -25,8 +28,13 @@ pub(crate) struct WireEnd<P> {
 }
 
 impl<P> Wire<P> {
-    pub(super) fn new(client: (usize, LinkId), server: (usize, LinkId)) -> Self {
+    pub(super) fn new(
+        client: (usize, LinkId),
+        server: (usize, LinkId),
+        addresses: [IpAddr; 2],
+    ) -> Self {
         Self {
+            addresses,
             ends: [WireEnd::new(client), WireEnd::new(server)],
             is_cut: false,
         }
