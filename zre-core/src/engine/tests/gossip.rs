@@ -2,7 +2,7 @@
 
 use alloc::{
     format,
-    string::{String, ToString as _},
+    string::{String, ToString},
     vec::Vec,
 };
 
@@ -590,7 +590,7 @@ fn what_is_no_gossip_closes_the_connection_and_is_noted() {
     super::level::exchange::<Link>(&mut hub, link, &mut client, true, now);
     assert!(!hub.is_gossip(link));
     let notices: Vec<_> = core::iter::from_fn(|| hub.poll_notice()).collect();
-    let told: Vec<_> = notices.iter().map(|notice| notice.to_string()).collect();
+    let told: Vec<_> = notices.iter().map(ToString::to_string).collect();
     let expected = "closed the gossip connection from 10.0.0.2:1: gossip signature AAA1, \
                     expected AAA0";
     assert_eq!(told, [expected]);
