@@ -82,7 +82,9 @@ mod time;
 
 pub use backlog::Patience;
 pub use config::{Beacons, Config, ConfigError, Limits, NetworkSettings, SlowMembers};
-pub use engine::{Engine, GossipHubInfo, LinkId, OpenFor, Output, Reader, Shouted};
+pub use engine::{
+    Engine, FixedPeer, FixedState, GossipHubInfo, LinkId, OpenFor, Output, Reader, Shouted,
+};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, Unconfirmed};
 pub use link::{Connection, GossipEnd, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};

@@ -288,6 +288,22 @@ pub enum Notice {
         /// Why, as far as it is known.
         error: String,
     },
+    /// Nobody is to be had at a fixed endpoint
+    /// ([`Config::connect`](crate::Config#structfield.connect)). It is tried again for as long as
+    /// the node runs, and noted when it begins and when the reason changes.
+    #[error("no peer at {endpoint}: {error}; trying again until there is one")]
+    FixedPeer {
+        /// The endpoint, as the user has written it.
+        endpoint: Endpoint,
+        /// Why the last attempt failed.
+        error: String,
+    },
+    /// A fixed endpoint is this node's own. It is not tried again.
+    #[error("the fixed peer at {endpoint} is this node itself: it is not tried again")]
+    OwnFixedPeer {
+        /// The endpoint, as the user has written it.
+        endpoint: Endpoint,
+    },
     /// The sockets for a network that the node is to be on could not be opened. It is tried again
     /// every second, and noted once.
     #[error("cannot use {network}: {error}; trying again every second")]
@@ -378,6 +394,8 @@ impl Notice {
             Self::LinkLimit { .. } => "link_limit",
             Self::UnclaimedBytes { .. } => "unclaimed_bytes",
             Self::ConnectFailed { .. } => "connect_failed",
+            Self::FixedPeer { .. } => "fixed_peer",
+            Self::OwnFixedPeer { .. } => "own_fixed_peer",
             Self::NotListening { .. } => "not_listening",
             Self::BeaconNotSent { .. } => "beacon_not_sent",
             Self::BeaconNotReceived { .. } => "beacon_not_received",
@@ -419,6 +437,8 @@ impl Notice {
             | Self::LinkClosed { .. }
             | Self::LinkLimit { .. }
             | Self::UnclaimedBytes { .. }
+            | Self::FixedPeer { .. }
+            | Self::OwnFixedPeer { .. }
             | Self::NotListening { .. }
             | Self::BeaconNotSent { .. }
             | Self::BeaconNotReceived { .. }

@@ -55,6 +55,7 @@ pub(crate) fn take_frames(bytes: &mut Bytes) -> Option<Multipart> {
 pub(crate) fn handshake(role: Role) -> Vec<u8> {
     let (socket_type, identity) = match role {
         Role::Connecting(id) => ("DEALER", Bytes::copy_from_slice(&id.to_bytes())),
+        Role::AcceptingAs(id) => ("ROUTER", Bytes::copy_from_slice(&id.to_bytes())),
         Role::Accepting | Role::Gossiping(GossipEnd::Hub) => ("ROUTER", Bytes::new()),
         Role::Gossiping(GossipEnd::Client) => ("DEALER", Bytes::new()),
     };

@@ -25,14 +25,16 @@ use zre_proto::{Body, Content, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
-    context::{EngineTimer, Owner},
+    context::EngineTimer,
+    delivery::deliver_in_session,
+    fixed::proof::{self, Behind},
     output::{LinkId, Output},
     peer_links::PeerLinks,
 };
 use crate::{
     error::{Fault, LinkError},
     link::Connection,
-    node::{Admission, Expectation, HelloOrigin, Verdict, hello_weight},
+    node::{Admission, Expectation, HelloOrigin, Node, Verdict, hello_weight},
     notice::Notice,
     time::Instant,
 };
@@ -50,12 +52,22 @@ pub(super) struct Claim {
 impl Claim {
     /// How many bytes of memory it holds, about.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Message>()
-            + match &self.message.body {
-                Body::Hello(hello) => hello_weight(hello),
-                body => body.content().map_or(0, Content::byte_len),
-            }
+        message_weight(&self.message)
     }
+
+    /// Whether it waits for something that happens here, and not for the peer's answer.
+    pub(super) fn awaits_us(&self) -> bool {
+        matches!(self.awaited, Awaited::Proof(_) | Awaited::Connection)
+    }
+}
+
+/// How many bytes of memory a message holds, about.
+pub(super) fn message_weight(message: &Message) -> usize {
+    size_of::<Message>()
+        + match &message.body {
+            Body::Hello(hello) => hello_weight(hello),
+            body => body.content().map_or(0, Content::byte_len),
+        }
 }
 
 /// What a parked connection waits for.
@@ -65,8 +77,20 @@ enum Awaited {
     Answer(u64),
     /// Our connection to the peer.
     Connection,
+    /// What comes behind it, until then: it may answer our HELLO at a fixed endpoint.
+    Proof(Instant),
     /// The end of a pause: sessions with the peer have been lost again and again.
     Pause,
+}
+
+/// How likely it is that a connection is the peer's, by where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Stranger,
+    /// Beacons in the peer's name come from there.
+    Heard,
+    /// We are connected to the peer there.
+    Connected,
 }
 
 /// What becomes of a parked connection.
@@ -84,6 +108,17 @@ enum Finding {
     Stranger,
     /// The peer that it waited for is gone.
     Stale,
+}
+
+/// How likely it is that a connection from this address is the peer's.
+fn rank(node: &Node, peer: PeerId, remote: IpAddr) -> Rank {
+    let connected = node.endpoints(peer).next();
+    let host = connected.and_then(|at| at.canonical().to_socket_addr());
+    match host.is_some_and(|host| host.ip() == remote.to_canonical()) {
+        true => Rank::Connected,
+        false if node.is_heard_from(peer, remote) => Rank::Heard,
+        false => Rank::Stranger,
+    }
 }
 
 impl<C: Connection> Engine<C> {
@@ -125,7 +160,11 @@ impl<C: Connection> Engine<C> {
     /// Suspected peers have not answered in time. Where somebody else is parked under their
     /// identity, their own connections are given up, and not their sessions.
     pub(super) fn give_up_own_connection(&mut self, peer: PeerId) -> bool {
-        if !self.has_live_connection(peer) || !self.links.unclaimed.is_claimed(peer) {
+        // One that has moved begins a new session where it is.
+        if !self.has_live_connection(peer)
+            || !self.links.unclaimed.is_claimed(peer)
+            || self.node.has_moved(peer)
+        {
             return false;
         }
         if let Some(links) = self.links.of_peer_mut(peer) {
@@ -160,32 +199,24 @@ impl<C: Connection> Engine<C> {
     /// The parked connections, in the order in which they are looked at.
     ///
     /// A stranger on another host cannot connect from the peer's address. So where several say that
-    /// they are one peer, those from its address come first. Among these it is the youngest: a peer
-    /// that connects anew leaves its older connections behind.
+    /// they are one peer, those from its address come first, then those from where its beacons come
+    /// from, too. Among these it is the youngest: a peer that connects anew leaves its older
+    /// connections behind.
     fn claims_in_turn(&self) -> Vec<(LinkId, PeerId)> {
         let claims = self.links.unclaimed.claims();
         let mut claims: Vec<_> = claims
-            .map(|(link, peer, remote)| (self.is_from_host_of(peer, remote), link, peer))
+            .map(|(link, peer, remote)| (rank(&self.node, peer, remote), link, peer))
             .collect();
         claims.sort_unstable();
         let in_turn = claims.into_iter().rev();
         in_turn.map(|(_, link, peer)| (link, peer)).collect()
     }
 
-    fn is_from_host_of(&self, peer: PeerId, remote: IpAddr) -> bool {
-        self.host_of(peer) == Some(remote.to_canonical())
-    }
-
-    fn host_of(&self, peer: PeerId) -> Option<IpAddr> {
-        let first = self.node.endpoints(peer).next()?;
-        first.canonical().to_socket_addr().map(|it| it.ip())
-    }
-
     fn look_at_claim(&mut self, link: LinkId, peer: PeerId) {
         let Some(awaited) = self.links.unclaimed.claim(link).map(|it| it.awaited) else {
             return;
         };
-        let finding = self.find(peer, awaited);
+        let finding = self.find(link, peer, awaited);
         if finding == Finding::Wait {
             return;
         }
@@ -198,7 +229,10 @@ impl<C: Connection> Engine<C> {
                 self.links.unclaimed.close(link, &mut self.cx);
             }
             Finding::Ask => self.ask(link, peer, *claim.message, claim.came_at),
-            Finding::Admit => self.admit(link, peer, *claim.message, claim.came_at),
+            Finding::Admit => {
+                self.admit(link, peer, *claim.message, claim.came_at);
+                self.listen_to_rest(link);
+            }
             Finding::Deliver => self.deliver_claim(link, peer, *claim.message, claim.came_at),
             Finding::Stranger => {
                 let claimed = match claim.message.body {
@@ -211,7 +245,7 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    fn find(&self, peer: PeerId, awaited: Awaited) -> Finding {
+    fn find(&self, link: LinkId, peer: PeerId, awaited: Awaited) -> Finding {
         let is_live = self.has_live_connection(peer);
         match awaited {
             Awaited::Answer(_) if !is_live => Finding::Admit,
@@ -225,6 +259,15 @@ impl<C: Connection> Engine<C> {
             }
             Awaited::Pause if is_live => Finding::Ask,
             Awaited::Pause => Finding::Admit,
+            Awaited::Proof(_) if is_live => Finding::Ask,
+            Awaited::Proof(until) => {
+                let behind = self.links.unclaimed.behind(link);
+                let has_answered = behind.is_some_and(Behind::has_answer);
+                match has_answered || self.cx.now >= until {
+                    true => Finding::Admit,
+                    false => Finding::Wait,
+                }
+            }
             // Somebody else has entered under this identity meanwhile.
             Awaited::Connection if is_live => Finding::Ask,
             Awaited::Connection => match self.links.of_peer(peer) {
@@ -268,6 +311,17 @@ impl<C: Connection> Engine<C> {
             return self.park(link, message, came_at, Awaited::Pause);
         }
         let source = self.links.unclaimed.remote(link);
+        if self.is_kept_for_another(peer, &hello.endpoint, source) {
+            return self.links.unclaimed.close(link, &mut self.cx);
+        }
+        if self.may_be_answer(link, peer, &hello.endpoint) {
+            let until = self.cx.now + proof::WAIT;
+            self.cx.deadlines.set(EngineTimer::Handshake(link), until);
+            if let Some(unclaimed) = self.links.unclaimed.get_mut(link) {
+                unclaimed.behind.has_waited = true;
+            }
+            return self.park(link, message, came_at, Awaited::Proof(until));
+        }
         let links = self.links.of_peer(peer);
         let is_connected = links.is_some_and(PeerLinks::is_open);
         let origin = HelloOrigin {
@@ -297,13 +351,8 @@ impl<C: Connection> Engine<C> {
             came_at,
             awaited,
         };
-        let said_peer = self
-            .links
-            .unclaimed
-            .get_mut(link)
-            .and_then(|it| it.said_peer());
-        let home = said_peer.and_then(|peer| self.host_of(peer));
-        self.links.unclaimed.park(link, claim, home, &mut self.cx);
+        let rank = |peer, remote| rank(&self.node, peer, remote);
+        self.links.unclaimed.park(link, claim, rank, &mut self.cx);
     }
 
     /// Gives the first message to the node, and the connection to the peer.
@@ -322,6 +371,7 @@ impl<C: Connection> Engine<C> {
         let Some(unclaimed) = self.links.unclaimed.remove(link) else {
             return;
         };
+        self.note_entered_at_fixed(peer);
         let was_held = unclaimed.is_read_ahead();
         let links = self.links.add_peer(peer);
         links.bind(unclaimed.state, &mut self.cx);
@@ -331,10 +381,28 @@ impl<C: Connection> Engine<C> {
             // It may have been read ahead while it was parked.
             incoming.connection.borrow_memory(memory);
         }
-        let owner = self.deliver_all(link, Owner::Incoming(peer));
+        self.deliver_behind(peer, unclaimed.behind.messages);
+        let owner = self.cx.owner(link);
+        let owner = owner.and_then(|owner| self.deliver_all(link, owner));
         self.count_unfinished(link, owner);
         if was_held {
             self.cx.outputs.push(Output::Resume);
+        }
+    }
+
+    /// Handles what came behind the first message and was decoded while that waited.
+    fn deliver_behind(&mut self, peer: PeerId, messages: Vec<Message>) {
+        for message in messages {
+            let has_incoming = |links: &PeerLinks<C>| links.has_incoming();
+            // It broke the protocol with the last one.
+            if !self.links.of_peer(peer).is_some_and(has_incoming) {
+                return;
+            }
+            let verdict = deliver_in_session(&mut self.node, peer, message, self.cx.now);
+            if let (Verdict::Violation(_), Some(links)) = (verdict, self.links.of_peer_mut(peer)) {
+                links.close_incoming(&mut self.cx);
+            }
+            self.carry_out();
         }
     }
 

@@ -15,6 +15,7 @@ mod bytes;
 mod claims;
 mod context;
 mod delivery;
+mod fixed;
 mod gossip;
 mod gossip_links;
 mod link_state;
@@ -32,7 +33,7 @@ mod unclaimed;
 use alloc::boxed::Box;
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::{Content, GroupName, PeerId, Text};
+use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
 
 use crate::{
     config::Config,
@@ -47,11 +48,12 @@ use crate::{
 use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
+pub use fixed::{FixedPeer, FixedState};
 pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
-use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
+use peer_links::{LinksEffect, PeerLinks, capacity_unopened, new_connection};
 use reading::Reading;
 use shouts::Laggards;
 
@@ -115,10 +117,12 @@ impl<C: Connection> Engine<C> {
         match self.cx.owner(link) {
             Some(Owner::Outgoing(peer)) => {
                 if let Some(links) = self.links.of_peer_mut(peer) {
-                    links.connected(&self.node, &mut self.cx);
+                    let place = links.connected(&self.node, &mut self.cx);
+                    self.note_place(peer, place);
                     self.links.unclaimed.note_change();
                 }
             }
+            Some(Owner::Fixed(number)) => self.fixed_connected(number),
             Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
             _ => {}
         }
@@ -141,6 +145,10 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
+            Some(Owner::Fixed(number)) => {
+                self.cx.remove_link(link);
+                self.fixed_failed(number, error);
+            }
             Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
                 self.gossip_ended(link, owner, error);
             }
@@ -170,8 +178,9 @@ impl<C: Connection> Engine<C> {
         self.release_memory();
         // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
+            let rest = self.node.suspect_may_rest(peer);
             let links = self.links.of_peer_mut(peer);
-            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now))
+            if links.is_some_and(|links| links.deserves_more_time(rest, &self.node, self.cx.now))
                 || self.give_up_own_connection(peer)
             {
                 self.node.extend_suspicion(peer, self.cx.now);
@@ -200,7 +209,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let joined = self.node.join(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         joined
     }
@@ -212,7 +223,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let left = self.node.leave(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         left
     }
@@ -377,7 +390,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed | Owner::GossipClient | Owner::GossipHub(_) => None,
+            Owner::Unclaimed | Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -407,6 +420,7 @@ impl<C: Connection> Engine<C> {
         };
         // The first beacon is an output from the start.
         engine.settle();
+        engine.try_all_fixed();
         engine.start_gossip(seed);
         engine
     }
@@ -438,7 +452,11 @@ impl<C: Connection> Engine<C> {
     fn fire(&mut self, timer: EngineTimer) {
         match timer {
             EngineTimer::Handshake(link) => self.handshake_timed_out(link),
-            EngineTimer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            EngineTimer::Reconnect(peer) => {
+                let greeting = self.greeting_for_retry(peer);
+                self.with_links(peer, |links, node, cx| links.retry(greeting, node, cx));
+            }
+            EngineTimer::Fixed(number) => self.try_fixed(number),
             EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
@@ -455,6 +473,23 @@ impl<C: Connection> Engine<C> {
         }
     }
 
+    /// The next attempt to connect to a peer is made at another place, from which it may need
+    /// another endpoint of this node's: a connection in which a HELLO waits that names this one.
+    fn greeting_for_retry(&mut self, peer: PeerId) -> Option<C> {
+        let place = self.links.of_peer(peer)?.next_place(&self.node)?;
+        let hello = self.node.greet_anew(peer, &place)?;
+        let mut connection: C = new_connection(&self.node);
+        connection.send(&hello, &mut self.memory);
+        Some(connection)
+    }
+
+    /// A peer may have been reached elsewhere than the node expects.
+    fn note_place(&mut self, peer: PeerId, place: Option<Endpoint>) {
+        if let Some(place) = place {
+            self.node.handle_reached(peer, &place, self.cx.now);
+        }
+    }
+
     fn handshake_timed_out(&mut self, link: LinkId) {
         match self.cx.owner(link) {
             Some(Owner::Unclaimed) => {
@@ -462,6 +497,7 @@ impl<C: Connection> Engine<C> {
                 unclaimed.check_handshake(link, backlog, &mut self.cx);
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            Some(Owner::Fixed(number)) => self.fixed_timed_out(number),
             Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
                 self.gossip_handshake_timed_out(link, owner);
             }
@@ -508,6 +544,9 @@ impl<C: Connection> Engine<C> {
                 self.cx.outputs.push(Output::Datagram { network, datagram });
             }
             NodeOutput::Connect { peer, endpoint } => {
+                if self.adopt_fixed(peer, &endpoint) {
+                    return;
+                }
                 let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());
                 let is_proven = address
                     .is_some_and(|address| self.links.unclaimed.is_claimed_from(peer, address));
@@ -522,6 +561,7 @@ impl<C: Connection> Engine<C> {
             }
             NodeOutput::Disconnect { peer } => {
                 self.laggards.forget(peer);
+                self.release_fixed(peer);
                 if let Some(links) = self.links.remove_peer(peer) {
                     links.close(&mut self.cx);
                 }
@@ -563,8 +603,8 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // To others, all that goes out are a greeting, READY and answers to ZMTP's PING; or
-            // gossip, of which little waits at a time.
+            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's PING;
+            // or gossip, of which little waits at a time.
             Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
@@ -597,6 +637,7 @@ impl<C: Connection> Engine<C> {
         // Carries out the node's goodbye and closes the connections of all peers.
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
+        self.close_all_fixed();
         self.end_gossip();
         self.cx.deadlines.clear_all();
     }

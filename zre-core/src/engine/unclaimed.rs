@@ -14,8 +14,9 @@ use core::{
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
-    claims::Claim,
+    claims::{Claim, Rank, message_weight},
     context::{EngineContext, Owner},
+    fixed::proof::Behind,
     link_state::LinkState,
     output::LinkId,
     places::Places,
@@ -58,6 +59,8 @@ pub(super) struct UnclaimedLink<C> {
     patience: Patience,
     /// Its first message, while it is parked.
     claim: Option<Claim>,
+    /// What has come behind that and has been decoded, in the hope that it shows whose it is.
+    pub(super) behind: Behind,
 }
 
 impl<C> UnclaimedLink<C> {
@@ -69,6 +72,11 @@ impl<C> UnclaimedLink<C> {
     /// Whether nothing is to be read from it for now; see [`claims`](super::claims).
     pub(super) fn is_parked(&self) -> bool {
         self.claim.is_some()
+    }
+
+    /// Whether it is parked until something happens here, not until its peer has answered.
+    pub(super) fn awaits_us(&self) -> bool {
+        self.claim.as_ref().is_some_and(Claim::awaits_us)
     }
 
     /// Whether so much has been read behind its first message that it is read no further.
@@ -115,6 +123,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             said_identity: None,
             patience,
             claim: None,
+            behind: Behind::default(),
         };
         self.links.insert(link, unclaimed);
         self.places.add(remote.ip());
@@ -153,6 +162,8 @@ impl<C: Connection> UnclaimedLinks<C> {
     fn count_unfinished(&mut self, link: LinkId, now: Instant) {
         if let Some(unclaimed) = self.links.get_mut(&link) {
             let claim = unclaimed.claim.as_ref().map_or(0, Claim::weight);
+            let behind = unclaimed.behind.messages.iter().map(message_weight);
+            let claim = claim + behind.sum::<usize>();
             let (state, total) = (&mut unclaimed.state, &mut self.unfinished);
             state.count_unfinished(Self::FIXED + claim, total, now);
         }
@@ -231,12 +242,12 @@ impl<C: Connection> UnclaimedLinks<C> {
 /// Parked ones; see [`claims`](super::claims).
 impl<C: Connection> UnclaimedLinks<C> {
     /// Keeps a connection's first message, and reads no more from it. If many are parked under one
-    /// identity, the oldest goes, but first those from elsewhere than the peer's `home`.
+    /// identity, the oldest goes, but first those that are least likely the peer's.
     pub(super) fn park(
         &mut self,
         link: LinkId,
         claim: Claim,
-        home: Option<IpAddr>,
+        rank: impl Fn(PeerId, IpAddr) -> Rank,
         cx: &mut EngineContext,
     ) {
         /// So many of one identity.
@@ -257,7 +268,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             let of_address = rivals.iter().filter(|(_, ip)| *ip == remote).count();
             let is_greedy = of_address > PLACES / 2;
             let may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
-            let first = may_go.min_by_key(|(link, ip)| (Some(ip.to_canonical()) == home, *link));
+            let first = may_go.min_by_key(|(link, ip)| (rank(peer, *ip), *link));
             if let Some((oldest, _)) = first {
                 self.close(*oldest, cx);
             }
@@ -295,6 +306,10 @@ impl<C: Connection> UnclaimedLinks<C> {
         let mut claims = self.links.values();
         self.parked > 0
             && claims.any(|it| it.claims(peer) && it.remote.ip().to_canonical() == address)
+    }
+
+    pub(super) fn behind(&self, link: LinkId) -> Option<&Behind> {
+        self.links.get(&link).map(|it| &it.behind)
     }
 
     pub(super) fn claim(&self, link: LinkId) -> Option<&Claim> {

@@ -97,6 +97,9 @@ pub enum Role {
     Connecting(RoutingId),
     /// A ROUTER that accepts, learns who connects, and receives.
     Accepting,
+    /// The same, which also says who it is. libzmq sends an empty identity from a ROUTER, and does
+    /// not look at the one that a ROUTER sends.
+    AcceptingAs(RoutingId),
     /// A connection for gossip.
     Gossiping(GossipEnd),
 }
@@ -116,8 +119,8 @@ pub enum GossipEnd {
 pub enum LinkEvent<M = Multipart> {
     /// The handshake is over; messages can cross.
     Open {
-        /// Who is at the other end; always there at the accepting end, never at the connecting, nor
-        /// in gossip.
+        /// Who is at the other end, as it says. Always there at the accepting end; at the
+        /// connecting end only if the other side is [`Role::AcceptingAs`]. Never there in gossip.
         peer: Option<RoutingId>,
     },
     /// A whole message came.

@@ -56,13 +56,15 @@ impl Handshake {
                 expected,
             });
         }
+        // A ROUTER tells its connections apart by it; ZRE nodes put 01 and their UUID there.
+        let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
+        let peer = RoutingId::from_bytes(identity);
         match self.role {
+            // Most ROUTERs have none.
+            Role::Connecting(_) => Ok(peer),
             // A gossip client has none, and what another puts there means nothing.
-            Role::Connecting(_) | Role::Gossiping(_) => Ok(None),
-            // A ROUTER tells its connections apart by it; ZRE nodes put 01 and their UUID there.
-            Role::Accepting => {
-                let identity = metadata.get(Metadata::IDENTITY).unwrap_or_default();
-                let peer = RoutingId::from_bytes(identity);
+            Role::Gossiping(_) => Ok(None),
+            Role::Accepting | Role::AcceptingAs(_) => {
                 peer.map(Some).ok_or(LinkError::Identity(identity.len()))
             }
         }
@@ -72,7 +74,7 @@ impl Handshake {
         let (ours, _) = self.socket_types();
         let metadata = Metadata::default().with(property(Metadata::SOCKET_TYPE), ours);
         match self.role {
-            Role::Connecting(id) => metadata.with(
+            Role::Connecting(id) | Role::AcceptingAs(id) => metadata.with(
                 property(Metadata::IDENTITY),
                 Bytes::copy_from_slice(&id.to_bytes()),
             ),
@@ -85,7 +87,9 @@ impl Handshake {
     fn socket_types(&self) -> (&'static str, &'static str) {
         match self.role {
             Role::Connecting(_) | Role::Gossiping(GossipEnd::Client) => ("DEALER", "ROUTER"),
-            Role::Accepting | Role::Gossiping(GossipEnd::Hub) => ("ROUTER", "DEALER"),
+            Role::Accepting | Role::AcceptingAs(_) | Role::Gossiping(GossipEnd::Hub) => {
+                ("ROUTER", "DEALER")
+            }
         }
     }
 }

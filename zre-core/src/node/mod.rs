@@ -15,6 +15,7 @@ mod by_endpoint;
 mod connections;
 mod context;
 mod election;
+mod greeted;
 mod groups;
 mod hello;
 mod members;
@@ -22,6 +23,7 @@ mod networks;
 mod output;
 mod peer;
 mod peers;
+mod place;
 mod queries;
 mod refusals;
 mod table;
@@ -31,7 +33,7 @@ mod tuples;
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
 
-use zre_proto::{Beacon, Body, Content, Endpoint, GroupName, Message, PeerId, RoutingId, Text};
+use zre_proto::{Beacon, Body, Content, GroupName, Message, PeerId, RoutingId, Text};
 
 use crate::{
     backlog::Backlog,
@@ -47,6 +49,7 @@ use networks::NetworkChange;
 pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
+use place::at_source;
 use table::Heard;
 pub(crate) use told::hello_weight;
 pub(crate) use tuples::{Sought, Standing};
@@ -127,7 +130,7 @@ impl Node {
                 peer,
                 port: Some(port),
                 ..
-            }) => self.peer_appears(peer, hello::at_source(from, port)),
+            }) => self.peer_appears(peer, from, port),
             Err(error) => self.context.notices.push(Notice::BadBeacon { from, error }),
         }
     }
@@ -141,11 +144,17 @@ impl Node {
             return;
         }
         let known: Vec<_> = self.context.networks.announced().collect();
-        let change = self.context.networks.replace(networks);
+        let sought = self.peers.sought(&self.context.networks);
+        let now = self.context.now;
+        let change = self.context.networks.replace(networks, now);
         let is_known = |network| known.iter().any(|(known, _)| *known == network);
         self.context.announce_on(|network| !is_known(network));
         if let Some(change) = change {
+            self.context.refusals.forget_losses();
             self.tell_network(change);
+            for sought in sought {
+                self.peers.seek_anew(&sought, &mut self.context);
+            }
         }
     }
 
@@ -211,6 +220,7 @@ impl Node {
     /// [`overdue_suspects`](Node::overdue_suspects).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.advance(now);
+        self.context.note_timeout();
         while let Some(timer) = self.context.deadlines.pop_due(self.context.now) {
             match timer {
                 NodeTimer::Beacon => self.context.announce(),
@@ -528,18 +538,22 @@ impl Node {
         }
     }
 
-    fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+    fn peer_appears(&mut self, peer: PeerId, from: SocketAddr, port: NonZeroU16) {
+        let mut source = from;
+        source.set_ip(source.ip().to_canonical());
+        source.set_port(port.get());
+        let context = &mut self.context;
         // Another node cannot be where this one is: the beacon is forged or misconfigured.
-        if self.context.networks.is_own(&endpoint) {
+        if context.networks.is_own_source(source) {
             return;
         }
-        match self.peers.hear(&peer, &endpoint, self.context.now) {
+        match self.peers.hear(&peer, source, &context.config, context.now) {
             Heard::Again => {}
             Heard::Stranger => self
                 .peers
-                .stranger_appears(peer, endpoint, &mut self.context),
+                .stranger_appears(peer, at_source(source), context),
             Heard::Known(known) => {
-                let effect = known.take_beacon(endpoint, &self.context);
+                let effect = known.take_beacon(source, context);
                 self.carry_out(peer, effect);
             }
         }
@@ -598,9 +612,8 @@ impl Node {
         match effect {
             PeerEffect::Nothing => {}
             PeerEffect::Watch => peers.watch(&peer, context),
-            PeerEffect::Move { endpoint, earlier } => {
-                peers.exit(&peer, ExitReason::ConnectionLost, context);
-                peers.meet(peer, endpoint, earlier, context);
+            PeerEffect::Move(endpoint) => {
+                peers.move_to(&peer, endpoint, ExitReason::ConnectionLost, context);
             }
             PeerEffect::Reconnect => {
                 peers.connect(&peer, context);

@@ -145,7 +145,7 @@ impl Node {
     /// Where a peer may be reached, the likeliest first; nothing for a peer that is not known. A
     /// caller who cannot connect to one may try the next.
     pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        self.peers.endpoints(peer)
+        self.peers.endpoints(peer, &self.context.networks)
     }
 
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.

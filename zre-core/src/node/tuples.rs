@@ -61,7 +61,10 @@ impl Node {
         match self.peers.get(&peer) {
             Some(known) if known.is_ready() => {
                 // It may have moved. If it is still where it was, it answers there.
-                if !known.endpoints().any(|it| it.is_same_place(&endpoint)) {
+                let mut places = known.endpoints(&self.context.networks);
+                let is_known = places.any(|it| it.is_same_place(&endpoint));
+                drop(places);
+                if !is_known {
                     self.suspect(peer, now);
                 }
                 Sought::There
@@ -70,8 +73,7 @@ impl Node {
                 if self.is_taken(&endpoint, peer) {
                     return Sought::NotNow;
                 }
-                let earlier = known.channel.earlier();
-                self.carry_out(peer, PeerEffect::Move { endpoint, earlier });
+                self.carry_out(peer, PeerEffect::Move(endpoint));
                 self.note_sought(peer, is_again);
                 Sought::Begun
             }

@@ -92,7 +92,7 @@ fn lo() -> Interface {
     lo
 }
 
-fn eth0() -> Interface {
+pub(super) fn eth0() -> Interface {
     let mut eth0 = interface("eth0", 2, [10, 0, 0, 2]);
     eth0.default_route = Some(100);
     eth0

@@ -41,7 +41,7 @@ use core::time::Duration;
 
 use zre_proto::{PeerId, ShortText};
 
-use super::{PeerEffect, channel::Channel};
+use super::{PeerEffect, channel::Channel, places::moved_answer_time};
 use crate::{
     backlog::Patience,
     config::Config,
@@ -104,6 +104,8 @@ struct Question {
 pub(crate) struct Suspicion {
     pub(crate) ping: u64,
     pub(crate) patience: Patience,
+    /// Until when it has time to answer before it may be thought to have moved.
+    pub(crate) asked: Patience,
     /// Why it is gone then.
     reason: ExitReason,
     /// The peer that waits for the endpoint. It may have gone meanwhile, or be connected elsewhere.
@@ -361,6 +363,10 @@ impl Liveness {
         self.suspicion.as_deref()
     }
 
+    pub(super) fn is_unsuspected(&self) -> bool {
+        self.suspicion.is_none()
+    }
+
     pub(super) fn suspicion_mut(&mut self) -> Option<&mut Suspicion> {
         self.suspicion.as_deref_mut()
     }
@@ -384,6 +390,7 @@ impl Liveness {
         self.suspicion = Some(Box::new(Suspicion {
             ping: channel.ping(context),
             patience: context.patience(evasive_after(&context.config)),
+            asked: context.patience(moved_answer_time(&context.config)),
             reason,
             claimant: None,
         }));

@@ -1,7 +1,7 @@
 //! What runs on the hosts of a network: an engine, or a model of another implementation.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::{net::SocketAddr, num::NonZeroU16};
 
 use zre_proto::PeerId;
 
@@ -9,6 +9,7 @@ use super::ZyreGossip;
 use crate::{
     engine::{Engine, LinkId, Output, tests::level::Level},
     event::Event,
+    interfaces::{Interface, NetworkId},
     notice::Notice,
     time::Instant,
 };
@@ -60,6 +61,13 @@ pub(crate) trait Machine<C: Level> {
     fn may_read(&self, _link: LinkId) -> bool {
         true
     }
+
+    fn handle_resolved(&mut self, _link: LinkId, _remote: SocketAddr, _now: Instant) -> bool {
+        true
+    }
+    fn handle_interfaces(&mut self, _interfaces: &[Interface], _now: Instant) {}
+
+    fn handle_listening(&mut self, _network: NetworkId, _port: NonZeroU16, _now: Instant) {}
 
     fn handle_connected(&mut self, _link: LinkId, _now: Instant) {}
 
@@ -143,6 +151,18 @@ impl<C: Level> Machine<C> for Engine<C> {
 
     fn may_read(&self, link: LinkId) -> bool {
         self.may_read(link)
+    }
+
+    fn handle_resolved(&mut self, link: LinkId, remote: SocketAddr, now: Instant) -> bool {
+        self.handle_resolved(link, remote, now)
+    }
+
+    fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
+        self.handle_interfaces(interfaces, now);
+    }
+
+    fn handle_listening(&mut self, network: NetworkId, port: NonZeroU16, now: Instant) {
+        self.handle_listening(network, port, now);
     }
 
     fn handle_connected(&mut self, link: LinkId, now: Instant) {

@@ -5,12 +5,22 @@
 
 mod carry;
 mod gossip;
+mod lans;
 mod machine;
 mod wire;
 mod zyre;
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -19,14 +29,16 @@ use zre_proto::{Endpoint, GroupName, PeerId};
 use super::level::Level;
 use crate::{
     config::Config,
-    engine::Engine,
+    engine::{Engine, LinkId},
     event::Event,
+    interfaces::NetworkId,
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
     time::Instant,
 };
 pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
+pub(crate) use lans::{v4, v6};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -40,6 +52,8 @@ pub(crate) struct Network<C: Level> {
     pub(crate) piece: usize,
     /// How many bytes are on their way in one direction of a wire at most.
     pub(crate) capacity: usize,
+    /// Where the host names of endpoints lead.
+    pub(crate) names: BTreeMap<String, SocketAddr>,
     /// Every output, and everything written.
     pub(crate) trace: Vec<String>,
     /// How long everything is on its way.
@@ -52,6 +66,10 @@ pub(crate) struct Network<C: Level> {
     ends_are_told: bool,
     datagrams: BTreeMap<(Instant, usize), (SocketAddr, Bytes)>,
     datagrams_sent: usize,
+    /// Addresses that hosts had: nobody answers there.
+    former: BTreeSet<IpAddr>,
+    /// Connections that nobody answers, at the host that opens them.
+    unanswered: Vec<(usize, LinkId)>,
     /// How much of the trace has been searched for HELLOs.
     hellos_counted_to: usize,
 }
@@ -61,8 +79,14 @@ pub(crate) struct Host<C: Level> {
     machine: Box<dyn Machine<C>>,
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
-    other_address: Option<SocketAddr>,
+    pub(crate) other_address: Option<SocketAddr>,
+    /// Where it listens, and sends beacons from, on each of its networks.
+    sockets: Vec<(NetworkId, SocketAddr)>,
+    /// Its addresses that nothing crosses to and from, without anybody being told.
+    dead: BTreeSet<IpAddr>,
     alive: bool,
+    /// Whether the machine sleeps: nothing happens there.
+    pub(crate) sleeps: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
     /// Whether beacons reach it.
@@ -84,6 +108,7 @@ impl<C: Level> Network<C> {
             wires: Vec::new(),
             piece: usize::MAX,
             capacity: 64 << 10,
+            names: BTreeMap::new(),
             trace: Vec::new(),
             latency: Duration::ZERO,
             jitter: None,
@@ -91,6 +116,8 @@ impl<C: Level> Network<C> {
             ends_are_told: true,
             datagrams: BTreeMap::new(),
             datagrams_sent: 0,
+            former: BTreeSet::new(),
+            unanswered: Vec::new(),
             hellos_counted_to: 0,
         }
     }
@@ -152,7 +179,10 @@ impl<C: Level> Network<C> {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
             other_address: None,
+            sockets: vec![(NetworkId::ONLY, endpoint.to_socket_addr().unwrap())],
+            dead: BTreeSet::new(),
             alive: true,
+            sleeps: false,
             listens: true,
             hears: true,
             takes_events: true,
@@ -169,15 +199,24 @@ impl<C: Level> Network<C> {
 impl Network<MessageLink> {
     pub(crate) fn add_zyre(&mut self, name: &str) -> usize {
         let endpoint = self.config(name).endpoint;
+        self.add_zyre_that_tells(name, &endpoint)
+    }
+
+    pub(crate) fn add_zyre_at(&mut self, name: &str, endpoint: &Endpoint) -> usize {
         let zyre = Zyre::new(name, endpoint.clone(), endpoint.clone(), self.now);
+        self.add_machine(endpoint, Box::new(zyre))
+    }
+
+    /// A zyre that says in its HELLO that it is elsewhere than where it is reached.
+    pub(crate) fn add_zyre_that_tells(&mut self, name: &str, told: &Endpoint) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), told.clone(), self.now);
         self.add_machine(&endpoint, Box::new(zyre))
     }
 
     /// A zyre that is reached, and says so in its HELLO, at another endpoint too.
     pub(crate) fn add_zyre_advertising(&mut self, name: &str, advertised: &Endpoint) -> usize {
-        let endpoint = self.config(name).endpoint;
-        let zyre = Zyre::new(name, endpoint.clone(), advertised.clone(), self.now);
-        let host = self.add_machine(&endpoint, Box::new(zyre));
+        let host = self.add_zyre_that_tells(name, advertised);
         self.hosts[host].other_address = advertised.to_socket_addr();
         host
     }
@@ -282,6 +321,11 @@ impl<C: Level> Network<C> {
         found.next().unwrap()
     }
 
+    /// Whether there is a connection that `from` opened to `to`.
+    pub(crate) fn is_joined(&self, from: usize, to: usize) -> bool {
+        self.wires.iter().any(|wire| wire.joins(from, to))
+    }
+
     /// Ends the connection that `from` opened to `to`, in the middle, for both sides.
     pub(crate) fn break_wire(&mut self, from: usize, to: usize) {
         let now = self.now;
@@ -350,7 +394,7 @@ impl<C: Level> Network<C> {
     }
 
     fn next_step(&self) -> Option<Instant> {
-        let living = self.hosts.iter().filter(|host| host.alive);
+        let living = self.hosts.iter().filter(|host| host.alive && !host.sleeps);
         let timeouts = living.filter_map(|host| host.machine.poll_timeout());
         timeouts.chain(self.next_arrival()).min()
     }
@@ -366,15 +410,16 @@ impl<C: Level> Network<C> {
     fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
         let at = &wire.ends[end];
         let machine = &self.hosts[at.host].machine;
-        let may_read = machine.may_read(at.link);
-        wire.next_at(end).filter(|_| may_read)
+        let may_read = machine.may_read(at.link) && !self.hosts[at.host].sleeps;
+        let crosses = self.crosses(wire);
+        wire.next_at(end).filter(|_| may_read && crosses)
     }
 
     fn time_out(&mut self, host: usize) {
         let now = self.now;
         let host = &mut self.hosts[host];
         let machine = &mut host.machine;
-        if !host.alive || machine.poll_timeout().is_none_or(|at| at > now) {
+        if !host.alive || host.sleeps || machine.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
         host.timeouts += 1;
@@ -391,8 +436,9 @@ impl<C: Level> Host<C> {
     }
 
     fn is_reached_at(&self, address: SocketAddr) -> bool {
-        let addresses = [Some(self.address), self.other_address];
-        self.alive && self.listens && addresses.contains(&Some(address))
+        let mut addresses = self.sockets.iter().map(|(_, address)| *address);
+        let is_one = addresses.any(|it| it == address) || self.other_address == Some(address);
+        self.alive && self.listens && is_one
     }
 
     fn take_events(&mut self) {
