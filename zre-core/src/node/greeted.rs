@@ -29,8 +29,8 @@ impl Node {
     }
 
     /// The connection that was asked for last exists already, and over it a peer has been sent
-    /// HELLO and what followed: `sent` messages in all.
-    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16) {
+    /// HELLO and what followed: `sent` messages in all, with `asked` PINGs among them.
+    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, asked: usize) {
         // Nothing but the HELLO for the new connection waits: outputs are carried out before
         // anything else is done.
         let outputs = &mut self.context.outputs;
@@ -38,6 +38,7 @@ impl Node {
             .retain(|output| !matches!(output, NodeOutput::Send { peer: to, .. } if *to == peer));
         if let Some(known) = self.peers.get_mut(&peer) {
             known.channel.sequence.set_sent(sent);
+            known.channel.pings.expect_earlier_answers(asked);
         }
     }
 
@@ -47,6 +48,13 @@ impl Node {
     pub(crate) fn doubt_place(&mut self, peer: PeerId, likelier: Endpoint) {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.doubt_place(likelier);
+        }
+    }
+
+    /// A peer may answer questions that were put elsewhere, before it was known to whom.
+    pub(crate) fn allow_late_answers(&mut self, peer: PeerId, most: usize) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.channel.pings.allow_late_answers(most);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Whose connection it is that was opened to a fixed endpoint; see the [module](super).
 
-use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{Endpoint, PeerId};
 
-use super::entry::{Fixed, State};
+use super::{
+    entry::{Fixed, State},
+    proof::Behind,
+};
 use crate::{
     engine::{
         Engine,
@@ -41,8 +43,10 @@ struct Evidence<'a> {
     peer: PeerId,
     /// Where it says that it is, or was heard.
     endpoint: &'a Endpoint,
-    /// Where its HELLOs came from that wait.
-    sources: Vec<IpAddr>,
+    /// Whether a HELLO of it waits.
+    is_claimed: bool,
+    /// How many PINGs it has answered although it was not asked otherwise.
+    answers: usize,
 }
 
 /// A peer is to be connected.
@@ -55,29 +59,27 @@ impl<C: Connection> Engine<C> {
         if links.is_some_and(PeerLinks::is_ending) {
             return false;
         }
-        let fit = self.find_fixed(peer, endpoint);
-        if let Some(fit) = fit {
-            self.adopt(fit, peer, endpoint);
+        let found = self.find_fixed(peer, endpoint);
+        match found {
+            Some(fit) => self.adopt(fit, peer, endpoint),
+            None => self.node.allow_late_answers(peer, self.late_answers()),
         }
-        fit.is_some()
+        found.is_some()
     }
 
-    /// A peer whose HELLO has come cannot be reached where it says that it is. If there is just one
-    /// connection to a fixed endpoint that awaits a HELLO, it may be the peer's.
-    pub(in crate::engine) fn adopt_in_need(&mut self, peer: PeerId) -> bool {
+    /// The peer whose HELLO waits has answered what was asked at a fixed endpoint, while a
+    /// connection to where it says that it is is being made.
+    pub(super) fn adopt_answering(&mut self, peer: PeerId) {
+        let is_waiting = |links: &PeerLinks<C>| links.is_sought() && !links.is_open();
+        if self.node.is_ready(peer) || !self.links.of_peer(peer).is_some_and(is_waiting) {
+            return;
+        }
         let Some(endpoint) = self.node.endpoints(peer).next().cloned() else {
-            return false;
+            return;
         };
-        if !self.links.unclaimed.is_claimed(peer) {
-            return false;
+        if let Some(fit) = self.find_fixed(peer, &endpoint) {
+            self.adopt(fit, peer, &endpoint);
         }
-        let entries = self.links.fixed.entries.iter();
-        let fit = only(entries.map(|entry| entry.may_be(peer)));
-        if let Some(number) = fit {
-            let is_sure = false;
-            self.adopt(Fit { number, is_sure }, peer, &endpoint);
-        }
-        fit.is_some()
     }
 
     /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
@@ -99,6 +101,7 @@ impl<C: Connection> Engine<C> {
         false
     }
 
+    /// The fixed endpoint whose connection goes to a peer that is to be connected at `endpoint`.
     fn find_fixed(&self, peer: PeerId, endpoint: &Endpoint) -> Option<Fit> {
         let entries = &self.links.fixed.entries;
         // Mostly there are none.
@@ -106,35 +109,43 @@ impl<C: Connection> Engine<C> {
             return None;
         }
         let evidence = self.evidence(peer, endpoint);
-        let sure = entries.iter().position(|entry| evidence.is_at(entry));
-        if let Some(number) = sure {
+        let there = entries.iter().position(|entry| evidence.is_at(entry));
+        let answered = || {
+            entries
+                .iter()
+                .position(|entry| evidence.has_answered(entry))
+        };
+        if let Some(number) = there.or_else(answered) {
             let is_sure = true;
             return Some(Fit { number, is_sure });
         }
-        let likely = entries.iter().position(|entry| evidence.is_known_at(entry));
-        let by_source = || only(entries.iter().map(|entry| evidence.is_behind(entry)));
-        let number = likely.or_else(by_source)?;
+        let number = entries.iter().position(|entry| evidence.is_said(entry))?;
         let is_sure = false;
         Some(Fit { number, is_sure })
     }
 
     fn evidence<'a>(&self, peer: PeerId, endpoint: &'a Endpoint) -> Evidence<'a> {
-        let claims = self.links.unclaimed.claims();
-        let of_peer = claims.filter(|(_, claimed, _)| *claimed == peer);
+        let unclaimed = &self.links.unclaimed;
+        let of_peer = unclaimed
+            .claims()
+            .filter(|(_, claimed, _)| *claimed == peer);
+        let behind = of_peer.filter_map(|(link, _, _)| unclaimed.behind(link));
         Evidence {
             peer,
             endpoint,
-            sources: of_peer.map(|(_, _, ip)| ip.to_canonical()).collect(),
+            is_claimed: unclaimed.is_claimed(peer),
+            answers: behind.map(Behind::answers).max().unwrap_or_default(),
         }
     }
 
     fn adopt(&mut self, fit: Fit, peer: PeerId, endpoint: &Endpoint) {
+        let Fit { number, is_sure } = fit;
         let (now, told) = (self.cx.now, endpoint.clone());
-        let Some(entry) = self.links.fixed.get_mut(fit.number) else {
+        let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
         let before = entry.adopt(peer, Some(told), now);
-        self.cx.deadlines.clear(EngineTimer::Fixed(fit.number));
+        self.cx.deadlines.clear(EngineTimer::Fixed(number));
         let links = self.links.add_peer(peer);
         match before {
             State::Opening { link, patience } => {
@@ -143,12 +154,12 @@ impl<C: Connection> Engine<C> {
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);
                 self.cx.deadlines.clear(timer);
-                self.node.note_greeted(peer, greeted.sent);
+                self.node.note_greeted(peer, greeted.sent, greeted.asked);
                 links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
             }
             State::Waiting | State::Adopted { .. } | State::Own => {}
         }
-        if !fit.is_sure {
+        if !is_sure {
             self.node.doubt_place(peer, endpoint.clone());
         }
         self.links.unclaimed.note_change();
@@ -157,54 +168,46 @@ impl<C: Connection> Engine<C> {
 
 /// A connection is there, and nothing has been said over it.
 impl<C: Connection> Engine<C> {
-    /// Whether the connection goes to a peer to whom another is being made, or has been. Then it is
-    /// the peer's now, or not needed.
+    /// Whether the connection goes to a peer to whom another is being made. Then it is the peer's
+    /// now, or not needed.
     pub(super) fn take_over_by_fixed(&mut self, number: usize, said_peer: Option<PeerId>) -> bool {
-        let Some(fit) = self.find_waiting(number, said_peer) else {
-            // Its beacons have been heard elsewhere. If it is not reached there, this is next.
-            let other = said_peer.filter(|peer| self.is_sought(*peer));
-            if let Some(peer) = other {
-                self.note_connected(number, peer);
-            }
-            return other.is_some();
-        };
-        let (peer, is_sure) = fit;
+        if let Some(peer) = self.find_waiting(number, said_peer) {
+            self.take_over(number, peer);
+            return true;
+        }
+        // It is sought where its beacons come from. If it is not reached there, this is next. But
+        // one that has said HELLO is to answer here: it may not be reached there at all.
+        let other = said_peer.filter(|peer| self.is_sought(*peer));
+        let other = other.filter(|peer| !self.links.unclaimed.is_claimed(*peer));
+        if let Some(peer) = other {
+            self.note_said(number, peer);
+        }
+        other.is_some()
+    }
+
+    fn take_over(&mut self, number: usize, peer: PeerId) {
         let told = self.node.endpoints(peer).next().cloned();
         let Some(entry) = self.links.fixed.get_mut(number) else {
-            return false;
+            return;
         };
-        let before = entry.adopt(peer, told.clone(), self.cx.now);
+        let before = entry.adopt(peer, told, self.cx.now);
         if let (State::Opening { link, .. }, Some(links)) = (before, self.links.of_peer_mut(peer)) {
             self.cx.deadlines.clear(EngineTimer::Handshake(link.id));
             links.take_over(link, &self.node, &mut self.cx);
         }
-        if let Some(told) = told.filter(|_| !is_sure) {
-            self.node.doubt_place(peer, told);
-        }
         self.links.unclaimed.note_change();
-        true
     }
 
-    /// The peer that waits for this connection, and whether that is sure.
-    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<(PeerId, bool)> {
+    /// The peer that was here last, if it is sought where it was said to be then, and has not been
+    /// reached there yet.
+    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<PeerId> {
         let entry = self.links.fixed.entries.get(number)?;
-        let claims = self.links.unclaimed.claims();
-        let claimants = claims.map(|(_, peer, _)| peer);
-        let mut waiting = claimants.chain(entry.last_peer());
-        waiting.find_map(|peer| {
-            let links = self.links.of_peer(peer)?;
-            let is_waiting = links.is_sought() && !links.is_open() && !entry.is_not(peer);
-            let endpoint = self.node.endpoints(peer).next().filter(|_| is_waiting)?;
-            let is_here = entry.is_at(endpoint);
-            let is_meant = match said_peer {
-                Some(said) => said == peer,
-                None => {
-                    let behind = self.evidence(peer, endpoint).is_from_behind(entry);
-                    is_here || behind || entry.was_adopted_by(peer, Some(endpoint))
-                }
-            };
-            is_meant.then_some((peer, is_here))
-        })
+        let peer = entry.last_peer()?;
+        let links = self.links.of_peer(peer)?;
+        let is_waiting = links.is_sought() && !links.is_open();
+        let is_here = entry.was_adopted_by(peer, self.node.endpoints(peer).next())
+            && said_peer.is_none_or(|said| said == peer);
+        (is_waiting && is_here).then_some(peer)
     }
 
     fn is_sought(&self, peer: PeerId) -> bool {
@@ -232,8 +235,18 @@ impl<C: Connection> Engine<C> {
     /// A peer is connected, or about to be, at the place of a fixed endpoint, over another
     /// connection.
     pub(super) fn note_connected(&mut self, number: usize, peer: PeerId) {
-        self.close_fixed(number);
         let told = self.node.endpoints(peer).next().cloned();
+        self.do_without(number, peer, told);
+    }
+
+    /// There is another connection to the peer that the other side says it is. That it is may be a
+    /// lie, so it is not remembered.
+    pub(super) fn note_said(&mut self, number: usize, peer: PeerId) {
+        self.do_without(number, peer, None);
+    }
+
+    fn do_without(&mut self, number: usize, peer: PeerId, told: Option<Endpoint>) {
+        self.close_fixed(number);
         let is_entered = self.node.is_ready(peer);
         if let Some(entry) = self.links.fixed.get_mut(number) {
             entry.adopt(peer, told, self.cx.now);
@@ -260,7 +273,6 @@ impl<C: Connection> Engine<C> {
     fn release_elsewhere(&mut self, peer: PeerId, endpoint: &Endpoint) {
         let links = self.links.of_peer(peer);
         if links.is_some_and(|links| links.is_in_doubt) {
-            // It was asked there, and has not answered.
             let entries = self.links.fixed.entries.iter_mut();
             let of_peer = entries.filter(|entry| entry.adopted_by() == Some(peer));
             of_peer.for_each(|entry| entry.note_not_here(peer));
@@ -338,38 +350,19 @@ impl Evidence<'_> {
         is_free && entry.is_at(self.endpoint)
     }
 
-    /// Whether the other side has said that it is the peer, or the peer was here last.
-    fn is_known_at<C>(&self, entry: &Fixed<C>) -> bool {
-        let is_known = match entry.said_peer() {
-            Some(said) => said == self.peer,
-            None => entry.was_adopted_by(self.peer, Some(self.endpoint)),
-        };
-        // A beacon is not enough: the peer may not know of us, and then it never says HELLO.
-        is_known && entry.may_be(self.peer) && !self.sources.is_empty()
+    /// Whether it has answered what was asked there.
+    fn has_answered<C>(&self, entry: &Fixed<C>) -> bool {
+        self.answers > 0 && entry.may_be(self.peer) && entry.asked() == self.answers
     }
 
-    /// Whether the peer may be behind the address that the connection goes to.
-    fn is_behind<C>(&self, entry: &Fixed<C>) -> bool {
-        entry.may_be(self.peer) && self.is_from_behind(entry)
-    }
-
-    /// Whether its HELLO comes from there, and it says that it is at another address.
-    fn is_from_behind<C>(&self, entry: &Fixed<C>) -> bool {
-        let told = address_of(self.endpoint);
-        let is_from = |address: &IpAddr| self.sources.contains(address);
-        !told.is_some_and(|told| is_from(&told)) && entry.address().is_some_and(|it| is_from(&it))
+    /// Whether the other side has said that it is the peer. A beacon is not enough then: the peer
+    /// may not know of us, and never say HELLO.
+    fn is_said<C>(&self, entry: &Fixed<C>) -> bool {
+        let is_said = entry.said_peer() == Some(self.peer);
+        is_said && self.is_claimed && entry.may_be(self.peer)
     }
 }
 
 pub(super) fn address_of(place: &Endpoint) -> Option<IpAddr> {
     place.canonical().to_socket_addr().map(|it| it.ip())
-}
-
-/// The place of the only one that is true.
-fn only(all: impl Iterator<Item = bool>) -> Option<usize> {
-    let mut places = all
-        .enumerate()
-        .filter_map(|(place, is)| is.then_some(place));
-    let first = places.next();
-    first.filter(|_| places.next().is_none())
 }

@@ -43,7 +43,7 @@ pub(crate) struct Fixed<C> {
     error: Option<String>,
     /// The peer that was here last, and where it said that it is.
     last: Option<(PeerId, Endpoint)>,
-    /// A peer that said HELLO and did not answer what it was asked here.
+    /// The peer that the other side said it is, and that did not answer what it was asked here.
     not_here: Option<PeerId>,
 }
 
@@ -74,6 +74,8 @@ pub(super) struct Greeted<C> {
     pub(super) said_peer: Option<PeerId>,
     /// How many messages we have sent, with the HELLO.
     pub(super) sent: u16,
+    /// How many PINGs were among them.
+    pub(super) asked: usize,
     /// Until when a HELLO must have come.
     pub(super) patience: Patience,
 }
@@ -162,13 +164,18 @@ impl<C> Fixed<C> {
         let State::Greeted(greeted) = &self.state else {
             return false;
         };
-        !self.is_not(peer) && greeted.said_peer.is_none_or(|said| said == peer)
+        self.not_here != Some(peer) && greeted.said_peer.is_none_or(|said| said == peer)
     }
 
-    pub(super) fn is_not(&self, peer: PeerId) -> bool {
-        self.not_here == Some(peer)
+    /// How many PINGs have been sent to whoever is there; 0 if our HELLO has not.
+    pub(super) fn asked(&self) -> usize {
+        match &self.state {
+            State::Greeted(greeted) => greeted.asked,
+            _ => 0,
+        }
     }
 
+    /// The peer that the other side said it is has not answered over this connection.
     pub(super) fn note_not_here(&mut self, peer: PeerId) {
         self.not_here = Some(peer);
         self.last = None;

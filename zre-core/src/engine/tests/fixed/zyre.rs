@@ -135,3 +135,160 @@ fn zyres_on_one_host_are_not_mixed_up() {
     }
     assert_eq!(net.hellos(), 6);
 }
+
+/// The user gives an address behind which a zyre is that is reached where it says, too: on a host
+/// with several addresses, or from inside of a network with a port mapping.
+#[test]
+fn a_zyre_that_is_reached_at_two_places_is_known_by_its_answer() {
+    for later in [0, 40, 700, 4000] {
+        for latency in [0, 2, 30] {
+            let mut net = Network::<MessageLink>::new().with_latency(millis(latency));
+            net.add_with(fixed(&net, "ours", &["tcp://203.0.113.7:5000"]));
+            net.hosts[0].hears = false;
+            net.run(millis(later));
+            net.add_zyre("zyre");
+            net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+            net.hosts[1].hears = false;
+            net.run(secs(100));
+            let what = format!("{later} {latency}");
+            assert_eq!(told(&mut net, 0), ["zyre enters"], "{what}");
+            assert_eq!(told(&mut net, 1), ["ours enters"], "{what}");
+            assert_eq!(net.hellos(), 2, "{what}");
+            net.whisper(0, 1, "hello");
+            net.run(secs(2));
+            assert_eq!(told(&mut net, 1), ["ours whispers hello"]);
+        }
+    }
+}
+
+/// Its beacons say one place, and the user's endpoint leads to another.
+#[test]
+fn a_zyre_whose_beacons_come_from_elsewhere_is_in_one_session_in_the_end() {
+    for later in [0, 1, 40, 700, 4000] {
+        for hears in [[true, true], [true, false], [false, true]] {
+            let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+            let mut config = fixed(&net, "ours", &["tcp://203.0.113.7:5000"]);
+            config.beacons = Beacons::Broadcast;
+            net.add_with(config);
+            net.hosts[0].hears = hears[0];
+            net.run(millis(later));
+            net.add_zyre("zyre");
+            net.hosts[1].hears = hears[1];
+            net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+            net.run(secs(60));
+            let what = format!("{later} {hears:?}");
+            let restarts = told(&mut net, 0).len() / 2;
+            assert!(restarts <= 1, "{what}: {restarts}");
+            net.hellos();
+            net.run(secs(300));
+            assert_eq!(told(&mut net, 0), super::NOTHING, "{what}");
+            assert_eq!(net.hellos(), 0, "{what}");
+            net.whisper(0, 1, "hello");
+            net.run(secs(2));
+            assert_eq!(
+                told(&mut net, 1).last().unwrap(),
+                "ours whispers hello",
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_zyre_behind_a_port_mapping_that_gives_us_up_is_met_again() {
+    for hidden in [false, true] {
+        let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+        net.add_with(fixed(&net, "ours", &["tcp://203.0.113.7:5000"]));
+        net.hosts[0].hears = false;
+        let inside = match hidden {
+            true => "tcp://172.17.0.2:49152".parse().unwrap(),
+            false => net.config("zyre").endpoint,
+        };
+        net.add_zyre_that_tells("zyre", &inside);
+        net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+        net.hosts[1].hears = false;
+        net.run(secs(30));
+        assert_eq!(told(&mut net, 0), ["zyre enters"]);
+        for _ in 0..5 {
+            net.forget(1, 0);
+            net.run(secs(60));
+            let told_to_us = told(&mut net, 0);
+            assert_eq!(
+                told_to_us,
+                ["zyre exits: connection lost", "zyre enters"],
+                "{hidden}"
+            );
+            net.break_wire(0, 1);
+            net.run(secs(60));
+            let told_to_us = told(&mut net, 0);
+            assert_eq!(
+                told_to_us,
+                ["zyre exits: connection lost", "zyre enters"],
+                "{hidden}"
+            );
+        }
+        net.run(secs(300));
+        assert_eq!(told(&mut net, 0), super::NOTHING);
+        net.whisper(0, 1, "hello");
+        net.run(secs(2));
+        assert_eq!(told(&mut net, 1).last().unwrap(), "ours whispers hello");
+    }
+}
+
+/// All say addresses inside of one network, and are behind one address: only the number of their
+/// answers tells them apart.
+#[test]
+fn zyres_behind_one_port_mapping_are_not_mixed_up() {
+    for latency in [0, 1, 30, 100] {
+        for seed in 0..5 {
+            let net = Network::<MessageLink>::new().with_latency(millis(latency));
+            let mut net = net.with_jitter(millis(latency / 2), seed);
+            let at = ["10.0.0.9:1001", "10.0.0.9:1002", "10.0.0.9:1003"];
+            for number in 0..3 {
+                let inside = format!("tcp://172.17.0.{}:49152", number + 2)
+                    .parse()
+                    .unwrap();
+                net.add_zyre_that_tells(&format!("zyre{number}"), &inside);
+                net.hosts[number].other_address = Some(at[number].parse().unwrap());
+                net.hosts[number].hears = false;
+            }
+            let at = at.map(|at| format!("tcp://{at}"));
+            let at: Vec<_> = at.iter().map(|at| &**at).collect();
+            let ours = net.add_with(fixed(&net, "ours", &at));
+            net.hosts[ours].hears = false;
+            net.run(secs(100));
+            let mut told_to_us = told(&mut net, ours);
+            told_to_us.sort_unstable();
+            assert_eq!(
+                told_to_us,
+                ["zyre0 enters", "zyre1 enters", "zyre2 enters"],
+                "{latency}"
+            );
+            for number in 0..3 {
+                assert_eq!(told(&mut net, number), ["ours enters"], "{latency} {seed}");
+                net.whisper(ours, number, "hello");
+                net.run(secs(1));
+                assert_eq!(told(&mut net, number), ["ours whispers hello"]);
+            }
+            assert_eq!(net.hellos(), 6);
+        }
+    }
+}
+
+#[test]
+fn names_of_one_zyre_lead_to_one_hello() {
+    let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+    let names = ["tcp://one.example:49152", "tcp://two.example:49152"];
+    for name in names {
+        net.names
+            .insert(name.into(), "10.0.0.2:49152".parse().unwrap());
+    }
+    net.add_with(fixed(&net, "ours", &names));
+    net.hosts[0].hears = false;
+    net.add_zyre("zyre");
+    net.hosts[1].hears = false;
+    net.run(secs(100));
+    assert_eq!(told(&mut net, 0), ["zyre enters"]);
+    assert_eq!(told(&mut net, 1), ["ours enters"]);
+    assert_eq!(net.hellos(), 2);
+}

@@ -284,6 +284,11 @@ impl<C: Level> Network<C> {
         found.next().unwrap()
     }
 
+    /// Whether there is a connection that `from` opened to `to`.
+    pub(crate) fn is_joined(&self, from: usize, to: usize) -> bool {
+        self.wires.iter().any(|wire| wire.joins(from, to))
+    }
+
     /// Ends the connection that `from` opened to `to`, in the middle, for both sides.
     pub(crate) fn break_wire(&mut self, from: usize, to: usize) {
         let now = self.now;
