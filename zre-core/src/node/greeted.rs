@@ -28,6 +28,12 @@ impl Node {
         self.peers.at(place)
     }
 
+    /// The host name of the endpoint that a peer is being connected at stands for this place, at
+    /// which nobody else is.
+    pub(crate) fn note_place(&mut self, peer: PeerId, place: Endpoint) {
+        self.peers.locate(&peer, place);
+    }
+
     /// The connection that was asked for last exists already, and over it a peer has been sent
     /// HELLO and what followed: `sent` messages in all, with `asked` PINGs among them.
     pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, asked: usize) {
@@ -49,6 +55,12 @@ impl Node {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.doubt_place(likelier);
         }
+    }
+
+    /// A peer is somewhere, as gossip says, which may give a host name.
+    #[cfg(test)]
+    pub(crate) fn hear_of(&mut self, peer: PeerId, endpoint: Endpoint) {
+        self.peer_appears(peer, endpoint);
     }
 
     /// A peer may answer questions that were put elsewhere, before it was known to whom.

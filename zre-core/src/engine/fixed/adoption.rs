@@ -302,7 +302,7 @@ impl<C: Connection> Engine<C> {
         }
         let known = self.node.peer_at(place);
         let known = known.filter(|peer| self.is_sought(*peer));
-        if let Some(peer) = known.or_else(|| self.links.found_at(place)) {
+        if let Some(peer) = known {
             return Place::Peer(peer);
         }
         let mut entries = self.links.fixed.entries.iter().enumerate();

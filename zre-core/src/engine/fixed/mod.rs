@@ -173,16 +173,15 @@ impl<C: Connection> Engine<C> {
             return true;
         };
         let error = match self.whose(&place) {
-            Place::Free => {
-                if let Some(links) = self.links.of_peer_mut(peer) {
-                    links.note_found(place);
-                }
-                return true;
-            }
-            Place::Peer(other) if other == peer => return true,
-            Place::Fixed(number) => return !self.adopt_found(number, peer),
             Place::Own => "this node itself is there",
-            Place::Peer(_) => "another peer is connected there",
+            Place::Peer(other) if other != peer => "another peer is connected there",
+            found => {
+                self.node.note_place(peer, place);
+                return match found {
+                    Place::Fixed(number) => !self.adopt_found(number, peer),
+                    Place::Free | Place::Own | Place::Peer(_) => true,
+                };
+            }
         };
         self.with_links(peer, |links, _, cx| links.refuse_place(error, cx));
         false
