@@ -140,7 +140,7 @@ impl Node {
     /// are told.
     pub fn handle_networks(&mut self, networks: Vec<OwnNetwork>, now: Instant) {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return;
         }
         let known: Vec<_> = self.context.networks.announced().collect();
