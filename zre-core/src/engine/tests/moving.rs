@@ -149,3 +149,38 @@ fn zyre_is_met_again_by_a_node_whose_address_changes() {
         assert_eq!(told(&mut net, zyre), NOTHING, "{phase}");
     }
 }
+
+#[test]
+fn zyre_meets_a_node_with_two_addresses_once_in_whatever_order_beacons_come() {
+    for seed in 0..100 {
+        for addresses in [[v4(0, 1), v4(0, 3)], [v4(1, 1), v4(0, 1)]] {
+            let mut net = Network::<MessageLink>::new();
+            net = net.with_latency(millis(1)).with_jitter(millis(20), seed);
+            let alice = net.add_with_addresses("alice", &addresses);
+            net.run(millis(seed % 40));
+            let zyre = net.add_zyre("zyre");
+            net.run(secs(40));
+            assert_eq!(told(&mut net, alice), ["zyre enters"], "{seed}");
+            assert_eq!(told(&mut net, zyre), ["alice enters"], "{seed}");
+        }
+    }
+}
+
+#[test]
+fn zyre_is_met_again_by_a_node_that_loses_one_of_two_networks() {
+    for phase in (0..1000).step_by(70) {
+        let mut net = Network::<MessageLink>::new().with_latency(millis(1));
+        let alice = net.add_with_addresses("alice", &[v4(0, 1), v4(0, 3)]);
+        net.run(millis(phase));
+        let zyre = net.add_zyre("zyre");
+        net.run(millis(5300));
+        let _met = [told(&mut net, alice), told(&mut net, zyre)];
+        net.has_addresses(alice, &[v4(0, 3)]);
+        net.run(millis(2000));
+        assert_eq!(net.peers(alice), [net.id(zyre)], "{phase}");
+        assert_eq!(net.peers(zyre), [net.id(alice)], "{phase}");
+        net.run(secs(60));
+        assert!(told(&mut net, alice).len() <= 2);
+        assert!(told(&mut net, zyre).len() <= 2);
+    }
+}
