@@ -44,6 +44,20 @@ impl Arguments {
         }
     }
 
+    /// The values of an argument, with commas between them; none unless it is given.
+    ///
+    /// # Errors
+    ///
+    /// The text names the wrong value.
+    pub fn list<T: FromStr>(&self, name: &str) -> Result<Vec<T>, String> {
+        let texts = self.0.get(name).into_iter().flat_map(|it| it.split(','));
+        let values = texts.map(|text| {
+            text.parse()
+                .map_err(|_| format!("--{name} cannot be {text:?}"))
+        });
+        values.collect()
+    }
+
     /// The name of the program's node.
     pub fn name(&self, default: &str) -> String {
         self.0

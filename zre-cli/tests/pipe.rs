@@ -36,6 +36,17 @@ fn start_comes_first_and_tells_who_and_where() {
     assert_eq!(start["name"], "alice");
     let endpoint = start["endpoint"].as_str().unwrap();
     assert!(endpoint.starts_with("tcp://127.0.0.1:"), "{endpoint}");
+    let [network] = start["networks"].as_array().unwrap().as_slice() else {
+        panic!("not one network: {start}");
+    };
+    let interface = network["interface"].as_str().unwrap();
+    let loopback = json!({
+        "interface": interface, "address": "127.0.0.1", "endpoint": endpoint, "announces": true,
+    });
+    assert_eq!(*network, loopback);
+    pipe.send(r#"{"do":"network","id":1}"#);
+    let answer = pipe.answer("id");
+    assert_eq!(answer["networks"], json!([loopback]));
     pipe.close_input();
     let (code, rest) = pipe.finish();
     assert_eq!(code, Some(0));

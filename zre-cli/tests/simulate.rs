@@ -31,7 +31,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 /// A network with all kinds of trouble.
-const TROUBLE: [&str; 16] = [
+const TROUBLE: [&str; 18] = [
     "--nodes",
     "20",
     "--duration",
@@ -43,6 +43,8 @@ const TROUBLE: [&str; 16] = [
     "--jitter",
     "5ms",
     "--churn",
+    "30",
+    "--moves",
     "30",
     "--partition",
     "4s+3s",
@@ -91,6 +93,7 @@ fn a_network_with_trouble_agrees_in_the_end() {
     assert_eq!(found["agrees"], true, "{found}");
     assert_eq!(found["broken"], Value::Array(vec![]));
     assert!(found["restarts"].as_u64().unwrap() > 3);
+    assert!(found["moves"].as_u64().unwrap() > 3);
     assert!(found["beacons_lost"].as_u64().unwrap() > 100);
     let count = |what: &str| found[what].as_u64().unwrap();
     assert!(count("messages") > 500, "{found}");
@@ -239,6 +242,7 @@ fn a_wrong_option_is_named_with_what_was_expected() {
         (["--burst", "0.5"], ["'0.5'", "--burst", "from 1"]),
         (["--bandwidth", "fast"], ["'fast'", "--bandwidth", "128K"]),
         (["--churn", "-1"], ["'-1'", "--churn", "such as 0.5"]),
+        (["--moves", "often"], ["'often'", "--moves", "such as 0.5"]),
         (["--partition", "5s"], ["'5s'", "--partition", "5s+10s"]),
         (
             ["--partition", "40s+1s"],

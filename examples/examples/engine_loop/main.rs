@@ -26,7 +26,7 @@ use std::{
 };
 
 use bytes::Buf;
-use zre_core::{Config, Engine, Event, LinkId, Output};
+use zre_core::{Config, Engine, Event, LinkId, Output, proto::Endpoint};
 use zre_examples::Arguments;
 
 use sockets::{Connection, Sockets};
@@ -35,7 +35,7 @@ use sockets::{Connection, Sockets};
 const READS: u32 = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::read(&[])?;
+    let arguments = Arguments::read(&["connect"])?;
     let mut node = Embedded::new(&arguments)?;
     println!(
         "{} listens at {}",
@@ -66,6 +66,8 @@ impl Embedded {
         let mut config = Config::new(sockets.endpoint()?);
         config.name = Some(arguments.name("engine").try_into()?);
         config.groups.insert("CHAT".try_into()?);
+        // A peer from which no beacon comes, such as `--connect tcp://10.0.0.7:49152`.
+        config.connect = arguments.list("connect")?;
         // Everything random in the engine comes from the seed, also the node's identity.
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
@@ -143,16 +145,28 @@ impl Embedded {
             Output::Datagram {
                 datagram: beacon, ..
             } => self.sockets.broadcast(&beacon),
-            Output::Open { link, endpoint, .. } => match self.sockets.open(&endpoint) {
-                Ok(connection) => drop(self.connections.insert(link, connection)),
-                Err(error) => self.close(link, &error),
-            },
+            Output::Open { link, endpoint, .. } => self.open(link, &endpoint),
             // Only a node with `Config::networks` asks for sockets on several.
             Output::Listen { .. } | Output::Leave(_) => {}
             Output::Writable(link) => self.write(link),
             Output::Close(link) => drop(self.connections.remove(&link)),
             // The application has taken events, so what was left in some socket can be read.
             Output::Resume => self.has_unread = true,
+        }
+    }
+
+    fn open(&mut self, link: LinkId, endpoint: &Endpoint) {
+        let Some(remote) = endpoint.to_socket_addr() else {
+            // A real program looks it up, in a thread of its own.
+            return self.close(link, &io::Error::other("host names are not looked up here"));
+        };
+        // The engine may know that this node itself is there, or a peer that is connected already.
+        if !self.engine.handle_resolved(link, remote, self.now()) {
+            return;
+        }
+        match self.sockets.open(remote) {
+            Ok(connection) => drop(self.connections.insert(link, connection)),
+            Err(error) => self.close(link, &error),
         }
     }
 

@@ -95,9 +95,7 @@ impl Sockets {
     }
 
     /// Starts to connect.
-    pub(crate) fn open(&self, endpoint: &Endpoint) -> io::Result<Connection> {
-        let remote = endpoint.to_socket_addr();
-        let remote = remote.ok_or_else(|| io::Error::other("host names are not looked up here"))?;
+    pub(crate) fn open(&self, remote: SocketAddr) -> io::Result<Connection> {
         let stream = socket::connector(remote, Some(self.interface.address.into()))?;
         socket::begin_connect(&stream, remote)?;
         self.connection(net::TcpStream::from_std(stream), false)

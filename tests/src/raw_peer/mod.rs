@@ -7,7 +7,7 @@ mod listener;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, UdpSocket},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -54,7 +54,7 @@ impl RawPeer {
     ///
     /// When `endpoint` is no address.
     pub fn try_connect(endpoint: &Endpoint) -> io::Result<Self> {
-        Self::try_connect_from(Ipv4Addr::LOCALHOST, endpoint)
+        Self::try_connect_by(None, endpoint)
     }
 
     /// Connects from an address of the caller's choice in 127.0.0.0/8, and sends nothing.
@@ -67,10 +67,15 @@ impl RawPeer {
     ///
     /// When `endpoint` is no address.
     pub fn try_connect_from(source: Ipv4Addr, endpoint: &Endpoint) -> io::Result<Self> {
-        let address = endpoint.to_socket_addr().expect("an address");
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         // The usual address needs no bind, which takes a port that is free for all destinations.
-        if source != Ipv4Addr::LOCALHOST {
+        let source = (source != Ipv4Addr::LOCALHOST).then_some(source);
+        Self::try_connect_by(source, endpoint)
+    }
+
+    fn try_connect_by(source: Option<Ipv4Addr>, endpoint: &Endpoint) -> io::Result<Self> {
+        let address = endpoint.to_socket_addr().expect("an address");
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if let Some(source) = source {
             socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
         socket.connect_timeout(&address.into(), DEADLINE)?;
@@ -328,12 +333,15 @@ pub fn random_id() -> PeerId {
     Uuid::from_u64_pair(half(), half()).into()
 }
 
-/// A UDP socket on 127.0.0.1 that sends to everybody on a discovery port.
+/// A UDP socket on loopback that sends to everybody on a discovery port.
 #[derive(Debug)]
 pub struct RawBeacon {
     socket: UdpSocket,
     target: SocketAddr,
 }
+
+/// The index of loopback, on Linux.
+const LOOPBACK: u32 = 1;
 
 impl RawBeacon {
     /// A socket for the discovery port `port`.
@@ -347,6 +355,20 @@ impl RawBeacon {
         Self {
             socket,
             target: (Ipv4Addr::new(127, 255, 255, 255), port).into(),
+        }
+    }
+
+    /// A socket of IPv6 for the discovery port `port`.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no sockets left, or no IPv6.
+    pub fn new_v6(port: u16) -> Self {
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a free port");
+        let all_nodes = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 1);
+        Self {
+            socket,
+            target: SocketAddrV6::new(all_nodes, port, 0, LOOPBACK).into(),
         }
     }
 

@@ -214,6 +214,16 @@ impl From<OwnLimit> for ConfigError {
 }
 
 impl Config {
+    /// Whether peers are told by a message that the node leaves: no beacon may say so.
+    pub(crate) fn says_goodbye(&self) -> bool {
+        self.gossips() || self.beacons == Beacons::Off
+    }
+
+    /// Whether the node has anything to do with gossip.
+    pub fn gossips(&self) -> bool {
+        self.is_gossip_hub || !self.gossip_connect.is_empty()
+    }
+
     /// The defaults, for a node that peers reach at `endpoint`.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
@@ -374,6 +384,9 @@ mod tests {
             ("outbound_total", Limits::default().outbound_total(0)),
             ("events", Limits::default().events(0)),
             ("event_bytes", Limits::default().event_bytes(0)),
+            ("gossip_clients", Limits::default().gossip_clients(0)),
+            ("gossip_tuples", Limits::default().gossip_tuples(0)),
+            ("gossip_bytes", Limits::default().gossip_bytes(0)),
         ] {
             let expected = format!("the limit {name} is 0: set it to 1 or more");
             assert_eq!(refused(limits), Some(expected));

@@ -21,7 +21,8 @@ impl Engine<Link> {
     /// A connection came in. If more are unclaimed than the limit allows, the oldest of these is
     /// closed.
     pub fn handle_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
-        let connection = Link::new(Role::Accepting, &self.node().config().limits);
+        let role = Role::AcceptingAs(self.node().id().into());
+        let connection = Link::new(role, &self.node().config().limits);
         self.accept(connection, remote, now)
     }
 

@@ -50,10 +50,16 @@ pub(super) struct EngineContext {
 pub(super) enum Owner {
     /// It came in, and no peer's session has been seen to use it.
     Unclaimed,
+    /// We opened it to the fixed endpoint of this number, and do not know yet whose that is.
+    Fixed(usize),
     /// We opened it to this peer.
     Outgoing(PeerId),
     /// It came in and carries this peer's session.
     Incoming(PeerId),
+    /// It came in to our gossip hub.
+    GossipClient,
+    /// We opened it to the gossip hub with this number.
+    GossipHub(u32),
 }
 
 /// Timers that are due at the same time fire in this order.
@@ -65,6 +71,12 @@ pub(super) enum EngineTimer {
     Listen,
     /// Try again to connect.
     Reconnect(PeerId),
+    /// Try again to connect to the fixed endpoint of this number.
+    Fixed(usize),
+    /// Try again to connect to the gossip hub with this number.
+    GossipConnect(u32),
+    /// Gossip has something to do.
+    Gossip,
     /// See whether what waits for peers has moved. One timer for all, or in a large network most
     /// timers would be for peers for which nothing waits any more.
     Progress,
@@ -143,6 +155,11 @@ impl EngineContext {
     pub(super) fn bind_link(&mut self, link: LinkId, peer: PeerId) {
         self.owners.insert(link, Owner::Incoming(peer));
         self.deadlines.clear(EngineTimer::Handshake(link));
+    }
+
+    /// A connection that we opened turns out to be to this peer.
+    pub(super) fn give_link(&mut self, link: LinkId, peer: PeerId) {
+        self.owners.insert(link, Owner::Outgoing(peer));
     }
 
     /// Whether a connection has had its time; one whose bytes may lie unread is given more.

@@ -29,8 +29,10 @@ impl<C: Connection> Engine<C> {
         loop {
             let may_have_more = match owner {
                 Owner::Unclaimed => self.receive_unclaimed(link, &limits),
+                Owner::Fixed(number) => self.receive_fixed(number),
                 Owner::Outgoing(peer) => self.receive_outgoing(peer, &limits),
                 Owner::Incoming(peer) => self.receive_incoming(peer, &limits),
+                Owner::GossipClient | Owner::GossipHub(_) => self.receive_gossip(link, owner),
             };
             if !may_have_more {
                 return Some(owner);
@@ -47,7 +49,7 @@ impl<C: Connection> Engine<C> {
             return false;
         };
         if unclaimed.is_parked() {
-            return false;
+            return self.listen(link);
         }
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
@@ -142,7 +144,12 @@ impl<C: Connection> Engine<C> {
 
 /// Gives the node a message that came over the connection which carries a peer's session.
 #[inline] // Else it is called for each message, which takes two hundredths of a small one's time.
-fn deliver_in_session(node: &mut Node, peer: PeerId, message: Message, now: Instant) -> Verdict {
+pub(super) fn deliver_in_session(
+    node: &mut Node,
+    peer: PeerId,
+    message: Message,
+    now: Instant,
+) -> Verdict {
     match node.check_bound(peer, &message) {
         Ok(()) => node.handle_message(&peer.into(), message, now),
         Err(fault) => {

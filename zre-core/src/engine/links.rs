@@ -3,30 +3,37 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use zre_proto::PeerId;
+use zre_proto::{Endpoint, PeerId};
 
 use super::{
     backpressure::{SendCapacity, Standing},
     context::{EngineContext, EngineTimer, Owner},
+    fixed::FixedPeers,
+    gossip_links::GossipLinks,
     link_state::LinkState,
     output::LinkId,
     peer_links::{PeerLinks, capacity_unopened},
     unclaimed::UnclaimedLinks,
 };
-use crate::{link::Connection, node::Node, time::Instant};
+use crate::{config::Config, link::Connection, node::Node, time::Instant};
 
 /// The unclaimed connections, and those of peers.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Links<C> {
     pub(super) unclaimed: UnclaimedLinks<C>,
+    pub(super) fixed: FixedPeers<C>,
+    /// Only if the node gossips.
+    pub(super) gossip: Option<Box<GossipLinks<C>>>,
     peers: BTreeMap<PeerId, Box<PeerLinks<C>>>,
 }
 
 impl<C: Connection> Links<C> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             unclaimed: UnclaimedLinks::new(),
+            fixed: FixedPeers::new(config),
+            gossip: config.gossips().then(|| Box::new(GossipLinks::new(config))),
             peers: BTreeMap::new(),
         }
     }
@@ -59,12 +66,21 @@ impl<C: Connection> Links<C> {
         self.peers.remove(&peer).map(|links| *links)
     }
 
+    /// The peer whose connection goes to a place that was found by looking up a name.
+    pub(super) fn found_at(&self, place: &Endpoint) -> Option<PeerId> {
+        let mut peers = self.peers.iter();
+        let (peer, _) = peers.find(|(_, links)| links.is_found_at(place))?;
+        Some(*peer)
+    }
+
     /// A connection, looked for where its owner is said to have it.
     pub(super) fn get_mut(&mut self, owner: Owner, link: LinkId) -> Option<&mut LinkState<C>> {
         match owner {
             Owner::Unclaimed => self.unclaimed.get_mut(link).map(|it| &mut it.state),
+            Owner::Fixed(number) => self.fixed.get_mut(number)?.link_mut(),
             Owner::Outgoing(peer) => self.of_peer_mut(peer)?.outgoing_mut(),
             Owner::Incoming(peer) => self.of_peer_mut(peer)?.incoming_mut(),
+            Owner::GossipClient | Owner::GossipHub(_) => self.gossip.as_mut()?.get_mut(owner, link),
         }
     }
 
@@ -135,6 +151,10 @@ impl<C: Connection> Links<C> {
     /// Releases the memory of bursts.
     pub(super) fn release_memory(&mut self) {
         self.unclaimed.release_memory();
+        self.fixed.release_memory();
+        if let Some(gossip) = &mut self.gossip {
+            gossip.release_memory();
+        }
         for links in self.peers.values_mut() {
             links.release_memory();
         }

@@ -15,6 +15,9 @@ mod bytes;
 mod claims;
 mod context;
 mod delivery;
+mod fixed;
+mod gossip;
+mod gossip_links;
 mod link_state;
 mod links;
 mod messages;
@@ -27,6 +30,7 @@ mod reading;
 mod shouts;
 mod unclaimed;
 
+use alloc::boxed::Box;
 use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
@@ -35,6 +39,7 @@ use crate::{
     config::Config,
     error::Error,
     event::{Event, ExitReason},
+    gossip::Gossip,
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
@@ -43,6 +48,8 @@ use crate::{
 use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
+pub use fixed::{FixedPeer, FixedState};
+pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
@@ -77,6 +84,8 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
+    /// Only if the node gossips.
+    gossip: Option<Box<Gossip>>,
     joining: Joining,
     reading: Reading,
     laggards: Laggards,
@@ -105,12 +114,17 @@ impl<C: Connection> Engine<C> {
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.cx.advance(now);
-        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
-            && let Some(links) = self.links.of_peer_mut(peer)
-        {
-            let place = links.connected(&self.node, &mut self.cx);
-            self.note_place(peer, place);
-            self.links.unclaimed.note_change();
+        match self.cx.owner(link) {
+            Some(Owner::Outgoing(peer)) => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    let place = links.connected(&self.node, &mut self.cx);
+                    self.note_place(peer, place);
+                    self.links.unclaimed.note_change();
+                }
+            }
+            Some(Owner::Fixed(number)) => self.fixed_connected(number),
+            Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
+            _ => {}
         }
         self.settle();
     }
@@ -131,6 +145,13 @@ impl<C: Connection> Engine<C> {
                 });
             }
             Some(Owner::Incoming(peer)) => self.incoming_ended(peer),
+            Some(Owner::Fixed(number)) => {
+                self.cx.remove_link(link);
+                self.fixed_failed(number, error);
+            }
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_ended(link, owner, error);
+            }
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -146,6 +167,7 @@ impl<C: Connection> Engine<C> {
         if self.cx.outbound.must_count(self.cx.now) {
             self.count_outbound();
         }
+        self.gossip_written();
         self.continue_stop();
     }
 
@@ -187,7 +209,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn join(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let joined = self.node.join(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         joined
     }
@@ -199,7 +223,9 @@ impl<C: Connection> Engine<C> {
     /// [`Error::Stopped`].
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
+        let status = self.node.own_status();
         let left = self.node.leave(group, self.cx.now);
+        self.tell_fixed(status, group);
         self.settle();
         left
     }
@@ -364,7 +390,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed => None,
+            Owner::Unclaimed | Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -379,11 +405,13 @@ impl<C: Connection> Engine<C> {
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let cx = EngineContext::new(&config.limits, seed, now);
+        let links = Links::new(&config);
         let mut engine = Self {
             node: Node::new(config, seed, now),
             phase: EnginePhase::Running,
             cx,
-            links: Links::new(),
+            links,
+            gossip: None,
             joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
@@ -392,6 +420,8 @@ impl<C: Connection> Engine<C> {
         };
         // The first beacon is an output from the start.
         engine.settle();
+        engine.try_all_fixed();
+        engine.start_gossip(seed);
         engine
     }
 
@@ -426,11 +456,14 @@ impl<C: Connection> Engine<C> {
                 let greeting = self.greeting_for_retry(peer);
                 self.with_links(peer, |links, node, cx| links.retry(greeting, node, cx));
             }
+            EngineTimer::Fixed(number) => self.try_fixed(number),
             EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::GossipConnect(hub) => self.open_gossip_hub(hub),
+            EngineTimer::Gossip => self.gossip_timed_out(),
             EngineTimer::Listen => self.listen_again(),
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
@@ -464,6 +497,10 @@ impl<C: Connection> Engine<C> {
                 unclaimed.check_handshake(link, backlog, &mut self.cx);
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
+            Some(Owner::Fixed(number)) => self.fixed_timed_out(number),
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_handshake_timed_out(link, owner);
+            }
             // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
@@ -477,6 +514,9 @@ impl<C: Connection> Engine<C> {
         }
         if self.links.unclaimed.has_changed() {
             self.settle_claims();
+        }
+        if self.gossip.is_some() {
+            self.settle_gossip();
         }
         if self.phase == EnginePhase::Draining {
             self.continue_stop();
@@ -504,6 +544,9 @@ impl<C: Connection> Engine<C> {
                 self.cx.outputs.push(Output::Datagram { network, datagram });
             }
             NodeOutput::Connect { peer, endpoint } => {
+                if self.adopt_fixed(peer, &endpoint) {
+                    return;
+                }
                 let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());
                 let is_proven = address
                     .is_some_and(|address| self.links.unclaimed.is_claimed_from(peer, address));
@@ -518,6 +561,7 @@ impl<C: Connection> Engine<C> {
             }
             NodeOutput::Disconnect { peer } => {
                 self.laggards.forget(peer);
+                self.release_fixed(peer);
                 if let Some(links) = self.links.remove_peer(peer) {
                     links.close(&mut self.cx);
                 }
@@ -559,8 +603,9 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // All that goes out here are a greeting, READY and answers to ZMTP's PING.
-            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_))) => {
+            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's PING;
+            // or gossip, of which little waits at a time.
+            Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
                 }
@@ -574,7 +619,12 @@ impl<C: Connection> Engine<C> {
             && self.links.are_drained(&self.node)
             && !self.node.has_unconfirmed()
         {
-            self.finish_stop();
+            self.node.say_goodbye(self.cx.now);
+            self.carry_out();
+            // What is closed now would not be sent.
+            if self.links.are_drained(&self.node) {
+                self.finish_stop();
+            }
         }
     }
 
@@ -587,6 +637,8 @@ impl<C: Connection> Engine<C> {
         // Carries out the node's goodbye and closes the connections of all peers.
         self.settle();
         self.links.unclaimed.close_all(&mut self.cx);
+        self.close_all_fixed();
+        self.end_gossip();
         self.cx.deadlines.clear_all();
     }
 

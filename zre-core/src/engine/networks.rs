@@ -159,7 +159,16 @@ impl<C: Connection> Engine<C> {
             }),
             Sockets::Awaited | Sockets::Failed => None,
         });
+        let before: Vec<_> = self.node.networks().collect();
         self.node.handle_networks(open.collect(), self.cx.now);
+        if self
+            .node
+            .networks()
+            .any(|network| !before.contains(&network))
+        {
+            self.try_all_fixed();
+        }
+        self.gossip_networks_changed();
     }
 }
 

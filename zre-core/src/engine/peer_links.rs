@@ -1,5 +1,7 @@
 //! The two connections of a peer: the one that we opened to it, and the one that it opened to us.
 
+mod adopted;
+
 use alloc::{
     boxed::Box,
     string::{String, ToString as _},
@@ -57,6 +59,9 @@ pub(super) struct PeerLinks<C> {
     /// Whether it is not known if it is to the peer that we are connected; see
     /// [`Node::is_in_doubt`].
     pub(super) is_in_doubt: bool,
+    /// The place that the endpoint's host name was found to stand for. Boxed, for nearly all
+    /// endpoints are addresses.
+    found: Option<Box<Endpoint>>,
 }
 
 /// The connection that we opened to a peer.
@@ -152,6 +157,7 @@ impl<C: Connection> PeerLinks<C> {
             unrefusable: 0,
             ping: None,
             is_in_doubt: false,
+            found: None,
         }
     }
 
@@ -170,12 +176,7 @@ impl<C: Connection> PeerLinks<C> {
         if self.is_lost() && self.incoming.is_none() {
             return;
         }
-        // The node says HELLO anew, so what waited for the old session is dropped with it.
-        self.close_outgoing(cx);
-        self.clear_timers(cx);
-        self.progress = Progress::default();
-        self.ping = None;
-        self.is_in_doubt = false;
+        self.begin_anew(cx);
         let attempt = Attempt {
             endpoint,
             number: 1,
@@ -184,6 +185,16 @@ impl<C: Connection> PeerLinks<C> {
             is_proven,
         };
         self.connect(new_connection(node), Box::new(attempt), node, cx);
+    }
+
+    /// The node says HELLO anew, so what waited for the old session is dropped with it.
+    fn begin_anew(&mut self, cx: &mut EngineContext) {
+        self.close_outgoing(cx);
+        self.clear_timers(cx);
+        self.progress = Progress::default();
+        self.ping = None;
+        self.is_in_doubt = false;
+        self.found = None;
     }
 
     /// The peer is gone.
@@ -386,7 +397,11 @@ impl<C: Connection> PeerLinks<C> {
     ) {
         // Whoever connects from an address can hardly make us flood another by naming it. So floods
         // of beacons keep no peer waiting that says HELLO itself.
-        if !attempt.is_proven && !cx.attempts.begin(&attempt.endpoint, cx.now) {
+        let may_begin = attempt.is_proven
+            || ((!node.is_sought_for_gossip(self.peer)
+                || cx.attempts.may_begin_gossiped(&attempt.endpoint, cx.now))
+                && cx.attempts.begin(&attempt.endpoint, cx.now));
+        if !may_begin {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
             // It was no attempt.
@@ -477,12 +492,14 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let error = error.into();
-        cx.notices.push(Notice::ConnectFailed {
-            peer: self.peer,
-            endpoint: attempt.endpoint.clone(),
-            attempt: attempt.number,
-            error: error.clone(),
-        });
+        if !node.is_sought_again(self.peer) {
+            cx.notices.push(Notice::ConnectFailed {
+                peer: self.peer,
+                endpoint: attempt.endpoint.clone(),
+                attempt: attempt.number,
+                error: error.clone(),
+            });
+        }
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         if attempt.is_last(self.peer, node, cx.now) {
@@ -557,6 +574,7 @@ impl<C: Connection> PeerLinks<C> {
         attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
         attempt.endpoint = endpoint;
         attempt.number += 1;
+        self.found = None;
         self.connect(connection, attempt, node, cx);
         LinksEffect::Nothing
     }
@@ -749,6 +767,9 @@ pub(super) fn new_connection<C: Connection>(node: &Node) -> C {
 
 /// How often a peer is tried that has not entered.
 fn tries(peer: PeerId, node: &Node) -> u32 {
+    if node.is_sought_again(peer) {
+        return 1;
+    }
     let places = node.endpoints(peer).count();
     u32::try_from(places).unwrap_or(TRIES).max(TRIES)
 }

@@ -61,10 +61,12 @@ impl<C: Connection> Engine<C> {
                 self.node.may_take(peer) && !self.reading.undecoded.contains(&peer)
             }
             // No events come over the connection to a peer, but that it is gone shows there.
-            Some(Owner::Outgoing(_)) | None => !self.node.is_congested(),
+            Some(Owner::Outgoing(_) | Owner::Fixed(_)) | None => !self.node.is_congested(),
             Some(Owner::Unclaimed) => {
                 !self.node.is_congested() && self.links.unclaimed.may_read(link)
             }
+            // No events come of it at once, and a hub waits for nobody.
+            Some(Owner::GossipClient | Owner::GossipHub(_)) => true,
         }
     }
 

@@ -8,6 +8,8 @@ mod budget;
 mod connecting;
 mod conversation;
 mod exploration;
+mod fixed;
+mod gossip;
 mod handover;
 mod intruders;
 mod laggards;

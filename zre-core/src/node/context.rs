@@ -11,6 +11,7 @@ use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
 use super::{
     networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals, told::Told,
+    tuples::Changes,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -53,6 +54,8 @@ pub(super) struct NodeContext {
     pub(super) awaits_confirmation: bool,
     /// When a timer came late: this node slept, and what came meanwhile may lie unread.
     woke_at: Option<Instant>,
+    /// Which peers have come and gone, if anybody wants to know.
+    pub(super) changes: Option<Changes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,7 @@ impl NodeContext {
             refusals: Refusals::default(),
             awaits_confirmation: false,
             woke_at: None,
+            changes: None,
             config,
         }
     }
@@ -178,6 +182,13 @@ impl NodeContext {
         if !core::mem::replace(&mut self.awaits_confirmation, true) {
             let at = self.now + PING_INTERVAL;
             self.deadlines.set(NodeTimer::Confirmation, at);
+        }
+    }
+
+    /// A peer has entered, has gone or cannot be reached.
+    pub(super) fn note_change(&mut self, peer: PeerId, is_final: bool) {
+        if let Some(changes) = &mut self.changes {
+            changes.insert(peer, is_final);
         }
     }
 

@@ -29,7 +29,7 @@ impl Node {
         now: Instant,
     ) -> Expectation {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return Expectation::Ignored;
         }
         if let Err(fault) = check_hello_sequence(sequence) {

@@ -16,6 +16,7 @@ mod by_endpoint;
 mod connections;
 mod context;
 mod election;
+mod greeted;
 mod groups;
 mod hello;
 mod members;
@@ -28,6 +29,7 @@ mod queries;
 mod refusals;
 mod table;
 mod told;
+mod tuples;
 
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
@@ -51,6 +53,7 @@ use peers::Peers;
 use place::at_source;
 use table::Heard;
 pub(crate) use told::hello_weight;
+pub(crate) use tuples::{Sought, Standing};
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -83,6 +86,8 @@ pub struct Node {
     context: NodeContext,
     peers: Peers,
     running: bool,
+    /// Whether peers have been told that the node leaves.
+    has_said_goodbye: bool,
 }
 
 /// What happens.
@@ -96,6 +101,7 @@ impl Node {
             context: NodeContext::new(config, seed, now),
             peers: Peers::default(),
             running: true,
+            has_said_goodbye: false,
         };
         node.context.announce();
         node
@@ -105,7 +111,7 @@ impl Node {
     pub fn handle_beacon(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.context.advance(now);
         match Beacon::decode(datagram) {
-            _ if !self.running => {}
+            _ if !self.running || self.has_said_goodbye => {}
             Ok(beacon) if beacon.peer == self.context.id => self.hear_own(from, beacon.port),
             // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
@@ -398,12 +404,30 @@ impl Node {
         self.peers.ask_for_confirmation(&mut self.context);
     }
 
+    /// Tells each peer that this node leaves (zyre's GOODBYE), if beacons alone may not say so, and
+    /// takes in no more peers. [`stop`](Node::stop) does it, too; a caller who calls this before
+    /// can wait until it has been sent.
+    pub fn say_goodbye(&mut self, now: Instant) {
+        self.context.advance(now);
+        if !self.context.config.says_goodbye()
+            || core::mem::replace(&mut self.has_said_goodbye, true)
+        {
+            return;
+        }
+        // Whoever hears one more would come again.
+        self.context.deadlines.clear(NodeTimer::Beacon);
+        for peer in self.peers.iter_mut().filter(|peer| peer.is_ready()) {
+            peer.channel.send(Body::Goodbye, &mut self.context);
+        }
+    }
+
     /// Says goodbye to the network and forgets every peer. The last event is [`Event::Stop`].
     pub fn stop(&mut self, now: Instant) {
         self.context.advance(now);
         if !self.running {
             return;
         }
+        self.say_goodbye(now);
         self.running = false;
         self.context.deadlines.clear_all();
         // The goodbye goes out before connections are closed, so that peers take their end for it.

@@ -123,6 +123,11 @@ impl Networks {
         advertised.or(first).unwrap_or(&self.fallback)
     }
 
+    /// Whether the node is on a network, or says where it is whatever that may be.
+    pub(super) fn are_there(&self) -> bool {
+        !self.on.is_empty() || self.advertise.is_some()
+    }
+
     /// Whether peers are told the same, wherever they are.
     pub(super) fn are_one(&self) -> bool {
         self.on.len() == 1 || self.advertise.is_some()

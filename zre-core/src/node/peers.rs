@@ -12,7 +12,7 @@ use super::{
     members::Members,
     networks::Networks,
     output::NodeOutput,
-    peer::{Earlier, Peer, PeerEffect, Session, evasive_after, heard_for},
+    peer::{Earlier, Peer, PeerEffect, Session, ask_after, heard_for},
     place::address_of,
     table::{Heard, Source, Table},
 };
@@ -105,6 +105,11 @@ impl Peers {
     pub(super) fn last_heard(&self, id: &PeerId) -> Option<Instant> {
         let (peer, heard_at) = self.table.last_heard(id)?;
         peer.is_ready().then_some(heard_at)
+    }
+
+    /// Which peer is connected, or is being connected, at a place.
+    pub(super) fn at(&self, place: &Endpoint) -> Option<PeerId> {
+        self.by_endpoint.get(place)
     }
 
     /// Where a peer may be reached, the likeliest first, without what belongs to another.
@@ -247,6 +252,7 @@ impl Peers {
             return;
         };
         let is_leaving = peer.is_leaving();
+        context.note_change(*id, false);
         self.pending -= 1;
         peer.enter(hello, &mut self.members, context);
         watch(peer, source, context);
@@ -263,6 +269,7 @@ impl Peers {
             return;
         };
         let peer = *id;
+        context.note_change(peer, reason.is_final());
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));
@@ -381,6 +388,14 @@ impl Peers {
         let owner = owner.filter(|owner| *owner != claimant);
         let owner = owner.and_then(|owner| self.get(&owner));
         owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
+    }
+
+    /// Whether another peer than `claimant` is, or may be, at an endpoint.
+    pub(super) fn is_taken(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.by_endpoint.get(endpoint);
+        let owner = owner.filter(|owner| *owner != claimant);
+        let owner = owner.and_then(|owner| self.get(&owner));
+        owner.is_some_and(|owner| !owner.is_unreachable())
     }
 
     /// Another node claims a peer's endpoint, so the peer is suspected to be gone. If `claimant` is
@@ -549,7 +564,7 @@ impl Peers {
     /// Signs of life only note the time. So one timer for all quiet peers fires once in some
     /// seconds, however many they are.
     pub(super) fn silent(&mut self, context: &mut NodeContext) -> Vec<PeerId> {
-        let time = evasive_after(&context.config);
+        let time = |is_announced| ask_after(is_announced, &context.config);
         let (silent, next) = self.table.silent(time, context.now);
         if let Some(next) = next {
             context.deadlines.set_earlier(NodeTimer::Silence, next);
@@ -588,7 +603,7 @@ fn watch(peer: &Peer, source: &mut Source, context: &mut NodeContext) {
         peer.next_check_at(&context.config),
     );
     let is_quiet = peer.is_quiet();
-    source.set_quiet(is_quiet, peer.heard_at);
+    source.set_quiet(is_quiet, peer.is_announced, peer.heard_at);
     if is_quiet {
         context.deadlines.clear(timer);
         context.deadlines.set_earlier(NodeTimer::Silence, at);

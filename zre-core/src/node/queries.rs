@@ -41,6 +41,11 @@ impl Node {
         self.context.networks.own_heard()
     }
 
+    /// Whether the node has been stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        !self.running
+    }
+
     /// The settings that the node started with.
     pub fn config(&self) -> &Config {
         &self.context.config

@@ -41,6 +41,8 @@ pub(super) struct Source {
     cached_endpoint: Option<(Ipv4Addr, NonZeroU16)>,
     /// Whether nothing is awaited from the peer, so that it has no timer of its own.
     quiet: bool,
+    /// Whether beacons have come from it. From one of which this is not known, silence means less.
+    is_announced: bool,
     /// When the last beacon came that did not touch the peer. [`Peer::heard_at`] may be later.
     heard_at: Instant,
 }
@@ -134,12 +136,21 @@ impl Table {
         }
     }
 
-    /// The quiet peers from which no beacon has come for `time`, and when this will first be true
-    /// of another. They may have sent messages meanwhile.
-    pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
+    /// The quiet peers from which no beacon has come for a time, which depends on whether any ever
+    /// have, and when this will first be true of another. They may have sent messages meanwhile.
+    pub(super) fn silent(
+        &self,
+        time: impl Fn(bool) -> Duration,
+        now: Instant,
+    ) -> (Vec<PeerId>, Option<Instant>) {
+        let (announced, unannounced) = (time(true), time(false));
         // A walk over the small sources, without touching the peers.
         let (mut silent, mut next) = (Vec::new(), None);
         for (id, source) in self.ids.iter().zip(&self.sources) {
+            let time = match source.is_announced {
+                true => announced,
+                false => unannounced,
+            };
             let at = source.heard_at + time;
             if source.quiet && at <= now {
                 silent.push(*id);
@@ -212,9 +223,9 @@ impl Source {
         self.cached_endpoint = None;
     }
 
-    /// Notes whether the peer has no timer of its own, and when it was last heard.
-    pub(super) fn set_quiet(&mut self, quiet: bool, heard_at: Instant) {
-        self.quiet = quiet;
+    /// Notes whether the peer has no timer of its own, and how and when it was last heard.
+    pub(super) fn set_quiet(&mut self, quiet: bool, is_announced: bool, heard_at: Instant) {
+        (self.quiet, self.is_announced) = (quiet, is_announced);
         self.heard_at = self.heard_at.max(heard_at);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zre_core::{Event, Instant, Limits, Node, Notice};
+use zre_core::{Engine, Event, Instant, Limits, Notice};
 
 use super::{
     aftermath::Aftermath,
@@ -50,10 +50,11 @@ impl Watch {
     /// Sees the events that have come since it was asked last.
     pub(super) fn see_events(
         &mut self,
-        node: &Node,
+        engine: &Engine,
         changes: &mut Changes,
         aftermath: &mut Aftermath,
     ) {
+        let node = engine.node();
         let count = node.event_count();
         let seen = std::mem::replace(&mut self.seen, count);
         if seen == count {
@@ -64,6 +65,9 @@ impl Watch {
             let is_message = matches!(event, Event::Whisper { .. } | Event::Shout { .. });
             self.received += u64::from(is_message);
             changes.note_event(event);
+            if let Event::Network { left, .. } = event {
+                self.log.add_change(event, left, engine.choice());
+            }
             self.events.push(event, aftermath);
         }
     }

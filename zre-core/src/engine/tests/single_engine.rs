@@ -229,7 +229,7 @@ impl SingleEngine<Link> {
 }
 
 impl<C: Level> RemoteEnd<C> {
-    fn new(at: LinkId, role: Role) -> Self {
+    pub(super) fn new(at: LinkId, role: Role) -> Self {
         Self {
             at,
             link: C::remote(role),

@@ -3,12 +3,28 @@
 use super::*;
 
 #[test]
-fn a_connecting_link_learns_no_identity() {
-    let (mut dealer, mut router) = pair();
-    carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
-    carry(&mut dealer, &mut router, Split::Pieces(1)).unwrap();
-    let events = carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
-    assert_eq!(events, [LinkEvent::Open { peer: None }]);
+fn a_connecting_link_learns_the_identity_of_an_accepting_one_that_says_it() {
+    for (role, expected) in [
+        (Role::Accepting, None),
+        (Role::AcceptingAs(id()), Some(id())),
+    ] {
+        let (mut dealer, _) = pair();
+        let mut router = Link::new(role, &Limits::default());
+        carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
+        carry(&mut dealer, &mut router, Split::Pieces(1)).unwrap();
+        let events = carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
+        assert_eq!(events, [LinkEvent::Open { peer: expected }]);
+    }
+}
+
+#[test]
+fn an_identity_of_a_router_that_is_none_of_zre_is_taken_for_none() {
+    for identity in [b"".as_slice(), b"x", &IDENTITY[..16], &[7; 17]] {
+        let (mut dealer, _) = pair();
+        let bytes = [greeting(3, 1, b"NULL"), ready("ROUTER", identity)].concat();
+        let events = feed(&mut dealer, &bytes).unwrap();
+        assert_eq!(events, [LinkEvent::Open { peer: None }]);
+    }
 }
 
 #[test]

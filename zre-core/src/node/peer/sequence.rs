@@ -47,6 +47,11 @@ impl Sequence {
         self.sent = 0;
     }
 
+    /// So many messages have been sent, from our HELLO on.
+    pub(crate) fn set_sent(&mut self, sent: u16) {
+        self.sent = sent;
+    }
+
     /// A new session with the same implementation.
     pub(crate) fn renewed(&self) -> Self {
         Self {

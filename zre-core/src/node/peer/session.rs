@@ -38,9 +38,9 @@ use core::{net::SocketAddr, time::Duration};
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 
 use super::{
-    Peer, PeerEffect,
+    Gossiped, Peer, PeerEffect,
     channel::Channel,
-    liveness::{Liveness, evasive_after},
+    liveness::{LastHeard, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -356,8 +356,13 @@ impl Peer {
             // It is there, and will come again.
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
+        if self.gossiped != Gossiped::No && !self.is_announced {
+            // No beacon brings it back: gossip knows when it is sought again.
+            return PeerEffect::Exit(ExitReason::Unreachable);
+        }
         greeting.is_unreachable = true;
         let peer = self.channel.peer;
+        context.note_change(peer, false);
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
@@ -456,7 +461,7 @@ impl Peer {
             Session::Greeting(greeting) => return greeting.give_up.deadline(),
             Session::Ready(ready) => ready,
         };
-        let next = ready.liveness.next_check_at(self.heard_at, config);
+        let next = ready.liveness.next_check_at(self.last_heard(), config);
         let next = self.moves_at(config).map_or(next, |at| next.min(at));
         let next = match &ready.doubt {
             Some(doubt) => next.min(doubt.patience.deadline()),
@@ -504,13 +509,21 @@ impl Peer {
         if let Some(place) = self.has_moved(context) {
             return PeerEffect::Move(place);
         }
+        let heard = self.last_heard();
         let Session::Ready(ready) = &mut self.session else {
             return PeerEffect::Nothing;
         };
-        let (heard_at, channel) = (self.heard_at, &mut self.channel);
-        let other_at = self.others.last_at();
+        let channel = &mut self.channel;
         let (liveness, name) = (&mut ready.liveness, &ready.name);
-        liveness.check(heard_at, other_at, name, channel, context)
+        liveness.check(heard, name, channel, context)
+    }
+
+    fn last_heard(&self) -> LastHeard {
+        LastHeard {
+            at: self.heard_at,
+            is_announced: self.is_announced,
+            elsewhere_at: self.others.last_at(),
+        }
     }
 }
 

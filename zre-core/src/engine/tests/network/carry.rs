@@ -1,10 +1,11 @@
 //! How a network carries what hosts send.
 
-use alloc::format;
+use alloc::{format, string::ToString as _};
 use core::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use rand_chacha::rand_core::RngCore as _;
+use zre_proto::Endpoint;
 
 use super::{Network, wire::Wire};
 use crate::{
@@ -56,9 +57,7 @@ impl<C: Level> Network<C> {
                 Output::Datagram { network, datagram } => {
                     self.send_datagram(host, network, datagram);
                 }
-                Output::Open { link, endpoint, .. } => {
-                    self.open(host, link, endpoint.to_socket_addr().unwrap());
-                }
+                Output::Open { link, endpoint, .. } => self.open(host, link, &endpoint),
                 Output::Writable(link) => {
                     if let Some((wire, end)) = self.find(host, link) {
                         self.wires[wire].ends[end].writable = true;
@@ -114,18 +113,33 @@ impl<C: Level> Network<C> {
         any
     }
 
-    fn open(&mut self, client: usize, link: LinkId, to: SocketAddr) {
+    fn open(&mut self, client: usize, link: LinkId, to: &Endpoint) {
         let now = self.now;
+        let machine = &mut self.hosts[client].machine;
+        let found = to.to_socket_addr();
+        let Some(to) = found.or_else(|| self.names.get(&to.to_string()).copied()) else {
+            return machine.handle_closed(link, "no such host", now);
+        };
+        if !machine.handle_resolved(link, to, now) {
+            return;
+        }
         if !self.answers(client, to.ip()) {
             return self.unanswered.push((client, link));
         }
-        let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
-            let machine = &mut self.hosts[client].machine;
-            return machine.handle_closed(link, "connection refused", now);
-        };
         let remote = SocketAddr::new(self.hosts[client].source_for(to.ip()), 40_000);
-        let from = self.id(client);
-        let accepted = self.hosts[server].machine.accept(remote, from, now);
+        let hub = self.hosts.iter().position(|host| host.is_hub_at(to));
+        let server = || self.hosts.iter().position(|host| host.is_reached_at(to));
+        let (server, accepted) = match hub {
+            Some(hub) => (hub, self.hosts[hub].machine.accept_gossip(remote, now)),
+            None => {
+                let Some(server) = server() else {
+                    let machine = &mut self.hosts[client].machine;
+                    return machine.handle_closed(link, "connection refused", now);
+                };
+                let from = self.id(client);
+                (server, self.hosts[server].machine.accept(remote, from, now))
+            }
+        };
         self.wires.push(Wire::new(
             (client, link),
             (server, accepted),

@@ -4,6 +4,7 @@
 //! among its hosts.
 
 mod carry;
+mod gossip;
 mod lans;
 mod machine;
 mod wire;
@@ -36,6 +37,7 @@ use crate::{
     notice::Notice,
     time::Instant,
 };
+pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
 pub(crate) use lans::{v4, v6};
 use machine::Machine;
 use wire::Wire;
@@ -50,6 +52,8 @@ pub(crate) struct Network<C: Level> {
     pub(crate) piece: usize,
     /// How many bytes are on their way in one direction of a wire at most.
     pub(crate) capacity: usize,
+    /// Where the host names of endpoints lead.
+    pub(crate) names: BTreeMap<String, SocketAddr>,
     /// Every output, and everything written.
     pub(crate) trace: Vec<String>,
     /// How long everything is on its way.
@@ -75,7 +79,7 @@ pub(crate) struct Host<C: Level> {
     machine: Box<dyn Machine<C>>,
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
-    other_address: Option<SocketAddr>,
+    pub(crate) other_address: Option<SocketAddr>,
     /// Where it listens, and sends beacons from, on each of its networks.
     sockets: Vec<(NetworkId, SocketAddr)>,
     /// Its addresses that nothing crosses to and from, without anybody being told.
@@ -104,6 +108,7 @@ impl<C: Level> Network<C> {
             wires: Vec::new(),
             piece: usize::MAX,
             capacity: 64 << 10,
+            names: BTreeMap::new(),
             trace: Vec::new(),
             latency: Duration::ZERO,
             jitter: None,
@@ -165,7 +170,11 @@ impl<C: Level> Network<C> {
         self.add_machine(&endpoint, Box::new(engine))
     }
 
-    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+    pub(super) fn add_machine(
+        &mut self,
+        endpoint: &Endpoint,
+        machine: Box<dyn Machine<C>>,
+    ) -> usize {
         self.hosts.push(Host {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
@@ -190,15 +199,24 @@ impl<C: Level> Network<C> {
 impl Network<MessageLink> {
     pub(crate) fn add_zyre(&mut self, name: &str) -> usize {
         let endpoint = self.config(name).endpoint;
+        self.add_zyre_that_tells(name, &endpoint)
+    }
+
+    pub(crate) fn add_zyre_at(&mut self, name: &str, endpoint: &Endpoint) -> usize {
         let zyre = Zyre::new(name, endpoint.clone(), endpoint.clone(), self.now);
+        self.add_machine(endpoint, Box::new(zyre))
+    }
+
+    /// A zyre that says in its HELLO that it is elsewhere than where it is reached.
+    pub(crate) fn add_zyre_that_tells(&mut self, name: &str, told: &Endpoint) -> usize {
+        let endpoint = self.config(name).endpoint;
+        let zyre = Zyre::new(name, endpoint.clone(), told.clone(), self.now);
         self.add_machine(&endpoint, Box::new(zyre))
     }
 
     /// A zyre that is reached, and says so in its HELLO, at another endpoint too.
     pub(crate) fn add_zyre_advertising(&mut self, name: &str, advertised: &Endpoint) -> usize {
-        let endpoint = self.config(name).endpoint;
-        let zyre = Zyre::new(name, endpoint.clone(), advertised.clone(), self.now);
-        let host = self.add_machine(&endpoint, Box::new(zyre));
+        let host = self.add_zyre_that_tells(name, advertised);
         self.hosts[host].other_address = advertised.to_socket_addr();
         host
     }
@@ -217,6 +235,10 @@ impl Network<MessageLink> {
 impl<C: Level> Network<C> {
     pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
         self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn zyre_gossip(&mut self, host: usize) -> &mut ZyreGossip {
+        self.hosts[host].machine.zyre_gossip()
     }
 
     pub(crate) fn id(&self, host: usize) -> PeerId {
@@ -297,6 +319,11 @@ impl<C: Level> Network<C> {
         let newest_first = self.wires.iter_mut().rev();
         let mut found = newest_first.filter(|wire| wire.joins(from, to));
         found.next().unwrap()
+    }
+
+    /// Whether there is a connection that `from` opened to `to`.
+    pub(crate) fn is_joined(&self, from: usize, to: usize) -> bool {
+        self.wires.iter().any(|wire| wire.joins(from, to))
     }
 
     /// Ends the connection that `from` opened to `to`, in the middle, for both sides.
@@ -403,6 +430,11 @@ impl<C: Level> Network<C> {
 }
 
 impl<C: Level> Host<C> {
+    fn is_hub_at(&self, address: SocketAddr) -> bool {
+        let hub = SocketAddr::new(self.address.ip(), GOSSIP_PORT);
+        self.alive && self.listens && address == hub
+    }
+
     fn is_reached_at(&self, address: SocketAddr) -> bool {
         let mut addresses = self.sockets.iter().map(|(_, address)| *address);
         let is_one = addresses.any(|it| it == address) || self.other_address == Some(address);

@@ -1,13 +1,19 @@
 //! The flags that all commands with a node share, and the variables that stand in for them.
 
+mod networks;
+mod places;
+
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, Endpoint, GroupName, PeerId, SlowMembers};
+use zre_tokio::{Builder, GroupName, PeerId, SlowMembers};
 
 use crate::{failure::Failure, shutdown::Shutdown, text::quoted, values};
 
-/// Who the node is, where it is, and how much it says about itself.
+pub(crate) use networks::{Discovery, Networks};
+pub(crate) use places::{Placement, Places};
+
+/// Who the node is, where it is, how it finds others, and how much it says about itself.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Node")]
 pub(crate) struct Common {
@@ -26,32 +32,6 @@ pub(crate) struct Common {
     #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = values::headers)]
     headers: Vec<Vec<(String, String)>>,
 
-    /// The network interface, by name or by IPv4 address [default: the first that can broadcast]
-    /// [env: ZRE_INTERFACE, else ZSYS_INTERFACE]
-    #[arg(long, short, value_name = "INTERFACE", value_parser = values::interface)]
-    interface: Option<String>,
-
-    /// The UDP port on which nodes find each other; all must have the same [default: 5670]
-    /// [env: ZRE_PORT]
-    #[arg(
-        long, short, value_name = "PORT",
-        allow_negative_numbers = true, value_parser = values::port
-    )]
-    port: Option<u16>,
-
-    /// The TCP port on which the node listens; 0 lets the system choose [default: a free one from
-    /// 49152 to 65535]
-    #[arg(
-        long, value_name = "PORT",
-        allow_negative_numbers = true, value_parser = values::port_or_any
-    )]
-    tcp_port: Option<u16>,
-
-    /// Where peers shall connect to, such as tcp://203.0.113.7:5000, if that is not where the node
-    /// listens: behind a port mapping
-    #[arg(long, value_name = "ENDPOINT")]
-    advertise: Option<Endpoint>,
-
     #[command(flatten)]
     presence: Presence,
 
@@ -67,6 +47,10 @@ pub(crate) struct Common {
     /// Log to standard error what the node does; twice: everything. RUST_LOG goes before it
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    // The last: its heading would be that of what follows.
+    #[command(flatten)]
+    pub(crate) networks: Networks,
 }
 
 /// How often a node announces itself, and what it makes of the silence of others.
@@ -99,8 +83,7 @@ pub(crate) struct Groups {
     groups: Vec<GroupName>,
 }
 
-/// What is used where neither flag nor variable says anything else.
-const PORT: u16 = 5670;
+/// How long a peer may be silent before it is asked, unless set.
 const EVASIVE: Duration = Duration::from_secs(5);
 
 impl Common {
@@ -120,7 +103,6 @@ impl Common {
             None => Builder::unnamed(),
         };
         builder = builder
-            .port(self.port()?)
             .beacon_interval(self.presence.interval)
             .evasive_after(self.presence.evasive())
             .expired_after(self.presence.expired)
@@ -135,16 +117,7 @@ impl Common {
         for group in groups {
             builder = builder.join((***group).clone());
         }
-        if let Some(interface) = self.interface()? {
-            builder = builder.interface(interface.as_str());
-        }
-        if let Some(port) = self.tcp_port {
-            builder = builder.tcp_port(port);
-        }
-        if let Some(endpoint) = &self.advertise {
-            builder = builder.advertise(endpoint.clone());
-        }
-        Ok(builder)
+        self.networks.apply_to(builder)
     }
 
     /// Begins to listen for signals: after the first, a command has time to end its node and to
@@ -162,25 +135,9 @@ impl Common {
         }
     }
 
-    fn interface(&self) -> Result<Option<String>, Failure> {
-        if let Some(interface) = &self.interface {
-            return Ok(Some(interface.clone()));
-        }
-        if let Some(interface) = variable("ZRE_INTERFACE", values::interface)? {
-            return Ok(Some(interface));
-        }
-        // To zyre, `*` means that the choice is left to it.
-        let interface = variable("ZSYS_INTERFACE", values::interface)?;
-        Ok(interface.filter(|interface| interface != "*"))
-    }
-
     /// The port on which nodes find each other.
     pub(crate) fn port(&self) -> Result<u16, Failure> {
-        let port = match self.port {
-            Some(port) => Some(port),
-            None => variable("ZRE_PORT", values::port)?,
-        };
-        Ok(port.unwrap_or(PORT))
+        self.networks.port()
     }
 
     fn headers(&self) -> Result<BTreeMap<&str, &str>, Failure> {

@@ -2,9 +2,13 @@
 //!
 //! Each reader returns what was expected instead, for a user who has written something else.
 
+mod places;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use zre_tokio::{GroupName, ShortText, SlowMembers};
+
+pub(crate) use places::{address, bind_endpoint, endpoint, hub_endpoint, interface};
 
 /// Longer times are mistakes: six weeks.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -139,14 +143,6 @@ pub(crate) fn node_name(text: &str) -> Result<String, String> {
 pub(crate) fn group_name(text: &str) -> Result<GroupName, String> {
     fits("group", text)?;
     GroupName::try_from(text).map_err(|error| error.to_string())
-}
-
-/// Reads the name or the address of a network interface.
-pub(crate) fn interface(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("expected the name of an interface or its IPv4 address".to_owned()),
-        text => Ok(text.to_owned()),
-    }
 }
 
 /// Headers that were written in one argument.

@@ -1,0 +1,370 @@
+//! Whose connection it is that was opened to a fixed endpoint; see the [module](super).
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use zre_proto::{Endpoint, PeerId};
+
+use super::{
+    entry::{Fixed, State},
+    proof::Behind,
+};
+use crate::{
+    engine::{
+        Engine,
+        context::{EngineContext, EngineTimer},
+        peer_links::PeerLinks,
+    },
+    link::Connection,
+};
+
+/// Who is at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nobody that we know of.
+    Free,
+    /// This node itself.
+    Own,
+    /// A peer to which we are connected, or about to be.
+    Peer(PeerId),
+    /// Whoever is at this fixed endpoint: there is a connection, and it is not known to whom.
+    Fixed(usize),
+}
+
+/// Which fixed endpoint's connection is a peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fit {
+    number: usize,
+    /// Whether it need not be verified.
+    is_sure: bool,
+}
+
+/// What speaks for a peer that is about to be connected.
+struct Evidence<'a> {
+    peer: PeerId,
+    /// Where it says that it is, or was heard.
+    endpoint: &'a Endpoint,
+    /// Where its HELLOs came from that wait.
+    sources: Vec<IpAddr>,
+    /// Whether it has answered what it was not asked otherwise.
+    has_answered: bool,
+}
+
+/// A peer is to be connected.
+impl<C: Connection> Engine<C> {
+    /// The node wants a connection to a peer. Gives it that to a fixed endpoint, if there is one
+    /// and it is the peer's.
+    pub(in crate::engine) fn adopt_fixed(&mut self, peer: PeerId, endpoint: &Endpoint) -> bool {
+        self.release_elsewhere(peer, endpoint);
+        let links = self.links.of_peer(peer);
+        if links.is_some_and(PeerLinks::is_ending) {
+            return false;
+        }
+        let fit = self.find_fixed(peer, endpoint);
+        match fit {
+            Some(fit) => self.adopt(fit, peer, endpoint),
+            None if self.expects_late_answers() => self.node.allow_late_answer(peer),
+            None => {}
+        }
+        fit.is_some()
+    }
+
+    /// The peer whose HELLO waits has answered what was asked at a fixed endpoint, while a
+    /// connection to where it says that it is is being made.
+    pub(super) fn adopt_answering(&mut self, peer: PeerId) {
+        let is_waiting = |links: &PeerLinks<C>| links.is_sought() && !links.is_open();
+        if self.node.is_ready(peer) || !self.links.of_peer(peer).is_some_and(is_waiting) {
+            return;
+        }
+        let Some(endpoint) = self.node.endpoints(peer).next().cloned() else {
+            return;
+        };
+        if let Some(fit) = self.find_fixed(peer, &endpoint) {
+            self.adopt(fit, peer, &endpoint);
+        }
+    }
+
+    /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
+    /// the connection to that is the peer's now.
+    pub(super) fn adopt_found(&mut self, number: usize, peer: PeerId) -> bool {
+        let endpoint = self.node.endpoints(peer).next().cloned();
+        let (Some(endpoint), Some(entry)) = (endpoint, self.links.fixed.get_mut(number)) else {
+            return false;
+        };
+        if entry.may_be(peer) && !self.node.is_ready(peer) {
+            let is_sure = true;
+            self.adopt(Fit { number, is_sure }, peer, &endpoint);
+            return true;
+        }
+        if entry.greeted_mut().is_none() {
+            // Nothing has been said over it yet, so the peer's own is as good.
+            self.note_connected(number, peer);
+        }
+        false
+    }
+
+    fn find_fixed(&self, peer: PeerId, endpoint: &Endpoint) -> Option<Fit> {
+        let entries = &self.links.fixed.entries;
+        // Mostly there are none.
+        if entries.is_empty() {
+            return None;
+        }
+        let evidence = self.evidence(peer, endpoint);
+        let sure = entries.iter().position(|entry| evidence.is_at(entry));
+        if let Some(number) = sure {
+            let is_sure = true;
+            return Some(Fit { number, is_sure });
+        }
+        let find = |is_it: &dyn Fn(&Fixed<C>) -> bool| entries.iter().position(is_it);
+        let said = find(&|entry| evidence.is_said_at(entry));
+        let from = || find(&|entry| evidence.is_answered_at(entry) && evidence.is_from(entry));
+        let any = || find(&|entry| evidence.is_answered_at(entry));
+        let number = said.or_else(from).or_else(any)?;
+        let is_sure = false;
+        Some(Fit { number, is_sure })
+    }
+
+    fn evidence<'a>(&self, peer: PeerId, endpoint: &'a Endpoint) -> Evidence<'a> {
+        let claims = self.links.unclaimed.claims();
+        let of_peer = claims.filter(|(_, claimed, _)| *claimed == peer);
+        let unclaimed = &self.links.unclaimed;
+        let behind = |link| unclaimed.behind(link).is_some_and(Behind::has_answer);
+        Evidence {
+            peer,
+            endpoint,
+            sources: of_peer.map(|(_, _, ip)| ip.to_canonical()).collect(),
+            has_answered: unclaimed
+                .claims()
+                .any(|(link, claimed, _)| claimed == peer && behind(link)),
+        }
+    }
+
+    fn adopt(&mut self, fit: Fit, peer: PeerId, endpoint: &Endpoint) {
+        let (now, told) = (self.cx.now, endpoint.clone());
+        let Some(entry) = self.links.fixed.get_mut(fit.number) else {
+            return;
+        };
+        let before = entry.adopt(peer, Some(told), now);
+        self.cx.deadlines.clear(EngineTimer::Fixed(fit.number));
+        let links = self.links.add_peer(peer);
+        match before {
+            State::Opening { link, patience } => {
+                links.adopt_unopened(link, endpoint.clone(), patience, &mut self.cx);
+            }
+            State::Greeted(greeted) => {
+                let timer = EngineTimer::Handshake(greeted.link.id);
+                self.cx.deadlines.clear(timer);
+                self.node.note_greeted(peer, greeted.sent, greeted.is_asked);
+                links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
+            }
+            State::Waiting | State::Adopted { .. } | State::Own => {}
+        }
+        if !fit.is_sure {
+            self.node.doubt_place(peer, endpoint.clone());
+        }
+        self.links.unclaimed.note_change();
+    }
+}
+
+/// A connection is there, and nothing has been said over it.
+impl<C: Connection> Engine<C> {
+    /// Whether the connection goes to a peer to whom another is being made, or has been. Then it is
+    /// the peer's now, or not needed.
+    pub(super) fn take_over_by_fixed(&mut self, number: usize, said_peer: Option<PeerId>) -> bool {
+        let Some(fit) = self.find_waiting(number, said_peer) else {
+            // Its beacons have been heard elsewhere. If it is not reached there, this is next.
+            let other = said_peer.filter(|peer| self.is_sought(*peer));
+            if let Some(peer) = other {
+                self.note_connected(number, peer);
+            }
+            return other.is_some();
+        };
+        let (peer, is_sure) = fit;
+        let told = self.node.endpoints(peer).next().cloned();
+        let Some(entry) = self.links.fixed.get_mut(number) else {
+            return false;
+        };
+        let before = entry.adopt(peer, told.clone(), self.cx.now);
+        if let (State::Opening { link, .. }, Some(links)) = (before, self.links.of_peer_mut(peer)) {
+            self.cx.deadlines.clear(EngineTimer::Handshake(link.id));
+            links.take_over(link, &self.node, &mut self.cx);
+        }
+        if let Some(told) = told.filter(|_| !is_sure) {
+            self.node.doubt_place(peer, told);
+        }
+        self.links.unclaimed.note_change();
+        true
+    }
+
+    /// The peer that waits for this connection, and whether that is sure.
+    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<(PeerId, bool)> {
+        let entry = self.links.fixed.entries.get(number)?;
+        let claims = self.links.unclaimed.claims();
+        let claimants = claims.map(|(_, peer, _)| peer);
+        let mut waiting = claimants.chain(entry.last_peer());
+        waiting.find_map(|peer| {
+            let links = self.links.of_peer(peer)?;
+            let is_waiting = links.is_sought() && !links.is_open() && !entry.is_not(peer);
+            let endpoint = self.node.endpoints(peer).next().filter(|_| is_waiting)?;
+            let is_here = entry.is_at(endpoint);
+            let is_meant = match said_peer {
+                Some(said) => said == peer,
+                None => is_here || entry.was_adopted_by(peer, Some(endpoint)),
+            };
+            is_meant.then_some((peer, is_here))
+        })
+    }
+
+    fn is_sought(&self, peer: PeerId) -> bool {
+        self.links.of_peer(peer).is_some_and(PeerLinks::is_sought)
+    }
+
+    /// Whether the peer that was here last is connected, and says that it is where it was then.
+    pub(super) fn is_connected(&mut self, number: usize) -> bool {
+        let entry = self.links.fixed.entries.get(number);
+        let Some((entry, peer)) = entry.and_then(|entry| Some((entry, entry.last_peer()?))) else {
+            return false;
+        };
+        let told = self.node.endpoints(peer).next();
+        let is_open = self.links.of_peer(peer).is_some_and(PeerLinks::is_open);
+        let is_connected = is_open && entry.was_adopted_by(peer, told);
+        if is_connected {
+            self.note_connected(number, peer);
+        }
+        is_connected
+    }
+}
+
+/// Coming and going.
+impl<C: Connection> Engine<C> {
+    /// A peer is connected, or about to be, at the place of a fixed endpoint, over another
+    /// connection.
+    pub(super) fn note_connected(&mut self, number: usize, peer: PeerId) {
+        self.close_fixed(number);
+        let told = self.node.endpoints(peer).next().cloned();
+        let is_entered = self.node.is_ready(peer);
+        if let Some(entry) = self.links.fixed.get_mut(number) {
+            entry.adopt(peer, told, self.cx.now);
+            if is_entered {
+                entry.note_entered();
+            }
+        }
+        self.cx.deadlines.clear(EngineTimer::Fixed(number));
+    }
+
+    /// A peer has entered.
+    pub(in crate::engine) fn note_entered_at_fixed(&mut self, peer: PeerId) {
+        let entries = self.links.fixed.entries.iter_mut();
+        let of_peer = entries.filter(|entry| entry.adopted_by() == Some(peer));
+        of_peer.for_each(Fixed::note_entered);
+    }
+
+    /// A peer is gone: it, or somebody else, is sought again at its fixed endpoint.
+    pub(in crate::engine) fn release_fixed(&mut self, peer: PeerId) {
+        self.release_where(peer, |_| true);
+    }
+
+    /// A peer is connected at another place from now on.
+    fn release_elsewhere(&mut self, peer: PeerId, endpoint: &Endpoint) {
+        let links = self.links.of_peer(peer);
+        if links.is_some_and(|links| links.is_in_doubt) {
+            // It was asked there, and has not answered.
+            let entries = self.links.fixed.entries.iter_mut();
+            let of_peer = entries.filter(|entry| entry.adopted_by() == Some(peer));
+            of_peer.for_each(|entry| entry.note_not_here(peer));
+        }
+        self.release_where(peer, |entry| !entry.is_at(endpoint));
+    }
+
+    fn release_where(&mut self, peer: PeerId, is_meant: impl Fn(&Fixed<C>) -> bool) {
+        let shortest = self.node.config().reconnect_min;
+        let cx: &mut EngineContext = &mut self.cx;
+        for (number, entry) in self.links.fixed.entries.iter_mut().enumerate() {
+            if entry.adopted_by() == Some(peer) && is_meant(entry) {
+                let pause = entry.release(shortest, cx.now);
+                let at = cx.now + cx.jitter(pause);
+                cx.deadlines.set(EngineTimer::Fixed(number), at);
+            }
+        }
+    }
+}
+
+/// Places.
+impl<C: Connection> Engine<C> {
+    /// Who is at a place, as far as there are connections.
+    pub(super) fn whose(&self, place: &Endpoint) -> Place {
+        if self.node.is_own_place(place) {
+            return Place::Own;
+        }
+        let known = self.node.peer_at(place);
+        let known = known.filter(|peer| self.is_sought(*peer));
+        if let Some(peer) = known.or_else(|| self.links.found_at(place)) {
+            return Place::Peer(peer);
+        }
+        let mut entries = self.links.fixed.entries.iter().enumerate();
+        let found = entries.find_map(|(number, entry)| {
+            let is_here = entry
+                .place
+                .as_ref()
+                .is_some_and(|it| it.is_same_place(place));
+            let who = match entry.adopted_by() {
+                Some(peer) => Place::Peer(peer),
+                None if entry.link_id().is_some() => Place::Fixed(number),
+                None => return None,
+            };
+            is_here.then_some(who)
+        });
+        found.unwrap_or(Place::Free)
+    }
+
+    /// Whether a HELLO names the place of a fixed endpoint, where somebody else has said who it is,
+    /// and does not come from there.
+    pub(in crate::engine) fn is_kept_for_another(
+        &self,
+        peer: PeerId,
+        told: &Endpoint,
+        source: Option<SocketAddr>,
+    ) -> bool {
+        let mut entries = self.links.fixed.entries.iter();
+        entries.any(|entry| {
+            let is_said = entry.said_peer().is_some_and(|said| said != peer);
+            let source = source.map(|source| source.ip().to_canonical());
+            is_said && entry.is_at(told) && source.is_some() && entry.address() != source
+        })
+    }
+}
+
+impl Evidence<'_> {
+    /// Whether the peer is where the connection goes. No message has been sent over one that is
+    /// being made, so it does not matter who else may be there.
+    fn is_at<C>(&self, entry: &Fixed<C>) -> bool {
+        let is_free = match &entry.state {
+            State::Opening { .. } => true,
+            State::Greeted(greeted) => greeted.said_peer.is_none_or(|said| said == self.peer),
+            State::Waiting | State::Adopted { .. } | State::Own => false,
+        };
+        is_free && entry.is_at(self.endpoint)
+    }
+
+    /// Whether the other side has said that it is the peer.
+    fn is_said_at<C>(&self, entry: &Fixed<C>) -> bool {
+        let is_said = entry.said_peer() == Some(self.peer) && entry.may_be(self.peer);
+        // A beacon is not enough: the peer may not know of us, and then it never says HELLO.
+        is_said && !self.sources.is_empty()
+    }
+
+    /// Whether it has been asked there, and has answered.
+    fn is_answered_at<C>(&self, entry: &Fixed<C>) -> bool {
+        self.has_answered && entry.awaits_answer(self.peer)
+    }
+
+    /// Whether its HELLO comes from the address that the connection goes to.
+    fn is_from<C>(&self, entry: &Fixed<C>) -> bool {
+        let address = entry.address();
+        address.is_some_and(|address| self.sources.contains(&address))
+    }
+}
+
+pub(super) fn address_of(place: &Endpoint) -> Option<IpAddr> {
+    place.canonical().to_socket_addr().map(|it| it.ip())
+}

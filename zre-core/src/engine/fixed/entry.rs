@@ -1,0 +1,264 @@
+//! One endpoint that the user has given, and how far it is.
+
+use alloc::string::String;
+use core::{net::IpAddr, time::Duration};
+
+use zre_proto::{Endpoint, PeerId};
+
+use super::{FixedPeer, FixedState, adoption::address_of};
+use crate::{
+    backlog::Patience,
+    engine::{link_state::LinkState, output::LinkId},
+    node::Node,
+    time::Instant,
+};
+
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The longest pause after connections that were there and brought no HELLO.
+const LONGEST_UNANSWERED: Duration = Duration::from_secs(60);
+/// The longest pause after a session that was short.
+const LONGEST_AFTER_SESSION: Duration = Duration::from_secs(1);
+/// A session that lasted so long was no short one.
+const LASTING: Duration = Duration::from_secs(10);
+/// The longest time that a connection waits for a HELLO.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// So many messages follow our HELLO before the connection begins anew.
+const MOST_SENT: u16 = 1000;
+
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Fixed<C> {
+    pub(super) endpoint: Endpoint,
+    /// Where that was found to be, at the last attempt.
+    pub(super) place: Option<Endpoint>,
+    pub(super) state: State<C>,
+    /// How many attempts in a row brought no session.
+    failures: u32,
+    /// How many of them were connections that brought no HELLO.
+    unanswered: u32,
+    /// How many sessions in a row were short.
+    short_sessions: u32,
+    /// Why the last attempt failed; gone when a peer is there.
+    error: Option<String>,
+    /// The peer that was here last, and where it said that it is.
+    last: Option<(PeerId, Endpoint)>,
+    /// A peer that said HELLO and did not answer what it was asked here.
+    not_here: Option<PeerId>,
+}
+
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+pub(super) enum State<C> {
+    /// Until its timer fires.
+    #[default]
+    Waiting,
+    /// A connection is being made, or is in its handshake.
+    Opening {
+        link: LinkState<C>,
+        patience: Patience,
+    },
+    /// We have said HELLO.
+    Greeted(Greeted<C>),
+    /// This peer is there, and the connection is among its own.
+    Adopted { peer: PeerId, since: Instant },
+    /// It is this node itself that is there.
+    Own,
+}
+
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+pub(super) struct Greeted<C> {
+    pub(super) link: LinkState<C>,
+    /// Who the other side said it is, if it did.
+    pub(super) said_peer: Option<PeerId>,
+    /// How many messages we have sent, with the HELLO.
+    pub(super) sent: u16,
+    /// Whether a PING was among them.
+    pub(super) is_asked: bool,
+    /// Until when a HELLO must have come.
+    pub(super) patience: Patience,
+}
+
+impl<C> Fixed<C> {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            place: None,
+            endpoint,
+            state: State::Waiting,
+            failures: 0,
+            unanswered: 0,
+            short_sessions: 0,
+            error: None,
+            last: None,
+            not_here: None,
+        }
+    }
+
+    pub(crate) fn link_mut(&mut self) -> Option<&mut LinkState<C>> {
+        match &mut self.state {
+            State::Opening { link, .. } => Some(link),
+            State::Greeted(greeted) => Some(&mut greeted.link),
+            State::Waiting | State::Adopted { .. } | State::Own => None,
+        }
+    }
+
+    pub(super) fn link_id(&self) -> Option<LinkId> {
+        match &self.state {
+            State::Opening { link, .. } => Some(link.id),
+            State::Greeted(greeted) => Some(greeted.link.id),
+            State::Waiting | State::Adopted { .. } | State::Own => None,
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    pub(super) fn greeted_mut(&mut self) -> Option<&mut Greeted<C>> {
+        match &mut self.state {
+            State::Greeted(greeted) => Some(greeted),
+            _ => None,
+        }
+    }
+
+    pub(super) fn adopted_by(&self) -> Option<PeerId> {
+        match self.state {
+            State::Adopted { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// Whether this is where the user's endpoint leads.
+    pub(super) fn is_at(&self, place: &Endpoint) -> bool {
+        let found = self.place.as_ref();
+        self.endpoint.is_same_place(place) || found.is_some_and(|it| it.is_same_place(place))
+    }
+
+    /// Whether this peer was here last, and says that it is still where it was then.
+    pub(super) fn was_adopted_by(&self, peer: PeerId, told: Option<&Endpoint>) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|(last, place)| *last == peer && Some(place) == told)
+    }
+
+    pub(super) fn last_peer(&self) -> Option<PeerId> {
+        self.last.as_ref().map(|(peer, _)| *peer)
+    }
+
+    /// Who the other side of the connection says it is.
+    pub(super) fn said_peer(&self) -> Option<PeerId> {
+        match &self.state {
+            State::Greeted(greeted) => greeted.said_peer,
+            _ => None,
+        }
+    }
+
+    /// The address that the connection goes to.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.place.as_ref().and_then(address_of)
+    }
+
+    /// Whether it awaits a HELLO, and that of this peer may be it.
+    pub(super) fn may_be(&self, peer: PeerId) -> bool {
+        let State::Greeted(greeted) = &self.state else {
+            return false;
+        };
+        !self.is_not(peer) && greeted.said_peer.is_none_or(|said| said == peer)
+    }
+
+    /// Whether a PING has been sent, and this peer may be the one to answer it.
+    pub(super) fn awaits_answer(&self, peer: PeerId) -> bool {
+        let is_asked = matches!(&self.state, State::Greeted(greeted) if greeted.is_asked);
+        is_asked && !self.is_not(peer)
+    }
+
+    pub(super) fn is_not(&self, peer: PeerId) -> bool {
+        self.not_here == Some(peer)
+    }
+
+    pub(super) fn note_not_here(&mut self, peer: PeerId) {
+        self.not_here = Some(peer);
+        self.last = None;
+    }
+
+    /// A peer is there. Gives the state before.
+    pub(super) fn adopt(&mut self, peer: PeerId, told: Option<Endpoint>, now: Instant) -> State<C> {
+        self.last = told.map(|told| (peer, told));
+        let adopted = State::Adopted { peer, since: now };
+        core::mem::replace(&mut self.state, adopted)
+    }
+
+    /// A session has begun.
+    pub(super) fn note_entered(&mut self) {
+        (self.failures, self.unanswered) = (0, 0);
+        self.error = None;
+    }
+
+    /// The peer that was there is gone. Gives the pause before the next attempt.
+    pub(super) fn release(&mut self, shortest: Duration, now: Instant) -> Duration {
+        if let State::Adopted { since, .. } = core::mem::take(&mut self.state) {
+            let is_short = now.since(since) < LASTING;
+            self.short_sessions = match is_short {
+                true => self.short_sessions.saturating_add(1),
+                false => 0,
+            };
+        }
+        let doublings = self.short_sessions.saturating_sub(1);
+        doubled(shortest, doublings, LONGEST_AFTER_SESSION.max(shortest))
+    }
+
+    /// An attempt has brought nothing. Gives the pause before the next, and whether the error is
+    /// another than before.
+    pub(super) fn fail(&mut self, error: &str, shortest: Duration) -> (Duration, bool) {
+        let was_greeted = matches!(core::mem::take(&mut self.state), State::Greeted(_));
+        let is_news = self.error.as_deref() != Some(error);
+        if is_news {
+            self.error = Some(error.into());
+        }
+        let (count, longest) = match was_greeted {
+            true => (&mut self.unanswered, LONGEST_UNANSWERED),
+            false => (&mut self.failures, LONGEST),
+        };
+        let pause = doubled(shortest, *count, longest.max(shortest));
+        *count = count.saturating_add(1);
+        (pause, is_news)
+    }
+
+    /// How long to wait for a HELLO: longer each time that none came.
+    pub(super) fn wait(&self, shortest: Duration) -> Duration {
+        doubled(shortest, self.unanswered, LONGEST_WAIT.max(shortest))
+    }
+
+    /// What is to be seen of it.
+    pub(super) fn shown(&self, node: &Node) -> FixedPeer {
+        let state = match &self.state {
+            State::Waiting => FixedState::Waiting,
+            State::Opening { .. } => FixedState::Connecting,
+            State::Adopted { peer, .. } if node.is_ready(*peer) => FixedState::Connected(*peer),
+            State::Greeted(_) | State::Adopted { .. } => FixedState::Greeted,
+            State::Own => FixedState::Own,
+        };
+        FixedPeer {
+            endpoint: self.endpoint.clone(),
+            state,
+            error: self.error.clone(),
+        }
+    }
+}
+
+impl<C> Greeted<C> {
+    /// The number of the next message; `None` if there have been too many.
+    pub(super) fn number_next(&mut self) -> Option<u16> {
+        let next = self.sent + 1;
+        (next <= MOST_SENT).then(|| {
+            self.sent = next;
+            next
+        })
+    }
+}
+
+fn doubled(shortest: Duration, doublings: u32, longest: Duration) -> Duration {
+    let pause = shortest.saturating_mul(2_u32.saturating_pow(doublings));
+    pause.min(longest)
+}

@@ -1,0 +1,121 @@
+//! Connections that were opened to a peer before it was known whose they would be; see
+//! [`fixed`](crate::engine::fixed).
+
+use alloc::boxed::Box;
+
+use zre_proto::Endpoint;
+
+use super::{Attempt, LinksEffect, Outgoing, PeerLinks};
+use crate::{
+    backlog::Patience,
+    engine::{context::EngineContext, link_state::LinkState},
+    link::Connection,
+    node::Node,
+};
+
+impl<C: Connection> PeerLinks<C> {
+    /// Whether we try to connect to the peer, or are connected.
+    pub(in crate::engine) fn is_sought(&self) -> bool {
+        !self.is_given_up()
+    }
+
+    /// Whether both connections have ended, so that the peer is about to be removed.
+    pub(in crate::engine) fn is_ending(&self) -> bool {
+        self.is_lost() && self.incoming.is_none()
+    }
+
+    /// Takes a connection that is being made to where the peer is, in place of an older one.
+    pub(in crate::engine) fn adopt_unopened(
+        &mut self,
+        link: LinkState<C>,
+        endpoint: Endpoint,
+        patience: Patience,
+        cx: &mut EngineContext,
+    ) {
+        self.begin_anew(cx);
+        cx.give_link(link.id, self.peer);
+        let attempt = Box::new(Attempt {
+            endpoint,
+            number: 1,
+            first_at: cx.now,
+            patience,
+            // The user has given the endpoint, so nobody else makes us connect there.
+            is_proven: true,
+        });
+        self.outgoing = Outgoing::Opening { link, attempt };
+    }
+
+    /// Takes a connection over which the peer has been sent HELLO, in place of an older one.
+    pub(in crate::engine) fn adopt_greeted(
+        &mut self,
+        link: LinkState<C>,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) {
+        self.begin_anew(cx);
+        cx.give_link(link.id, self.peer);
+        self.outgoing = Outgoing::Open(link);
+        self.tell_writable(node, cx);
+    }
+
+    /// Takes a connection over which nothing has been sent, in place of one that could not be had
+    /// so far. What waits for the peer is sent over it.
+    pub(in crate::engine) fn take_over(
+        &mut self,
+        mut link: LinkState<C>,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) {
+        match core::mem::take(&mut self.outgoing) {
+            Outgoing::Opening { link: failed, .. } => {
+                let id = failed.id;
+                link.connection.take_unsent(failed.into_connection(cx));
+                cx.close_link(id);
+            }
+            Outgoing::Retrying { failed, .. } => link.connection.take_unsent(failed),
+            Outgoing::Unopened | Outgoing::Open(_) | Outgoing::Lost { .. } => {}
+        }
+        self.clear_timers(cx);
+        cx.give_link(link.id, self.peer);
+        self.outgoing = Outgoing::Open(link);
+        self.tell_writable(node, cx);
+    }
+
+    /// The endpoint's host name has been found to stand for this place.
+    pub(in crate::engine) fn note_found(&mut self, place: Endpoint) {
+        self.found = Some(Box::new(place));
+    }
+
+    /// Whether the connection goes to a host name which was found to stand for this place.
+    pub(in crate::engine) fn is_found_at(&self, place: &Endpoint) -> bool {
+        let found = self.found.as_ref();
+        self.is_sought() && found.is_some_and(|found| found.is_same_place(place))
+    }
+
+    /// Where the connection that is being made goes.
+    pub(in crate::engine) fn opening_to(&self) -> Option<&Endpoint> {
+        match &self.outgoing {
+            Outgoing::Opening { attempt, .. } => Some(&attempt.endpoint),
+            _ => None,
+        }
+    }
+
+    /// Somebody else is where the peer was to be.
+    pub(in crate::engine) fn refuse_place(
+        &mut self,
+        error: &str,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
+        let Outgoing::Opening { link, attempt } = core::mem::take(&mut self.outgoing) else {
+            return LinksEffect::Nothing;
+        };
+        cx.notices.push(crate::Notice::ConnectFailed {
+            peer: self.peer,
+            endpoint: attempt.endpoint,
+            attempt: attempt.number,
+            error: error.into(),
+        });
+        link.close(cx);
+        LinksEffect::Unreachable
+    }
+}
