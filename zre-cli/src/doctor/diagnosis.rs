@@ -358,7 +358,20 @@ fn given(facts: &Facts) -> Vec<Finding> {
             },
         );
         match &probe.outcome {
-            Outcome::Answers => None,
+            Outcome::Answers | Outcome::Entered(_) => None,
+            Outcome::Own => Some(finding(
+                "own_endpoint",
+                format!("{what} {endpoint} is this node itself"),
+                "name another, or leave it out",
+            )),
+            Outcome::Silent(error) => Some(finding(
+                "no_hello",
+                format!("{what} {endpoint} takes connections, and does not answer: {error}"),
+                match probe.kind {
+                    probe::Kind::Peer => connect_back(facts),
+                    probe::Kind::Hub => "is it a gossip hub, and not a peer?".to_owned(),
+                },
+            )),
             Outcome::NotResolved(error) => Some(finding(
                 "not_resolved",
                 format!("there is no address for {what} {endpoint}: {error}"),
@@ -433,6 +446,8 @@ fn notes(facts: &Facts) -> Vec<Finding> {
             ));
         }
     }
+    let gossip = facts.seen.gossip.iter();
+    notes.extend(gossip.map(|text| finding("gossip", text.clone(), "look at that node")));
     notes.extend(slow_beacons(facts));
     notes
 }

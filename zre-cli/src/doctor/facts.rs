@@ -8,14 +8,17 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use zre_tokio::{Beacons, Endpoint, Interfaces, NetworkState, Node, PeerId, zre_core::FixedPeer};
+use zre_tokio::{
+    Beacons, Endpoint, Interfaces, NetworkState, Node, PeerId,
+    zre_core::{FixedPeer, FixedState},
+};
 
 use super::{
     ear,
     heard::HeardNode,
     holders::{self, Kind},
     look::Seen,
-    probe::Probe,
+    probe::{self, Outcome, Probe},
 };
 use crate::{interfaces::Listing, options::Discovery};
 
@@ -125,10 +128,40 @@ impl Facts {
         self.seen = seen;
     }
 
-    /// Adds what became of the places that the user has given.
+    /// Adds what became of the places that the user has given. The node has gone further than a
+    /// mere connection.
     pub(super) async fn note_probes(&mut self, probes: JoinSet<Probe>) {
         self.probes = probes.join_all().await;
         self.probes.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+        let peers = self.node.iter().flat_map(|node| &node.fixed_peers);
+        let peers = peers.filter_map(|peer| Some((&peer.endpoint, went_on(peer)?)));
+        for (endpoint, outcome) in peers {
+            let mut probes = self.probes.iter_mut();
+            let probe = probes.find(|it| it.kind == probe::Kind::Peer && it.endpoint == *endpoint);
+            if let Some(probe) = probe.filter(|it| it.is_surpassed_by(&outcome)) {
+                probe.outcome = outcome;
+            }
+        }
+        for (hub, error) in &self.seen.lost_hubs {
+            let mut probes = self.probes.iter_mut();
+            let probe = probes.find(|it| it.kind == probe::Kind::Hub && it.endpoint == *hub);
+            if let Some(probe) = probe.filter(|it| it.outcome == Outcome::Answers) {
+                probe.outcome = Outcome::Silent(error.clone());
+            }
+        }
+    }
+}
+
+/// How far the node has come with a fixed peer, if that says more than a probe.
+fn went_on(peer: &FixedPeer) -> Option<Outcome> {
+    match peer.state {
+        FixedState::Connected(peer) => Some(Outcome::Entered(peer)),
+        FixedState::Own => Some(Outcome::Own),
+        FixedState::Greeted => Some(Outcome::Silent("it says no HELLO".to_owned())),
+        _ => {
+            let error = peer.error.clone();
+            error.map(Outcome::Silent)
+        }
     }
 }
 

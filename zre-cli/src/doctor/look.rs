@@ -31,6 +31,10 @@ pub(super) struct Seen {
     pub(super) twins: BTreeMap<PeerId, String>,
     /// What the system would not do for the node.
     pub(super) refusals: Vec<String>,
+    /// Gossip hubs to which there is no connection, and why.
+    pub(super) lost_hubs: BTreeMap<Endpoint, String>,
+    /// What is strange in gossip.
+    pub(super) gossip: Vec<String>,
 }
 
 /// Why a node that was heard did not enter.
@@ -154,7 +158,9 @@ impl Seen {
             Notice::RefusedByPeer { peer, endpoint, .. } => {
                 self.note_trouble(peer, Trouble::Refuses { endpoint });
             }
-            Notice::SecuredPeer { peer, .. } => self.note_trouble(peer, Trouble::CurveOnly),
+            Notice::SecuredPeer { peer, .. } | Notice::SecuredTuple { peer, .. } => {
+                self.note_trouble(peer, Trouble::CurveOnly);
+            }
             Notice::PeerLimit { peer, .. } | Notice::Refused { peer, .. } => {
                 self.note_trouble(peer, Trouble::Refused { why: text });
             }
@@ -166,11 +172,13 @@ impl Seen {
             }
             Notice::NotListening { .. }
             | Notice::BeaconNotReceived { .. }
-            | Notice::NotAccepted { .. }
-                if !self.refusals.contains(&text) && self.refusals.len() < MOST =>
-            {
-                self.refusals.push(text);
-            }
+            | Notice::NotAccepted { .. } => note_once(&mut self.refusals, text),
+            Notice::GossipHubLost { hub, error } => _ = self.lost_hubs.insert(hub, error),
+            Notice::GossipHubFound { hub } => _ = self.lost_hubs.remove(&hub),
+            Notice::OwnIdentityGossiped { .. }
+            | Notice::BadTuple(_)
+            | Notice::TupleLimit(_)
+            | Notice::GossipClientClosed { .. } => note_once(&mut self.gossip, text),
             _ => {}
         }
     }
@@ -180,6 +188,12 @@ impl Seen {
         if self.troubles.len() < MOST {
             self.troubles.entry(peer).or_insert(trouble);
         }
+    }
+}
+
+fn note_once(notes: &mut Vec<String>, text: String) {
+    if !notes.contains(&text) && notes.len() < MOST {
+        notes.push(text);
     }
 }
 
