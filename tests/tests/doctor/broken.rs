@@ -1,7 +1,7 @@
 //! The broken networks.
 
 use zre_tests::{
-    RealPeers, Switch, programs,
+    Peer, PeerOptions, RealPeers, Switch, programs,
     switch::{Protocol, Rule},
 };
 
@@ -24,6 +24,19 @@ fn a_network_that_works_is_in_order() {
         said.text
             .contains("from 10.90.0.2 every 1.0 s; entered at tcp://10.90.0.2:")
     );
+}
+
+#[test]
+fn peers_of_other_implementations_are_met_as_they_are() {
+    let Some(rig) = RealPeers::available() else {
+        return;
+    };
+    let networks = rig.networks();
+    let hosts = [1, 2, 3].map(|host| networks.host_on("office", &format!("10.90.0.{host}/24")));
+    let _zyre = Peer::zyre(&hosts[1], &PeerOptions::new("zyre"));
+    let _pyre = Peer::pyre(&hosts[2], &PeerOptions::new("pyre"));
+    let met = "Everything is in order: met 2 nodes, pyre, zyre.";
+    doctor(&hosts[0], &[]).must_be_content(&[met]);
 }
 
 #[test]

@@ -114,8 +114,8 @@ impl Facts {
         seen.own_identity.dedup();
         for (peer, heard) in seen.heard.nodes() {
             if let Some((one, other)) = heard.twins() {
-                let text = format!("beacons of {peer} come from {one} and from {other} by turns");
-                seen.twins.entry(peer).or_insert(text);
+                seen.twins
+                    .insert(peer, [one.to_string(), other.to_string()]);
             }
         }
         self.node = Some(OwnNode {

@@ -27,14 +27,14 @@ pub(super) struct Seen {
     pub(super) troubles: BTreeMap<PeerId, Trouble>,
     /// Where else this node's own identity is.
     pub(super) own_identity: Vec<SocketAddr>,
-    /// Identities that two nodes have, with what is known of it.
-    pub(super) twins: BTreeMap<PeerId, String>,
+    /// Identities that two nodes have, and where they are.
+    pub(super) twins: BTreeMap<PeerId, [String; 2]>,
     /// What the system would not do for the node.
     pub(super) refusals: Vec<String>,
     /// Gossip hubs to which there is no connection, and why.
     pub(super) lost_hubs: BTreeMap<Endpoint, String>,
-    /// What is strange in gossip.
-    pub(super) gossip: Vec<String>,
+    /// What is good to know of others, under a word that no version changes.
+    pub(super) remarks: Vec<(&'static str, String)>,
 }
 
 /// Why a node that was heard did not enter.
@@ -167,8 +167,14 @@ impl Seen {
             Notice::OwnIdentity { from } if self.own_identity.len() < MOST => {
                 self.own_identity.push(from);
             }
-            Notice::IdentityInUse { peer, .. } if self.twins.len() < MOST => {
-                self.twins.insert(peer, text);
+            Notice::IdentityInUse {
+                peer,
+                endpoint,
+                remote,
+                claimed,
+            } if self.twins.len() < MOST => {
+                let other = claimed.map_or_else(|| remote.to_string(), |it| it.to_string());
+                self.twins.insert(peer, [endpoint.to_string(), other]);
             }
             Notice::NotListening { .. }
             | Notice::BeaconNotReceived { .. }
@@ -178,7 +184,13 @@ impl Seen {
             Notice::OwnIdentityGossiped { .. }
             | Notice::BadTuple(_)
             | Notice::TupleLimit(_)
-            | Notice::GossipClientClosed { .. } => note_once(&mut self.gossip, text),
+            | Notice::GossipClientClosed { .. } => {
+                note_once(&mut self.remarks, ("gossip", text));
+            }
+            Notice::EarlyWrap { peer } => {
+                let text = format!("node {peer} counts its messages as pyre and zyre.js do");
+                note_once(&mut self.remarks, ("early_wrap", text));
+            }
             _ => {}
         }
     }
@@ -191,9 +203,9 @@ impl Seen {
     }
 }
 
-fn note_once(notes: &mut Vec<String>, text: String) {
-    if !notes.contains(&text) && notes.len() < MOST {
-        notes.push(text);
+fn note_once<T: PartialEq>(notes: &mut Vec<T>, note: T) {
+    if !notes.contains(&note) && notes.len() < MOST {
+        notes.push(note);
     }
 }
 
