@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use zre_core::{Config, interfaces::IpVersion};
+use zre_core::{Config, interfaces::IpVersion, proto::Endpoint};
 
 use crate::{
     app::{App, Recorder},
@@ -189,7 +189,7 @@ impl HostHandle<'_> {
     }
 
     /// Starts its nodes again, with the same programs. Each has a new identity unless its
-    /// configuration names one. Nodes that still run are killed first. The host is switched on and
+    /// configuration names one, and a new port unless it [keeps](crate::NodeHandle::keep_port) it. Nodes that still run are killed first. The host is switched on and
     /// not frozen afterwards.
     pub fn restart(&mut self) {
         let state = &mut self.sim.world.network.hosts[self.host];
@@ -197,8 +197,13 @@ impl HostHandle<'_> {
         for process in self.processes() {
             self.sim.world.kill(process, true);
             // Another port, as a real node chooses one at each start.
-            let endpoint = self.sim.world.free_endpoint(self.host);
-            self.sim.world.processes[process].config.endpoint = endpoint;
+            let mut endpoint = self.sim.world.free_endpoint(self.host);
+            let again = &mut self.sim.world.processes[process];
+            if again.keeps_port {
+                let address = self.sim.world.network.main_address(self.host);
+                endpoint = Endpoint::new(address.into(), again.config.endpoint.port());
+            }
+            again.config.endpoint = endpoint;
             self.sim.world.start_again(process);
         }
     }

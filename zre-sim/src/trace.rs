@@ -3,7 +3,7 @@
 use std::{fmt, io::Write};
 
 use xxhash_rust::xxh3::Xxh3;
-use zre_core::Instant;
+use zre_core::{Instant, proto::GossipMessage};
 
 use crate::machine::Payload;
 
@@ -95,6 +95,14 @@ impl Note<'_> {
                     (wire as u64) << 32 | payload.size() as u64,
                     message.body.kind().as_bytes(),
                 ),
+                Payload::Gossip(message) => (
+                    0x200_0000,
+                    (wire as u64) << 32 | payload.size() as u64,
+                    match message.as_ref() {
+                        GossipMessage::Publish { value, .. } => value.as_bytes(),
+                        other => other.kind().as_bytes(),
+                    },
+                ),
                 Payload::End(why) => (8, wire as u64, why.as_bytes()),
             },
             Self::Closes { wire } => (9, wire as u64, &[]),
@@ -123,6 +131,13 @@ impl fmt::Display for Note<'_> {
                 Payload::Message(message) => {
                     let (kind, sequence) = (message.body.kind(), message.sequence);
                     write!(f, "reads {kind} {sequence} from {wire}")
+                }
+                Payload::Gossip(message) => {
+                    write!(f, "reads gossip {} ", message.kind())?;
+                    if let GossipMessage::Publish { key, value, .. } = message.as_ref() {
+                        write!(f, "{key} {value} ")?;
+                    }
+                    write!(f, "from {wire}")
                 }
                 Payload::End(why) => write!(f, "reads the end of {wire}: {why}"),
             },

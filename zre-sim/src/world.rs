@@ -1,8 +1,9 @@
 //! The event loop, and the processes that it drives.
 
-mod connections;
+pub(crate) mod connections;
 mod datagrams;
 mod networks;
+mod reach;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -28,8 +29,10 @@ use crate::{
     trace::{Note, Trace},
     wire::{HeldEnds, Side, Wire},
 };
+use connections::GOSSIP_PORT;
 use datagrams::Flying;
 use networks::OpenNetwork;
+pub(crate) use reach::Reach;
 
 /// The number of a process, in the order of their first starts. A restart keeps it.
 pub(crate) type ProcessIndex = usize;
@@ -67,6 +70,8 @@ pub(crate) struct Process {
     pub(crate) takes_events: bool,
     pub(crate) metrics: Metrics,
     pub(crate) config: Config,
+    /// Whether it has the same port each time it is started.
+    pub(crate) keeps_port: bool,
     /// How often it was started.
     pub(crate) lives: u64,
     wires: HeldEnds,
@@ -180,6 +185,7 @@ impl World {
             takes_events: true,
             metrics: Metrics::default(),
             config,
+            keeps_port: false,
             lives: 1,
             wires: HeldEnds::default(),
             networks: Vec::new(),
@@ -236,8 +242,13 @@ impl World {
     fn started(&mut self, process: ProcessIndex) {
         self.changes += 1;
         let Process { host, port, .. } = self.processes[process];
+        if !self.looks_at_interfaces(process) {
+            self.listeners.insert((host, port), process);
+        }
         // Stays when the process ends: who connects then is refused by the system.
-        self.listeners.insert((host, port), process);
+        if self.processes[process].config.is_gossip_hub {
+            self.listeners.insert((host, GOSSIP_PORT), process);
+        }
         let name = self.processes[process].name.clone();
         self.trace.note(self.now, process, Note::Start(&name));
         self.tell_process(process);

@@ -42,6 +42,11 @@ impl Addresses {
         })
     }
 
+    /// The number of an address, if it ever was used.
+    pub(crate) fn find(&self, address: IpAddr) -> Option<AddressIndex> {
+        self.numbers.get(&address).copied()
+    }
+
     pub(crate) fn get(&self, number: AddressIndex) -> IpAddr {
         self.all[number as usize].0
     }

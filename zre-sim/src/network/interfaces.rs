@@ -8,6 +8,7 @@ use super::{
     AddressIndex, HostIndex, HostInterface, LanIndex, Network,
     addresses::{link_local, local_v6, spare_v4, usual_v4},
     host::Assigned,
+    routes::is_link_local,
 };
 
 impl Network {
@@ -107,6 +108,18 @@ impl Network {
             IpAddr::V6(_) => None,
         });
         v4.unwrap_or(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Where the name of a host leads at the moment.
+    pub(crate) fn named_address(&self, host: HostIndex) -> Option<IpAddr> {
+        let assigned = self.hosts[host]
+            .interfaces
+            .iter()
+            .flat_map(|it| &it.addresses);
+        let addresses = assigned.map(|it| self.addresses.get(it.address));
+        // Not in the DNS, as it counts on one link alone.
+        let named = addresses.filter(|it| !is_link_local(*it));
+        named.min_by_key(IpAddr::is_ipv6)
     }
 
     /// The interfaces of a host, as its system describes them to programs.

@@ -28,7 +28,8 @@ pub(crate) struct Network {
     pub(crate) hosts: Vec<HostState>,
     pub(crate) lans: Vec<Lan>,
     pub(crate) addresses: Addresses,
-    by_name: BTreeMap<String, HostIndex>,
+    /// The names of hosts, and others that lead to them.
+    names: BTreeMap<String, HostIndex>,
     links: BTreeMap<(HostIndex, HostIndex), Link>,
     partitions: Vec<Partition>,
     chance: ChaCha8Rng,
@@ -40,6 +41,8 @@ pub(crate) struct Lan {
     pub(crate) conditions: Conditions,
     /// Which addresses hosts get there.
     pub(crate) ip: IpVersion,
+    /// The first LAN of those that routers connect with this one; itself if there is no router.
+    routed: LanIndex,
 }
 
 /// One direction between two hosts, where it differs from the LAN.
@@ -76,7 +79,7 @@ impl Network {
             hosts: Vec::new(),
             lans: Vec::new(),
             addresses: Addresses::new(),
-            by_name: BTreeMap::new(),
+            names: BTreeMap::new(),
             links: BTreeMap::new(),
             partitions: Vec::new(),
             chance: ChaCha8Rng::seed_from_u64(seed),
@@ -94,6 +97,7 @@ impl Network {
             name: name.into(),
             conditions: Conditions::default(),
             ip: IpVersion::V4,
+            routed: self.lans.len(),
         });
         self.lans.len() - 1
     }
@@ -102,14 +106,39 @@ impl Network {
     pub(crate) fn add_host(&mut self, name: &str, lan: LanIndex, clock: Clock) -> HostIndex {
         self.hosts.push(HostState::new(name, clock));
         let host = self.hosts.len() - 1;
-        self.by_name.insert(name.into(), host);
+        self.names.insert(name.into(), host);
         let interface = self.add_interface(host, "eth0");
         self.move_interface(host, interface, lan);
         host
     }
 
+    /// The host that has this name, or to which it leads.
+    pub(crate) fn find_name(&self, name: &str) -> Option<HostIndex> {
+        self.names.get(name).copied()
+    }
+
     pub(crate) fn find_host(&self, name: &str) -> Option<HostIndex> {
-        self.by_name.get(name).copied()
+        let found = self.find_name(name);
+        found.filter(|host| self.hosts[*host].name == name)
+    }
+
+    /// From now on a name leads to this host.
+    pub(crate) fn set_name(&mut self, name: &str, host: HostIndex) {
+        self.names.insert(name.into(), host);
+    }
+
+    /// Whether hosts can connect to others that they do not hear.
+    pub(crate) fn has_routers(&self) -> bool {
+        let mut lans = self.lans.iter().enumerate();
+        lans.any(|(number, lan)| lan.routed != number)
+    }
+
+    /// Puts a router between two LANs.
+    pub(crate) fn connect_lans(&mut self, one: LanIndex, other: LanIndex) {
+        let (one, other) = (self.lans[one].routed, self.lans[other].routed);
+        let all = self.lans.iter_mut();
+        all.filter(|lan| lan.routed == other)
+            .for_each(|lan| lan.routed = one);
     }
 
     pub(crate) fn partition(&mut self, one: &[HostIndex], other: &[HostIndex]) {

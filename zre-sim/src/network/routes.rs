@@ -82,8 +82,9 @@ impl Network {
             && !self.partitions.iter().any(|cut| cut.separates(from, to))
     }
 
+    /// Whether a packet for one address gets from one LAN to the other.
     fn leads(&self, from: LanIndex, to: LanIndex) -> bool {
-        from == to
+        self.lans[from].routed == self.lans[to].routed
     }
 
     fn interface_at(&self, address: AddressIndex) -> Option<&HostInterface> {

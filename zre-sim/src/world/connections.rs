@@ -1,6 +1,6 @@
 //! How connections are opened, carry data, and end.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use zre_core::{
     LinkId,
@@ -15,21 +15,37 @@ use crate::{
     wire::{End, Side, Wire},
 };
 
+/// The port on which gossip hubs accept connections.
+pub(crate) const GOSSIP_PORT: u16 = 5670;
+
 /// How often TCP tries to connect before it gives up.
 const CONNECT_ATTEMPTS: u8 = 7;
 
 impl World {
+    /// A process wants a connection: finds out where it leads, and opens it if it is still wanted.
     pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
+        let found = self.find(self.processes[process].host, to);
+        let now = self.local(process);
+        let machine = &mut self.processes[process].machine;
+        match found {
+            Some(remote) => {
+                if machine.handle_resolved(link, remote, now) {
+                    self.open_to(process, link, remote);
+                }
+            }
+            None => machine.handle_closed(link, "name or service not known", now),
+        }
+    }
+
+    fn open_to(&mut self, process: ProcessIndex, link: LinkId, to: SocketAddr) {
         let wire = self.wires.len();
         self.trace.note(self.now, process, Note::Opens { wire });
         let opener = &mut self.processes[process];
         opener.metrics.connections += 1;
         opener.wires.insert(link, wire, Side::Opener);
         let (from, opened_by) = (opener.host, opener.machine.node().id());
-        let port = to.port().get();
-        let addresses = self
-            .find(from, to)
-            .and_then(|to| self.network.source(from, to));
+        let port = to.port();
+        let addresses = self.network.source(from, to);
         let (source, target) = addresses.unwrap_or_default();
         let host = addresses.and_then(|(_, target)| self.network.host_at(from, target));
         let listener = host.and_then(|host| self.listeners.get(&(host, port)));
@@ -104,13 +120,20 @@ impl World {
     }
 
     /// The process that accepts connections at an address and a port of a host.
-    fn listener(&self, host: HostIndex, at: AddressIndex, port: u16) -> Option<ProcessIndex> {
+    pub(super) fn listener(
+        &self,
+        host: HostIndex,
+        at: AddressIndex,
+        port: u16,
+    ) -> Option<ProcessIndex> {
         let listener = *self.listeners.get(&(host, port))?;
-        // A process that was started again listens on another port.
-        let listens = self.is_running(listener)
-            && self.processes[listener].port == port
-            && self.has_sockets_at(listener, at);
-        listens.then_some(listener)
+        let process = &self.processes[listener];
+        let listens = match port {
+            GOSSIP_PORT => process.config.is_gossip_hub,
+            // A process that was started again listens on another port.
+            port => process.port == port && self.has_sockets_at(listener, at),
+        };
+        (listens && self.is_running(listener)).then_some(listener)
     }
 
     /// Nothing came back: TCP tries again after 1 s, 2 s, 4 s and so on.
@@ -140,12 +163,15 @@ impl World {
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
         let opener = wire.end(Side::Opener).address();
         let remote = self.seen_from(self.processes[taker].host, at, opener, port);
-        let from = RoutingId::from(wire.opened_by);
+        let (from, is_gossip) = (RoutingId::from(wire.opened_by), wire.port == GOSSIP_PORT);
         let now = self.local(taker);
         self.trace
             .note(self.now, taker, Note::Accepts { wire: index });
         let process = &mut self.processes[taker];
-        let link = process.machine.handle_accepted(remote, from, now);
+        let link = match is_gossip {
+            true => process.machine.handle_gossip_accepted(remote, now),
+            false => process.machine.handle_accepted(remote, from, now),
+        };
         process.wires.insert(link, index, Side::Taker);
         if let Some(wire) = &mut self.wires[index] {
             let end = wire.end_mut(Side::Taker);

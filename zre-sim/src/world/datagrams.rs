@@ -144,7 +144,7 @@ impl World {
     }
 
     /// The group to which a process sends its beacons in place of a broadcast.
-    fn group(&self, process: ProcessIndex, is_v6: bool) -> Option<IpAddr> {
+    pub(super) fn group(&self, process: ProcessIndex, is_v6: bool) -> Option<IpAddr> {
         match self.processes[process].config.beacons {
             Beacons::Multicast(group) if group.is_ipv6() == is_v6 => Some(group),
             _ => None,

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use zre_core::{
+    Beacons,
     interfaces::{LocalAddress, NetworkId},
     proto::{Endpoint, Host},
 };
 
 use super::{Process, ProcessIndex, World};
 use crate::{
-    network::{AddressIndex, HostIndex, LanIndex, is_link_local},
+    network::{AddressIndex, HostIndex, is_link_local},
     trace::Note,
 };
 
@@ -55,10 +56,18 @@ impl World {
         let address = self.network.addresses.number(at.address);
         let Process { host, port, .. } = self.processes[process];
         // The process was told of the address, and it may have gone since.
-        if self.network.interface_with(host, address) != Some(at.index) {
+        let has_address = self.network.interface_with(host, address) == Some(at.index);
+        let obstacle = match self.listener(host, address, port) {
+            _ if !has_address => Some("cannot assign requested address"),
+            Some(other) if other != process => Some("address in use"),
+            _ => None,
+        };
+        if let Some(obstacle) = obstacle {
             let machine = &mut self.processes[process].machine;
-            return machine.handle_not_listening(id, "cannot assign requested address", now);
+            return machine.handle_not_listening(id, obstacle, now);
         }
+        // Stays when the process ends: who connects then is refused by the system.
+        self.listeners.insert((host, port), process);
         self.trace
             .note(self.now, process, Note::Listens(&at.to_string()));
         self.processes[process].networks.push(OpenNetwork {
@@ -102,8 +111,11 @@ impl World {
         !self.looks_at_interfaces(process) || networks.iter().any(|it| it.address == address)
     }
 
-    /// Whether a process receives what comes by an interface of its host.
+    /// Whether a process receives beacons that come by an interface of its host.
     pub(super) fn hears(&self, process: ProcessIndex, interface: u32, is_v6: bool) -> bool {
+        if self.processes[process].config.beacons == Beacons::Off {
+            return false;
+        }
         let networks = &self.processes[process].networks;
         let open = |it: &OpenNetwork| it.interface == interface && it.is_v6 == is_v6;
         match self.looks_at_interfaces(process) {
@@ -123,6 +135,12 @@ impl World {
                 let by_name = || self.network.hosts[host].interface_by_name(scope);
                 let scope = scope.parse().ok().or_else(by_name)?;
                 Some(SocketAddrV6::new(*address, port, 0, scope).into())
+            }
+            // Looked up anew each time, as the name may lead elsewhere by now.
+            Host::Name(name) => {
+                let named = self.network.find_name(name)?;
+                let address = self.network.named_address(named)?;
+                Some(SocketAddr::new(address, port))
             }
             _ => endpoint.to_socket_addr(),
         }
@@ -148,70 +166,5 @@ pub(super) fn seen_by(interface: u32, address: IpAddr, port: u16) -> SocketAddr 
             SocketAddrV6::new(v6, port, 0, interface).into()
         }
         _ => SocketAddr::new(address, port),
-    }
-}
-
-/// Where a process is, to be compared with where others are.
-#[derive(Debug)]
-pub(crate) struct Places {
-    host: HostIndex,
-    on: Vec<On>,
-}
-
-/// A network that a process is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct On {
-    interface: u32,
-    is_v6: bool,
-    lan: Option<LanIndex>,
-    is_connected: bool,
-}
-
-/// Who can meet whom.
-impl World {
-    /// Where a process is.
-    pub(crate) fn places(&self, process: ProcessIndex) -> Places {
-        let host = self.processes[process].host;
-        let state = &self.network.hosts[host];
-        let on = |interface: u32, is_v6| {
-            let found = state.interface(interface);
-            On {
-                interface,
-                is_v6,
-                lan: found.and_then(|it| it.lan),
-                is_connected: found.is_some_and(|it| it.connected_to().is_some()),
-            }
-        };
-        let on = match self.looks_at_interfaces(process) {
-            true => {
-                let networks = self.processes[process].networks.iter();
-                networks.map(|it| on(it.interface, it.is_v6)).collect()
-            }
-            false => {
-                let interfaces = state.interfaces.iter();
-                interfaces.map(|it| on(it.index, false)).collect()
-            }
-        };
-        Places { host, on }
-    }
-
-    /// Whether two processes are on a network on which each hears and reaches the other.
-    pub(crate) fn meet(&self, one: &Places, other: &Places) -> bool {
-        let (from, to) = (one.host, other.host);
-        // Inside a host neither cable nor LAN matters.
-        let share = |a: &On, b: &On| {
-            let is_same = from == to && a.interface == b.interface;
-            let is_lan = a.lan.is_some() && a.lan == b.lan;
-            let is_open = from == to || a.is_connected && b.is_connected;
-            a.is_v6 == b.is_v6 && (is_same || is_lan && is_open)
-        };
-        let mut pairs = one
-            .on
-            .iter()
-            .flat_map(|a| other.on.iter().map(move |b| (a, b)));
-        pairs.any(|(a, b)| share(a, b))
-            // A session needs a connection in each direction.
-            && self.network.carries(from, to)
-            && self.network.carries(to, from)
     }
 }

@@ -15,6 +15,7 @@ mod support;
 mod addresses;
 mod clocks;
 mod convergence;
+mod discovery;
 mod freezes;
 mod limits;
 mod networks;
