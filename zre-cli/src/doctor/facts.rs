@@ -9,8 +9,7 @@ use std::{
 
 use tokio::task::JoinSet;
 use zre_tokio::{
-    Beacons, Endpoint, Interfaces, NetworkState, Node, PeerId,
-    zre_core::{FixedPeer, FixedState},
+    Beacons, Endpoint, FixedPeer, FixedState, GossipHubInfo, Interfaces, NetworkState, Node, PeerId,
 };
 
 use super::{
@@ -64,6 +63,7 @@ pub(super) struct OwnNode {
     pub(super) endpoint: Endpoint,
     pub(super) networks: Vec<OwnNetwork>,
     pub(super) fixed_peers: Vec<FixedPeer>,
+    pub(super) gossip_hubs: Vec<GossipHubInfo>,
 }
 
 /// A network that it is on.
@@ -124,6 +124,7 @@ impl Facts {
             endpoint: network.endpoint,
             networks,
             fixed_peers: network.fixed_peers,
+            gossip_hubs: network.gossip_hubs,
         });
         self.seen = seen;
     }
@@ -133,35 +134,40 @@ impl Facts {
     pub(super) async fn note_probes(&mut self, probes: JoinSet<Probe>) {
         self.probes = probes.join_all().await;
         self.probes.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
-        let peers = self.node.iter().flat_map(|node| &node.fixed_peers);
-        let peers = peers.filter_map(|peer| Some((&peer.endpoint, went_on(peer)?)));
-        for (endpoint, outcome) in peers {
+        let Some(node) = &self.node else {
+            return;
+        };
+        let peers = node.fixed_peers.iter();
+        let peers = peers.map(|it| (probe::Kind::Peer, &it.endpoint, of_peer(it)));
+        let hubs = node.gossip_hubs.iter();
+        let hubs = hubs.map(|it| (probe::Kind::Hub, &it.endpoint, of_hub(it)));
+        for (kind, endpoint, outcome) in peers.chain(hubs) {
             let mut probes = self.probes.iter_mut();
-            let probe = probes.find(|it| it.kind == probe::Kind::Peer && it.endpoint == *endpoint);
-            if let Some(probe) = probe.filter(|it| it.is_surpassed_by(&outcome)) {
+            let probe = probes.find(|it| it.kind == kind && it.endpoint == *endpoint);
+            if let (Some(probe), Some(outcome)) = (probe, outcome)
+                && probe.is_surpassed_by(&outcome)
+            {
                 probe.outcome = outcome;
-            }
-        }
-        for (hub, error) in &self.seen.lost_hubs {
-            let mut probes = self.probes.iter_mut();
-            let probe = probes.find(|it| it.kind == probe::Kind::Hub && it.endpoint == *hub);
-            if let Some(probe) = probe.filter(|it| it.outcome == Outcome::Answers) {
-                probe.outcome = Outcome::Silent(error.clone());
             }
         }
     }
 }
 
-/// How far the node has come with a fixed peer, if that says more than a probe.
-fn went_on(peer: &FixedPeer) -> Option<Outcome> {
+/// How far the node has come with a fixed peer.
+fn of_peer(peer: &FixedPeer) -> Option<Outcome> {
     match peer.state {
         FixedState::Connected(peer) => Some(Outcome::Entered(peer)),
         FixedState::Own => Some(Outcome::Own),
         FixedState::Greeted => Some(Outcome::Silent("it says no HELLO".to_owned())),
-        _ => {
-            let error = peer.error.clone();
-            error.map(Outcome::Silent)
-        }
+        _ => peer.error.clone().map(Outcome::Silent),
+    }
+}
+
+/// How far the node has come with a gossip hub.
+fn of_hub(hub: &GossipHubInfo) -> Option<Outcome> {
+    match hub.is_connected {
+        true => Some(Outcome::Connected),
+        false => hub.error.clone().map(Outcome::Silent),
     }
 }
 

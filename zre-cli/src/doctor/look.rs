@@ -31,8 +31,6 @@ pub(super) struct Seen {
     pub(super) twins: BTreeMap<PeerId, [String; 2]>,
     /// What the system would not do for the node.
     pub(super) refusals: Vec<String>,
-    /// Gossip hubs to which there is no connection, and why.
-    pub(super) lost_hubs: BTreeMap<Endpoint, String>,
     /// What is good to know of others, under a word that no version changes.
     pub(super) remarks: Vec<(&'static str, String)>,
 }
@@ -179,8 +177,6 @@ impl Seen {
             Notice::NotListening { .. }
             | Notice::BeaconNotReceived { .. }
             | Notice::NotAccepted { .. } => note_once(&mut self.refusals, text),
-            Notice::GossipHubLost { hub, error } => _ = self.lost_hubs.insert(hub, error),
-            Notice::GossipHubFound { hub } => _ = self.lost_hubs.remove(&hub),
             Notice::OwnIdentityGossiped { .. }
             | Notice::BadTuple(_)
             | Notice::TupleLimit(_)

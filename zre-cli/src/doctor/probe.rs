@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     NoConnection(String),
     /// A connection can be made, and whoever is there is not what it should be; and why.
     Silent(String),
+    /// It is a gossip hub, and serves this node.
+    Connected,
     /// The peer has entered.
     Entered(PeerId),
     /// This node itself is there.

@@ -274,6 +274,7 @@ fn state_of(probe: &Probe) -> (&'static str, String) {
     };
     match &probe.outcome {
         Outcome::Answers => ("answers", format!("the {what} takes connections")),
+        Outcome::Connected => ("connected", format!("the {what} serves this node")),
         Outcome::Entered(peer) => ("entered", format!("{what} {peer}")),
         Outcome::Own => ("own", "this node itself".to_owned()),
         Outcome::Silent(error) => ("no_hello", format!("{what}: {error}")),
@@ -289,7 +290,7 @@ fn millis(time: std::time::Duration) -> f64 {
 fn as_json(facts: &Facts, diagnosis: &Diagnosis) -> Value {
     let given = facts.probes.iter().map(|probe| {
         let error = match &probe.outcome {
-            Outcome::Answers | Outcome::Entered(_) | Outcome::Own => None,
+            Outcome::Answers | Outcome::Connected | Outcome::Entered(_) | Outcome::Own => None,
             Outcome::NotResolved(error) | Outcome::NoConnection(error) | Outcome::Silent(error) => {
                 Some(error)
             }

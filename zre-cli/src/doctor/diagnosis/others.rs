@@ -124,7 +124,7 @@ fn given(facts: &Facts) -> Vec<Finding> {
             },
         );
         match &probe.outcome {
-            Outcome::Answers | Outcome::Entered(_) => None,
+            Outcome::Answers | Outcome::Connected | Outcome::Entered(_) => None,
             Outcome::Own => Some(finding(
                 "own_endpoint",
                 format!("{what} {endpoint} is this node itself"),
