@@ -3,8 +3,8 @@
 pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
-    Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, Limits,
-    LinkError, NetworkInfo, Notice, PeerInfo, SlowMembers, Unconfirmed,
+    Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, GossipHubInfo,
+    Limits, LinkError, NetworkInfo, Notice, PeerInfo, SlowMembers, Unconfirmed,
     interfaces::{
         Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
         PassedOver, WhyNot,

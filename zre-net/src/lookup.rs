@@ -40,8 +40,8 @@ impl Lookup {
         })
     }
 
-    /// Asks the system for all addresses of the host, IPv4 and IPv6, the one that it would try first
-    /// in front; call it where waiting is allowed.
+    /// Asks the system for all addresses of the host, IPv4 and IPv6, the one that it would try
+    /// first in front; call it where waiting is allowed.
     ///
     /// # Errors
     ///

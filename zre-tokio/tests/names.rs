@@ -5,12 +5,12 @@ use std::{error::Error as StdError, fmt::Debug};
 use zre_tokio::{
     BeaconError, Beacons, BindEndpoint, BindError, BindHost, Builder, Bytes, CommandError,
     ConfigError, Content, DISCOVERY_PORT, Endpoint, EndpointError, Error, Event, Events,
-    ExitReason, Fault, FixedPeer, FixedState, FrameError, GreetingError, GroupName, Headers, Host,
-    Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IntoFrame, IpVersion,
-    Lagged, Limits, LinkError, MessageError, Network, NetworkInfo, NetworkState, Node, Notice,
-    Notices, PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef, RoutingId, RoutingIdError, Sender,
-    ShortText, StartError, Stats, Subscription, Text, ToStrError, TooLong, Truncated, Unconfirmed,
-    Uuid, WhyNot,
+    ExitReason, Fault, FixedPeer, FixedState, FrameError, GossipHubInfo, GreetingError, GroupName,
+    Headers, Host, Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces,
+    IntoFrame, IpVersion, Lagged, Limits, LinkError, MessageError, Network, NetworkInfo,
+    NetworkState, Node, Notice, Notices, PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef,
+    RoutingId, RoutingIdError, Sender, ShortText, StartError, Stats, Subscription, Text,
+    ToStrError, TooLong, Truncated, Unconfirmed, Uuid, WhyNot,
 };
 
 fn is_value<T: Debug + Clone + Send + Sync + 'static>() {}
@@ -42,7 +42,7 @@ fn every_type_has_a_name_here() {
         BindHost,
     )>();
     is_value::<(InterfaceAddress, InterfaceState, PassedOver, WhyNot)>();
-    is_value::<(NetworkState, FixedPeer, FixedState)>();
+    is_value::<(NetworkState, FixedPeer, FixedState, GossipHubInfo)>();
     is_handle::<(Node, Sender, Events, Subscription, Notices)>();
     let _frame: Bytes = "a frame".into_frame();
     assert_eq!(DISCOVERY_PORT, 5670);

@@ -14,9 +14,10 @@ fn ours_and_zyre_meet_by_multicast_and_those_who_broadcast_do_not_see_them() {
         // Of zyre's documentation, of gyre, and of pyre without a network.
         for group in ["239.1.2.3", "224.0.0.250", "225.25.25.25"] {
             let networks = rig.networks();
-            let hosts = [1, 2, 3].map(|it| networks.host_on("office", &format!("10.90.0.{it}/24")));
+            let hosts =
+                [1, 2, 3, 4].map(|it| networks.host_on("office", &format!("10.90.0.{it}/24")));
             let options = |name| PeerOptions::new(name).multicast(group);
-            let broadcasting = Peer::zyre(&hosts[2], &PeerOptions::new("broadcasting"));
+            let broadcasting = Peer::zyre(&hosts[3], &PeerOptions::new("broadcasting"));
             let zyre = Peer::zyre(&hosts[0], &options("zyre").interface("eth0"));
             let clock = Clock::start(format!("{flavour}: beacons to {group}"));
             let ours = Peer::ours(&hosts[1], flavour, &options("ours"));

@@ -10,7 +10,7 @@ use zre_tokio::{Builder, GroupName, PeerId, SlowMembers};
 
 use crate::{failure::Failure, shutdown::Shutdown, text::quoted, values};
 
-pub(crate) use networks::Networks;
+pub(crate) use networks::{Discovery, Networks};
 pub(crate) use places::{Placement, Places};
 
 /// Who the node is, where it is, how it finds others, and how much it says about itself.

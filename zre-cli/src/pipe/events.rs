@@ -8,7 +8,7 @@ use zre_tokio::{
     Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
 };
 
-use super::networks::NetworkLine;
+use crate::networks::NetworkLine;
 
 /// A line about something that happened.
 ///

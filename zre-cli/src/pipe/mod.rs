@@ -4,7 +4,6 @@ mod command;
 mod counters;
 mod events;
 mod input;
-mod networks;
 mod output;
 mod sends;
 

@@ -101,8 +101,8 @@ pub struct Limits {
     /// counts with at least the 64 KiB of that.
     pub event_bytes: usize,
     /// Clients that may be connected to the gossip hub of this node; 256 unless set. One more
-    /// closes one of those from the address with the most: one that has not said HELLO, or else
-    /// the one that has been silent for longest.
+    /// closes one of those from the address with the most: one that has not said HELLO for a
+    /// second, or else the one that has been silent for longest.
     pub gossip_clients: usize,
     /// Gossip tuples that are known; 4096 unless set. One source, a client or a hub, gives at most
     /// half of them. Beyond that, a new tuple takes the place of one whose peer is not there, from

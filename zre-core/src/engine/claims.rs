@@ -25,7 +25,9 @@ use zre_proto::{Body, Content, Endpoint, Message, PeerId};
 
 use super::{
     Engine,
-    context::{EngineTimer, Owner},
+    context::EngineTimer,
+    delivery::deliver_in_session,
+    fixed::proof::{self, Behind},
     output::{LinkId, Output},
     peer_links::PeerLinks,
 };
@@ -50,12 +52,22 @@ pub(super) struct Claim {
 impl Claim {
     /// How many bytes of memory it holds, about.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Message>()
-            + match &self.message.body {
-                Body::Hello(hello) => hello_weight(hello),
-                body => body.content().map_or(0, Content::byte_len),
-            }
+        message_weight(&self.message)
     }
+
+    /// Whether it waits for something that happens here, and not for the peer's answer.
+    pub(super) fn awaits_us(&self) -> bool {
+        matches!(self.awaited, Awaited::Proof(_) | Awaited::Connection)
+    }
+}
+
+/// How many bytes of memory a message holds, about.
+pub(super) fn message_weight(message: &Message) -> usize {
+    size_of::<Message>()
+        + match &message.body {
+            Body::Hello(hello) => hello_weight(hello),
+            body => body.content().map_or(0, Content::byte_len),
+        }
 }
 
 /// What a parked connection waits for.
@@ -65,6 +77,8 @@ enum Awaited {
     Answer(u64),
     /// Our connection to the peer.
     Connection,
+    /// What comes behind it, until then: it may answer our HELLO at a fixed endpoint.
+    Proof(Instant),
     /// The end of a pause: sessions with the peer have been lost again and again.
     Pause,
 }
@@ -202,7 +216,7 @@ impl<C: Connection> Engine<C> {
         let Some(awaited) = self.links.unclaimed.claim(link).map(|it| it.awaited) else {
             return;
         };
-        let finding = self.find(peer, awaited);
+        let finding = self.find(link, peer, awaited);
         if finding == Finding::Wait {
             return;
         }
@@ -215,7 +229,10 @@ impl<C: Connection> Engine<C> {
                 self.links.unclaimed.close(link, &mut self.cx);
             }
             Finding::Ask => self.ask(link, peer, *claim.message, claim.came_at),
-            Finding::Admit => self.admit(link, peer, *claim.message, claim.came_at),
+            Finding::Admit => {
+                self.admit(link, peer, *claim.message, claim.came_at);
+                self.listen_to_rest(link);
+            }
             Finding::Deliver => self.deliver_claim(link, peer, *claim.message, claim.came_at),
             Finding::Stranger => {
                 let claimed = match claim.message.body {
@@ -228,7 +245,7 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    fn find(&self, peer: PeerId, awaited: Awaited) -> Finding {
+    fn find(&self, link: LinkId, peer: PeerId, awaited: Awaited) -> Finding {
         let is_live = self.has_live_connection(peer);
         match awaited {
             Awaited::Answer(_) if !is_live => Finding::Admit,
@@ -242,6 +259,15 @@ impl<C: Connection> Engine<C> {
             }
             Awaited::Pause if is_live => Finding::Ask,
             Awaited::Pause => Finding::Admit,
+            Awaited::Proof(_) if is_live => Finding::Ask,
+            Awaited::Proof(until) => {
+                let behind = self.links.unclaimed.behind(link);
+                let has_answered = behind.is_some_and(Behind::has_answer);
+                match has_answered || self.cx.now >= until {
+                    true => Finding::Admit,
+                    false => Finding::Wait,
+                }
+            }
             // Somebody else has entered under this identity meanwhile.
             Awaited::Connection if is_live => Finding::Ask,
             Awaited::Connection => match self.links.of_peer(peer) {
@@ -287,6 +313,14 @@ impl<C: Connection> Engine<C> {
         let source = self.links.unclaimed.remote(link);
         if self.is_kept_for_another(peer, &hello.endpoint, source) {
             return self.links.unclaimed.close(link, &mut self.cx);
+        }
+        if self.may_be_answer(link, peer, &hello.endpoint) {
+            let until = self.cx.now + proof::WAIT;
+            self.cx.deadlines.set(EngineTimer::Handshake(link), until);
+            if let Some(unclaimed) = self.links.unclaimed.get_mut(link) {
+                unclaimed.behind.has_waited = true;
+            }
+            return self.park(link, message, came_at, Awaited::Proof(until));
         }
         let links = self.links.of_peer(peer);
         let is_connected = links.is_some_and(PeerLinks::is_open);
@@ -347,10 +381,28 @@ impl<C: Connection> Engine<C> {
             // It may have been read ahead while it was parked.
             incoming.connection.borrow_memory(memory);
         }
-        let owner = self.deliver_all(link, Owner::Incoming(peer));
+        self.deliver_behind(peer, unclaimed.behind.messages);
+        let owner = self.cx.owner(link);
+        let owner = owner.and_then(|owner| self.deliver_all(link, owner));
         self.count_unfinished(link, owner);
         if was_held {
             self.cx.outputs.push(Output::Resume);
+        }
+    }
+
+    /// Handles what came behind the first message and was decoded while that waited.
+    fn deliver_behind(&mut self, peer: PeerId, messages: Vec<Message>) {
+        for message in messages {
+            let has_incoming = |links: &PeerLinks<C>| links.has_incoming();
+            // It broke the protocol with the last one.
+            if !self.links.of_peer(peer).is_some_and(has_incoming) {
+                return;
+            }
+            let verdict = deliver_in_session(&mut self.node, peer, message, self.cx.now);
+            if let (Verdict::Violation(_), Some(links)) = (verdict, self.links.of_peer_mut(peer)) {
+                links.close_incoming(&mut self.cx);
+            }
+            self.carry_out();
         }
     }
 

@@ -49,7 +49,7 @@ impl<C: Connection> Engine<C> {
             return false;
         };
         if unclaimed.is_parked() {
-            return false;
+            return self.listen(link);
         }
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
@@ -144,7 +144,12 @@ impl<C: Connection> Engine<C> {
 
 /// Gives the node a message that came over the connection which carries a peer's session.
 #[inline] // Else it is called for each message, which takes two hundredths of a small one's time.
-fn deliver_in_session(node: &mut Node, peer: PeerId, message: Message, now: Instant) -> Verdict {
+pub(super) fn deliver_in_session(
+    node: &mut Node,
+    peer: PeerId,
+    message: Message,
+    now: Instant,
+) -> Verdict {
     match node.check_bound(peer, &message) {
         Ok(()) => node.handle_message(&peer.into(), message, now),
         Err(fault) => {

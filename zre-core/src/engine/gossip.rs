@@ -13,6 +13,7 @@ use crate::{
     error::{Fault, LinkError},
     gossip::{Gossip, GossipOutput, Side},
     link::{Connection, LinkEvent},
+    node::Sought,
     notice::Notice,
     time::Instant,
 };
@@ -253,8 +254,16 @@ impl<C: Connection> Engine<C> {
 
     fn carry_out_gossip(&mut self, output: GossipOutput) {
         match output {
-            GossipOutput::Seek { peer, endpoint } => {
-                let sought = self.node.handle_tuple(peer, endpoint, self.cx.now);
+            GossipOutput::Seek {
+                peer,
+                endpoint,
+                is_again,
+            } => {
+                let now = self.cx.now;
+                let sought = match self.cx.attempts.may_begin_gossiped(&endpoint, now) {
+                    true => self.node.handle_tuple(peer, endpoint, is_again, now),
+                    false => Sought::Later,
+                };
                 if let Some(gossip) = &mut self.gossip {
                     gossip.handle_sought(peer, sought, self.cx.now);
                 }

@@ -18,10 +18,13 @@ use crate::{
     config::Config,
     link::{Connection, GossipEnd},
     notice::Notice,
+    time::Instant,
 };
 
 /// The longest pause between attempts to connect to a hub.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A client that has not said HELLO for so long is the first to make room.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// All connections for gossip.
 #[derive(Debug)]
@@ -227,8 +230,8 @@ impl<C: Connection> GossipLinks<C> {
 /// Connections from clients.
 impl<C: Connection> GossipLinks<C> {
     /// A connection came in. If they are too many, one of those goes that come from the address
-    /// with the most: one that has not said HELLO if there is such, and the one that has been
-    /// silent for longest.
+    /// with the most: one that has not said HELLO in its first second, or else the one that has
+    /// been silent for longest.
     pub(super) fn accept(
         &mut self,
         remote: SocketAddr,
@@ -246,7 +249,7 @@ impl<C: Connection> GossipLinks<C> {
         self.clients.insert(link, client);
         self.places.add(remote.ip());
         let limit = config.limits.gossip_clients;
-        let surplus = (self.clients.len() > limit).then(|| self.most_dispensable());
+        let surplus = (self.clients.len() > limit).then(|| self.most_dispensable(cx.now));
         let surplus = surplus.flatten();
         if let Some((link, remote)) = surplus {
             cx.notices.push(Notice::GossipClientLimit { remote, limit });
@@ -255,11 +258,19 @@ impl<C: Connection> GossipLinks<C> {
         (link, surplus.map(|(link, _)| link))
     }
 
-    fn most_dispensable(&self) -> Option<(LinkId, SocketAddr)> {
+    fn most_dispensable(&self, now: Instant) -> Option<(LinkId, SocketAddr)> {
         let most = self.places.most();
         let crowding = self.clients.iter();
         let crowding = crowding.filter(|(_, it)| self.places.of(it.remote.ip()) == most);
-        let order = |it: &Client<C>| (it.has_said_hello, it.state.read_at);
+        let order = |it: &Client<C>| {
+            let is_new = now.since(it.state.read_at) < QUIET;
+            let rank = match it.has_said_hello {
+                true => 1,
+                false if is_new => 2,
+                false => 0,
+            };
+            (rank, it.state.read_at)
+        };
         let first = crowding.min_by_key(|(link, it)| (order(it), **link));
         first.map(|(link, it)| (*link, it.remote))
     }

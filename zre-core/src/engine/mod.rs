@@ -590,7 +590,6 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
             LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
             LinksEffect::Refused => self.node.handle_refused(peer, self.cx.now),
-            LinksEffect::Unreachable if self.adopt_in_need(peer) => {}
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }

@@ -397,7 +397,11 @@ impl<C: Connection> PeerLinks<C> {
     ) {
         // Whoever connects from an address can hardly make us flood another by naming it. So floods
         // of beacons keep no peer waiting that says HELLO itself.
-        if !attempt.is_proven && !cx.attempts.begin(&attempt.endpoint, cx.now) {
+        let may_begin = attempt.is_proven
+            || ((!node.is_sought_for_gossip(self.peer)
+                || cx.attempts.may_begin_gossiped(&attempt.endpoint, cx.now))
+                && cx.attempts.begin(&attempt.endpoint, cx.now));
+        if !may_begin {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
             // It was no attempt.
@@ -488,12 +492,14 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let error = error.into();
-        cx.notices.push(Notice::ConnectFailed {
-            peer: self.peer,
-            endpoint: attempt.endpoint.clone(),
-            attempt: attempt.number,
-            error: error.clone(),
-        });
+        if !node.is_sought_again(self.peer) {
+            cx.notices.push(Notice::ConnectFailed {
+                peer: self.peer,
+                endpoint: attempt.endpoint.clone(),
+                attempt: attempt.number,
+                error: error.clone(),
+            });
+        }
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         if attempt.is_last(self.peer, node, cx.now) {
@@ -761,6 +767,9 @@ pub(super) fn new_connection<C: Connection>(node: &Node) -> C {
 
 /// How often a peer is tried that has not entered.
 fn tries(peer: PeerId, node: &Node) -> u32 {
+    if node.is_sought_again(peer) {
+        return 1;
+    }
     let places = node.endpoints(peer).count();
     u32::try_from(places).unwrap_or(TRIES).max(TRIES)
 }

@@ -14,8 +14,9 @@ use core::{
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
-    claims::{Claim, Rank},
+    claims::{Claim, Rank, message_weight},
     context::{EngineContext, Owner},
+    fixed::proof::Behind,
     link_state::LinkState,
     output::LinkId,
     places::Places,
@@ -58,6 +59,8 @@ pub(super) struct UnclaimedLink<C> {
     patience: Patience,
     /// Its first message, while it is parked.
     claim: Option<Claim>,
+    /// What has come behind that and has been decoded, in the hope that it shows whose it is.
+    pub(super) behind: Behind,
 }
 
 impl<C> UnclaimedLink<C> {
@@ -69,6 +72,11 @@ impl<C> UnclaimedLink<C> {
     /// Whether nothing is to be read from it for now; see [`claims`](super::claims).
     pub(super) fn is_parked(&self) -> bool {
         self.claim.is_some()
+    }
+
+    /// Whether it is parked until something happens here, not until its peer has answered.
+    pub(super) fn awaits_us(&self) -> bool {
+        self.claim.as_ref().is_some_and(Claim::awaits_us)
     }
 
     /// Whether so much has been read behind its first message that it is read no further.
@@ -115,6 +123,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             said_identity: None,
             patience,
             claim: None,
+            behind: Behind::default(),
         };
         self.links.insert(link, unclaimed);
         self.places.add(remote.ip());
@@ -153,6 +162,8 @@ impl<C: Connection> UnclaimedLinks<C> {
     fn count_unfinished(&mut self, link: LinkId, now: Instant) {
         if let Some(unclaimed) = self.links.get_mut(&link) {
             let claim = unclaimed.claim.as_ref().map_or(0, Claim::weight);
+            let behind = unclaimed.behind.messages.iter().map(message_weight);
+            let claim = claim + behind.sum::<usize>();
             let (state, total) = (&mut unclaimed.state, &mut self.unfinished);
             state.count_unfinished(Self::FIXED + claim, total, now);
         }
@@ -295,6 +306,10 @@ impl<C: Connection> UnclaimedLinks<C> {
         let mut claims = self.links.values();
         self.parked > 0
             && claims.any(|it| it.claims(peer) && it.remote.ip().to_canonical() == address)
+    }
+
+    pub(super) fn behind(&self, link: LinkId) -> Option<&Behind> {
+        self.links.get(&link).map(|it| &it.behind)
     }
 
     pub(super) fn claim(&self, link: LinkId) -> Option<&Claim> {

@@ -68,7 +68,12 @@ pub(crate) struct Gossip {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GossipOutput {
     /// Seek a peer there, and answer with [`Gossip::handle_sought`].
-    Seek { peer: PeerId, endpoint: Endpoint },
+    Seek {
+        peer: PeerId,
+        endpoint: Endpoint,
+        /// Whether it has been sought before, and has not been found.
+        is_again: bool,
+    },
     /// Close a connection to a hub that does not answer.
     Close { link: LinkId, reason: &'static str },
 }
@@ -177,6 +182,7 @@ impl Gossip {
             Sought::Begun => {}
             Sought::There => self.table.is_there(peer),
             Sought::NotNow => self.is_missed(peer),
+            Sought::Later => self.table.postpone(peer, now),
             Sought::Never => self.table.drop(peer, now),
         }
         self.has_news = true;
@@ -201,9 +207,8 @@ impl Gossip {
     }
 
     fn seek_due(&mut self) {
-        while let Some((peer, endpoint)) = self.table.next_due(self.now) {
-            self.outputs
-                .push_back(GossipOutput::Seek { peer, endpoint });
+        while let Some(output) = self.table.next_due(self.now) {
+            self.outputs.push_back(output);
         }
     }
 
@@ -254,6 +259,7 @@ impl Gossip {
             Taken::Moved => self.outputs.push_back(GossipOutput::Seek {
                 peer: tuple.peer,
                 endpoint: tuple.endpoint,
+                is_again: false,
             }),
             Taken::Full => self.note_limit(link),
         }
@@ -299,6 +305,10 @@ impl Gossip {
 /// What gossip wants and says.
 impl Gossip {
     pub(crate) fn poll_output(&mut self) -> Option<GossipOutput> {
+        // What came of others may have made room.
+        if self.outputs.is_empty() {
+            self.seek_due();
+        }
         self.outputs.pop_front()
     }
 

@@ -61,6 +61,8 @@ enum Hello {
     Awaited,
     /// This node is to say it then.
     Due(Instant),
+    /// This node is to say it as soon as there is room.
+    Owed,
     /// It was said then, or answered.
     Said(Instant),
 }
@@ -74,7 +76,7 @@ impl Session {
             own_told: None,
             told: Version::default(),
             hello: match side {
-                Side::Hub(_) => Hello::Due(now),
+                Side::Hub(_) => Hello::Owed,
                 Side::Client => Hello::Awaited,
             },
             owes_answer: false,
@@ -183,11 +185,12 @@ impl Session {
 
     /// It is time to say something to a hub. Says whether it does not answer.
     pub(super) fn check(&mut self, now: Instant) -> bool {
-        if let Hello::Due(_) = self.hello {
-            return false;
-        }
         // If it cannot be written, it counts all the same, and time goes on.
         self.sent_at = now;
+        if let Hello::Due(_) = self.hello {
+            self.hello = Hello::Owed;
+            return false;
+        }
         self.owes_answer = true;
         self.unanswered += 1;
         self.unanswered > PINGS_UNANSWERED
@@ -216,8 +219,8 @@ impl Session {
         now: Instant,
     ) -> Option<GossipMessage> {
         match self.hello {
-            Hello::Due(at) if at > now => return None,
-            Hello::Due(_) => {
+            Hello::Due(_) => return None,
+            Hello::Owed => {
                 self.hello = Hello::Said(now);
                 return Some(GossipMessage::Hello);
             }

@@ -20,9 +20,11 @@ use core::time::Duration;
 
 use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId, Text};
 
+use super::GossipOutput;
 use crate::{config::Config, engine::LinkId, time::Instant};
 
-/// So many peers are sought at once. The others wait for their turn.
+/// So many peers are sought at once, or a quarter of those that may be pending. The others wait for
+/// their turn.
 const SOUGHT_AT_ONCE: usize = 256;
 /// The pause before a peer is sought again. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -63,6 +65,7 @@ pub(super) struct Table {
     bytes: usize,
     /// How many are being sought.
     sought: usize,
+    sought_limit: usize,
     tuples_limit: usize,
     bytes_limit: usize,
     expired_after: Duration,
@@ -133,6 +136,7 @@ impl Table {
             last_version: 0,
             bytes: 0,
             sought: 0,
+            sought_limit: SOUGHT_AT_ONCE.min(config.limits.pending_peers.div_ceil(4)),
             tuples_limit: config.limits.gossip_tuples,
             bytes_limit: config.limits.gossip_bytes,
             expired_after: config.expired_after,
@@ -174,7 +178,18 @@ impl Table {
     pub(super) fn due_at(&self) -> Option<Instant> {
         let next = self.due.first().map(|(at, _)| *at);
         // If all places are taken, one that becomes free comes with another call.
-        next.filter(|_| self.sought < SOUGHT_AT_ONCE)
+        next.filter(|_| self.sought < self.sought_limit)
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.tuples.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -344,20 +359,25 @@ impl Table {
 /// Peers come and go.
 impl Table {
     /// Takes the next peer that is to be sought, and where.
-    pub(super) fn next_due(&mut self, now: Instant) -> Option<(PeerId, Endpoint)> {
-        while self.sought < SOUGHT_AT_ONCE {
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<GossipOutput> {
+        while self.sought < self.sought_limit {
             let (at, peer) = *self.due.first()?;
             if at > now {
                 return None;
             }
-            let place = self.tuples.get(&peer).and_then(Tuple::place);
-            let Some(place) = place else {
+            let tuple = self.tuples.get(&peer);
+            let found = tuple.and_then(|tuple| Some((tuple.place()?, tuple.is_sought_again())));
+            let Some((endpoint, is_again)) = found else {
                 // Cannot happen: its value has been read.
                 self.remove(peer);
                 continue;
             };
             self.set_state(peer, State::Sought);
-            return Some((peer, place));
+            return Some(GossipOutput::Seek {
+                peer,
+                endpoint,
+                is_again,
+            });
         }
         None
     }
@@ -424,6 +444,14 @@ impl Table {
         }
     }
 
+    /// The peer could not be sought now, through no fault of its own.
+    pub(super) fn postpone(&mut self, peer: PeerId, now: Instant) {
+        let tuple = self.tuples.get(&peer);
+        if tuple.is_some_and(|tuple| tuple.state == State::Sought) {
+            self.set_state(peer, State::Due(now + FIRST_PAUSE));
+        }
+    }
+
     fn set_state(&mut self, peer: PeerId, state: State) {
         self.leave_state(peer);
         let Some(tuple) = self.tuples.get_mut(&peer) else {
@@ -478,6 +506,11 @@ impl Tuple {
         let text = self.value.as_str()?;
         let endpoint = text.split('|').next()?;
         endpoint.parse().ok()
+    }
+
+    /// Whether it need not be sought as eagerly as one that has just come.
+    fn is_sought_again(&self) -> bool {
+        self.tries > 0 || self.is_dropped
     }
 
     fn is_flapping(&self, now: Instant) -> bool {

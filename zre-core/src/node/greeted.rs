@@ -29,8 +29,8 @@ impl Node {
     }
 
     /// The connection that was asked for last exists already, and over it a peer has been sent
-    /// HELLO and what followed: `sent` messages in all.
-    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16) {
+    /// HELLO and what followed: `sent` messages in all, with a PING among them if it `is_asked`.
+    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, is_asked: bool) {
         // Nothing but the HELLO for the new connection waits: outputs are carried out before
         // anything else is done.
         let outputs = &mut self.context.outputs;
@@ -38,6 +38,16 @@ impl Node {
             .retain(|output| !matches!(output, NodeOutput::Send { peer: to, .. } if *to == peer));
         if let Some(known) = self.peers.get_mut(&peer) {
             known.channel.sequence.set_sent(sent);
+            if is_asked {
+                known.channel.pings.expect_earlier_answer();
+            }
+        }
+    }
+
+    /// A peer may answer a question that was put elsewhere, before it was known to whom.
+    pub(crate) fn allow_late_answer(&mut self, peer: PeerId) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.channel.pings.allow_late_answer();
         }
     }
 

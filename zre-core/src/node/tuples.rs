@@ -7,7 +7,7 @@ use zre_proto::{Endpoint, PeerId};
 
 use super::{
     Node,
-    peer::{Earlier, Peer, PeerEffect},
+    peer::{Earlier, Gossiped, Peer, PeerEffect},
 };
 use crate::{event::ExitReason, time::Instant};
 
@@ -20,6 +20,8 @@ pub(crate) enum Sought {
     There,
     /// It may be sought later: there is no room, or another peer is there.
     NotNow,
+    /// It is to be sought soon: too many others are.
+    Later,
     /// It cannot be there.
     Never,
 }
@@ -41,11 +43,12 @@ pub(crate) type Changes = BTreeMap<PeerId, bool>;
 impl Node {
     /// Gossip says that a peer is there. That is no sign of life, as anybody can say it, and it may
     /// have been true long ago. So it takes nothing from anybody: it only makes this node connect
-    /// and say HELLO, where nobody else is.
+    /// and say HELLO, where nobody else is. `is_again` says whether that has been done before.
     pub(crate) fn handle_tuple(
         &mut self,
         peer: PeerId,
         endpoint: Endpoint,
+        is_again: bool,
         now: Instant,
     ) -> Sought {
         self.context.advance(now);
@@ -71,11 +74,43 @@ impl Node {
                     return Sought::NotNow;
                 }
                 self.carry_out(peer, PeerEffect::Move(endpoint));
+                self.note_sought(peer, is_again);
                 Sought::Begun
             }
             Some(_) => Sought::Begun,
-            None => self.seek_stranger(peer, endpoint),
+            None => {
+                let sought = self.seek_stranger(peer, endpoint);
+                self.note_sought(peer, is_again);
+                sought
+            }
         }
+    }
+
+    /// Whether a peer is sought only because gossip tells of it.
+    pub(crate) fn is_sought_for_gossip(&self, peer: PeerId) -> bool {
+        let known = self.peers.get(&peer);
+        known.is_some_and(|known| {
+            let is_heard = known.is_announced || known.told_endpoint().is_some();
+            known.gossiped != Gossiped::No && !is_heard
+        })
+    }
+
+    fn note_sought(&mut self, peer: PeerId, is_again: bool) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.gossiped = match is_again {
+                true => Gossiped::Again,
+                false => Gossiped::Yes,
+            };
+        }
+    }
+
+    /// Whether a peer is sought once more because gossip tells of it: one attempt will do, and
+    /// nobody need hear that it fails.
+    pub(crate) fn is_sought_again(&self, peer: PeerId) -> bool {
+        let known = self.peers.get(&peer);
+        known.is_some_and(|known| {
+            known.gossiped == Gossiped::Again && known.told_endpoint().is_none()
+        })
     }
 
     fn seek_stranger(&mut self, peer: PeerId, endpoint: Endpoint) -> Sought {

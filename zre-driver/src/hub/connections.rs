@@ -69,7 +69,7 @@ impl<S> Connections<S> {
     ) -> LinkId {
         let link = match listener {
             ListenerId::Network(_) => io.engine.handle_accepted(ends.remote, io.now),
-            ListenerId::Gossip => io.engine.handle_accepted(ends.remote, io.now),
+            ListenerId::Gossip => io.engine.handle_gossip_accepted(ends.remote, io.now),
         };
         let connection = Connection::new(Some(stream), ends.local);
         self.by_link.insert(link, connection);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use zre_core::{
-    FixedPeer, NetworkInfo,
+    FixedPeer, GossipHubInfo, NetworkInfo,
     interfaces::{InterfaceChoice, PassedOver},
     proto::Endpoint,
 };
@@ -28,8 +28,12 @@ pub struct Network {
     pub missing: Vec<InterfaceChoice>,
     /// The fixed peers, in the order in which they were set, and how far each is.
     pub fixed_peers: Vec<FixedPeer>,
+    /// The gossip hubs that the node connects to, in the order in which they were set.
+    pub gossip_hubs: Vec<GossipHubInfo>,
     /// Where the node is a gossip hub; empty if it is none.
     pub gossip_bound: Vec<SocketAddr>,
+    /// How many are connected to this node as a gossip hub.
+    pub gossip_clients: usize,
 }
 
 /// A network that a node is on.
@@ -111,6 +115,8 @@ impl<S: Stream> Hub<S> {
             passed_over: choice.passed_over.clone(),
             missing: choice.missing.clone(),
             fixed_peers: state.engine.fixed_peers().collect(),
+            gossip_hubs: state.engine.gossip_hubs().collect(),
+            gossip_clients: state.engine.gossip_clients(),
             gossip_bound: state.gossip_at.clone(),
         }
     }

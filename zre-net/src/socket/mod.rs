@@ -442,7 +442,7 @@ fn open(address: IpAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(domain, kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
-        // The other version has sockets of its own. Not all systems can be told so, and those do it.
+        // The other version has sockets of its own. Systems that cannot be told do it anyway.
         let _as_it_is = socket.set_only_v6(true);
     }
     Ok(socket)

@@ -23,12 +23,12 @@ use zre_core::interfaces::Interface;
 use self::changes::{Changes, Stop};
 use crate::{interfaces::interfaces, process::Process};
 
-/// Changes that follow one another faster are told of together.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Changes that follow one another faster are told of together, so long after the first.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Calls a function whenever what [`interfaces`](crate::interfaces()) lists may have changed.
 ///
-/// The function is called from a thread of the watcher, at most ten times a second, and often for
+/// The function is called from a thread of the watcher, 200 ms after a change, and often for
 /// nothing: compare what is listed. It must not wait. Make the watcher first and list then, so that
 /// no change falls between.
 ///
@@ -137,10 +137,12 @@ fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 fn watch(mut changes: Changes, listeners: &Listeners) {
     while changes.wait() {
-        listeners.tell();
+        // An address that takes the place of another is a removal and an addition: who looked in
+        // between would see neither.
         if changes.is_stopped_within(PAUSE) {
             return;
         }
+        listeners.tell();
     }
 }
 

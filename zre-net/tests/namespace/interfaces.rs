@@ -1,5 +1,9 @@
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::{
+    process::exit,
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+};
 
+use fork::{Fork, fork, waitpid};
 use zre_net::{
     Watcher, interfaces,
     zre_core::interfaces::{Interface, InterfaceState},
@@ -82,6 +86,14 @@ fn an_address_is_listed_when_it_can_be_bound() {
     );
 }
 
+fn watcher() -> (Watcher, Receiver<()>) {
+    let (tell, told) = channel();
+    let watcher = Watcher::new(move || {
+        let _gone = tell.send(());
+    });
+    (watcher.expect("a watcher"), told)
+}
+
 /// Waits for a call, and for all that follow at once.
 fn expect_call(told: &Receiver<()>, why: &str) {
     told.recv_timeout(DEADLINE)
@@ -99,10 +111,7 @@ fn a_watcher_hears_of_every_change_of_a_network() {
             // Nothing else is to be told of.
             ip("link set eth0 addrgenmode none");
             ip("link set wire0 addrgenmode none");
-            let (tell, told) = channel();
-            let watcher = Watcher::new(move || {
-                let _gone = tell.send(());
-            });
+            let (watcher, told) = watcher();
             for change in [
                 "link set eth0 up",
                 // The carrier comes, with the other end.
@@ -122,12 +131,36 @@ fn a_watcher_hears_of_every_change_of_a_network() {
                 ip(change);
                 expect_call(&told, change);
             }
-            drop(watcher.expect("a watcher"));
+            drop(watcher);
             assert_eq!(
                 told.recv_timeout(DEADLINE),
                 Err(RecvTimeoutError::Disconnected),
                 "the thread has ended"
             );
+        },
+    );
+}
+
+#[test]
+fn a_forked_child_neither_stops_its_parents_watcher_nor_lacks_one_of_its_own() {
+    inside(
+        "interfaces::a_forked_child_neither_stops_its_parents_watcher_nor_lacks_one_of_its_own",
+        || {
+            let (watching, told) = watcher();
+            let child = match fork().expect("a child") {
+                Fork::Parent(child) => child,
+                Fork::Child => {
+                    let (_own, told) = watcher();
+                    drop(watching);
+                    ip("link add child0 type veth peer name child1");
+                    exit(i32::from(told.recv_timeout(DEADLINE).is_err()));
+                }
+            };
+            assert_eq!(waitpid(child).expect("it ends"), 0, "the child is told");
+            expect_call(&told, "what the child did");
+            ip("link del child0");
+            expect_call(&told, "what the parent did");
+            drop(watching);
         },
     );
 }

@@ -5,7 +5,10 @@ use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{Endpoint, PeerId};
 
-use super::entry::{Fixed, State};
+use super::{
+    entry::{Fixed, State},
+    proof::Behind,
+};
 use crate::{
     engine::{
         Engine,
@@ -43,6 +46,8 @@ struct Evidence<'a> {
     endpoint: &'a Endpoint,
     /// Where its HELLOs came from that wait.
     sources: Vec<IpAddr>,
+    /// Whether it has answered what it was not asked otherwise.
+    has_answered: bool,
 }
 
 /// A peer is to be connected.
@@ -56,28 +61,27 @@ impl<C: Connection> Engine<C> {
             return false;
         }
         let fit = self.find_fixed(peer, endpoint);
-        if let Some(fit) = fit {
-            self.adopt(fit, peer, endpoint);
+        match fit {
+            Some(fit) => self.adopt(fit, peer, endpoint),
+            None if self.expects_late_answers() => self.node.allow_late_answer(peer),
+            None => {}
         }
         fit.is_some()
     }
 
-    /// A peer whose HELLO has come cannot be reached where it says that it is. If there is just one
-    /// connection to a fixed endpoint that awaits a HELLO, it may be the peer's.
-    pub(in crate::engine) fn adopt_in_need(&mut self, peer: PeerId) -> bool {
+    /// The peer whose HELLO waits has answered what was asked at a fixed endpoint, while a
+    /// connection to where it says that it is is being made.
+    pub(super) fn adopt_answering(&mut self, peer: PeerId) {
+        let is_waiting = |links: &PeerLinks<C>| links.is_sought() && !links.is_open();
+        if self.node.is_ready(peer) || !self.links.of_peer(peer).is_some_and(is_waiting) {
+            return;
+        }
         let Some(endpoint) = self.node.endpoints(peer).next().cloned() else {
-            return false;
+            return;
         };
-        if !self.links.unclaimed.is_claimed(peer) {
-            return false;
+        if let Some(fit) = self.find_fixed(peer, &endpoint) {
+            self.adopt(fit, peer, &endpoint);
         }
-        let entries = self.links.fixed.entries.iter();
-        let fit = only(entries.map(|entry| entry.may_be(peer)));
-        if let Some(number) = fit {
-            let is_sure = false;
-            self.adopt(Fit { number, is_sure }, peer, &endpoint);
-        }
-        fit.is_some()
     }
 
     /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
@@ -111,9 +115,11 @@ impl<C: Connection> Engine<C> {
             let is_sure = true;
             return Some(Fit { number, is_sure });
         }
-        let likely = entries.iter().position(|entry| evidence.is_known_at(entry));
-        let by_source = || only(entries.iter().map(|entry| evidence.is_behind(entry)));
-        let number = likely.or_else(by_source)?;
+        let find = |is_it: &dyn Fn(&Fixed<C>) -> bool| entries.iter().position(is_it);
+        let said = find(&|entry| evidence.is_said_at(entry));
+        let from = || find(&|entry| evidence.is_answered_at(entry) && evidence.is_from(entry));
+        let any = || find(&|entry| evidence.is_answered_at(entry));
+        let number = said.or_else(from).or_else(any)?;
         let is_sure = false;
         Some(Fit { number, is_sure })
     }
@@ -121,10 +127,15 @@ impl<C: Connection> Engine<C> {
     fn evidence<'a>(&self, peer: PeerId, endpoint: &'a Endpoint) -> Evidence<'a> {
         let claims = self.links.unclaimed.claims();
         let of_peer = claims.filter(|(_, claimed, _)| *claimed == peer);
+        let unclaimed = &self.links.unclaimed;
+        let behind = |link| unclaimed.behind(link).is_some_and(Behind::has_answer);
         Evidence {
             peer,
             endpoint,
             sources: of_peer.map(|(_, _, ip)| ip.to_canonical()).collect(),
+            has_answered: unclaimed
+                .claims()
+                .any(|(link, claimed, _)| claimed == peer && behind(link)),
         }
     }
 
@@ -143,7 +154,7 @@ impl<C: Connection> Engine<C> {
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);
                 self.cx.deadlines.clear(timer);
-                self.node.note_greeted(peer, greeted.sent);
+                self.node.note_greeted(peer, greeted.sent, greeted.is_asked);
                 links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
             }
             State::Waiting | State::Adopted { .. } | State::Own => {}
@@ -198,10 +209,7 @@ impl<C: Connection> Engine<C> {
             let is_here = entry.is_at(endpoint);
             let is_meant = match said_peer {
                 Some(said) => said == peer,
-                None => {
-                    let behind = self.evidence(peer, endpoint).is_from_behind(entry);
-                    is_here || behind || entry.was_adopted_by(peer, Some(endpoint))
-                }
+                None => is_here || entry.was_adopted_by(peer, Some(endpoint)),
             };
             is_meant.then_some((peer, is_here))
         })
@@ -338,38 +346,25 @@ impl Evidence<'_> {
         is_free && entry.is_at(self.endpoint)
     }
 
-    /// Whether the other side has said that it is the peer, or the peer was here last.
-    fn is_known_at<C>(&self, entry: &Fixed<C>) -> bool {
-        let is_known = match entry.said_peer() {
-            Some(said) => said == self.peer,
-            None => entry.was_adopted_by(self.peer, Some(self.endpoint)),
-        };
+    /// Whether the other side has said that it is the peer.
+    fn is_said_at<C>(&self, entry: &Fixed<C>) -> bool {
+        let is_said = entry.said_peer() == Some(self.peer) && entry.may_be(self.peer);
         // A beacon is not enough: the peer may not know of us, and then it never says HELLO.
-        is_known && entry.may_be(self.peer) && !self.sources.is_empty()
+        is_said && !self.sources.is_empty()
     }
 
-    /// Whether the peer may be behind the address that the connection goes to.
-    fn is_behind<C>(&self, entry: &Fixed<C>) -> bool {
-        entry.may_be(self.peer) && self.is_from_behind(entry)
+    /// Whether it has been asked there, and has answered.
+    fn is_answered_at<C>(&self, entry: &Fixed<C>) -> bool {
+        self.has_answered && entry.awaits_answer(self.peer)
     }
 
-    /// Whether its HELLO comes from there, and it says that it is at another address.
-    fn is_from_behind<C>(&self, entry: &Fixed<C>) -> bool {
-        let told = address_of(self.endpoint);
-        let is_from = |address: &IpAddr| self.sources.contains(address);
-        !told.is_some_and(|told| is_from(&told)) && entry.address().is_some_and(|it| is_from(&it))
+    /// Whether its HELLO comes from the address that the connection goes to.
+    fn is_from<C>(&self, entry: &Fixed<C>) -> bool {
+        let address = entry.address();
+        address.is_some_and(|address| self.sources.contains(&address))
     }
 }
 
 pub(super) fn address_of(place: &Endpoint) -> Option<IpAddr> {
     place.canonical().to_socket_addr().map(|it| it.ip())
-}
-
-/// The place of the only one that is true.
-fn only(all: impl Iterator<Item = bool>) -> Option<usize> {
-    let mut places = all
-        .enumerate()
-        .filter_map(|(place, is)| is.then_some(place));
-    let first = places.next();
-    first.filter(|_| places.next().is_none())
 }

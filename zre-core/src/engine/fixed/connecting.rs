@@ -163,8 +163,13 @@ impl<C: Connection> Engine<C> {
             link,
             said_peer,
             sent: 1,
+            is_asked: said_peer.is_none(),
             patience,
         });
+        if said_peer.is_none() {
+            self.links.fixed.asked_at = Some(now);
+            self.send_fixed(number, &Body::Ping);
+        }
         self.tell_fixed_writable(number);
     }
 

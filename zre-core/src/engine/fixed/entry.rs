@@ -74,6 +74,8 @@ pub(super) struct Greeted<C> {
     pub(super) said_peer: Option<PeerId>,
     /// How many messages we have sent, with the HELLO.
     pub(super) sent: u16,
+    /// Whether a PING was among them.
+    pub(super) is_asked: bool,
     /// Until when a HELLO must have come.
     pub(super) patience: Patience,
 }
@@ -163,6 +165,12 @@ impl<C> Fixed<C> {
             return false;
         };
         !self.is_not(peer) && greeted.said_peer.is_none_or(|said| said == peer)
+    }
+
+    /// Whether a PING has been sent, and this peer may be the one to answer it.
+    pub(super) fn awaits_answer(&self, peer: PeerId) -> bool {
+        let is_asked = matches!(&self.state, State::Greeted(greeted) if greeted.is_asked);
+        is_asked && !self.is_not(peer)
     }
 
     pub(super) fn is_not(&self, peer: PeerId) -> bool {

@@ -14,35 +14,37 @@
 //! * *Identity.* One of our own nodes says in the handshake who it is (its READY has an identity).
 //! * *Place.* The peer says that it is where the connection goes; so does a beacon, or a gossip
 //!   tuple. To connect there is what the node would do anyway, and the connection is there already.
-//! * *Memory.* The same peer was here before, and says that it is where it was then.
-//! * *Source.* The HELLO comes from the address that the connection goes to, and the peer says that
-//!   it is at another address. That is what a port mapping looks like, or a host with several
-//!   addresses. Another node on the same host would tell that host's address, and the right port.
-//! * *Need.* The peer cannot be reached where it says that it is, and exactly one connection awaits
-//!   a HELLO.
+//! * *Answer.* Where the other side does not say who it is, a PING follows our HELLO, and the peer
+//!   answers it although nobody else has asked it anything; see [`proof`]. So a peer is known that
+//!   is behind a port mapping, or has several addresses, and says that it is elsewhere.
 //!
-//! The first, if the peer says that it is elsewhere, and the last three may be wrong, or somebody
-//! may lie. So they are verified. When the peer has entered it is asked over this connection
-//! (PING), and nothing of the application is sent to it before the answer comes over its own
-//! connection ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If no answer comes, it is sought
-//! where it says that it is, and the entry does not take it again for such a reason.
+//! The first may be a lie, and so may the last, if the peer says that it is elsewhere than where
+//! the connection goes. So they are verified. When the peer has entered it is asked over this
+//! connection (PING), and nothing of the application is sent to it before the answer comes over its
+//! own connection ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If no answer comes, it is
+//! sought where it says that it is, and the entry does not take it again for such a reason.
+//!
+//! A peer that was here before, says that it is where it was then, and cannot be reached there,
+//! gets the next connection that is made here, without having to say HELLO again.
 //!
 //! # Strangers
 //!
-//! Whoever listens at the endpoint gets our HELLO, and the groups that we join, and nothing else.
-//! It can send nothing: the connecting end of a connection takes no message. Whoever says another
-//! peer's identity there gains nothing, for that peer is asked as above. Whoever connects to us and
-//! claims the place of a connection that goes to somebody else, as that one's identity says, is
-//! refused unless it comes from that address.
+//! Whoever listens at the endpoint gets our HELLO, a PING, and the groups that we join, and nothing
+//! else. It can send nothing: the connecting end of a connection takes no message. Whoever says
+//! another peer's identity there gains nothing, for that peer is asked as above. Whoever connects
+//! to us and claims the place of a connection that goes to somebody else, as that one's identity
+//! says, is refused unless it comes from that address.
 //!
 //! zyre and pyre do not say who they are. Where they are the fixed peer, somebody on the network
 //! who claims its place at the right moment can delay its session, as with a forged beacon. PING-OK
-//! carries no number. So somebody who guesses when it is asked can answer in the fixed peer's
-//! place: then it has entered, and what is meant for it goes to the fixed peer.
+//! carries no number. So somebody who sends one behind its HELLO, and guesses when it is asked
+//! again, can answer in the fixed peer's place: then it has entered, and what is meant for it goes
+//! to the fixed peer.
 
 mod adoption;
 mod connecting;
 mod entry;
+pub(super) mod proof;
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt, net::SocketAddr};
@@ -59,6 +61,8 @@ use entry::Fixed;
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct FixedPeers<C> {
     entries: Vec<Fixed<C>>,
+    /// When somebody was last asked without knowing whom.
+    asked_at: Option<Instant>,
 }
 
 /// An endpoint of [`Config::connect`](crate::Config#structfield.connect), and how far it is.
@@ -104,16 +108,20 @@ impl fmt::Display for FixedState {
 
 impl<C> Default for FixedPeers<C> {
     fn default() -> Self {
-        let entries = Vec::new();
-        Self { entries }
+        Self {
+            entries: Vec::new(),
+            asked_at: None,
+        }
     }
 }
 
 impl<C: Connection> FixedPeers<C> {
     pub(super) fn new(config: &Config) -> Self {
         let endpoints = config.connect.iter().cloned();
-        let entries = endpoints.map(Fixed::new).collect();
-        Self { entries }
+        Self {
+            entries: endpoints.map(Fixed::new).collect(),
+            asked_at: None,
+        }
     }
 
     pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Fixed<C>> {

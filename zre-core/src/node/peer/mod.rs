@@ -50,6 +50,8 @@ pub(super) struct Peer {
     pub(super) heard_at: Instant,
     /// Whether a beacon came from the endpoint where it is, or is to be, connected.
     pub(super) is_announced: bool,
+    /// Whether it is sought because gossip tells of it.
+    pub(super) gossiped: Gossiped,
     /// The address that its HELLO came from, or that of the endpoint where it was met.
     pub(super) address: Option<IpAddr>,
     /// Where its beacons come from otherwise.
@@ -61,6 +63,15 @@ pub(super) struct Peer {
 pub(super) struct Earlier {
     channel: EarlierChannel,
     places: OtherPlaces,
+}
+
+/// Whether a peer is sought because gossip tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gossiped {
+    No,
+    Yes,
+    /// And it has been sought before, and was not found.
+    Again,
 }
 
 /// What is to follow from a rule about a peer.
@@ -108,6 +119,7 @@ impl Peer {
         let heard_for = heard_for(&context.config);
         Self {
             is_announced: heard_at.is_some_and(|at| context.now.since(at) < heard_for),
+            gossiped: Gossiped::No,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),

@@ -14,6 +14,9 @@ pub(crate) struct Pings {
     answered: u64,
     /// How many forgotten questions the peer may answer all the same.
     late: u64,
+    /// How many questions were put to the peer before it was known whose they would be. These are
+    /// answered first.
+    before: u64,
     confirmations: Confirmations,
 }
 
@@ -36,6 +39,7 @@ impl Pings {
             sent: last,
             answered: last,
             late: 0,
+            before: 0,
             confirmations: Confirmations::default(),
         }
     }
@@ -45,9 +49,19 @@ impl Pings {
         Self { late, ..self }
     }
 
+    /// A question was put to the peer before this session, over the same connection.
+    pub(crate) fn expect_earlier_answer(&mut self) {
+        self.before = 1;
+    }
+
+    /// One question that was put elsewhere may be answered here.
+    pub(crate) fn allow_late_answer(&mut self) {
+        self.late = self.late.max(1);
+    }
+
     /// How many questions may be answered in the next session with the same peer.
     pub(super) fn late_answers(&self) -> u64 {
-        self.late + self.unanswered()
+        self.late + self.before + self.unanswered()
     }
 
     /// Takes the number for the next question.
@@ -60,7 +74,9 @@ impl Pings {
     /// The questions up to which number have been answered, now that one more answer has come;
     /// `None` if nobody asked for it.
     pub(super) fn count_answer(&mut self) -> Option<u64> {
-        if self.unanswered() > 0 {
+        if self.before > 0 {
+            self.before -= 1;
+        } else if self.unanswered() > 0 {
             self.answered += 1;
         } else {
             self.late = self.late.checked_sub(1)?;
@@ -161,6 +177,17 @@ mod tests {
         assert_eq!(pings.is_answered(asked), Some(false));
         assert_eq!(pings.count_answer(), Some(asked));
         assert!(pings.count_answer().is_some() && pings.count_answer().is_some());
+        assert_eq!(pings.count_answer(), None);
+    }
+
+    #[test]
+    fn a_question_that_was_put_before_is_answered_first() {
+        let mut pings = Pings::after(7);
+        pings.expect_earlier_answer();
+        let asked = pings.number_next();
+        assert_eq!(pings.count_answer(), Some(7));
+        assert_eq!(pings.is_answered(asked), Some(false));
+        assert_eq!(pings.count_answer(), Some(asked));
         assert_eq!(pings.count_answer(), None);
     }
 

@@ -38,7 +38,7 @@ use core::{net::SocketAddr, time::Duration};
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 
 use super::{
-    Peer, PeerEffect,
+    Gossiped, Peer, PeerEffect,
     channel::Channel,
     liveness::{LastHeard, Liveness, evasive_after},
 };
@@ -354,6 +354,10 @@ impl Peer {
         };
         if greeting.told.is_some() {
             // It is there, and will come again.
+            return PeerEffect::Exit(ExitReason::Unreachable);
+        }
+        if self.gossiped != Gossiped::No && !self.is_announced {
+            // No beacon brings it back: gossip knows when it is sought again.
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
         greeting.is_unreachable = true;

@@ -1,9 +1,7 @@
-use std::{io::ErrorKind, time::Duration};
+use std::io::ErrorKind;
 
 use super::*;
 use crate::testing::{local, loopback};
-
-const DEADLINE: Duration = Duration::from_secs(5);
 
 fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -28,9 +26,11 @@ fn receiver(address: &LocalAddress, port: u16, beacons: &Beacons) -> UdpSocket {
     at.open().expect("open")
 }
 
+#[cfg(target_os = "linux")]
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let deadline = std::time::Duration::from_secs(5);
     socket.set_nonblocking(false).expect("blocking");
-    socket.set_read_timeout(Some(DEADLINE)).expect("deadline");
+    socket.set_read_timeout(Some(deadline)).expect("an option");
     let mut buffer = [0; 64];
     let (length, from) = socket.recv_from(&mut buffer).expect("a datagram");
     (buffer[..length].to_vec(), from)

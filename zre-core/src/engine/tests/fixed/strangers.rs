@@ -1,11 +1,13 @@
 //! Whoever is at a fixed endpoint, or says that it is.
 
+use alloc::{format, vec::Vec};
+
 use zre_proto::{
     Body, Endpoint, Hello, PeerId, RoutingId,
     zmtp::{Command, Greeting, Mechanism},
 };
 
-use super::{NOTHING, to_peer_1};
+use super::{NOTHING, is_greeted, to_peer_1};
 use crate::{
     engine::{
         Engine, LinkId,
@@ -20,7 +22,10 @@ use crate::{
 
 at_both_levels! {
     a_stranger_at_the_endpoint_gets_a_hello_and_nothing_else,
-    one_that_claims_the_connection_and_does_not_answer_there_is_sought_where_it_says,
+    another_node_that_comes_meanwhile_is_connected_to_where_it_says,
+    one_that_pretends_to_answer_gets_nothing_of_the_application,
+    what_comes_between_a_hello_and_the_answer_is_handled_in_order,
+    what_comes_behind_a_hello_that_waits_is_bounded,
 }
 
 fn hello_from(number: u8, at: &Endpoint) -> Body {
@@ -50,17 +55,44 @@ fn a_stranger_at_the_endpoint_gets_a_hello_and_nothing_else<C: Level>() {
         .unwrap();
     test.run(secs(20));
     stranger.exchange(&mut test);
-    assert_eq!(stranger.received.len(), 1);
-    assert!(matches!(stranger.received[0].body, Body::Hello(_)));
+    assert!(is_greeted(&stranger));
 }
 
-/// It says HELLO from the address of the fixed peer, and says that it is elsewhere.
-fn one_that_claims_the_connection_and_does_not_answer_there_is_sought_where_it_says<C: Level>() {
+fn another_node_that_comes_meanwhile_is_connected_to_where_it_says<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let mut from = test.answer_open();
+    // Even from the address of the fixed peer.
+    let mut to = test.connect_from("10.0.1.1:6666", [3; 16].into());
+    to.send(&mut test, 1, hello(3));
+    test.run(millis(300));
+    let mut from_peer_3 = test.answer_open();
+    assert_eq!(test.told(), ["peer3 enters"]);
+    to.send(&mut test, 2, whisper("hello"));
+    assert_eq!(test.told(), ["peer3 whispers hello"]);
+    let sent = test
+        .engine
+        .whisper([3; 16].into(), "hello".into(), test.now);
+    assert_eq!(sent, Ok(()));
+    from_peer_3.exchange(&mut test);
+    assert_eq!(from_peer_3.received.len(), 2);
+    // The fixed peer is still awaited.
+    let mut to = test.connect([1; 16].into());
+    to.send(&mut test, 1, hello(1));
+    assert_eq!(test.told(), ["peer1 enters"]);
+    to.send(&mut test, 2, Body::PingOk);
+    assert_eq!(test.told(), NOTHING);
+    from.exchange(&mut test);
+    assert!(is_greeted(&from));
+}
+
+/// A PING-OK behind its HELLO is made up.
+fn one_that_pretends_to_answer_gets_nothing_of_the_application<C: Level>() {
     let mut test = to_peer_1::<C>();
     let mut from = test.answer_open();
     let id = [3; 16].into();
-    let mut to = test.connect_from("10.0.1.1:6666", id);
-    to.send(&mut test, 1, hello_from(3, &endpoint(3)));
+    let mut to = test.connect(id);
+    to.queue(1, hello(3));
+    to.send(&mut test, 2, Body::PingOk);
     assert_eq!(test.told(), ["peer3 enters"]);
     let sent = test.engine.whisper(id, "secret".into(), test.now);
     assert_eq!(
@@ -68,15 +100,62 @@ fn one_that_claims_the_connection_and_does_not_answer_there_is_sought_where_it_s
         Err(crate::Error::Full(id)),
         "it is not known who is there"
     );
-    test.run(secs(2));
     from.exchange(&mut test);
-    assert!(
-        from.received
-            .iter()
-            .all(|it| !matches!(it.body, Body::Whisper { .. }))
-    );
-    let sought: alloc::vec::Vec<_> = test.wanted.iter().map(|(_, at)| at.clone()).collect();
-    assert!(sought.contains(&endpoint(3)), "{sought:?}");
+    test.run(millis(1100));
+    assert!(from.is_closed(&test));
+    let kinds = from.received.iter().map(|message| message.body.kind());
+    assert!(kinds.eq(["HELLO", "PING", "PING"]));
+    let sought: Vec<_> = test.wanted.iter().map(|(_, at)| at.clone()).collect();
+    assert_eq!(sought, [endpoint(3), endpoint(1)]);
+    // It is not believed a second time.
+    let _from_peer_3 = test.answer_open();
+    let mut from = test.answer_open();
+    test.engine.handle_closed(to.at, "", test.now);
+    test.run(secs(1));
+    let mut to = test.connect(id);
+    to.queue(1, hello(3));
+    to.send(&mut test, 2, Body::PingOk);
+    test.run(secs(1));
+    from.exchange(&mut test);
+    assert!(is_greeted(&from), "{:?}", from.received);
+}
+
+fn what_comes_between_a_hello_and_the_answer_is_handled_in_order<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let mut from = test.answer_open();
+    let id = [3; 16].into();
+    let mut to = test.connect(id);
+    to.send(&mut test, 1, hello(3));
+    to.send(&mut test, 2, whisper("one"));
+    to.queue(3, whisper("two"));
+    assert_eq!(test.told(), NOTHING);
+    to.queue(4, Body::PingOk);
+    to.send(&mut test, 5, whisper("three"));
+    let expected = ["enters", "whispers one", "whispers two", "whispers three"];
+    assert_eq!(test.told(), expected.map(|what| format!("peer3 {what}")));
+    from.exchange(&mut test);
+    assert_eq!(from.received.len(), 3, "HELLO and two PINGs");
+    to.send(&mut test, 6, Body::PingOk);
+    assert_eq!(test.engine.whisper(id, "hello".into(), test.now), Ok(()));
+    assert!(test.wanted.is_empty());
+}
+
+/// Whatever comes behind a HELLO that waits, it is bounded.
+fn what_comes_behind_a_hello_that_waits_is_bounded<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let _from = test.answer_open();
+    let mut to = test.connect([3; 16].into());
+    to.send(&mut test, 1, hello(3));
+    for number in 2..200 {
+        to.send(&mut test, number, whisper("hello"));
+    }
+    let behind = test.engine.links.unclaimed.behind(to.at).unwrap();
+    assert_eq!(behind.messages.len(), 16);
+    test.run(millis(300));
+    let _from_peer_3 = test.answer_open();
+    test.run(millis(1));
+    to.exchange(&mut test);
+    assert_eq!(test.told().len(), 199);
 }
 
 #[test]

@@ -135,3 +135,102 @@ fn zyres_on_one_host_are_not_mixed_up() {
     }
     assert_eq!(net.hellos(), 6);
 }
+
+/// The user gives an address behind which a zyre is that is reached where it says, too: on a host
+/// with several addresses, or from inside of a network with a port mapping.
+#[test]
+fn a_zyre_that_is_reached_at_two_places_is_known_by_its_answer() {
+    for later in [0, 40, 700, 4000] {
+        for latency in [0, 2, 30] {
+            let mut net = Network::<MessageLink>::new().with_latency(millis(latency));
+            net.add_with(fixed(&net, "ours", &["tcp://203.0.113.7:5000"]));
+            net.hosts[0].hears = false;
+            net.run(millis(later));
+            net.add_zyre("zyre");
+            net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+            net.hosts[1].hears = false;
+            net.run(secs(100));
+            let what = format!("{later} {latency}");
+            assert_eq!(told(&mut net, 0), ["zyre enters"], "{what}");
+            assert_eq!(told(&mut net, 1), ["ours enters"], "{what}");
+            assert_eq!(net.hellos(), 2, "{what}");
+            net.whisper(0, 1, "hello");
+            net.run(secs(2));
+            assert_eq!(told(&mut net, 1), ["ours whispers hello"]);
+        }
+    }
+}
+
+/// Its beacons say one place, and the user's endpoint leads to another.
+#[test]
+fn a_zyre_whose_beacons_come_from_elsewhere_is_in_one_session_in_the_end() {
+    for later in [0, 1, 40, 700, 4000] {
+        for hears in [[true, true], [true, false], [false, true]] {
+            let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+            let mut config = fixed(&net, "ours", &["tcp://203.0.113.7:5000"]);
+            config.beacons = Beacons::Broadcast;
+            net.add_with(config);
+            net.hosts[0].hears = hears[0];
+            net.run(millis(later));
+            net.add_zyre("zyre");
+            net.hosts[1].hears = hears[1];
+            net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+            net.run(secs(60));
+            let what = format!("{later} {hears:?}");
+            let restarts = told(&mut net, 0).len() / 2;
+            assert!(restarts <= 1, "{what}: {restarts}");
+            net.hellos();
+            net.run(secs(300));
+            assert_eq!(told(&mut net, 0), super::NOTHING, "{what}");
+            assert_eq!(net.hellos(), 0, "{what}");
+            net.whisper(0, 1, "hello");
+            net.run(secs(2));
+            assert_eq!(
+                told(&mut net, 1).last().unwrap(),
+                "ours whispers hello",
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_zyre_behind_a_port_mapping_that_gives_us_up_is_met_again() {
+    for hidden in [false, true] {
+        let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+        net.add_with(fixed(&net, "ours", &["tcp://203.0.113.7:5000"]));
+        net.hosts[0].hears = false;
+        let inside = match hidden {
+            true => "tcp://172.17.0.2:49152".parse().unwrap(),
+            false => net.config("zyre").endpoint,
+        };
+        net.add_zyre_that_tells("zyre", &inside);
+        net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+        net.hosts[1].hears = false;
+        net.run(secs(30));
+        assert_eq!(told(&mut net, 0), ["zyre enters"]);
+        for _ in 0..5 {
+            net.forget(1, 0);
+            net.run(secs(60));
+            let told_to_us = told(&mut net, 0);
+            assert_eq!(
+                told_to_us,
+                ["zyre exits: connection lost", "zyre enters"],
+                "{hidden}"
+            );
+            net.break_wire(0, 1);
+            net.run(secs(60));
+            let told_to_us = told(&mut net, 0);
+            assert_eq!(
+                told_to_us,
+                ["zyre exits: connection lost", "zyre enters"],
+                "{hidden}"
+            );
+        }
+        net.run(secs(300));
+        assert_eq!(told(&mut net, 0), super::NOTHING);
+        net.whisper(0, 1, "hello");
+        net.run(secs(2));
+        assert_eq!(told(&mut net, 1).last().unwrap(), "ours whispers hello");
+    }
+}

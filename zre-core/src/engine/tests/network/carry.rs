@@ -105,7 +105,7 @@ impl<C: Level> Network<C> {
             let listening = self
                 .hosts
                 .iter_mut()
-                .filter(|host| host.alive && host.hears && host.is_in_lan_of(from.ip()));
+                .filter(|host| host.hears_from(from.ip()));
             for host in listening {
                 host.machine.handle_datagram(from, &datagram, self.now);
             }
@@ -208,6 +208,9 @@ impl<C: Level> Network<C> {
         let described = C::describe(&piece);
         self.trace
             .push(format!("{host} {link:?} writes {described}"));
+        if !is_open && self.wires[wire].resets {
+            self.wires[wire].ends[end].ends_at = Some(now);
+        }
         if is_open {
             let at = self.arrival(wire, end);
             let there = &mut self.wires[wire].ends[1 - end];

@@ -64,6 +64,12 @@ impl<C: Level> Network<C> {
     pub(super) fn listen(&mut self, host: usize, network: NetworkId, address: IpAddr) {
         let port = NonZeroU16::new(PORT).unwrap();
         self.former.remove(&address);
+        for wire in &mut self.wires {
+            let mut ends = wire.ends.iter().zip(&wire.addresses);
+            if ends.any(|(end, at)| end.closed && *at == address) {
+                (wire.is_cut, wire.resets) = (false, true);
+            }
+        }
         let it = &mut self.hosts[host];
         it.sockets.push((network, SocketAddr::new(address, PORT)));
         it.address = it.sockets[0].1;
@@ -116,7 +122,11 @@ impl<C: Level> Host<C> {
         shared.next().unwrap_or(self.address.ip())
     }
 
-    pub(super) fn is_in_lan_of(&self, other: IpAddr) -> bool {
+    pub(super) fn hears_from(&self, other: IpAddr) -> bool {
+        self.alive && !self.sleeps && self.hears && self.is_in_lan_of(other)
+    }
+
+    fn is_in_lan_of(&self, other: IpAddr) -> bool {
         let mut own = self.sockets.iter().map(|(_, address)| address.ip());
         own.any(|own| lan(own) == lan(other) && !self.dead.contains(&own))
     }

@@ -85,6 +85,8 @@ pub(crate) struct Host<C: Level> {
     /// Its addresses that nothing crosses to and from, without anybody being told.
     dead: BTreeSet<IpAddr>,
     alive: bool,
+    /// Whether the machine sleeps: nothing happens there.
+    pub(crate) sleeps: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
     /// Whether beacons reach it.
@@ -180,6 +182,7 @@ impl<C: Level> Network<C> {
             sockets: vec![(NetworkId::ONLY, endpoint.to_socket_addr().unwrap())],
             dead: BTreeSet::new(),
             alive: true,
+            sleeps: false,
             listens: true,
             hears: true,
             takes_events: true,
@@ -318,6 +321,11 @@ impl<C: Level> Network<C> {
         found.next().unwrap()
     }
 
+    /// Whether there is a connection that `from` opened to `to`.
+    pub(crate) fn is_joined(&self, from: usize, to: usize) -> bool {
+        self.wires.iter().any(|wire| wire.joins(from, to))
+    }
+
     /// Ends the connection that `from` opened to `to`, in the middle, for both sides.
     pub(crate) fn break_wire(&mut self, from: usize, to: usize) {
         let now = self.now;
@@ -386,7 +394,7 @@ impl<C: Level> Network<C> {
     }
 
     fn next_step(&self) -> Option<Instant> {
-        let living = self.hosts.iter().filter(|host| host.alive);
+        let living = self.hosts.iter().filter(|host| host.alive && !host.sleeps);
         let timeouts = living.filter_map(|host| host.machine.poll_timeout());
         timeouts.chain(self.next_arrival()).min()
     }
@@ -402,7 +410,7 @@ impl<C: Level> Network<C> {
     fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
         let at = &wire.ends[end];
         let machine = &self.hosts[at.host].machine;
-        let may_read = machine.may_read(at.link);
+        let may_read = machine.may_read(at.link) && !self.hosts[at.host].sleeps;
         let crosses = self.crosses(wire);
         wire.next_at(end).filter(|_| may_read && crosses)
     }
@@ -411,7 +419,7 @@ impl<C: Level> Network<C> {
         let now = self.now;
         let host = &mut self.hosts[host];
         let machine = &mut host.machine;
-        if !host.alive || machine.poll_timeout().is_none_or(|at| at > now) {
+        if !host.alive || host.sleeps || machine.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
         host.timeouts += 1;

@@ -12,6 +12,8 @@ pub(crate) struct Wire<P> {
     pub(super) addresses: [IpAddr; 2],
     /// Nothing crosses any more, and nobody is told.
     pub(crate) is_cut: bool,
+    /// Whoever writes is told that the other end knows nothing of the connection.
+    pub(super) resets: bool,
 }
 
 pub(crate) struct WireEnd<P> {
@@ -37,6 +39,7 @@ impl<P> Wire<P> {
             addresses,
             ends: [WireEnd::new(client), WireEnd::new(server)],
             is_cut: false,
+            resets: false,
         }
     }
 

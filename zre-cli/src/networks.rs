@@ -1,21 +1,21 @@
-//! The networks that the node is on, as the pipe writes them.
+//! The networks that the node is on, as JSON lines have them.
 
 use serde::Serialize;
 use zre_tokio::{NetworkInfo, NetworkState, Node};
 
 /// A network that the node is on.
 #[derive(Debug, Serialize)]
-pub(super) struct NetworkLine {
-    interface: String,
-    address: String,
-    endpoint: String,
+pub(crate) struct NetworkLine {
+    pub(crate) interface: String,
+    pub(crate) address: String,
+    pub(crate) endpoint: String,
     /// Whether the last beacon could be sent.
-    announces: bool,
+    pub(crate) announces: bool,
 }
 
 impl NetworkLine {
     /// The networks of a node, the best first.
-    pub(super) fn of(node: &Node) -> Vec<Self> {
+    pub(crate) fn of(node: &Node) -> Vec<Self> {
         let networks = node.network().networks;
         networks.iter().map(Self::now).collect()
     }
@@ -29,7 +29,7 @@ impl NetworkLine {
         }
     }
 
-    pub(super) fn all(networks: &[NetworkInfo]) -> Vec<Self> {
+    pub(crate) fn all(networks: &[NetworkInfo]) -> Vec<Self> {
         networks.iter().map(Self::from).collect()
     }
 }
