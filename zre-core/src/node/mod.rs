@@ -9,7 +9,8 @@
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
-//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
+//! 5. [`context`], [`networks`], [`members`], [`told`], [`output`]: what all of them touch;
+//!    [`place`]: endpoints and sources, compared.
 
 mod by_endpoint;
 mod connections;
@@ -140,7 +141,7 @@ impl Node {
     /// are told.
     pub fn handle_networks(&mut self, networks: Vec<OwnNetwork>, now: Instant) {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return;
         }
         let known: Vec<_> = self.context.networks.announced().collect();

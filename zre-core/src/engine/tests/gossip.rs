@@ -2,7 +2,7 @@
 
 use alloc::{
     format,
-    string::{String, ToString as _},
+    string::{String, ToString},
     vec::Vec,
 };
 
@@ -508,6 +508,44 @@ fn a_tuple_with_a_key_is_noted_and_not_sought() {
 }
 
 #[test]
+fn a_tuple_takes_no_place_from_anybody() {
+    let mut net = network();
+    let hub = net.add_zyre_gossip(&[], &[]);
+    let a = add(&mut net, "a", &[hub]);
+    let b = add(&mut net, "b", &[hub]);
+    net.run(secs(1));
+    net.told(a);
+    let before = opened(&net, a, false);
+    let place = net.endpoint(b).to_string();
+    for number in 1..100 {
+        net.zyre_gossip(hub).store(&stale(number).0, &place);
+    }
+    net.run(secs(60));
+    assert_eq!(net.told(a), [""; 0]);
+    assert_eq!(opened(&net, a, false), before);
+}
+
+#[test]
+fn a_peer_that_is_said_to_be_elsewhere_stays_if_it_answers() {
+    for answers in [true, false] {
+        let mut net = network().with_ends_untold();
+        let hub = net.add_zyre_gossip(&[], &[]);
+        let a = add(&mut net, "a", &[hub]);
+        let b = add(&mut net, "b", &[hub]);
+        net.run(secs(1));
+        net.told(a);
+        if !answers {
+            net.unplug(b);
+        }
+        let key = GossipTuple::key_of(net.id(b)).to_string();
+        net.zyre_gossip(hub).store(&key, "tcp://10.0.0.99:1");
+        net.run(secs(6));
+        let told = net.told(a);
+        assert_eq!(told.contains(&"b exits: connection lost".into()), !answers);
+    }
+}
+
+#[test]
 fn clients_of_a_hub_are_bounded_and_the_silent_of_the_most_crowded_place_go_first() {
     let mut config = node_tests::config("hub", 1);
     config.is_gossip_hub = true;
@@ -590,7 +628,7 @@ fn what_is_no_gossip_closes_the_connection_and_is_noted() {
     super::level::exchange::<Link>(&mut hub, link, &mut client, true, now);
     assert!(!hub.is_gossip(link));
     let notices: Vec<_> = core::iter::from_fn(|| hub.poll_notice()).collect();
-    let told: Vec<_> = notices.iter().map(|notice| notice.to_string()).collect();
+    let told: Vec<_> = notices.iter().map(ToString::to_string).collect();
     let expected = "closed the gossip connection from 10.0.0.2:1: gossip signature AAA1, \
                     expected AAA0";
     assert_eq!(told, [expected]);
