@@ -8,6 +8,7 @@ use alloc::{
     vec::Vec,
 };
 
+use bytes::Buf as _;
 use zre_proto::{Content, GossipMessage, GossipTuple};
 
 use super::network::{GOSSIP_PORT, Network, millis, secs};
@@ -392,6 +393,38 @@ fn a_tuple_with_a_key_is_noted_and_not_sought() {
     let is_secured = |notice: &&Notice| matches!(notice, Notice::SecuredTuple { .. });
     assert_eq!(net.hosts[a].notices.iter().filter(is_secured).count(), 1);
     assert_eq!(opened(&net, a, false), 0);
+}
+
+#[test]
+fn a_large_table_is_told_as_fast_as_the_client_reads_and_never_waits_as_a_whole() {
+    let mut net = network();
+    let hub = add_hub(&mut net, "hub", &[]);
+    // With a key, so that the hub does not seek them and has nothing else to do.
+    let secured = |number: u16| {
+        let mut id = [1; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let key = GossipTuple::key_of(id.into()).to_string();
+        (
+            key,
+            format!("tcp://10.7.7.7:{}|{}", 1 + number, "k".repeat(40)),
+        )
+    };
+    let tuples: Vec<_> = (0..1000).map(secured).collect();
+    net.add_zyre_gossip(&tuples, &[hub]);
+    net.run(millis(500));
+    let client = net.add_zyre_gossip(&[], &[hub]);
+    net.run(millis(1));
+    net.wire(client, hub).ends[0].stalled = true;
+    net.run(millis(500));
+    let engine = net.engine(hub);
+    let links: Vec<_> = engine.links.gossip.as_ref().unwrap().all();
+    for (link, _) in links {
+        let waiting = engine.write_buffer(link).unwrap().remaining();
+        assert!(waiting <= 17 << 10, "{waiting}");
+    }
+    net.wire(client, hub).ends[0].stalled = false;
+    net.run(millis(500));
+    assert_eq!(net.zyre_gossip(client).tuples().len(), 1001);
 }
 
 #[test]
