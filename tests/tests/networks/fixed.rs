@@ -174,7 +174,7 @@ fn a_fixed_peer_is_found_at_another_address_behind_its_name() {
         let name = |address: [u8; 4]| {
             routed
                 .office
-                .set_names(&[("peer.test", IpAddr::from(address))])
+                .set_names(&[("peer.test", IpAddr::from(address))]);
         };
         let options = PeerOptions::new("seeker")
             .connect("tcp://peer.test:5555")

@@ -152,26 +152,3 @@ fn a_zyre_with_ipv6_on_a_host_with_both_is_met() {
         assert_one_session(&[&ours, &zyre]);
     });
 }
-
-/// As where one host takes no addresses from the router of the LAN.
-#[test]
-fn one_with_a_link_local_address_alone_is_met_by_one_with_more() {
-    let flavours = ADAPTERS.into_iter();
-    let cases: Vec<_> = flavours
-        .flat_map(|flavour| ["ours", "zyre"].map(|kind| (flavour, kind)))
-        .collect();
-    in_all_cases(&cases, |rig, (flavour, kind)| {
-        let networks = rig.networks();
-        let here = Addresses::LinkLocalAndUnique.host(&networks, 1);
-        let there = Addresses::LinkLocal.host(&networks, 2);
-        let ours = Peer::ours(&here, *flavour, &PeerOptions::new("ours"));
-        let options = PeerOptions::new("other");
-        let other = match *kind {
-            "ours" => Peer::ours(&there, *flavour, &options),
-            _ => Peer::zyre(&there, &options.ipv6().interface("eth0")),
-        };
-        meet(&ours, &other);
-        converse(&[&ours, &other]);
-        assert_one_session(&[&ours, &other]);
-    });
-}
