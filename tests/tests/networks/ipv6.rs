@@ -113,7 +113,8 @@ fn one_node_meets_zyre_and_pyre_over_ipv4_and_zyre_over_ipv6_at_once() {
         both.add_address("eth0", "fd94::1/64");
         both.add_address("eth0", "fe80::1/64");
         let v4 = networks.host_on("office", "10.90.0.2/24");
-        let v6 = networks.host_on("office", "fe80::3/64");
+        let v6 = networks.host_on("office", "fd94::3/64");
+        v6.add_address("eth0", "fe80::3/64");
         let zyre4 = Peer::zyre(&v4, &PeerOptions::new("zyre4"));
         let pyre = Peer::pyre(&v4, &PeerOptions::new("pyre"));
         let zyre6 = Peer::zyre(&v6, &PeerOptions::new("zyre6").ipv6().interface("eth0"));
@@ -149,5 +150,28 @@ fn a_zyre_with_ipv6_on_a_host_with_both_is_met() {
         meet(&ours, &zyre);
         converse(&[&ours, &zyre]);
         assert_one_session(&[&ours, &zyre]);
+    });
+}
+
+/// As where one host takes no addresses from the router of the LAN.
+#[test]
+fn one_with_a_link_local_address_alone_is_met_by_one_with_more() {
+    let flavours = ADAPTERS.into_iter();
+    let cases: Vec<_> = flavours
+        .flat_map(|flavour| ["ours", "zyre"].map(|kind| (flavour, kind)))
+        .collect();
+    in_all_cases(&cases, |rig, (flavour, kind)| {
+        let networks = rig.networks();
+        let here = Addresses::LinkLocalAndUnique.host(&networks, 1);
+        let there = Addresses::LinkLocal.host(&networks, 2);
+        let ours = Peer::ours(&here, *flavour, &PeerOptions::new("ours"));
+        let options = PeerOptions::new("other");
+        let other = match *kind {
+            "ours" => Peer::ours(&there, *flavour, &options),
+            _ => Peer::zyre(&there, &options.ipv6().interface("eth0")),
+        };
+        meet(&ours, &other);
+        converse(&[&ours, &other]);
+        assert_one_session(&[&ours, &other]);
     });
 }

@@ -9,7 +9,8 @@
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
-//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
+//! 5. [`context`], [`networks`], [`members`], [`told`], [`output`]: what all of them touch;
+//!    [`place`]: endpoints and sources, compared.
 
 mod by_endpoint;
 mod connections;
