@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What a receiver has received: how much, and from where.
 type Received = io::Result<(usize, SocketAddr)>;
 
+/// A connection that was accepted, and from where.
+type Accepted<S> = io::Result<(S, SocketAddr)>;
+
 /// The sockets that receive datagrams and accept connections.
 pub(crate) struct Sockets<R: Runtime> {
     receivers: Turns<Receiver<R>>,
@@ -38,7 +41,7 @@ struct Receiver<R: Runtime> {
 /// What has come in.
 pub(crate) enum Incoming<S> {
     Datagram(Received),
-    Accepted(ListenerId, io::Result<(S, SocketAddr)>),
+    Accepted(ListenerId, Accepted<S>),
 }
 
 impl<R: Runtime> Sockets<R> {
@@ -139,7 +142,7 @@ impl<R: Runtime> Sockets<R> {
         &mut self,
         runtime: &mut R,
         cx: &mut Context<'_>,
-    ) -> Poll<(ListenerId, io::Result<(R::Stream, SocketAddr)>)> {
+    ) -> Poll<(ListenerId, Accepted<R::Stream>)> {
         if self.accept_again_at.is_some() {
             return Poll::Pending;
         }

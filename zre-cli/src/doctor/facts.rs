@@ -8,14 +8,16 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use zre_tokio::{Beacons, Endpoint, Interfaces, NetworkState, Node, PeerId, zre_core::FixedPeer};
+use zre_tokio::{
+    Beacons, Endpoint, FixedPeer, FixedState, GossipHubInfo, Interfaces, NetworkState, Node, PeerId,
+};
 
 use super::{
     ear,
     heard::HeardNode,
     holders::{self, Kind},
     look::Seen,
-    probe::Probe,
+    probe::{self, Outcome, Probe},
 };
 use crate::{interfaces::Listing, options::Discovery};
 
@@ -61,6 +63,7 @@ pub(super) struct OwnNode {
     pub(super) endpoint: Endpoint,
     pub(super) networks: Vec<OwnNetwork>,
     pub(super) fixed_peers: Vec<FixedPeer>,
+    pub(super) gossip_hubs: Vec<GossipHubInfo>,
 }
 
 /// A network that it is on.
@@ -111,8 +114,8 @@ impl Facts {
         seen.own_identity.dedup();
         for (peer, heard) in seen.heard.nodes() {
             if let Some((one, other)) = heard.twins() {
-                let text = format!("beacons of {peer} come from {one} and from {other} by turns");
-                seen.twins.entry(peer).or_insert(text);
+                seen.twins
+                    .insert(peer, [one.to_string(), other.to_string()]);
             }
         }
         self.node = Some(OwnNode {
@@ -121,14 +124,50 @@ impl Facts {
             endpoint: network.endpoint,
             networks,
             fixed_peers: network.fixed_peers,
+            gossip_hubs: network.gossip_hubs,
         });
         self.seen = seen;
     }
 
-    /// Adds what became of the places that the user has given.
+    /// Adds what became of the places that the user has given. The node has gone further than a
+    /// mere connection.
     pub(super) async fn note_probes(&mut self, probes: JoinSet<Probe>) {
         self.probes = probes.join_all().await;
         self.probes.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+        let Some(node) = &self.node else {
+            return;
+        };
+        let peers = node.fixed_peers.iter();
+        let peers = peers.map(|it| (probe::Kind::Peer, &it.endpoint, of_peer(it)));
+        let hubs = node.gossip_hubs.iter();
+        let hubs = hubs.map(|it| (probe::Kind::Hub, &it.endpoint, of_hub(it)));
+        for (kind, endpoint, outcome) in peers.chain(hubs) {
+            let mut probes = self.probes.iter_mut();
+            let probe = probes.find(|it| it.kind == kind && it.endpoint == *endpoint);
+            if let (Some(probe), Some(outcome)) = (probe, outcome)
+                && probe.is_surpassed_by(&outcome)
+            {
+                probe.outcome = outcome;
+            }
+        }
+    }
+}
+
+/// How far the node has come with a fixed peer.
+fn of_peer(peer: &FixedPeer) -> Option<Outcome> {
+    match peer.state {
+        FixedState::Connected(peer) => Some(Outcome::Entered(peer)),
+        FixedState::Own => Some(Outcome::Own),
+        FixedState::Greeted => Some(Outcome::Silent("it says no HELLO".to_owned())),
+        _ => peer.error.clone().map(Outcome::Silent),
+    }
+}
+
+/// How far the node has come with a gossip hub.
+fn of_hub(hub: &GossipHubInfo) -> Option<Outcome> {
+    match hub.is_connected {
+        true => Some(Outcome::Connected),
+        false => hub.error.clone().map(Outcome::Silent),
     }
 }
 
@@ -147,7 +186,8 @@ impl OwnNetwork {
 /// Whether the node cannot share the port of beacons.
 fn udp(listing: &Listing, discovery: &Discovery) -> Option<Held> {
     let port = discovery.port;
-    let error = ear::check(listing.addresses(), port).err()?;
+    let beacons = &discovery.placement.beacons;
+    let error = ear::check(listing.addresses(), beacons, port).err()?;
     let by = holders::of(Kind::Udp, port);
     Some(Held {
         kind: Kind::Udp,

@@ -27,10 +27,12 @@ pub(super) struct Seen {
     pub(super) troubles: BTreeMap<PeerId, Trouble>,
     /// Where else this node's own identity is.
     pub(super) own_identity: Vec<SocketAddr>,
-    /// Identities that two nodes have, with what is known of it.
-    pub(super) twins: BTreeMap<PeerId, String>,
+    /// Identities that two nodes have, and where they are.
+    pub(super) twins: BTreeMap<PeerId, [String; 2]>,
     /// What the system would not do for the node.
     pub(super) refusals: Vec<String>,
+    /// What is good to know of others, under a word that no version changes.
+    pub(super) remarks: Vec<(&'static str, String)>,
 }
 
 /// Why a node that was heard did not enter.
@@ -154,22 +156,36 @@ impl Seen {
             Notice::RefusedByPeer { peer, endpoint, .. } => {
                 self.note_trouble(peer, Trouble::Refuses { endpoint });
             }
-            Notice::SecuredPeer { peer, .. } => self.note_trouble(peer, Trouble::CurveOnly),
+            Notice::SecuredPeer { peer, .. } | Notice::SecuredTuple { peer, .. } => {
+                self.note_trouble(peer, Trouble::CurveOnly);
+            }
             Notice::PeerLimit { peer, .. } | Notice::Refused { peer, .. } => {
                 self.note_trouble(peer, Trouble::Refused { why: text });
             }
             Notice::OwnIdentity { from } if self.own_identity.len() < MOST => {
                 self.own_identity.push(from);
             }
-            Notice::IdentityInUse { peer, .. } if self.twins.len() < MOST => {
-                self.twins.insert(peer, text);
+            Notice::IdentityInUse {
+                peer,
+                endpoint,
+                remote,
+                claimed,
+            } if self.twins.len() < MOST => {
+                let other = claimed.map_or_else(|| remote.to_string(), |it| it.to_string());
+                self.twins.insert(peer, [endpoint.to_string(), other]);
             }
             Notice::NotListening { .. }
             | Notice::BeaconNotReceived { .. }
-            | Notice::NotAccepted { .. }
-                if !self.refusals.contains(&text) && self.refusals.len() < MOST =>
-            {
-                self.refusals.push(text);
+            | Notice::NotAccepted { .. } => note_once(&mut self.refusals, text),
+            Notice::OwnIdentityGossiped { .. }
+            | Notice::BadTuple(_)
+            | Notice::TupleLimit(_)
+            | Notice::GossipClientClosed { .. } => {
+                note_once(&mut self.remarks, ("gossip", text));
+            }
+            Notice::EarlyWrap { peer } => {
+                let text = format!("node {peer} counts its messages as pyre and zyre.js do");
+                note_once(&mut self.remarks, ("early_wrap", text));
             }
             _ => {}
         }
@@ -180,6 +196,12 @@ impl Seen {
         if self.troubles.len() < MOST {
             self.troubles.entry(peer).or_insert(trouble);
         }
+    }
+}
+
+fn note_once<T: PartialEq>(notes: &mut Vec<T>, note: T) {
+    if !notes.contains(&note) && notes.len() < MOST {
+        notes.push(note);
     }
 }
 

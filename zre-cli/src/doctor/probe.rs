@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use zre_tokio::{Endpoint, Host};
+use zre_tokio::{Endpoint, Host, PeerId};
 
 /// A place that the user has given.
 #[derive(Debug, Clone)]
@@ -31,6 +31,22 @@ pub(super) enum Outcome {
     NotResolved(String),
     /// No connection can be made; and why.
     NoConnection(String),
+    /// A connection can be made, and whoever is there is not what it should be; and why.
+    Silent(String),
+    /// It is a gossip hub, and serves this node.
+    Connected,
+    /// The peer has entered.
+    Entered(PeerId),
+    /// This node itself is there.
+    Own,
+}
+
+impl Probe {
+    /// Whether what the node found out says more.
+    pub(super) fn is_surpassed_by(&self, outcome: &Outcome) -> bool {
+        let is_failure = matches!(outcome, Outcome::Silent(_));
+        !is_failure || self.outcome == Outcome::Answers
+    }
 }
 
 /// Begins to probe all of them.

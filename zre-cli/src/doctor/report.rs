@@ -52,13 +52,14 @@ impl Report {
             line("  none")?;
         }
         for node in &nodes {
-            node.lines().iter().try_for_each(|it| line(it))?;
+            node.show()?;
         }
         if !facts.probes.is_empty() {
             line("Peers and hubs that were given")?;
         }
         for probe in &facts.probes {
-            line(&format!("  {}: {}", probe.endpoint, state_of(probe).1))?;
+            let text = format!("{}: {}", probe.endpoint, state_of(probe).1);
+            paragraph("  ", "      ", &text)?;
         }
         findings("Faults", &diagnosis.faults)?;
         findings("Good to know", &diagnosis.notes)?;
@@ -197,13 +198,12 @@ fn word(trouble: &Trouble) -> (&'static str, Option<String>) {
 }
 
 impl Node<'_> {
-    fn lines(&self) -> [String; 2] {
+    fn show(&self) -> Result<(), Failure> {
         let name = self.info.map(|info| info.name.to_string_lossy());
         let name = name.map(|name| format!("{name}  ")).unwrap_or_default();
-        [
-            format!("  {name}{}", self.id),
-            format!("      {}; {}", self.by(), self.state_in_words()),
-        ]
+        line(&format!("  {name}{}", self.id))?;
+        let rest = format!("{}; {}", self.by(), self.state_in_words());
+        paragraph("      ", "      ", &rest)
     }
 
     fn by(&self) -> String {
@@ -274,6 +274,10 @@ fn state_of(probe: &Probe) -> (&'static str, String) {
     };
     match &probe.outcome {
         Outcome::Answers => ("answers", format!("the {what} takes connections")),
+        Outcome::Connected => ("connected", format!("the {what} serves this node")),
+        Outcome::Entered(peer) => ("entered", format!("{what} {peer}")),
+        Outcome::Own => ("own", "this node itself".to_owned()),
+        Outcome::Silent(error) => ("no_hello", format!("{what}: {error}")),
         Outcome::NotResolved(error) => ("not_resolved", format!("{what}: {error}")),
         Outcome::NoConnection(error) => ("no_connection", format!("{what}: {error}")),
     }
@@ -286,8 +290,10 @@ fn millis(time: std::time::Duration) -> f64 {
 fn as_json(facts: &Facts, diagnosis: &Diagnosis) -> Value {
     let given = facts.probes.iter().map(|probe| {
         let error = match &probe.outcome {
-            Outcome::Answers => None,
-            Outcome::NotResolved(error) | Outcome::NoConnection(error) => Some(error),
+            Outcome::Answers | Outcome::Connected | Outcome::Entered(_) | Outcome::Own => None,
+            Outcome::NotResolved(error) | Outcome::NoConnection(error) | Outcome::Silent(error) => {
+                Some(error)
+            }
         };
         json!({
             "endpoint": probe.endpoint.to_string(),

@@ -8,7 +8,7 @@ use zre_tokio::{
     Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
 };
 
-use crate::networks::NetworkLine;
+use crate::networks::{Everything, NetworkLine};
 
 /// A line about something that happened.
 ///
@@ -155,9 +155,7 @@ pub(super) enum Answer {
         own: Vec<String>,
         peer: Vec<String>,
     },
-    Networks {
-        networks: Vec<NetworkLine>,
-    },
+    Network(Everything),
     Count {
         count: u64,
         in_order: bool,
@@ -198,9 +196,8 @@ impl Answer {
         Self::Peers { peers }
     }
 
-    pub(super) fn networks(node: &Node) -> Self {
-        let networks = NetworkLine::of(node);
-        Self::Networks { networks }
+    pub(super) fn network(node: &Node) -> Self {
+        Self::Network(Everything::of(node))
     }
 
     pub(super) fn groups(node: &Node) -> Self {

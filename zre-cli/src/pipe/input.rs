@@ -116,7 +116,7 @@ impl Commands {
             }
             Command::Peers => Answer::peers(node),
             Command::Groups => Answer::groups(node),
-            Command::Network => Answer::networks(node),
+            Command::Network => Answer::network(node),
             Command::Quiet { on } => {
                 self.counters.start(on);
                 done()

@@ -46,7 +46,7 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
-  {"do":"network"}                          answers {"networks":[..]}, as in the event NETWORK
+  {"do":"network"}                          answers {"networks":[..],..}, see below
   {"do":"stop"}                             so does the end of the input
 A "peer" is a UUID, or a name where only one peer has it. Whisper and shout both take "text",
 which is a string or a list of strings, a frame each, or "frames".
@@ -83,7 +83,9 @@ SKIPPED: bob is a member of the group and reads too slowly; so many shouts have 
 since the last such event. See --slow-members.
 NETWORK: the networks that the node is on have changed, or beacons cannot be sent any more
 ("announces") or again. "networks" are those that it is on now, the best first. "endpoint" in START
-is that of the first, or what --advertise says.
+is that of the first, or what --advertise says. The answer to "network" has "passed_over", too, with
+the reason "why" each other address is not used, and "connect" and "gossip_connect", with the
+"state" of each fixed peer and gossip hub and the last "error".
 "unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
 may have arrived, or not.
 Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW

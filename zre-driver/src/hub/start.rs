@@ -67,6 +67,8 @@ impl<S: Stream + 'static> Hub<S> {
 
     /// Opens the sockets of the networks that the node is to be on.
     fn open_networks(&self, interfaces: Vec<Interface>) -> Result<(), StartError> {
+        // A failure to start is told by the error alone.
+        self.lock().watch.hold_log(true);
         self.with(|state, now| state.handle_interfaces(interfaces, now));
         let (failures, endpoint) = {
             let mut state = self.lock();
@@ -79,6 +81,7 @@ impl<S: Stream + 'static> Hub<S> {
         if let Some(error) = failures.iter().find(is_final) {
             return Err(io::Error::new(error.kind(), error.to_string()).into());
         }
+        self.with(|state, _| state.watch.hold_log(false));
         let Local { id, name, .. } = &self.local;
         debug!(%id, %name, %endpoint, network = %self.network(), "started");
         self.fork.note_endpoint(endpoint);

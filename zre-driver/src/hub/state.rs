@@ -244,7 +244,7 @@ impl<S: Stream> State<S> {
                 Output::Leave(network) => self.leave(network, now),
                 Output::Datagram { network, datagram } => {
                     let sent = self.networks.send(network, &datagram);
-                    let sent = sent.as_ref().map(|()| ()).map_err(String::as_str);
+                    let sent = sent.as_ref().copied().map_err(String::as_str);
                     self.engine.handle_beacon_sent(network, sent, now);
                 }
                 Output::Open {

@@ -64,8 +64,8 @@ impl Peer {
         connected.or_else(|| other().filter(|place| networks.reach(place)))
     }
 
-    /// Notes a beacon from another place, if nothing else follows from it: as from nearly all, while
-    /// the peer is heard where it is connected.
+    /// Notes a beacon from another place if nothing else follows from it, as mostly while the peer
+    /// is heard where it is connected.
     pub(in crate::node) fn hears_again(
         &mut self,
         from: SocketAddr,
