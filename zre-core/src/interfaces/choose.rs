@@ -134,7 +134,16 @@ fn default(
     let best = others.filter(usable).min_by_key(|it| {
         let has_no_route = it.default_route.is_none();
         let is_unconnected = it.state != InterfaceState::Connected;
-        (is_unconnected, has_no_route, it.default_route)
+        // As of the ends of containers' cables: on most networks there is nobody behind them.
+        let has_only_link_local = first_of_each(it, needs)
+            .iter()
+            .all(|used| is_link_local(used.address));
+        (
+            is_unconnected,
+            has_no_route,
+            it.default_route,
+            has_only_link_local,
+        )
     });
     let Some(best) = best else {
         let loopback = interfaces.iter().filter(|it| it.is_loopback);
