@@ -6,6 +6,7 @@ import ipaddress
 import os
 import pathlib
 import sys
+import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
 from pipe import Pipe, parse_options
@@ -117,6 +118,7 @@ class ZyreDriver:
 
     def _begin_gossip(self, options):
         """Where it listens, if it has been told where."""
+        self._gossips = bool(options.gossip_bind or options.gossip_connect)
         endpoint = None
         if options.endpoint:
             if self._zyre.zyre_set_endpoint(self._node, b"%s", options.endpoint.encode()) != 0:
@@ -157,6 +159,9 @@ class ZyreDriver:
 
     def stop(self):
         self._zyre.zyre_stop(self._node)
+        if self._gossips:
+            # GOODBYE goes out in another thread, which ends with the process.
+            time.sleep(0.1)
 
     def next_event(self):
         event = c_void_p(self._zyre.zyre_event_new(self._node))

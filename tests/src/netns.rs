@@ -9,8 +9,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-/// What holds a namespace. Its argument, if it has one, is the file of names.
-const HOLD: &str = r#"[ $# = 0 ] || mount --bind "$1" /etc/hosts || exit; echo held; exec cat"#;
+/// What holds a namespace. Its arguments, if it has any, are files that programs in it find in place
+/// of these two.
+const HOLD: &str = r#"
+    if [ $# -gt 0 ]; then
+        mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/nsswitch.conf || exit
+    fi
+    echo held
+    exec cat"#;
 
 /// A host with a network of its own.
 ///
@@ -20,7 +26,7 @@ const HOLD: &str = r#"[ $# = 0 ] || mount --bind "$1" /etc/hosts || exit; echo h
 pub struct Namespace {
     holder: Child,
     in_user_namespace: bool,
-    has_own_names: bool,
+    has_own_files: bool,
 }
 
 impl Namespace {
@@ -45,7 +51,7 @@ impl Namespace {
             command.arg(format!("--user={}", self.file("user")));
             command.arg("--preserve-credentials");
         }
-        if self.has_own_names {
+        if self.has_own_files {
             command.arg(format!("--mount={}", self.file("mnt")));
         }
         command.arg("--").arg(program);
@@ -59,30 +65,31 @@ impl Namespace {
         if in_user_namespace {
             unshare.args(["--user", "--map-root-user"]);
         }
-        Self::held_by(unshare.arg("--net"), in_user_namespace, None)
+        Self::held_by(unshare.arg("--net"), in_user_namespace, &[])
     }
 
     /// A second namespace that this one may hand interfaces to.
     pub(crate) fn sibling(&self) -> io::Result<Self> {
         let mut unshare = self.command("unshare");
-        Self::held_by(unshare.arg("--net"), self.in_user_namespace, None)
+        Self::held_by(unshare.arg("--net"), self.in_user_namespace, &[])
     }
 
-    /// The same, and its programs find this file in place of `/etc/hosts`.
-    pub(crate) fn sibling_with_names(&self, names: &Path) -> io::Result<Self> {
+    /// The same, and its programs find these files in place of `/etc/hosts` and
+    /// `/etc/nsswitch.conf`.
+    pub(crate) fn sibling_with_names(&self, files: &[&Path; 2]) -> io::Result<Self> {
         let mut unshare = self.command("unshare");
         unshare.args(["--net", "--mount"]);
-        Self::held_by(&mut unshare, self.in_user_namespace, Some(names))
+        Self::held_by(&mut unshare, self.in_user_namespace, files)
     }
 
     fn held_by(
         unshare: &mut Command,
         in_user_namespace: bool,
-        names: Option<&Path>,
+        files: &[&Path],
     ) -> io::Result<Self> {
         let holder = unshare
             .args(["sh", "-c", HOLD, "sh"])
-            .args(names)
+            .args(files)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -91,7 +98,7 @@ impl Namespace {
         let mut namespace = Self {
             holder,
             in_user_namespace,
-            has_own_names: names.is_some(),
+            has_own_files: !files.is_empty(),
         };
         namespace.wait_until_held()?;
         namespace.configure("link set lo up")?;

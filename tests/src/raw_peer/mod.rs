@@ -7,7 +7,7 @@ mod listener;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -340,9 +340,6 @@ pub struct RawBeacon {
     target: SocketAddr,
 }
 
-/// The index of loopback, on Linux.
-const LOOPBACK: u32 = 1;
-
 impl RawBeacon {
     /// A socket for the discovery port `port`.
     ///
@@ -358,17 +355,17 @@ impl RawBeacon {
         }
     }
 
-    /// A socket of IPv6 for the discovery port `port`.
+    /// A socket of IPv6 for the discovery port `port`. Loopback has no groups, so each datagram goes
+    /// to one of those who listen there.
     ///
     /// # Panics
     ///
     /// When the system has no sockets left, or no IPv6.
     pub fn new_v6(port: u16) -> Self {
         let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a free port");
-        let all_nodes = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 1);
         Self {
             socket,
-            target: SocketAddrV6::new(all_nodes, port, 0, LOOPBACK).into(),
+            target: (Ipv6Addr::LOCALHOST, port).into(),
         }
     }
 
@@ -386,11 +383,11 @@ impl RawBeacon {
     ///
     /// # Panics
     ///
-    /// When loopback does not broadcast.
+    /// When loopback does not take it.
     pub fn send_raw(&self, datagram: &[u8]) {
         self.socket
             .send_to(datagram, self.target)
-            .expect("loopback broadcasts");
+            .expect("loopback takes all");
     }
 }
 

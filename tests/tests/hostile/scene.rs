@@ -58,30 +58,33 @@ pub(crate) struct Setup {
     /// Its fixed peers.
     pub(crate) fixed: Vec<String>,
     pub(crate) tcp_port: Option<u16>,
-    /// All are on the loopback address of IPv6.
+    /// All are on the loopback address of IPv6, which has no groups for beacons: the victim is a
+    /// gossip hub.
     pub(crate) is_ipv6: bool,
 }
 
 impl Setup {
+    /// Where the victim is a gossip hub. The port for beacons is free for connections.
+    fn hub(&self, port: u16) -> Option<String> {
+        match (self.is_ipv6, self.is_hub) {
+            (true, _) => Some(format!("tcp://[::1]:{port}")),
+            (false, true) => Some(format!("tcp://127.0.0.1:{port}")),
+            (false, false) => None,
+        }
+    }
+
     fn honest(&self, name: &str, port: u16) -> NodeOptions {
         let mut options = NodeOptions {
             beacon_interval: self.beacon_interval,
             ..NodeOptions::local(name, port)
         };
-        if self.is_hub {
-            options.gossip_connect.push(gossip_text(port));
-        }
+        options.gossip_connect.extend(self.hub(port));
         if self.is_ipv6 {
             options.interfaces = vec!["::1".to_owned()];
             options.ip = IpVersion::V6;
         }
         options
     }
-}
-
-/// The port for beacons is free for connections.
-fn gossip_text(port: u16) -> String {
-    format!("tcp://127.0.0.1:{port}")
 }
 
 impl Stage {
@@ -130,9 +133,9 @@ impl Scene {
         let honest = |name| setup.honest(name, stage.port);
         let newcomer = NodeOptions {
             beacon_interval: Some(BEACON_INTERVAL),
-            beacons: match setup.is_hub {
-                true => Beacons::Off,
-                false => Beacons::Broadcast,
+            beacons: match setup.hub(stage.port) {
+                Some(_) => Beacons::Off,
+                None => Beacons::Broadcast,
             },
             ..honest("carol")
         };
@@ -141,7 +144,7 @@ impl Scene {
             evasive: setup.evasive_timeout,
             expired: setup.expired_timeout,
             limits: Some(setup.limits),
-            gossip_bind: setup.is_hub.then(|| gossip_text(stage.port)),
+            gossip_bind: setup.hub(stage.port),
             gossip_connect: setup.hubs.clone(),
             connect: setup.fixed.clone(),
             tcp_port: setup.tcp_port,
@@ -192,7 +195,8 @@ impl Scene {
 
     /// Where the victim listens as a gossip hub.
     pub(crate) fn gossip_endpoint(&self) -> Endpoint {
-        gossip_text(self.port).parse().expect("an endpoint")
+        let text = format!("tcp://127.0.0.1:{}", self.port);
+        text.parse().expect("an endpoint")
     }
 
     /// Where the victim listens.

@@ -40,7 +40,9 @@ fn beacons_to_listed_addresses_pass_where_broadcasts_do_not() {
         office.route_by([10, 1, 0, 254].into());
         let home = networks.host_on("home", "10.2.0.1/24");
         home.route_by([10, 2, 0, 254].into());
-        let there = Peer::ours(&home, flavour, &PeerOptions::new("there"));
+        // It hears what comes from elsewhere, as it sends elsewhere.
+        let options = PeerOptions::new("there").beacon_to("10.1.0.98");
+        let there = Peer::ours(&home, flavour, &options);
         let clock = Clock::start(format!("{flavour}: beacons to one address"));
         let options = PeerOptions::new("here")
             .beacon_to("10.2.0.1")

@@ -113,7 +113,8 @@ fn one_node_meets_zyre_and_pyre_over_ipv4_and_zyre_over_ipv6_at_once() {
         both.add_address("eth0", "fd94::1/64");
         both.add_address("eth0", "fe80::1/64");
         let v4 = networks.host_on("office", "10.90.0.2/24");
-        let v6 = networks.host_on("office", "fe80::3/64");
+        let v6 = networks.host_on("office", "fd94::3/64");
+        v6.add_address("eth0", "fe80::3/64");
         let zyre4 = Peer::zyre(&v4, &PeerOptions::new("zyre4"));
         let pyre = Peer::pyre(&v4, &PeerOptions::new("pyre"));
         let zyre6 = Peer::zyre(&v6, &PeerOptions::new("zyre6").ipv6().interface("eth0"));

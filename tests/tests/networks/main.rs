@@ -10,6 +10,7 @@ mod beacons;
 mod fixed;
 mod gossip;
 mod ipv6;
+mod ledger;
 mod moving;
 mod rig;
 mod scene;

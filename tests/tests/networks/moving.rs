@@ -27,19 +27,22 @@ fn a_node_that_starts_before_its_network_is_met_when_it_comes() {
     on_each_adapter(|rig, flavour| {
         let networks = rig.networks();
         let others = Others::start(&server(&networks, "office"), flavour, 30 * SECOND);
-        for start in [
+        let starts = [
             Start::NoAddress,
             Start::NoInterface,
             Start::Named,
             Start::Elsewhere,
-        ] {
+        ];
+        for (number, start) in starts.into_iter().enumerate() {
             let laptop = networks.host();
             let ours = start_before_the_network(&laptop, flavour, start);
             let clock = Clock::start(format!("{flavour}: started before its network ({start:?})"));
             if matches!(start, Start::NoInterface) {
                 laptop.add_interface("eth0", "office");
             }
-            laptop.add_address("eth0", "10.90.0.1/24");
+            // Not the same each time: a system that has just learned the hardware address of another
+            // keeps it for a second.
+            laptop.add_address("eth0", &format!("10.90.0.{}/24", 10 + number));
             for other in others.all() {
                 meet(&ours, other);
                 clock.stop(&format!("met {}", other.name()), 2 * SECOND);
@@ -79,15 +82,7 @@ fn a_node_whose_address_changes_is_found_again() {
         others.meet(&ours);
         let clock = Clock::start(format!("{flavour}: address changed"));
         laptop.change_address("eth0", "10.90.0.1/24", "10.90.0.11/24");
-        for other in others.all() {
-            let allowed = match other.name() {
-                "other" => 2 * SECOND,
-                // They keep the old endpoint until they have forgotten the peer.
-                _ => 8 * SECOND,
-            };
-            talk(&ours, other, allowed);
-            clock.stop(&format!("talked with {}", other.name()), allowed);
-        }
+        others.talk(&ours, &clock);
         // Between the two it may have been on loopback.
         let is_change = |line: &Value| line["event"] == "NETWORK";
         let change = ours.wait_for(SECOND, is_change);
@@ -122,7 +117,7 @@ fn a_zyre_whose_address_changes_is_found_again_as_soon_as_it_announces_itself() 
 
 /// How an interface dies.
 #[derive(Clone, Copy, Debug)]
-enum Death {
+pub(crate) enum Death {
     /// It is switched off.
     Off,
     /// Its cable is pulled, and the system takes address and routes away.
@@ -132,7 +127,7 @@ enum Death {
 }
 
 impl Death {
-    fn befall(self, host: &Host, interface: &str) {
+    pub(crate) fn befall(self, host: &Host, interface: &str) {
         match self {
             Self::Off => {
                 host.switch_off(interface);
@@ -148,7 +143,7 @@ impl Death {
 }
 
 /// Hosts that are on a cable and in the air, with the default route on the cable.
-fn roaming_host(networks: &Networks, number: usize) -> Host {
+pub(crate) fn roaming_host(networks: &Networks, number: usize) -> Host {
     let host = networks.host();
     for (interface, lan, subnet, metric) in [("eth0", "cable", 1, 100), ("wlan0", "air", 2, 600)] {
         host.add_interface(interface, lan);
@@ -217,14 +212,7 @@ fn a_laptop_goes_from_the_cable_to_the_air_and_back_on_one_subnet() {
             laptop.switch_on(to);
             laptop.add_address(to, address);
             laptop.ip(&format!("route add default dev {to}"));
-            for other in others.all() {
-                let allowed = match other.name() {
-                    "other" => 2 * SECOND,
-                    _ => 8 * SECOND,
-                };
-                talk(&ours, other, allowed);
-                clock.stop(&format!("talked with {}", other.name()), allowed);
-            }
+            others.talk(&ours, &clock);
         }
     });
 }
@@ -243,14 +231,7 @@ fn an_interface_that_is_removed_and_made_anew_is_used_again() {
         let clock = Clock::start(format!("{flavour}: interface made anew"));
         laptop.add_interface("eth0", "office");
         laptop.add_address("eth0", "10.90.0.1/24");
-        for other in others.all() {
-            talk(&ours, other, 8 * SECOND);
-            let allowed = match other.name() {
-                "other" => 2 * SECOND,
-                _ => 8 * SECOND,
-            };
-            clock.stop(&format!("talked with {}", other.name()), allowed);
-        }
+        others.talk(&ours, &clock);
     });
 }
 

@@ -7,10 +7,11 @@ use zre_proto::MessageLimits;
 /// The limits in bytes over all peers ([`unclaimed_bytes`](Limits#structfield.unclaimed_bytes),
 /// [`unfinished_bytes`](Limits#structfield.unfinished_bytes),
 /// [`peer_data_bytes`](Limits#structfield.peer_data_bytes),
-/// [`outbound_total`](Limits#structfield.outbound_total) and
-/// [`event_bytes`](Limits#structfield.event_bytes)) come to 184 MiB by default. What 4096 peers
-/// take at most besides, 2 KiB of data each, makes it 192 MiB. So a node survives in 256 MiB
-/// whatever its peers do. On a smaller machine, lower
+/// [`outbound_total`](Limits#structfield.outbound_total),
+/// [`event_bytes`](Limits#structfield.event_bytes) and
+/// [`gossip_bytes`](Limits#structfield.gossip_bytes)) come to 185 MiB by default. What 4096 peers
+/// take at most besides, 2 KiB of data each, and 256 gossip clients, 20 KiB each, makes it 198 MiB.
+/// So a node survives in 256 MiB whatever its peers do. On a smaller machine, lower
 /// [`message_size`](Limits#structfield.message_size) and
 /// [`unfinished_bytes`](Limits#structfield.unfinished_bytes) first.
 ///

@@ -32,8 +32,11 @@ pub struct Config {
     pub advertise: Option<Endpoint>,
     /// How the node announces itself.
     pub beacons: Beacons,
-    /// Peers that are sought at an endpoint, for as long as the node runs, whether beacons come
-    /// from there or not.
+    /// Fixed peers: endpoints where a peer is sought for as long as the node runs, whoever it is,
+    /// and whether beacons come from there or not. An attempt that fails is followed by another, after
+    /// pauses that double from [`reconnect_min`](Config#structfield.reconnect_min) to 10 s. Host
+    /// names are looked up at each attempt. [`Engine::fixed_peers`](crate::Engine::fixed_peers)
+    /// says how far they are.
     pub connect: Vec<Endpoint>,
     /// Whether the node is a gossip hub: connections to its gossip port are reported with
     /// [`handle_gossip_accepted`](crate::Engine::handle_gossip_accepted).
@@ -47,8 +50,10 @@ pub struct Config {
     /// How often the node announces itself; every second unless set, and at least 10 ms. The first
     /// beacon is sent at once.
     pub beacon_interval: Duration,
-    /// After how long a silence a peer is asked whether it is there; 5 s unless set, at least 10 ms
-    /// and at most [`expired_after`](Config#structfield.expired_after).
+    /// After how long a silence a peer is called evasive and asked whether it is there; 5 s unless
+    /// set, at least 10 ms and at most [`expired_after`](Config#structfield.expired_after). A peer
+    /// that no beacon has come from is asked after half of it, too, and the application hears
+    /// nothing of that.
     ///
     /// It is also how long the connections of a peer may stand still, while the node waits to hear
     /// from it whether it is there because another node claims to have replaced it.

@@ -3,6 +3,8 @@
 //! Every budget exists for each peer and over all. Over it, those lose that stand still, then the
 //! newest, and never one that moves.
 
+use core::time::Duration;
+
 use zre_proto::PeerId;
 
 use super::{Engine, backpressure::SendCapacity, context::Owner, output::LinkId};
@@ -96,6 +98,17 @@ impl<C: Connection> Engine<C> {
         let peer = self.links.overflowing(share, self.cx.now)?;
         self.cx.outbound.count_again();
         Some(peer)
+    }
+
+    /// Releases the memory of bursts. It walks over all connections, so that part is done at most
+    /// once a second.
+    pub(super) fn release_memory(&mut self) {
+        const INTERVAL: Duration = Duration::from_secs(1);
+        C::release_shared_memory(&mut self.memory);
+        if C::KEEPS_MEMORY && self.cx.now.since(self.released_at) >= INTERVAL {
+            self.released_at = self.cx.now;
+            self.links.release_memory();
+        }
     }
 
     /// A connection of a peer cannot go on.

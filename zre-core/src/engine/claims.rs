@@ -27,7 +27,7 @@ use super::{
     Engine,
     context::EngineTimer,
     delivery::deliver_in_session,
-    fixed::proof::{self, Behind},
+    fixed::proof,
     output::{LinkId, Output},
     peer_links::PeerLinks,
 };
@@ -260,14 +260,10 @@ impl<C: Connection> Engine<C> {
             Awaited::Pause if is_live => Finding::Ask,
             Awaited::Pause => Finding::Admit,
             Awaited::Proof(_) if is_live => Finding::Ask,
-            Awaited::Proof(until) => {
-                let behind = self.links.unclaimed.behind(link);
-                let has_answered = behind.is_some_and(Behind::has_answer);
-                match has_answered || self.cx.now >= until {
-                    true => Finding::Admit,
-                    false => Finding::Wait,
-                }
+            Awaited::Proof(until) if self.cx.now < until && !self.is_answered(link, peer) => {
+                Finding::Wait
             }
+            Awaited::Proof(_) => Finding::Admit,
             // Somebody else has entered under this identity meanwhile.
             Awaited::Connection if is_live => Finding::Ask,
             Awaited::Connection => match self.links.of_peer(peer) {

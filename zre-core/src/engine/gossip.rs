@@ -91,13 +91,15 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// The node is on other networks than before: hubs may be reached that could not be, and the
-    /// node is told to be elsewhere.
-    pub(super) fn gossip_networks_changed(&mut self) {
+    /// The node may be on other networks than before, so it is told to be elsewhere. Where it has
+    /// joined one, hubs may be reached that could not be.
+    pub(super) fn gossip_networks_changed(&mut self, has_joined: bool) {
         let Some(links) = &mut self.links.gossip else {
             return;
         };
-        links.hurry(self.node.config(), &mut self.cx);
+        if has_joined {
+            links.hurry(self.node.config(), &mut self.cx);
+        }
         let all = links.all();
         for (link, owner) in all {
             self.set_own_place(link, owner);
@@ -105,7 +107,6 @@ impl<C: Connection> Engine<C> {
     }
 
     /// Where the name of a hub has led.
-    #[allow(dead_code, reason = "for whoever handles look-ups")]
     pub(super) fn gossip_resolved(&mut self, hub: u32, remote: SocketAddr) {
         if let Some(links) = &mut self.links.gossip {
             links.resolved(hub, remote);

@@ -216,13 +216,17 @@ impl<C: Connection> GossipLinks<C> {
         cx.deadlines.set(EngineTimer::GossipConnect(number), at);
     }
 
-    /// There may be a way now to hubs that could not be reached.
+    /// There may be a way now to hubs that could not be reached. An attempt that is under way may
+    /// have taken another.
     pub(super) fn hurry(&mut self, config: &Config, cx: &mut EngineContext) {
         for number in (0..).take(self.hubs.len()) {
-            if let Some(hub) = self.hub_mut(number) {
+            if let Some(hub) = self.hub_mut(number).filter(|hub| !hub.is_open) {
                 hub.failures = 0;
+                if let Some(state) = hub.state.take() {
+                    cx.close_link(state.id);
+                }
+                self.open(number, config, cx);
             }
-            self.open(number, config, cx);
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::PeerId;
 
 use super::{
     backpressure::{SendCapacity, Standing},
@@ -64,13 +64,6 @@ impl<C: Connection> Links<C> {
 
     pub(super) fn remove_peer(&mut self, peer: PeerId) -> Option<PeerLinks<C>> {
         self.peers.remove(&peer).map(|links| *links)
-    }
-
-    /// The peer whose connection goes to a place that was found by looking up a name.
-    pub(super) fn found_at(&self, place: &Endpoint) -> Option<PeerId> {
-        let mut peers = self.peers.iter();
-        let (peer, _) = peers.find(|(_, links)| links.is_found_at(place))?;
-        Some(*peer)
     }
 
     /// A connection, looked for where its owner is said to have it.

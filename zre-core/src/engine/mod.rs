@@ -2,7 +2,8 @@
 //!
 //! [`Engine`] is the interface and carries out what the rules return; the rules are in the modules
 //! and do not see each other's state. [`unclaimed`] holds the connections that came in and carry no
-//! session yet, [`peer_links`] the two connections of a peer. [`claims`] decides who may speak for
+//! session yet, [`peer_links`] the two connections of a peer, and [`fixed`] those to endpoints of
+//! the user of which it is not known yet whose they are. [`claims`] decides who may speak for
 //! a peer, [`delivery`] hands messages to the node, [`reading`] says which connections are read
 //! while the application is behind, [`backpressure`] what happens when a peer does not take what is
 //! sent to it, and [`shouts`] what a slow member of a group does to the others.
@@ -28,10 +29,11 @@ mod peer_links;
 mod places;
 mod reading;
 mod shouts;
+mod stopping;
 mod unclaimed;
 
 use alloc::boxed::Box;
-use core::{net::SocketAddr, time::Duration};
+use core::net::SocketAddr;
 
 use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
 
@@ -65,7 +67,9 @@ use shouts::Laggards;
 ///   [`handle_interfaces`](Engine::handle_interfaces);
 /// * a datagram came: [`handle_datagram`](Engine::handle_datagram);
 /// * a connection was accepted: [`handle_accepted`](Engine::handle_accepted);
-/// * a connection asked for by [`Output::Open`] is there, or could not be had, or ended:
+/// * the address for a connection asked for by [`Output::Open`] is known:
+///   [`handle_resolved`](Engine::handle_resolved);
+/// * that connection is there, or could not be had, or ended:
 ///   [`handle_connected`](Engine::handle_connected), [`handle_closed`](Engine::handle_closed);
 /// * a connection has bytes: read them with a [`reader`](Engine::reader), if it
 ///   [may be read](Engine::may_read);
@@ -320,28 +324,6 @@ impl<C: Connection> Engine<C> {
         let asked = self.node.ping(peer, self.cx.now);
         self.settle();
         asked
-    }
-
-    /// Begins to stop: commands are refused, and when peers have confirmed what was sent to them,
-    /// or the linger time is over, the node says goodbye and closes everything. The last event is
-    /// [`Event::Stop`], which says what was not confirmed.
-    pub fn stop(&mut self, now: Instant) {
-        self.cx.advance(now);
-        if self.phase != EnginePhase::Running {
-            return;
-        }
-        self.phase = EnginePhase::Draining;
-        let at = self.cx.now + self.node.config().linger;
-        self.cx.deadlines.set(EngineTimer::Linger, at);
-        // The goodbye would overtake what is on its way.
-        self.node.ask_unconfirmed(self.cx.now);
-        self.settle();
-    }
-
-    /// Stops without waiting for anything but that the outputs are carried out.
-    pub fn stop_now(&mut self, now: Instant) {
-        self.cx.advance(now);
-        self.finish_stop();
     }
 }
 
@@ -611,45 +593,6 @@ impl<C: Connection> Engine<C> {
                 }
             }
             None => {}
-        }
-    }
-
-    fn continue_stop(&mut self) {
-        if self.phase == EnginePhase::Draining
-            && self.links.are_drained(&self.node)
-            && !self.node.has_unconfirmed()
-        {
-            self.node.say_goodbye(self.cx.now);
-            self.carry_out();
-            // What is closed now would not be sent.
-            if self.links.are_drained(&self.node) {
-                self.finish_stop();
-            }
-        }
-    }
-
-    fn finish_stop(&mut self) {
-        if self.phase == EnginePhase::Stopped {
-            return;
-        }
-        self.phase = EnginePhase::Stopped;
-        self.node.stop(self.cx.now);
-        // Carries out the node's goodbye and closes the connections of all peers.
-        self.settle();
-        self.links.unclaimed.close_all(&mut self.cx);
-        self.close_all_fixed();
-        self.end_gossip();
-        self.cx.deadlines.clear_all();
-    }
-
-    /// Releases the memory of bursts. It walks over all connections, so that part is done at most
-    /// once a second.
-    fn release_memory(&mut self) {
-        const INTERVAL: Duration = Duration::from_secs(1);
-        C::release_shared_memory(&mut self.memory);
-        if C::KEEPS_MEMORY && self.cx.now.since(self.released_at) >= INTERVAL {
-            self.released_at = self.cx.now;
-            self.links.release_memory();
         }
     }
 }

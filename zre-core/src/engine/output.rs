@@ -46,7 +46,8 @@ pub enum Output {
         /// What.
         datagram: Bytes,
     },
-    /// Open a connection, and answer with `handle_connected` or `handle_closed`.
+    /// Open a connection: ask `handle_resolved` whether to when the address is known, and answer
+    /// with `handle_connected` or `handle_closed`.
     Open {
         /// Its id from now on.
         link: LinkId,
@@ -73,8 +74,8 @@ pub enum OpenFor {
     /// A peer. It, or its beacon, says where: so not everywhere may be connected to, and a host
     /// name that it gives is worth little.
     Peer,
-    /// A fixed peer or a gossip hub. The user says where. When a host name has been looked up, ask
-    /// [`handle_resolved`](crate::Engine::handle_resolved) before connecting.
+    /// A fixed peer or a gossip hub. The user says where: host names are looked up, and loopback is
+    /// a place as any other.
     User,
 }
 

@@ -59,9 +59,6 @@ pub(super) struct PeerLinks<C> {
     /// Whether it is not known if it is to the peer that we are connected; see
     /// [`Node::is_in_doubt`].
     pub(super) is_in_doubt: bool,
-    /// The place that the endpoint's host name was found to stand for. Boxed, for nearly all
-    /// endpoints are addresses.
-    found: Option<Box<Endpoint>>,
 }
 
 /// The connection that we opened to a peer.
@@ -157,7 +154,6 @@ impl<C: Connection> PeerLinks<C> {
             unrefusable: 0,
             ping: None,
             is_in_doubt: false,
-            found: None,
         }
     }
 
@@ -194,7 +190,6 @@ impl<C: Connection> PeerLinks<C> {
         self.progress = Progress::default();
         self.ping = None;
         self.is_in_doubt = false;
-        self.found = None;
     }
 
     /// The peer is gone.
@@ -574,7 +569,6 @@ impl<C: Connection> PeerLinks<C> {
         attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
         attempt.endpoint = endpoint;
         attempt.number += 1;
-        self.found = None;
         self.connect(connection, attempt, node, cx);
         LinksEffect::Nothing
     }

@@ -152,7 +152,13 @@ fn default(
 
 fn all(interfaces: &[Interface], needs: Needs<'_>) -> Vec<LocalAddress> {
     let mut used: Vec<LocalAddress> = Vec::new();
-    for interface in interfaces.iter().filter(|it| !it.is_loopback) {
+    let candidates = interfaces.iter().filter(|it| !it.is_loopback);
+    let is_connected = |it: &Interface| it.state == InterfaceState::Connected;
+    let usable = |it: &Interface| is_connected(it) && !it.usable(needs).is_empty();
+    // A network without a carrier is kept only where there is no other: peers that are reached over
+    // it are sought on the others at once.
+    let others = candidates.clone().any(usable);
+    for interface in candidates.filter(|it| !others || is_connected(it)) {
         for address in interface.usable(needs) {
             let is_covered = used
                 .iter()

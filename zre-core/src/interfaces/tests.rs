@@ -120,6 +120,21 @@ fn all_means_each_subnet_once_and_no_loopback() {
 }
 
 #[test]
+fn all_leaves_what_has_no_carrier_while_another_has_one() {
+    let (mut eth0, mut eth1) = (eth0(), interface("eth1", 4, &[("10.1.0.2", 24)]));
+    eth0.state = InterfaceState::NoCarrier;
+    let one_works = [lo(), eth0.clone(), eth1.clone()];
+    assert_eq!(used(&one_works, "all"), ["eth1 (10.1.0.2)"]);
+    eth1.state = InterfaceState::NoCarrier;
+    let none_works = [lo(), eth0.clone(), eth1];
+    let both = ["eth0 (10.0.0.2)", "eth1 (10.1.0.2)"];
+    assert_eq!(used(&none_works, "all"), both);
+    // One that cannot be used does not count.
+    let unaddressed = interface("eth2", 5, &[]);
+    assert_eq!(used(&[lo(), eth0, unaddressed], "all"), ["eth0 (10.0.0.2)"]);
+}
+
+#[test]
 fn a_tunnel_will_do_where_no_beacon_is_broadcast() {
     let mut tunnel = interface("tun0", 5, &[("10.8.0.2", 32)]);
     (tunnel.is_point_to_point, tunnel.can_broadcast) = (true, false);

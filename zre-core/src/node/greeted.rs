@@ -28,9 +28,15 @@ impl Node {
         self.peers.at(place)
     }
 
+    /// The host name of the endpoint that a peer is being connected at stands for this place, at
+    /// which nobody else is.
+    pub(crate) fn note_place(&mut self, peer: PeerId, place: Endpoint) {
+        self.peers.locate(&peer, place);
+    }
+
     /// The connection that was asked for last exists already, and over it a peer has been sent
-    /// HELLO and what followed: `sent` messages in all, with a PING among them if it `is_asked`.
-    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, is_asked: bool) {
+    /// HELLO and what followed: `sent` messages in all, with `asked` PINGs among them.
+    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, asked: usize) {
         // Nothing but the HELLO for the new connection waits: outputs are carried out before
         // anything else is done.
         let outputs = &mut self.context.outputs;
@@ -38,16 +44,7 @@ impl Node {
             .retain(|output| !matches!(output, NodeOutput::Send { peer: to, .. } if *to == peer));
         if let Some(known) = self.peers.get_mut(&peer) {
             known.channel.sequence.set_sent(sent);
-            if is_asked {
-                known.channel.pings.expect_earlier_answer();
-            }
-        }
-    }
-
-    /// A peer may answer a question that was put elsewhere, before it was known to whom.
-    pub(crate) fn allow_late_answer(&mut self, peer: PeerId) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.channel.pings.allow_late_answer();
+            known.channel.pings.expect_earlier_answers(asked);
         }
     }
 
@@ -57,6 +54,13 @@ impl Node {
     pub(crate) fn doubt_place(&mut self, peer: PeerId, likelier: Endpoint) {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.doubt_place(likelier);
+        }
+    }
+
+    /// A peer may answer questions that were put elsewhere, before it was known to whom.
+    pub(crate) fn allow_late_answers(&mut self, peer: PeerId, most: usize) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.channel.pings.allow_late_answers(most);
         }
     }
 }

@@ -120,8 +120,8 @@ impl Node {
         })
     }
 
-    /// A connection to a peer has been made at one of its [`endpoints`](Node::endpoints), which need
-    /// not be the first.
+    /// A connection to a peer has been made at one of its [`endpoints`](Node::endpoints), which
+    /// need not be the first.
     pub fn handle_reached(&mut self, peer: PeerId, place: &Endpoint, now: Instant) {
         self.context.advance(now);
         self.peers.reached(&peer, place);

@@ -238,6 +238,18 @@ impl Peers {
         }
     }
 
+    /// The host name of the endpoint that a peer is being connected at stands for this place.
+    pub(super) fn locate(&mut self, id: &PeerId, place: Endpoint) {
+        let Some(peer) = self.table.get_mut(id) else {
+            return;
+        };
+        let name = core::mem::replace(&mut peer.endpoint, place);
+        if self.by_endpoint.get(&name) == Some(*id) {
+            self.by_endpoint.remove(&name);
+            self.by_endpoint.insert(&peer.endpoint, *id);
+        }
+    }
+
     /// Says HELLO to a peer on a new connection, which makes its endpoint its own.
     pub(super) fn connect(&mut self, id: &PeerId, context: &mut NodeContext) {
         if let Some(peer) = self.table.get_mut(id) {

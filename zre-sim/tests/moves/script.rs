@@ -130,6 +130,11 @@ impl Script {
         }
     }
 
+    /// Whether beacons are lost.
+    pub(crate) fn has_losses(&self) -> bool {
+        self.conditions.loss > 0.0
+    }
+
     /// How many pairs of a node and a peer that it sees there are in the end.
     pub(crate) fn pairs(&self) -> usize {
         self.meeting().count()

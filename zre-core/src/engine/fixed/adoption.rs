@@ -1,6 +1,5 @@
 //! Whose connection it is that was opened to a fixed endpoint; see the [module](super).
 
-use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{Endpoint, PeerId};
@@ -44,10 +43,10 @@ struct Evidence<'a> {
     peer: PeerId,
     /// Where it says that it is, or was heard.
     endpoint: &'a Endpoint,
-    /// Where its HELLOs came from that wait.
-    sources: Vec<IpAddr>,
-    /// Whether it has answered what it was not asked otherwise.
-    has_answered: bool,
+    /// Whether a HELLO of it waits.
+    is_claimed: bool,
+    /// How many PINGs it has answered although it was not asked otherwise.
+    answers: usize,
 }
 
 /// A peer is to be connected.
@@ -60,13 +59,12 @@ impl<C: Connection> Engine<C> {
         if links.is_some_and(PeerLinks::is_ending) {
             return false;
         }
-        let fit = self.find_fixed(peer, endpoint);
-        match fit {
+        let found = self.find_fixed(peer, endpoint);
+        match found {
             Some(fit) => self.adopt(fit, peer, endpoint),
-            None if self.expects_late_answers() => self.node.allow_late_answer(peer),
-            None => {}
+            None => self.node.allow_late_answers(peer, self.late_answers()),
         }
-        fit.is_some()
+        found.is_some()
     }
 
     /// The peer whose HELLO waits has answered what was asked at a fixed endpoint, while a
@@ -103,6 +101,7 @@ impl<C: Connection> Engine<C> {
         false
     }
 
+    /// The fixed endpoint whose connection goes to a peer that is to be connected at `endpoint`.
     fn find_fixed(&self, peer: PeerId, endpoint: &Endpoint) -> Option<Fit> {
         let entries = &self.links.fixed.entries;
         // Mostly there are none.
@@ -110,42 +109,43 @@ impl<C: Connection> Engine<C> {
             return None;
         }
         let evidence = self.evidence(peer, endpoint);
-        let sure = entries.iter().position(|entry| evidence.is_at(entry));
-        if let Some(number) = sure {
+        let there = entries.iter().position(|entry| evidence.is_at(entry));
+        let answered = || {
+            entries
+                .iter()
+                .position(|entry| evidence.has_answered(entry))
+        };
+        if let Some(number) = there.or_else(answered) {
             let is_sure = true;
             return Some(Fit { number, is_sure });
         }
-        let find = |is_it: &dyn Fn(&Fixed<C>) -> bool| entries.iter().position(is_it);
-        let said = find(&|entry| evidence.is_said_at(entry));
-        let from = || find(&|entry| evidence.is_answered_at(entry) && evidence.is_from(entry));
-        let any = || find(&|entry| evidence.is_answered_at(entry));
-        let number = said.or_else(from).or_else(any)?;
+        let number = entries.iter().position(|entry| evidence.is_said(entry))?;
         let is_sure = false;
         Some(Fit { number, is_sure })
     }
 
     fn evidence<'a>(&self, peer: PeerId, endpoint: &'a Endpoint) -> Evidence<'a> {
-        let claims = self.links.unclaimed.claims();
-        let of_peer = claims.filter(|(_, claimed, _)| *claimed == peer);
         let unclaimed = &self.links.unclaimed;
-        let behind = |link| unclaimed.behind(link).is_some_and(Behind::has_answer);
+        let of_peer = unclaimed
+            .claims()
+            .filter(|(_, claimed, _)| *claimed == peer);
+        let behind = of_peer.filter_map(|(link, _, _)| unclaimed.behind(link));
         Evidence {
             peer,
             endpoint,
-            sources: of_peer.map(|(_, _, ip)| ip.to_canonical()).collect(),
-            has_answered: unclaimed
-                .claims()
-                .any(|(link, claimed, _)| claimed == peer && behind(link)),
+            is_claimed: unclaimed.is_claimed(peer),
+            answers: behind.map(Behind::answers).max().unwrap_or_default(),
         }
     }
 
     fn adopt(&mut self, fit: Fit, peer: PeerId, endpoint: &Endpoint) {
+        let Fit { number, is_sure } = fit;
         let (now, told) = (self.cx.now, endpoint.clone());
-        let Some(entry) = self.links.fixed.get_mut(fit.number) else {
+        let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
         let before = entry.adopt(peer, Some(told), now);
-        self.cx.deadlines.clear(EngineTimer::Fixed(fit.number));
+        self.cx.deadlines.clear(EngineTimer::Fixed(number));
         let links = self.links.add_peer(peer);
         match before {
             State::Opening { link, patience } => {
@@ -154,12 +154,12 @@ impl<C: Connection> Engine<C> {
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);
                 self.cx.deadlines.clear(timer);
-                self.node.note_greeted(peer, greeted.sent, greeted.is_asked);
+                self.node.note_greeted(peer, greeted.sent, greeted.asked);
                 links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
             }
             State::Waiting | State::Adopted { .. } | State::Own => {}
         }
-        if !fit.is_sure {
+        if !is_sure {
             self.node.doubt_place(peer, endpoint.clone());
         }
         self.links.unclaimed.note_change();
@@ -168,51 +168,46 @@ impl<C: Connection> Engine<C> {
 
 /// A connection is there, and nothing has been said over it.
 impl<C: Connection> Engine<C> {
-    /// Whether the connection goes to a peer to whom another is being made, or has been. Then it is
-    /// the peer's now, or not needed.
+    /// Whether the connection goes to a peer to whom another is being made. Then it is the peer's
+    /// now, or not needed.
     pub(super) fn take_over_by_fixed(&mut self, number: usize, said_peer: Option<PeerId>) -> bool {
-        let Some(fit) = self.find_waiting(number, said_peer) else {
-            // Its beacons have been heard elsewhere. If it is not reached there, this is next.
-            let other = said_peer.filter(|peer| self.is_sought(*peer));
-            if let Some(peer) = other {
-                self.note_connected(number, peer);
-            }
-            return other.is_some();
-        };
-        let (peer, is_sure) = fit;
+        if let Some(peer) = self.find_waiting(number, said_peer) {
+            self.take_over(number, peer);
+            return true;
+        }
+        // It is sought where its beacons come from. If it is not reached there, this is next. But
+        // one that has said HELLO is to answer here: it may not be reached there at all.
+        let other = said_peer.filter(|peer| self.is_sought(*peer));
+        let other = other.filter(|peer| !self.links.unclaimed.is_claimed(*peer));
+        if let Some(peer) = other {
+            self.note_said(number, peer);
+        }
+        other.is_some()
+    }
+
+    fn take_over(&mut self, number: usize, peer: PeerId) {
         let told = self.node.endpoints(peer).next().cloned();
         let Some(entry) = self.links.fixed.get_mut(number) else {
-            return false;
+            return;
         };
-        let before = entry.adopt(peer, told.clone(), self.cx.now);
+        let before = entry.adopt(peer, told, self.cx.now);
         if let (State::Opening { link, .. }, Some(links)) = (before, self.links.of_peer_mut(peer)) {
             self.cx.deadlines.clear(EngineTimer::Handshake(link.id));
             links.take_over(link, &self.node, &mut self.cx);
         }
-        if let Some(told) = told.filter(|_| !is_sure) {
-            self.node.doubt_place(peer, told);
-        }
         self.links.unclaimed.note_change();
-        true
     }
 
-    /// The peer that waits for this connection, and whether that is sure.
-    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<(PeerId, bool)> {
+    /// The peer that was here last, if it is sought where it was said to be then, and has not been
+    /// reached there yet.
+    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<PeerId> {
         let entry = self.links.fixed.entries.get(number)?;
-        let claims = self.links.unclaimed.claims();
-        let claimants = claims.map(|(_, peer, _)| peer);
-        let mut waiting = claimants.chain(entry.last_peer());
-        waiting.find_map(|peer| {
-            let links = self.links.of_peer(peer)?;
-            let is_waiting = links.is_sought() && !links.is_open() && !entry.is_not(peer);
-            let endpoint = self.node.endpoints(peer).next().filter(|_| is_waiting)?;
-            let is_here = entry.is_at(endpoint);
-            let is_meant = match said_peer {
-                Some(said) => said == peer,
-                None => is_here || entry.was_adopted_by(peer, Some(endpoint)),
-            };
-            is_meant.then_some((peer, is_here))
-        })
+        let peer = entry.last_peer()?;
+        let links = self.links.of_peer(peer)?;
+        let is_waiting = links.is_sought() && !links.is_open();
+        let is_here = entry.was_adopted_by(peer, self.node.endpoints(peer).next())
+            && said_peer.is_none_or(|said| said == peer);
+        (is_waiting && is_here).then_some(peer)
     }
 
     fn is_sought(&self, peer: PeerId) -> bool {
@@ -240,8 +235,18 @@ impl<C: Connection> Engine<C> {
     /// A peer is connected, or about to be, at the place of a fixed endpoint, over another
     /// connection.
     pub(super) fn note_connected(&mut self, number: usize, peer: PeerId) {
-        self.close_fixed(number);
         let told = self.node.endpoints(peer).next().cloned();
+        self.do_without(number, peer, told);
+    }
+
+    /// There is another connection to the peer that the other side says it is. That it is may be a
+    /// lie, so it is not remembered.
+    pub(super) fn note_said(&mut self, number: usize, peer: PeerId) {
+        self.do_without(number, peer, None);
+    }
+
+    fn do_without(&mut self, number: usize, peer: PeerId, told: Option<Endpoint>) {
+        self.close_fixed(number);
         let is_entered = self.node.is_ready(peer);
         if let Some(entry) = self.links.fixed.get_mut(number) {
             entry.adopt(peer, told, self.cx.now);
@@ -268,7 +273,6 @@ impl<C: Connection> Engine<C> {
     fn release_elsewhere(&mut self, peer: PeerId, endpoint: &Endpoint) {
         let links = self.links.of_peer(peer);
         if links.is_some_and(|links| links.is_in_doubt) {
-            // It was asked there, and has not answered.
             let entries = self.links.fixed.entries.iter_mut();
             let of_peer = entries.filter(|entry| entry.adopted_by() == Some(peer));
             of_peer.for_each(|entry| entry.note_not_here(peer));
@@ -298,7 +302,7 @@ impl<C: Connection> Engine<C> {
         }
         let known = self.node.peer_at(place);
         let known = known.filter(|peer| self.is_sought(*peer));
-        if let Some(peer) = known.or_else(|| self.links.found_at(place)) {
+        if let Some(peer) = known {
             return Place::Peer(peer);
         }
         let mut entries = self.links.fixed.entries.iter().enumerate();
@@ -346,22 +350,16 @@ impl Evidence<'_> {
         is_free && entry.is_at(self.endpoint)
     }
 
-    /// Whether the other side has said that it is the peer.
-    fn is_said_at<C>(&self, entry: &Fixed<C>) -> bool {
-        let is_said = entry.said_peer() == Some(self.peer) && entry.may_be(self.peer);
-        // A beacon is not enough: the peer may not know of us, and then it never says HELLO.
-        is_said && !self.sources.is_empty()
+    /// Whether it has answered what was asked there.
+    fn has_answered<C>(&self, entry: &Fixed<C>) -> bool {
+        self.answers > 0 && entry.may_be(self.peer) && entry.asked() == self.answers
     }
 
-    /// Whether it has been asked there, and has answered.
-    fn is_answered_at<C>(&self, entry: &Fixed<C>) -> bool {
-        self.has_answered && entry.awaits_answer(self.peer)
-    }
-
-    /// Whether its HELLO comes from the address that the connection goes to.
-    fn is_from<C>(&self, entry: &Fixed<C>) -> bool {
-        let address = entry.address();
-        address.is_some_and(|address| self.sources.contains(&address))
+    /// Whether the other side has said that it is the peer. A beacon is not enough then: the peer
+    /// may not know of us, and never say HELLO.
+    fn is_said<C>(&self, entry: &Fixed<C>) -> bool {
+        let is_said = entry.said_peer() == Some(self.peer);
+        is_said && self.is_claimed && entry.may_be(self.peer)
     }
 }
 

@@ -137,7 +137,7 @@ impl<C: Connection> Engine<C> {
         let is_open = |links: &PeerLinks<C>| links.is_open();
         if let Some(peer) = said_peer.filter(|peer| self.links.of_peer(*peer).is_some_and(is_open))
         {
-            return self.note_connected(number, peer);
+            return self.note_said(number, peer);
         }
         if !self.take_over_by_fixed(number, said_peer) {
             self.greet(number, said_peer);
@@ -146,6 +146,7 @@ impl<C: Connection> Engine<C> {
 
     fn greet(&mut self, number: usize, said_peer: Option<zre_proto::PeerId>) {
         let (config, now) = (self.node.config(), self.cx.now);
+        let asked = self.links.fixed.unused_count();
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
@@ -163,14 +164,13 @@ impl<C: Connection> Engine<C> {
             link,
             said_peer,
             sent: 1,
-            is_asked: said_peer.is_none(),
+            asked,
             patience,
         });
-        if said_peer.is_none() {
-            self.links.fixed.asked_at = Some(now);
+        self.links.fixed.asked_at = Some(now);
+        for _ in 0..asked {
             self.send_fixed(number, &Body::Ping);
         }
-        self.tell_fixed_writable(number);
     }
 
     /// This node has joined or left a group, which is told to whoever has our HELLO.

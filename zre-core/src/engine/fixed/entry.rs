@@ -43,7 +43,7 @@ pub(crate) struct Fixed<C> {
     error: Option<String>,
     /// The peer that was here last, and where it said that it is.
     last: Option<(PeerId, Endpoint)>,
-    /// A peer that said HELLO and did not answer what it was asked here.
+    /// The peer that the other side said it is, and that did not answer what it was asked here.
     not_here: Option<PeerId>,
 }
 
@@ -74,8 +74,8 @@ pub(super) struct Greeted<C> {
     pub(super) said_peer: Option<PeerId>,
     /// How many messages we have sent, with the HELLO.
     pub(super) sent: u16,
-    /// Whether a PING was among them.
-    pub(super) is_asked: bool,
+    /// How many PINGs were among them.
+    pub(super) asked: usize,
     /// Until when a HELLO must have come.
     pub(super) patience: Patience,
 }
@@ -164,19 +164,18 @@ impl<C> Fixed<C> {
         let State::Greeted(greeted) = &self.state else {
             return false;
         };
-        !self.is_not(peer) && greeted.said_peer.is_none_or(|said| said == peer)
+        self.not_here != Some(peer) && greeted.said_peer.is_none_or(|said| said == peer)
     }
 
-    /// Whether a PING has been sent, and this peer may be the one to answer it.
-    pub(super) fn awaits_answer(&self, peer: PeerId) -> bool {
-        let is_asked = matches!(&self.state, State::Greeted(greeted) if greeted.is_asked);
-        is_asked && !self.is_not(peer)
+    /// How many PINGs have been sent to whoever is there; 0 if our HELLO has not.
+    pub(super) fn asked(&self) -> usize {
+        match &self.state {
+            State::Greeted(greeted) => greeted.asked,
+            _ => 0,
+        }
     }
 
-    pub(super) fn is_not(&self, peer: PeerId) -> bool {
-        self.not_here == Some(peer)
-    }
-
+    /// The peer that the other side said it is has not answered over this connection.
     pub(super) fn note_not_here(&mut self, peer: PeerId) {
         self.not_here = Some(peer);
         self.last = None;

@@ -11,35 +11,33 @@
 //! Our HELLO makes the other side connect to us and say HELLO, too. Nothing in that HELLO says
 //! which of our connections it answers. What tells it, the best first:
 //!
-//! * *Identity.* One of our own nodes says in the handshake who it is (its READY has an identity).
 //! * *Place.* The peer says that it is where the connection goes; so does a beacon, or a gossip
 //!   tuple. To connect there is what the node would do anyway, and the connection is there already.
-//! * *Answer.* Where the other side does not say who it is, a PING follows our HELLO, and the peer
-//!   answers it although nobody else has asked it anything; see [`proof`]. So a peer is known that
-//!   is behind a port mapping, or has several addresses, and says that it is elsewhere.
-//!
-//! The first may be a lie, and so may the last, if the peer says that it is elsewhere than where
-//! the connection goes. So they are verified. When the peer has entered it is asked over this
-//! connection (PING), and nothing of the application is sent to it before the answer comes over its
-//! own connection ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If no answer comes, it is
-//! sought where it says that it is, and the entry does not take it again for such a reason.
+//! * *Answer.* PINGs follow our HELLO, and the peer answers them although nobody else has asked it
+//!   anything; see [`proof`]. So a peer is known that is behind a port mapping, or has several
+//!   addresses, and says that it is elsewhere.
+//! * *Identity.* One of our own nodes says in the handshake who it is (its READY has an identity).
+//!   Two of these that seek each other await each other's answer, so after a moment this is enough.
+//!   But it may be a lie, and is verified: when the peer has entered it is asked once more over
+//!   this connection, and nothing of the application is sent to it before it has answered
+//!   ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If it does not, it is sought where it says
+//!   that it is, and the entry does not take it again for that reason.
 //!
 //! A peer that was here before, says that it is where it was then, and cannot be reached there,
 //! gets the next connection that is made here, without having to say HELLO again.
 //!
 //! # Strangers
 //!
-//! Whoever listens at the endpoint gets our HELLO, a PING, and the groups that we join, and nothing
+//! Whoever listens at the endpoint gets our HELLO, PINGs, and the groups that we join, and nothing
 //! else. It can send nothing: the connecting end of a connection takes no message. Whoever says
-//! another peer's identity there gains nothing, for that peer is asked as above. Whoever connects
-//! to us and claims the place of a connection that goes to somebody else, as that one's identity
-//! says, is refused unless it comes from that address.
+//! another peer's identity there can delay that peer by a second, once.
+//! Whoever connects to us and claims the place of a connection that goes to somebody else, as that
+//! one's identity says, is refused unless it comes from that address.
 //!
 //! zyre and pyre do not say who they are. Where they are the fixed peer, somebody on the network
-//! who claims its place at the right moment can delay its session, as with a forged beacon. PING-OK
-//! carries no number. So somebody who sends one behind its HELLO, and guesses when it is asked
-//! again, can answer in the fixed peer's place: then it has entered, and what is meant for it goes
-//! to the fixed peer.
+//! who claims its place at the right moment can delay its session, as with a forged beacon. So can
+//! somebody who makes up the right number of PING-OKs behind a HELLO: what is meant for it goes to
+//! the fixed peer then, which enters when that one is gone, or where it says that it is.
 
 mod adoption;
 mod connecting;
@@ -153,6 +151,10 @@ impl<C: Connection> Engine<C> {
         let is_wanted = match self.cx.owner(link) {
             Some(Owner::Fixed(number)) => self.fixed_resolved(number, remote),
             Some(Owner::Outgoing(peer)) => self.peer_resolved(peer, remote),
+            Some(Owner::GossipHub(hub)) => {
+                self.gossip_resolved(hub, remote);
+                true
+            }
             Some(_) => true,
             None => false,
         };
@@ -175,16 +177,15 @@ impl<C: Connection> Engine<C> {
             return true;
         };
         let error = match self.whose(&place) {
-            Place::Free => {
-                if let Some(links) = self.links.of_peer_mut(peer) {
-                    links.note_found(place);
-                }
-                return true;
-            }
-            Place::Peer(other) if other == peer => return true,
-            Place::Fixed(number) => return !self.adopt_found(number, peer),
             Place::Own => "this node itself is there",
-            Place::Peer(_) => "another peer is connected there",
+            Place::Peer(other) if other != peer => "another peer is connected there",
+            found => {
+                self.node.note_place(peer, place);
+                return match found {
+                    Place::Fixed(number) => !self.adopt_found(number, peer),
+                    Place::Free | Place::Own | Place::Peer(_) => true,
+                };
+            }
         };
         self.with_links(peer, |links, _, cx| links.refuse_place(error, cx));
         false

@@ -1,9 +1,9 @@
 //! How a peer shows that it is behind a fixed endpoint: it answers what was asked there.
 //!
-//! zyre and pyre do not say in the handshake who they are. So a PING follows our HELLO on such a
-//! connection. Whoever gets both says HELLO and PING-OK, over a connection of its own, one right
-//! behind the other. A peer whom nobody has asked anything, and whose HELLO is followed by a
-//! PING-OK, is the one that was asked there.
+//! PINGs follow our HELLO at a fixed endpoint. Whoever gets them says HELLO and PING-OK, over a
+//! connection of its own, one right behind the other. A peer whom nobody has asked anything, and
+//! whose HELLO is followed by PING-OKs, is the one that was asked there. PING-OK carries no number,
+//! so another number of PINGs is sent at each endpoint of which it is not known yet who is there.
 //!
 //! A HELLO that may be such an answer waits for a moment. What comes behind it is read and kept,
 //! and is handled when the peer has entered.
@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use zre_proto::{Body, Endpoint, Message, PeerId};
 
+use super::{FixedPeers, entry::Fixed};
 use crate::{
     engine::{Engine, context::Owner, output::LinkId, peer_links::PeerLinks},
     link::{Connection, LinkEvent},
@@ -23,6 +24,8 @@ use crate::{
 pub(in crate::engine) const WAIT: Duration = Duration::from_millis(300);
 /// How long after a PING its answer may come from a peer that nobody asked otherwise.
 const LATE: Duration = Duration::from_secs(60);
+/// So many PINGs are sent to one endpoint at most.
+const MOST_ASKED: usize = 8;
 /// So many messages are kept that stand between a HELLO and the PING-OK.
 const MOST_BEHIND: usize = 16;
 
@@ -36,14 +39,25 @@ pub(in crate::engine) struct Behind {
 }
 
 impl Behind {
-    /// Whether the answer to a question has come.
-    pub(in crate::engine) fn has_answer(&self) -> bool {
-        let last = self.messages.last();
-        last.is_some_and(|message| matches!(message.body, Body::PingOk))
+    /// How many PINGs have been answered.
+    pub(in crate::engine) fn answers(&self) -> usize {
+        let is_answer = |message: &&Message| matches!(message.body, Body::PingOk);
+        self.messages.iter().filter(is_answer).count()
+    }
+}
+
+impl<C: Connection> FixedPeers<C> {
+    /// A number of PINGs that is not under way to anybody else of whom it is not known who it is; 0
+    /// if there is none.
+    pub(super) fn unused_count(&self) -> usize {
+        let is_unused = |count: &usize| self.entries.iter().all(|entry| entry.asked() != *count);
+        (1..=MOST_ASKED).find(is_unused).unwrap_or_default()
     }
 
-    fn is_over(&self) -> bool {
-        self.has_answer() || self.messages.len() >= MOST_BEHIND
+    /// The most PINGs that were sent to anybody who may be this peer; 0 if nobody may be.
+    fn most_asked(&self, peer: PeerId) -> usize {
+        let may_be = self.entries.iter().filter(|entry| entry.may_be(peer));
+        may_be.map(Fixed::asked).max().unwrap_or_default()
     }
 }
 
@@ -59,12 +73,11 @@ impl<C: Connection> Engine<C> {
         let behind = self.links.unclaimed.behind(link);
         let has_waited = behind.is_none_or(|behind| behind.has_waited);
         let is_open = self.links.of_peer(peer).is_some_and(PeerLinks::is_open);
-        // Nothing is asked where the other side has said who it is, and nobody waits who says that
-        // it is where a connection goes.
+        // Nobody waits who says that it is where a connection goes.
         let entries = &self.links.fixed.entries;
         !has_waited
             && (!is_open || self.node.is_ready(peer))
-            && entries.iter().any(|entry| entry.awaits_answer(peer))
+            && self.links.fixed.most_asked(peer) > 0
             && !entries
                 .iter()
                 .any(|entry| entry.may_be(peer) && entry.is_at(told))
@@ -73,9 +86,8 @@ impl<C: Connection> Engine<C> {
     /// Reads on behind the first message of a parked connection, if that may show whose it is.
     /// `false` if nothing is to be read, or nothing more has come.
     pub(in crate::engine) fn listen(&mut self, link: LinkId) -> bool {
-        let entries = &self.links.fixed.entries;
         // Mostly there are none.
-        if entries.is_empty() {
+        if self.links.fixed.entries.is_empty() {
             return false;
         }
         let limits = self.node.config().limits.message();
@@ -83,11 +95,12 @@ impl<C: Connection> Engine<C> {
             return false;
         };
         let said_peer = unclaimed.said_peer();
-        let Some(peer) = said_peer.filter(|_| unclaimed.awaits_us() && !unclaimed.behind.is_over())
-        else {
+        let (Some(peer), true) = (said_peer, unclaimed.awaits_us()) else {
             return false;
         };
-        if !entries.iter().any(|entry| entry.awaits_answer(peer)) {
+        let behind = &unclaimed.behind;
+        let is_full = behind.messages.len() >= MOST_BEHIND;
+        if is_full || behind.answers() >= self.links.fixed.most_asked(peer) {
             return false;
         }
         match unclaimed.state.connection.receive(&limits) {
@@ -98,7 +111,7 @@ impl<C: Connection> Engine<C> {
                 return true;
             }
         }
-        if unclaimed.behind.has_answer() {
+        if self.is_answered(link, peer) {
             self.links.unclaimed.note_change();
             self.adopt_answering(peer);
         }
@@ -122,11 +135,23 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// Whether somebody may answer a question of a fixed connection whom nobody has asked
-    /// otherwise: it went over a connection that is gone, or of which it is not known that it is
-    /// the peer's.
-    pub(in crate::engine) fn expects_late_answers(&self) -> bool {
+    /// Whether nothing more can show that a peer is behind a fixed endpoint, now that so much has
+    /// come behind its HELLO.
+    pub(in crate::engine) fn is_answered(&self, link: LinkId, peer: PeerId) -> bool {
+        let behind = self.links.unclaimed.behind(link);
+        let most = self.links.fixed.most_asked(peer);
+        most == 0 || behind.is_none_or(|behind| behind.answers() >= most)
+    }
+
+    /// How many questions somebody may answer whom nobody has asked otherwise: they went over a
+    /// connection that is gone, or of which it is not known that it is the peer's.
+    pub(super) fn late_answers(&self) -> usize {
         let asked_at: Option<Instant> = self.links.fixed.asked_at;
-        asked_at.is_some_and(|asked_at| self.cx.now.since(asked_at) < LATE)
+        let is_late = |asked_at: Instant| self.cx.now.since(asked_at) < LATE;
+        if asked_at.is_some_and(is_late) {
+            MOST_ASKED
+        } else {
+            0
+        }
     }
 }

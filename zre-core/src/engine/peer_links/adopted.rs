@@ -81,17 +81,6 @@ impl<C: Connection> PeerLinks<C> {
         self.tell_writable(node, cx);
     }
 
-    /// The endpoint's host name has been found to stand for this place.
-    pub(in crate::engine) fn note_found(&mut self, place: Endpoint) {
-        self.found = Some(Box::new(place));
-    }
-
-    /// Whether the connection goes to a host name which was found to stand for this place.
-    pub(in crate::engine) fn is_found_at(&self, place: &Endpoint) -> bool {
-        let found = self.found.as_ref();
-        self.is_sought() && found.is_some_and(|found| found.is_same_place(place))
-    }
-
     /// Where the connection that is being made goes.
     pub(in crate::engine) fn opening_to(&self) -> Option<&Endpoint> {
         match &self.outgoing {

@@ -27,6 +27,7 @@ at_both_levels! {
     a_peer_whose_answer_lies_unread_has_not_moved,
     a_peer_whose_connection_moves_has_not_moved,
     a_peer_that_moved_is_met_where_it_is_although_a_stranger_waits_too,
+    a_newcomer_from_where_the_peer_is_heard_keeps_its_place,
     what_was_not_confirmed_before_a_move_is_counted,
     a_node_that_slept_asks_before_it_believes_a_move,
 }
@@ -270,6 +271,19 @@ fn a_peer_that_moved_is_met_where_it_is_although_a_stranger_waits_too<C: Level>(
     test.wanted.push_back((link, sought));
     test.answer_open();
     assert_eq!(test.told(), ["peer1 enters"]);
+    assert!(!own.is_closed(&test));
+}
+
+fn a_newcomer_from_where_the_peer_is_heard_keeps_its_place<C: Level>() {
+    let (mut test, mut peer) = heard_at_two::<C>();
+    let own = newcomer(&mut test, peer.id, "10.0.2.1:6666");
+    for number in 0..12 {
+        let remote = format!("10.0.0.{}:6666", 60 + number % 6);
+        let mut stranger = test.connect_from(&remote, peer.id);
+        stranger.send(&mut test, 1, hello(66));
+    }
+    assert!(!own.is_closed(&test));
+    assert!(exits_after(&mut test, &mut peer) <= 2);
     assert!(!own.is_closed(&test));
 }
 

@@ -47,6 +47,7 @@ fn hosts_on_two_networks_meet_once_in_whatever_order_beacons_come<C: Level>() {
 /// Two hosts that share two networks, and have met.
 fn two_on_two<C: Level>(phase: u64) -> Network<C> {
     let mut net = Network::<C>::new().with_latency(millis(1));
+    net = net.with_jitter(millis(5), phase);
     net.add_with_addresses("alice", &[v4(0, 1), v4(1, 1)]);
     net.run(millis(phase));
     net.add_with_addresses("bob", &[v4(0, 2), v4(1, 2)]);
@@ -66,7 +67,8 @@ fn time_to_meet<C: Level>(net: &mut Network<C>) -> u64 {
             let told = told(net, host);
             *entered |= told.iter().any(|line| line.ends_with("enters"));
             let is_move = |line: &String| {
-                line.ends_with("enters") || line.ends_with("exits: connection lost")
+                let ends = ["enters", "exits: connection lost", "whispers may be lost"];
+                ends.iter().any(|end| line.ends_with(end))
             };
             assert!(told.iter().all(is_move), "{told:?}");
         }
@@ -101,6 +103,7 @@ fn an_address_that_changes_is_found_within_two_beacon_intervals<C: Level>() {
     let mut longest = 0;
     for phase in (0..1000).step_by(70) {
         let mut net = Network::<C>::new().with_latency(millis(1));
+        net = net.with_jitter(millis(5), phase);
         net.add_with_addresses("alice", &[v4(0, 1)]);
         net.run(millis(phase));
         net.add_with_addresses("bob", &[v4(0, 2)]);
@@ -109,7 +112,6 @@ fn an_address_that_changes_is_found_within_two_beacon_intervals<C: Level>() {
         net.has_addresses(0, &[v4(0, 77)]);
         longest = longest.max(time_to_meet(&mut net));
     }
-    std::println!("{longest} ms");
     assert!(longest <= 2000, "{longest} ms");
 }
 
@@ -121,8 +123,7 @@ fn a_network_that_dies_in_silence_is_left_by_both_sides<C: Level>() {
         net.deaden(0, from);
         longest = longest.max(time_to_meet(&mut net));
     }
-    std::println!("{longest} ms");
-    assert!(longest <= 3200, "{longest} ms");
+    assert!(longest <= 3300, "{longest} ms");
 }
 
 #[test]
@@ -147,5 +148,40 @@ fn zyre_is_met_again_by_a_node_whose_address_changes() {
         net.run(secs(60));
         assert_eq!(told(&mut net, alice), NOTHING);
         assert_eq!(told(&mut net, zyre), NOTHING, "{phase}");
+    }
+}
+
+#[test]
+fn zyre_meets_a_node_with_two_addresses_once_in_whatever_order_beacons_come() {
+    for seed in 0..100 {
+        for addresses in [[v4(0, 1), v4(0, 3)], [v4(1, 1), v4(0, 1)]] {
+            let mut net = Network::<MessageLink>::new();
+            net = net.with_latency(millis(1)).with_jitter(millis(20), seed);
+            let alice = net.add_with_addresses("alice", &addresses);
+            net.run(millis(seed % 40));
+            let zyre = net.add_zyre("zyre");
+            net.run(secs(40));
+            assert_eq!(told(&mut net, alice), ["zyre enters"], "{seed}");
+            assert_eq!(told(&mut net, zyre), ["alice enters"], "{seed}");
+        }
+    }
+}
+
+#[test]
+fn zyre_is_met_again_by_a_node_that_loses_one_of_two_networks() {
+    for phase in (0..1000).step_by(70) {
+        let mut net = Network::<MessageLink>::new().with_latency(millis(1));
+        let alice = net.add_with_addresses("alice", &[v4(0, 1), v4(0, 3)]);
+        net.run(millis(phase));
+        let zyre = net.add_zyre("zyre");
+        net.run(millis(5300));
+        let _met = [told(&mut net, alice), told(&mut net, zyre)];
+        net.has_addresses(alice, &[v4(0, 3)]);
+        net.run(millis(2000));
+        assert_eq!(net.peers(alice), [net.id(zyre)], "{phase}");
+        assert_eq!(net.peers(zyre), [net.id(alice)], "{phase}");
+        net.run(secs(60));
+        assert!(told(&mut net, alice).len() <= 2);
+        assert!(told(&mut net, zyre).len() <= 2);
     }
 }

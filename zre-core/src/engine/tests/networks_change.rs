@@ -8,10 +8,11 @@ use zre_proto::{Body, Endpoint, PeerId};
 use super::{
     level::{Level, at_both_levels},
     network::{Network, millis, secs, v4},
-    single_engine::{RemoteEnd, SingleEngine, config},
+    single_engine::{RemoteEnd, SingleEngine, config, hello},
 };
 use crate::{
     config::NetworkSettings,
+    engine::LinkId,
     interfaces::{Interface, InterfaceAddress, Interfaces, IpVersion},
     link::Link,
     notice::Notice,
@@ -23,6 +24,9 @@ at_both_levels! {
     a_peer_heard_only_on_a_network_that_goes_is_met_by_its_next_beacon,
     a_peer_that_could_not_be_reached_is_tried_again_when_a_network_comes,
     a_peer_tried_on_another_network_is_told_where_we_are_there,
+    a_peer_lost_with_our_network_is_met_again_at_once_where_else_it_is_heard,
+    a_peer_lost_with_our_address_is_met_again_at_once_where_it_was,
+    a_peer_that_was_lost_again_and_again_is_met_at_once_when_our_network_changes,
     a_network_that_comes_and_goes_often_delays_nobody,
     a_machine_that_sleeps_for_an_hour_finds_its_peers_at_once,
 }
@@ -144,6 +148,75 @@ fn a_peer_tried_on_another_network_is_told_where_we_are_there<C: Level>() {
     assert_eq!(sought, "tcp://10.1.0.9:49152");
     assert_eq!(told, "tcp://10.1.0.1:49152");
     test.engine.leave(&group, now).unwrap();
+}
+
+/// A session with a peer that is connected at the first of these, and heard at all.
+fn session_with<C: Level>(test: &mut SingleEngine<C>, places: &[IpAddr]) -> [LinkId; 2] {
+    for address in places {
+        test.beacon(id(), &place(*address));
+    }
+    let from = test.answer_open();
+    let mut to = test.connect_from(&format!("{}:6666", places[0]), id());
+    let Body::Hello(mut hello) = hello(1) else {
+        unreachable!("it is a HELLO")
+    };
+    hello.endpoint = place(places[0]);
+    to.send(test, 1, Body::Hello(hello));
+    assert_eq!(test.told().last().unwrap(), "peer1 enters");
+    // From where it is connected, a beacon must have come while it was in session.
+    for address in places {
+        test.beacon(id(), &place(*address));
+    }
+    [from.at, to.at]
+}
+
+fn close<C: Level>(test: &mut SingleEngine<C>, links: [LinkId; 2]) {
+    for link in links {
+        test.engine
+            .handle_closed(link, "the network is gone", test.now);
+    }
+    test.drain();
+}
+
+fn a_peer_lost_with_our_network_is_met_again_at_once_where_else_it_is_heard<C: Level>() {
+    let mut test = on_networks::<C>(2);
+    let links = session_with(&mut test, &[v4(0, 9), v4(1, 9)]);
+    is_on(&mut test, &[interface(1, v4(1, 1))]);
+    close(&mut test, links);
+    test.run(millis(100));
+    assert_eq!(test.told().last().unwrap(), "peer1 exits: connection lost");
+    let (sought, told) = told_at_last(&mut test);
+    assert_eq!(sought, "tcp://10.1.0.9:49152");
+    assert_eq!(told, "tcp://10.1.0.1:49152");
+}
+
+fn a_peer_lost_with_our_address_is_met_again_at_once_where_it_was<C: Level>() {
+    let mut test = on_networks::<C>(1);
+    let links = session_with(&mut test, &[v4(0, 9)]);
+    is_on(&mut test, &[interface(0, v4(0, 77))]);
+    close(&mut test, links);
+    test.run(millis(100));
+    assert_eq!(test.told().last().unwrap(), "peer1 exits: connection lost");
+    let (sought, told) = told_at_last(&mut test);
+    assert_eq!(sought, "tcp://10.0.0.9:49152");
+    assert_eq!(told, "tcp://10.0.0.77:49152");
+}
+
+fn a_peer_that_was_lost_again_and_again_is_met_at_once_when_our_network_changes<C: Level>() {
+    let mut test = on_networks::<C>(1);
+    for _ in 0..3 {
+        let links = session_with(&mut test, &[v4(0, 9)]);
+        close(&mut test, links);
+        test.run(secs(3));
+    }
+    let links = session_with(&mut test, &[v4(0, 9)]);
+    close(&mut test, links);
+    test.run(millis(100));
+    test.beacon(id(), &place(v4(0, 9)));
+    assert!(test.wanted.is_empty(), "it pauses");
+    is_on(&mut test, &[interface(0, v4(0, 77))]);
+    test.beacon(id(), &place(v4(0, 9)));
+    assert_eq!(test.wanted.len(), 1);
 }
 
 fn a_network_that_comes_and_goes_often_delays_nobody<C: Level>() {

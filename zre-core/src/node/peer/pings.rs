@@ -49,14 +49,14 @@ impl Pings {
         Self { late, ..self }
     }
 
-    /// A question was put to the peer before this session, over the same connection.
-    pub(crate) fn expect_earlier_answer(&mut self) {
-        self.before = 1;
+    /// So many questions were put to the peer before this session, over the same connection.
+    pub(crate) fn expect_earlier_answers(&mut self, asked: usize) {
+        self.before = asked as u64;
     }
 
-    /// One question that was put elsewhere may be answered here.
-    pub(crate) fn allow_late_answer(&mut self) {
-        self.late = self.late.max(1);
+    /// So many questions that were put elsewhere may be answered here.
+    pub(crate) fn allow_late_answers(&mut self, most: usize) {
+        self.late = self.late.max(most as u64);
     }
 
     /// How many questions may be answered in the next session with the same peer.
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_question_that_was_put_before_is_answered_first() {
         let mut pings = Pings::after(7);
-        pings.expect_earlier_answer();
+        pings.expect_earlier_answers(1);
         let asked = pings.number_next();
         assert_eq!(pings.count_answer(), Some(7));
         assert_eq!(pings.is_answered(asked), Some(false));

@@ -6,15 +6,18 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore as _, SeedableRng as _},
 };
-use zre_proto::Body;
+use zre_proto::{Body, Endpoint, PeerId};
 
 use super::{NOTHING, fixed, is_greeted, to_peer_1, told};
 use crate::{
     config::Beacons,
-    engine::tests::{
-        level::{Level, at_both_levels},
-        network::{Network, group, millis, secs},
-        single_engine::{endpoint, hello},
+    engine::{
+        LinkId,
+        tests::{
+            level::{Level, at_both_levels},
+            network::{Network, group, millis, secs},
+            single_engine::{SingleEngine, endpoint, hello, whisper},
+        },
     },
     link::Link,
     notice::Notice,
@@ -23,7 +26,12 @@ use crate::{
 at_both_levels! {
     nodes_that_find_each_other_in_any_order_and_by_all_means_enter_once,
     a_beacon_of_the_peer_adopts_the_connection_to_it,
+    a_beacon_of_the_peer_adopts_the_connection_that_is_being_made_to_it,
     a_peer_that_was_found_by_beacons_is_not_connected_to_again,
+    an_answer_that_comes_while_the_peer_is_sought_in_vain_is_enough,
+    an_answer_to_a_connection_that_is_gone_does_no_harm,
+    a_peer_whose_name_leads_to_ourselves_or_to_another_peer_is_not_connected_to,
+    a_peer_whose_name_leads_to_a_fixed_endpoint_gets_the_connection_to_it,
     groups_joined_before_the_peer_says_hello_are_told_in_order,
     a_fixed_connection_that_brings_no_hello_is_told_once_and_begun_anew,
     errors_of_the_endpoint_are_gone_when_a_peer_is_there,
@@ -101,6 +109,101 @@ fn a_beacon_of_the_peer_adopts_the_connection_to_it<C: Level>() {
     to.send(&mut test, 1, hello(1));
     from.exchange(&mut test);
     assert!(is_greeted(&from));
+    assert_eq!(test.told(), ["peer1 enters"]);
+    test.engine.whisper(id, "hello".into(), test.now).unwrap();
+    from.exchange(&mut test);
+    assert_eq!(from.received[2].sequence, 3);
+}
+
+fn a_beacon_of_the_peer_adopts_the_connection_that_is_being_made_to_it<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let id = [1; 16].into();
+    test.beacon(id, &endpoint(1));
+    assert_eq!(test.wanted.len(), 1);
+    let from = test.answer_open();
+    assert_eq!(
+        from.received.len(),
+        1,
+        "the HELLO of the peer's own session"
+    );
+    let mut to = test.connect(id);
+    to.send(&mut test, 1, hello(1));
+    assert_eq!(test.told(), ["peer1 enters"]);
+    assert!(test.wanted.is_empty());
+}
+
+fn an_answer_that_comes_while_the_peer_is_sought_in_vain_is_enough<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let id = [3; 16].into();
+    let mut to = test.connect(id);
+    to.send(&mut test, 1, hello(3));
+    let mut from = test.answer_open();
+    assert!(is_greeted(&from));
+    let (in_vain, at) = test.wanted.pop_front().unwrap();
+    assert_eq!(at, endpoint(3));
+    to.send(&mut test, 2, Body::PingOk);
+    assert_eq!(test.told(), ["peer3 enters"]);
+    assert!(test.closed.contains(&in_vain));
+    test.engine.whisper(id, "hello".into(), test.now).unwrap();
+    from.exchange(&mut test);
+    assert_eq!(from.received[2].sequence, 3);
+    test.run(secs(4));
+    assert!(test.wanted.is_empty());
+}
+
+fn an_answer_to_a_connection_that_is_gone_does_no_harm<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let from = test.answer_open();
+    test.engine.handle_closed(from.at, "reset", test.now);
+    let mut to = test.connect([3; 16].into());
+    to.queue(1, hello(3));
+    to.send(&mut test, 2, Body::PingOk);
+    let _from = test.answer_open();
+    assert_eq!(test.told(), ["peer3 enters"]);
+    to.send(&mut test, 3, whisper("hello"));
+    assert_eq!(test.told(), ["peer3 whispers hello"]);
+}
+
+/// A peer that is known by a host name.
+fn meet_by_name<C: Level>(test: &mut SingleEngine<C>, id: PeerId) -> LinkId {
+    let name: Endpoint = "tcp://robot.example:49152".parse().unwrap();
+    let now = test.engine.cx.now;
+    test.engine.node.handle_tuple(id, name.clone(), false, now);
+    test.engine.settle();
+    test.drain();
+    let (link, at) = test.wanted.pop_back().unwrap();
+    assert_eq!(at, name);
+    link
+}
+
+fn a_peer_whose_name_leads_to_ourselves_or_to_another_peer_is_not_connected_to<C: Level>() {
+    for place in ["10.0.0.1:49152", "10.0.1.2:49152"] {
+        let mut test = SingleEngine::<C>::new();
+        let mut peer = test.add_peer(2);
+        let link = meet_by_name(&mut test, [5; 16].into());
+        let remote = place.parse().unwrap();
+        assert!(!test.engine.handle_resolved(link, remote, test.now));
+        test.drain();
+        assert!(test.closed.contains(&link));
+        test.told();
+        peer.is_undisturbed(&mut test);
+    }
+    let mut test = SingleEngine::<C>::new();
+    let link = meet_by_name(&mut test, [5; 16].into());
+    let remote = "10.0.1.7:49152".parse().unwrap();
+    assert!(test.engine.handle_resolved(link, remote, test.now));
+}
+
+fn a_peer_whose_name_leads_to_a_fixed_endpoint_gets_the_connection_to_it<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let mut from = test.answer_open();
+    let id = PeerId::from([1; 16]);
+    let link = meet_by_name(&mut test, id);
+    let remote = "10.0.1.1:49152".parse().unwrap();
+    assert!(!test.engine.handle_resolved(link, remote, test.now));
+    test.drain();
+    let mut to = test.connect_from("10.0.1.1:6666", id);
+    to.send(&mut test, 1, hello(1));
     assert_eq!(test.told(), ["peer1 enters"]);
     test.engine.whisper(id, "hello".into(), test.now).unwrap();
     from.exchange(&mut test);

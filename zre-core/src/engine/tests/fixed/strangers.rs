@@ -1,6 +1,6 @@
 //! Whoever is at a fixed endpoint, or says that it is.
 
-use alloc::{format, vec::Vec};
+use alloc::format;
 
 use zre_proto::{
     Body, Endpoint, Hello, PeerId, RoutingId,
@@ -23,7 +23,7 @@ use crate::{
 at_both_levels! {
     a_stranger_at_the_endpoint_gets_a_hello_and_nothing_else,
     another_node_that_comes_meanwhile_is_connected_to_where_it_says,
-    one_that_pretends_to_answer_gets_nothing_of_the_application,
+    one_that_pretends_to_answer_does_not_keep_the_fixed_peer_out,
     what_comes_between_a_hello_and_the_answer_is_handled_in_order,
     what_comes_behind_a_hello_that_waits_is_bounded,
 }
@@ -85,39 +85,32 @@ fn another_node_that_comes_meanwhile_is_connected_to_where_it_says<C: Level>() {
     assert!(is_greeted(&from));
 }
 
-/// A PING-OK behind its HELLO is made up.
-fn one_that_pretends_to_answer_gets_nothing_of_the_application<C: Level>() {
+/// A PING-OK behind its HELLO is made up: then the fixed peer gets what is meant for it.
+fn one_that_pretends_to_answer_does_not_keep_the_fixed_peer_out<C: Level>() {
     let mut test = to_peer_1::<C>();
     let mut from = test.answer_open();
-    let id = [3; 16].into();
-    let mut to = test.connect(id);
-    to.queue(1, hello(3));
-    to.send(&mut test, 2, Body::PingOk);
+    let mut stranger = test.connect([3; 16].into());
+    stranger.queue(1, hello(3));
+    stranger.send(&mut test, 2, Body::PingOk);
     assert_eq!(test.told(), ["peer3 enters"]);
-    let sent = test.engine.whisper(id, "secret".into(), test.now);
-    assert_eq!(
-        sent,
-        Err(crate::Error::Full(id)),
-        "it is not known who is there"
-    );
-    from.exchange(&mut test);
-    test.run(millis(1100));
-    assert!(from.is_closed(&test));
-    let kinds = from.received.iter().map(|message| message.body.kind());
-    assert!(kinds.eq(["HELLO", "PING", "PING"]));
-    let sought: Vec<_> = test.wanted.iter().map(|(_, at)| at.clone()).collect();
-    assert_eq!(sought, [endpoint(3), endpoint(1)]);
-    // It is not believed a second time.
-    let _from_peer_3 = test.answer_open();
-    let mut from = test.answer_open();
-    test.engine.handle_closed(to.at, "", test.now);
-    test.run(secs(1));
-    let mut to = test.connect(id);
-    to.queue(1, hello(3));
+    let mut to = test.connect_from("10.0.1.1:6666", [1; 16].into());
+    to.queue(1, hello(1));
     to.send(&mut test, 2, Body::PingOk);
-    test.run(secs(1));
+    test.run(millis(300));
+    let (link, at) = test.wanted.pop_front().unwrap();
+    assert_eq!(at, endpoint(1));
+    test.wanted.push_front((link, at));
+    let mut anew = test.answer_open();
+    assert_eq!(test.told(), ["peer1 enters"]);
+    let sent = test
+        .engine
+        .whisper([1; 16].into(), "hello".into(), test.now);
+    assert_eq!(sent, Ok(()));
+    anew.exchange(&mut test);
     from.exchange(&mut test);
+    assert_eq!(anew.received.len(), 2);
     assert!(is_greeted(&from), "{:?}", from.received);
+    assert!(!to.is_closed(&test));
 }
 
 fn what_comes_between_a_hello_and_the_answer_is_handled_in_order<C: Level>() {
@@ -134,8 +127,7 @@ fn what_comes_between_a_hello_and_the_answer_is_handled_in_order<C: Level>() {
     let expected = ["enters", "whispers one", "whispers two", "whispers three"];
     assert_eq!(test.told(), expected.map(|what| format!("peer3 {what}")));
     from.exchange(&mut test);
-    assert_eq!(from.received.len(), 3, "HELLO and two PINGs");
-    to.send(&mut test, 6, Body::PingOk);
+    assert!(is_greeted(&from));
     assert_eq!(test.engine.whisper(id, "hello".into(), test.now), Ok(()));
     assert!(test.wanted.is_empty());
 }
@@ -182,30 +174,62 @@ fn one_that_says_a_peers_identity_before_the_peer_comes_gets_nothing_of_the_appl
     let mut stranger = answer_as(&mut test, id);
     let mut to = test.connect_from("10.0.1.2:6666", id);
     to.send(&mut test, 1, hello(2));
+    test.run(millis(300));
     assert_eq!(test.told(), ["peer2 enters"]);
-    let _ = test.engine.whisper(id, "secret".into(), test.now);
-    test.run(millis(1500));
-    stranger.exchange(&mut test);
-    assert!(
-        stranger
-            .received
-            .iter()
-            .all(|it| !matches!(it.body, Body::Whisper { .. }))
+    let sent = test.engine.whisper(id, "secret".into(), test.now);
+    assert_eq!(
+        sent,
+        Err(crate::Error::Full(id)),
+        "it is not known who is there"
     );
+    stranger.exchange(&mut test);
+    test.run(millis(1100));
     assert!(stranger.is_closed(&test));
-    let place = test
-        .wanted
-        .iter()
-        .position(|(_, at)| *at == endpoint(2))
-        .unwrap();
-    test.wanted.swap(0, place);
+    let kinds = stranger.received.iter().map(|message| message.body.kind());
+    assert!(kinds.eq(["HELLO", "PING", "PING"]));
+    let (_, sought) = test.wanted.front().unwrap();
+    assert_eq!(*sought, endpoint(2));
     let mut from = test.answer_open();
     test.engine.whisper(id, "secret".into(), test.now).unwrap();
     from.exchange(&mut test);
     assert_eq!(from.received.len(), 2, "HELLO and the whisper");
     assert_eq!(test.told(), NOTHING);
-    // Its connection is never taken for the peer's again.
-    test.run(secs(5));
+}
+
+/// Nor does it delay the peer a second time.
+#[test]
+fn one_that_goes_on_saying_a_peers_identity_delays_it_once() {
+    let mut test = to_peer_1::<Link>();
+    let id = PeerId::from([2; 16]);
+    let mut to = None;
+    for round in 0..4 {
+        let mut stranger = answer_as(&mut test, id);
+        let mut anew = test.connect_from("10.0.1.2:6666", id);
+        anew.send(&mut test, 1, hello(2));
+        test.run(millis(300));
+        if round == 0 {
+            assert_eq!(test.told(), ["peer2 enters"]);
+            test.run(millis(1000));
+        }
+        let (_, sought) = test.wanted.front().unwrap();
+        assert_eq!(*sought, endpoint(2));
+        let _from = test.answer_open();
+        if round > 0 {
+            assert_eq!(test.told(), ["peer2 enters"]);
+        }
+        test.engine.whisper(id, "secret".into(), test.now).unwrap();
+        stranger.exchange(&mut test);
+        let is_whisper =
+            |message: &&zre_proto::Message| matches!(message.body, Body::Whisper { .. });
+        assert_eq!(stranger.received.iter().find(is_whisper), None);
+        test.engine.handle_closed(anew.at, "", test.now);
+        to = Some(anew);
+        while test.wanted.is_empty() {
+            test.run(secs(1));
+        }
+        assert_eq!(test.told().last().unwrap(), "peer2 exits: connection lost");
+    }
+    assert!(to.is_some());
 }
 
 #[test]

@@ -234,3 +234,85 @@ fn a_zyre_behind_a_port_mapping_that_gives_us_up_is_met_again() {
         assert_eq!(told(&mut net, 1).last().unwrap(), "ours whispers hello");
     }
 }
+
+/// All say addresses inside of one network, and are behind one address: only the number of their
+/// answers tells them apart.
+#[test]
+fn zyres_behind_one_port_mapping_are_not_mixed_up() {
+    for latency in [0, 1, 30, 100] {
+        for seed in 0..5 {
+            let net = Network::<MessageLink>::new().with_latency(millis(latency));
+            let mut net = net.with_jitter(millis(latency / 2), seed);
+            let at = ["10.0.0.9:1001", "10.0.0.9:1002", "10.0.0.9:1003"];
+            for (number, at) in at.iter().enumerate() {
+                let inside = format!("tcp://172.17.0.{}:49152", number + 2)
+                    .parse()
+                    .unwrap();
+                net.add_zyre_that_tells(&format!("zyre{number}"), &inside);
+                net.hosts[number].other_address = Some(at.parse().unwrap());
+                net.hosts[number].hears = false;
+            }
+            let at = at.map(|at| format!("tcp://{at}"));
+            let at: Vec<_> = at.iter().map(|at| &**at).collect();
+            let ours = net.add_with(fixed(&net, "ours", &at));
+            net.hosts[ours].hears = false;
+            net.run(secs(100));
+            let mut told_to_us = told(&mut net, ours);
+            told_to_us.sort_unstable();
+            assert_eq!(
+                told_to_us,
+                ["zyre0 enters", "zyre1 enters", "zyre2 enters"],
+                "{latency}"
+            );
+            for number in 0..3 {
+                assert_eq!(told(&mut net, number), ["ours enters"], "{latency} {seed}");
+                net.whisper(ours, number, "hello");
+                net.run(secs(1));
+                assert_eq!(told(&mut net, number), ["ours whispers hello"]);
+            }
+            assert_eq!(net.hellos(), 6);
+        }
+    }
+}
+
+#[test]
+fn names_of_one_zyre_lead_to_one_hello() {
+    let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+    let names = ["tcp://one.example:49152", "tcp://two.example:49152"];
+    for name in names {
+        net.names
+            .insert(name.into(), "10.0.0.2:49152".parse().unwrap());
+    }
+    net.add_with(fixed(&net, "ours", &names));
+    net.hosts[0].hears = false;
+    net.add_zyre("zyre");
+    net.hosts[1].hears = false;
+    net.run(secs(100));
+    assert_eq!(told(&mut net, 0), ["zyre enters"]);
+    assert_eq!(told(&mut net, 1), ["ours enters"]);
+    assert_eq!(net.hellos(), 2);
+}
+
+/// It gives us up, and hears our beacon at once.
+#[test]
+fn a_zyre_at_two_places_that_says_hello_anew_is_asked_to_begin_anew_once() {
+    let mut net = Network::<MessageLink>::new().with_latency(millis(2));
+    net.add_with(fixed(&net, "ours", &["tcp://203.0.113.7:5000"]));
+    net.hosts[0].hears = false;
+    net.add_zyre("zyre");
+    net.hosts[1].other_address = Some("203.0.113.7:5000".parse().unwrap());
+    net.hosts[1].hears = false;
+    net.run(secs(30));
+    assert_eq!(told(&mut net, 0), ["zyre enters"]);
+    told(&mut net, 1);
+    net.hellos();
+    for _ in 0..5 {
+        let ours = net.endpoint(0);
+        net.forget(1, 0);
+        net.hear(1, 0, &ours);
+        net.run(secs(120));
+        assert_eq!(told(&mut net, 0).len(), 2, "one exit and one enter");
+        assert_eq!(told(&mut net, 1).len(), 2, "one exit and one enter");
+        assert_eq!(net.hellos(), 2);
+    }
+}

@@ -125,7 +125,8 @@ impl ZyreGossip {
         self.outputs.push_back(Output::Writable(at));
     }
 
-    fn store(&mut self, key: &str, value: &str) {
+    /// Takes a tuple in, and tells those that it knows if it is new.
+    pub(crate) fn store(&mut self, key: &str, value: &str) {
         if self.tuples.get(key).is_some_and(|known| known == value) {
             return;
         }
