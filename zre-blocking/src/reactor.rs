@@ -292,7 +292,7 @@ impl Runtime for Reactor {
         listener: &mut Self::Listener,
         _: &mut Context<'_>,
     ) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let accepted = listener.attempt(|listener| listener.accept());
+        let accepted = listener.attempt(TcpListener::accept);
         accepted.map(|accepted| {
             let (stream, remote) = accepted?;
             let stream = Tcp::watched(stream, self.next_source(), &self.registry)?;

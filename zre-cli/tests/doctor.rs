@@ -205,6 +205,8 @@ fn a_fixed_peer_that_enters_without_beacons_is_in_order() {
     let port = closed_port().to_string();
     let (_bob, bob_id) = Zre::pipe(25754, &["--name", "bob", "--tcp-port", &port]);
     let endpoint = format!("tcp://127.0.0.1:{port}");
+    // Who has no beacons does not wonder about those of others.
+    let _stranger = Datagrams::beacons(25755, closed_port());
     let (json, code) = doctor(25755, &["--no-beacon", "--connect", &endpoint]);
     assert_eq!(code, Some(0), "{json}");
     assert_eq!(json["verdict"], "Everything is in order: met bob.");

@@ -3,13 +3,13 @@
 //!
 //! * [`interfaces`](interfaces()): the interfaces of this machine with their addresses.
 //! * [`Watcher`]: tells when they may have changed.
-//! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
 //! * [`descriptor_limit`]: how many files and sockets this process may have open.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
 //! * [`plain_address`]: the address of an endpoint that has no host name.
 //! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address.
-//! * [`check_remote`]: whether a node may connect to an address that a peer gives.
+//! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address that
+//!   a peer gives, or its user.
 //! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
 //!
 //! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
@@ -18,9 +18,7 @@
 
 #![forbid(unsafe_code)]
 
-mod default_route;
 mod descriptors;
-mod interface;
 mod interfaces;
 mod lookup;
 mod process;
@@ -30,13 +28,11 @@ pub mod socket;
 mod testing;
 mod watcher;
 
-pub use default_route::default_route;
 pub use descriptors::descriptor_limit;
-pub use interface::{Interface, InterfaceChoice, InterfaceError};
 pub use interfaces::interfaces;
 pub use lookup::{Lookup, plain_address};
 pub use process::{ForkSafe, Process};
-pub use reach::{canonical, check_peer_address, check_remote, check_user_address};
+pub use reach::{canonical, check_peer_address, check_user_address};
 pub use watcher::Watcher;
 pub use zre_core;
 pub use zre_core::proto as zre_proto;

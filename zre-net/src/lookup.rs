@@ -8,7 +8,7 @@ use std::{
 
 use zre_core::proto::{Endpoint, Host};
 
-use crate::{interfaces::index_of, reach::canonical, socket};
+use crate::{interfaces::index_of, reach::canonical};
 
 /// A host name that is to be looked up, one of [`MOST`](Lookup::MOST) in this process.
 ///
@@ -58,15 +58,6 @@ impl Lookup {
             true => Err(io::ErrorKind::NotFound.into()),
             false => Ok(addresses),
         }
-    }
-
-    /// Asks the system; call it where waiting is allowed.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such host, or it has no IPv4 address.
-    pub fn run(self) -> io::Result<SocketAddr> {
-        socket::first_ipv4((self.host.as_str(), self.port).to_socket_addrs()?)
     }
 }
 
@@ -135,13 +126,6 @@ mod tests {
         assert_eq!(error.to_string(), "4 other host names are being looked up");
         drop(turns);
         Turn::take(&UNDER_WAY).expect("a turn again");
-    }
-
-    #[test]
-    fn the_name_of_this_machine_is_found() {
-        let endpoint = "tcp://localhost:5670".parse().expect("an endpoint");
-        let found = Lookup::of(&endpoint).and_then(Lookup::run);
-        assert_eq!(found.expect("found").to_string(), "127.0.0.1:5670");
     }
 
     #[test]

@@ -186,7 +186,8 @@ impl OwnNetwork {
 /// Whether the node cannot share the port of beacons.
 fn udp(listing: &Listing, discovery: &Discovery) -> Option<Held> {
     let port = discovery.port;
-    let error = ear::check(listing.addresses(), port).err()?;
+    let beacons = &discovery.placement.beacons;
+    let error = ear::check(listing.addresses(), beacons, port).err()?;
     let by = holders::of(Kind::Udp, port);
     Some(Held {
         kind: Kind::Udp,

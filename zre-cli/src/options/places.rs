@@ -29,7 +29,7 @@ pub(crate) struct Places {
     #[arg(long)]
     ipv6: bool,
 
-    /// Send no beacons: find peers by --connect or gossip alone
+    /// Send no beacons and hear none: find peers by --connect or gossip alone
     #[arg(long)]
     no_beacon: bool,
 

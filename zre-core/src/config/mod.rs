@@ -51,9 +51,9 @@ pub struct Config {
     /// beacon is sent at once.
     pub beacon_interval: Duration,
     /// After how long a silence a peer is called evasive and asked whether it is there; 5 s unless
-    /// set, at least 10 ms and at most [`expired_after`](Config#structfield.expired_after). One that
-    /// no beacon has come from is asked after half of it, too, and the application hears nothing of
-    /// that.
+    /// set, at least 10 ms and at most [`expired_after`](Config#structfield.expired_after). A peer
+    /// that no beacon has come from is asked after half of it, too, and the application hears
+    /// nothing of that.
     ///
     /// It is also how long the connections of a peer may stand still, while the node waits to hear
     /// from it whether it is there because another node claims to have replaced it.

@@ -264,14 +264,14 @@ fn why_not(
     if interface.state == InterfaceState::Down {
         return WhyNot::Down;
     }
+    if interface.is_loopback && !matches!(wanted, Interfaces::Chosen(_)) {
+        return WhyNot::Loopback;
+    }
     if !needs.allow(address.address, interface.is_loopback) {
         return WhyNot::NotAskedFor;
     }
     if let Some(obstacle) = needs.obstacle(interface, address) {
         return obstacle;
-    }
-    if interface.is_loopback && !matches!(wanted, Interfaces::Chosen(_)) {
-        return WhyNot::Loopback;
     }
     let is_interface_used = used.iter().any(|it| it.index == interface.index);
     match interface.state {

@@ -1,6 +1,8 @@
 //! The sockets of the networks that a node is on.
 
 mod receivers;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,

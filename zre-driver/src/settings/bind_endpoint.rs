@@ -9,9 +9,9 @@ use std::{
 
 use thiserror::Error;
 
-/// Where a gossip hub listens: `tcp://*:5670` on all addresses of the machine, `tcp://10.0.0.1:5670`
-/// on one of them, `tcp://eth0:5670` on the first address of an interface. With `*` or 0 in place of
-/// the port, the system chooses one.
+/// Where a gossip hub listens: `tcp://*:5670` on all addresses of the machine,
+/// `tcp://10.0.0.1:5670` on one of them, `tcp://eth0:5670` on the first address of an interface.
+/// With `*` or 0 in place of the port, the system chooses one.
 ///
 /// It is made from such a text, or from a [`SocketAddr`]. The brackets around an IPv6 address are
 /// optional.

@@ -184,9 +184,8 @@ fn advise_on_default(interfaces: &[Interface], choice: &Choice) -> Option<String
     let other = others.find(|it| it.interface == routed.name && it.why != WhyNot::NotAskedFor)?;
     (routed.name != chosen.interface).then(|| {
         format!(
-            "the node is on {chosen}, but the default route is by {}, and {other}: set the \
-             interface if another network is meant",
-            routed.name
+            "the node is on {chosen} and not on the interface with the default route, as {other}: \
+             set the interface if another network is meant"
         )
     })
 }
@@ -216,5 +215,126 @@ pub(crate) fn there(interfaces: &[Interface]) -> String {
             let each = interfaces.iter().map(ToString::to_string);
             each.collect::<Vec<_>>().join(", ")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use zre_core::interfaces::{InterfaceAddress, InterfaceState, IpVersion};
+
+    use super::*;
+
+    fn interface(name: &str, index: u32, address: Option<[u8; 4]>) -> Interface {
+        let mut interface = Interface::new(name, index);
+        let address = address.map(|address| InterfaceAddress::new(IpAddr::from(address), 24));
+        interface.addresses = address.into_iter().collect();
+        interface.is_loopback = name == "lo";
+        interface
+    }
+
+    fn lo() -> Interface {
+        interface("lo", 1, Some([127, 0, 0, 1]))
+    }
+
+    fn eth0() -> Interface {
+        interface("eth0", 2, Some([10, 0, 0, 2]))
+    }
+
+    fn advice(asked: &[&str], interfaces: &[Interface]) -> Result<Vec<String>, String> {
+        let mut settings = Settings::default();
+        asked.iter().for_each(|asked| settings.interface(*asked));
+        let advice = settings.advise(interfaces);
+        advice.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_that_lists_what_is() {
+        let there = "there are: lo (127.0.0.1), eth0 (10.0.0.2)";
+        for (asked, shown) in [
+            ("nope", "interface \"nope\""),
+            ("10.0.0.3", "interface with the address 10.0.0.3"),
+        ] {
+            let error = advice(&["eth0", asked], &[lo(), eth0()]).expect_err("it is not there");
+            assert_eq!(error, format!("no {shown}; {there}"));
+        }
+        assert_eq!(advice(&["eth0", "10.0.0.2"], &[lo(), eth0()]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_cannot_be_used_yet_is_waited_for_with_one_warning() {
+        let mut down = eth0();
+        down.state = InterfaceState::Down;
+        assert_eq!(
+            advice(&["eth0"], &[lo(), down]),
+            Ok(vec![
+                "eth0 (10.0.0.2) is down: the node waits until it can be used".into()
+            ])
+        );
+        let waiting = advice(&["eth0", "lo"], &[lo(), interface("eth0", 2, None)]);
+        assert_eq!(
+            waiting,
+            Ok(vec![
+                "eth0 has no address: the node waits until it can be used".into()
+            ])
+        );
+        assert_eq!(
+            advice(&["10.1.0.0/16"], &[lo(), eth0()]),
+            Ok(vec![
+                "there is no address to use in 10.1.0.0/16: the node waits for one".into()
+            ])
+        );
+        let settings = Settings {
+            interfaces: Interfaces::All,
+            ..Settings::default()
+        };
+        let told = settings.advise(&[lo()]).expect("it waits");
+        assert!(told[0].contains("waits for one"), "{told:?}");
+    }
+
+    #[test]
+    fn a_version_of_ip_that_an_interface_lacks_is_waited_for() {
+        let mut settings = Settings {
+            ip: IpVersion::V6,
+            ..Settings::default()
+        };
+        settings.interface("eth0");
+        let told = settings.advise(&[lo(), eth0()]).expect("it waits");
+        assert_eq!(
+            told,
+            ["there is no address to use in eth0: the node waits for one"]
+        );
+    }
+
+    #[test]
+    fn a_choice_that_may_not_be_meant_is_told_with_the_reasons() {
+        let mut down = eth0();
+        down.state = InterfaceState::Down;
+        let told = advice(&[], &[lo(), down, interface("wlan0", 3, None)]);
+        let told = told.expect("it starts").join("");
+        assert!(told.contains("the node is on loopback"), "{told}");
+        assert!(
+            told.ends_with("(eth0 (10.0.0.2) is down; wlan0 has no address)"),
+            "{told}"
+        );
+        let alone = advice(&[], &[lo()]).expect("it starts").join("");
+        assert!(alone.ends_with("(there is none besides loopback)"));
+
+        let mut tunnel = interface("tun0", 4, Some([10, 8, 0, 2]));
+        tunnel.addresses[0].broadcast = None;
+        tunnel.default_route = Some(50);
+        let told = advice(&[], &[lo(), eth0(), tunnel]).expect("it starts");
+        assert_eq!(
+            told,
+            [
+                "the node is on eth0 (10.0.0.2) and not on the interface with the default route, \
+                 as tun0 (10.8.0.2) cannot broadcast: set the interface if another network is meant"
+            ]
+        );
+        let mut routed = eth0();
+        routed.default_route = Some(100);
+        let docker0 = interface("docker0", 5, Some([172, 17, 0, 1]));
+        assert_eq!(advice(&[], &[lo(), docker0, routed]), Ok(vec![]));
     }
 }

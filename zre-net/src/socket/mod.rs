@@ -10,13 +10,13 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use zre_core::interfaces::LocalAddress;
 
-use crate::{interface::Interface, reach::canonical};
+use crate::reach::canonical;
 
 pub use local::{local_address, source_for};
 
@@ -57,60 +57,6 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// So many bytes of a connection the system may hold that it has not sent.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 128 << 10;
-
-/// Opens the socket that receives the beacons sent to `port` (ZRE's is 5670).
-///
-/// Any number of them, in any number of processes, each get a copy of every beacon. Except for
-/// loopback on Linux, it also receives what arrives at other interfaces: drop the datagrams whose
-/// source is not [contained](Interface::contains) in the interface's subnet.
-///
-/// # Errors
-///
-/// Most often [`AddrInUse`](io::ErrorKind::AddrInUse): another program holds the port and does not
-/// share it. The message names the address.
-pub fn beacon_receiver(interface: &Interface, port: u16) -> io::Result<UdpSocket> {
-    let local = SocketAddr::from((receiver_address(interface), port));
-    shared_udp(local)
-        .map(UdpSocket::from)
-        .map_err(|error| explain(&error, format_args!("cannot receive beacons on {local}")))
-}
-
-/// On Linux a socket bound to a broadcast address receives what is sent to that address and nothing
-/// else. On loopback that is all we want; elsewhere peers may use another broadcast address than
-/// ours, such as 255.255.255.255.
-fn receiver_address(interface: &Interface) -> Ipv4Addr {
-    let exact = cfg!(any(target_os = "linux", target_os = "android"));
-    if interface.loopback && exact {
-        interface.broadcast
-    } else {
-        Ipv4Addr::UNSPECIFIED
-    }
-}
-
-/// Opens the socket that sends beacons to the interface's broadcast address.
-///
-/// It is bound to the interface's address, by which peers know the node's endpoint, and to source
-/// port `port`, as zyre does; if that port is held by a program that does not share it, to
-/// a port that the system chooses. There is nothing to be read from it.
-///
-/// # Errors
-///
-/// When the interface has lost its address, or the system has no sockets or ports left. The
-/// message names the address.
-pub fn beacon_sender(interface: &Interface, port: u16) -> io::Result<UdpSocket> {
-    let local = SocketAddr::from((interface.address, port));
-    sender_at(local)
-        .map_err(|error| explain(&error, format_args!("cannot send beacons from {local}")))
-}
-
-fn sender_at(local: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = shared_udp(local).or_else(|_| private_udp(local))?;
-    socket.set_broadcast(true)?;
-    // Datagrams sent straight to this address and port end up here and are never read. How little
-    // can be reserved for them is the system's affair, and so is a refusal.
-    let _ = socket.set_recv_buffer_size(1);
-    Ok(socket.into())
-}
 
 fn shared_udp(local: SocketAddr) -> io::Result<Socket> {
     let socket = udp(local.ip())?;
@@ -235,24 +181,6 @@ fn cannot_listen(error: &io::Error, local: SocketAddr) -> io::Error {
     explain(error, format_args!("cannot listen on {local}"))
 }
 
-/// Opens a socket, not yet connected, for a connection to `remote`.
-///
-/// It is bound to the address `local`, so that a machine with several interfaces shows the peer the
-/// one it knows from the beacon. It is left unbound where that could not work: when one of the two
-/// is a loopback address and the other is not, or one is IPv4 and the other IPv6. On Linux it has a
-/// port when it is connected, elsewhere at once.
-///
-/// [`begin_connect`] connects it. When it is connected, call [`refuse_self`] and [`tune`].
-///
-/// # Errors
-///
-/// When `local` is not this machine's address, or the system has no sockets left, or where the port
-/// is chosen here, no ports. The message names the addresses.
-pub fn connector(remote: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-    let source = local.filter(|local| can_reach(*local, remote.ip()));
-    connector_from(remote, source.map(|source| SocketAddr::new(source, 0)))
-}
-
 /// Opens a socket, not yet connected, for a connection to `remote` from one of the node's networks.
 ///
 /// It is bound to the address that [`source_for`] says, so that the peer sees the one that it knows
@@ -278,10 +206,6 @@ fn connector_from(remote: SocketAddr, source: Option<SocketAddr>) -> io::Result<
         let source = source.unwrap_or_default();
         explain(&error, format_args!("cannot connect to {remote}{source}"))
     })
-}
-
-fn can_reach(local: IpAddr, remote: IpAddr) -> bool {
-    local.is_ipv4() == remote.is_ipv4() && local.is_loopback() == remote.is_loopback()
 }
 
 fn bound_connector(remote: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
@@ -313,7 +237,7 @@ fn choose_port_late(socket: &Socket) {
 )))]
 fn choose_port_late(_: &Socket) {}
 
-/// Begins to connect a socket made by [`connector`]. When it is writable it is connected, or
+/// Begins to connect a socket made by [`connector_on`]. When it is writable it is connected, or
 /// [`take_error`](TcpStream::take_error) says why it is not.
 ///
 /// # Errors
@@ -419,18 +343,6 @@ fn or_unsupported(result: io::Result<()>) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn bound_unsent(_: &Socket, _: Duration) -> io::Result<()> {
     Ok(())
-}
-
-/// The first IPv4 address that a host name stands for: nodes are found over IPv4.
-///
-/// # Errors
-///
-/// [`NotFound`](io::ErrorKind::NotFound) if there is none.
-pub(crate) fn first_ipv4(
-    addresses: impl IntoIterator<Item = SocketAddr>,
-) -> io::Result<SocketAddr> {
-    let first = addresses.into_iter().find(SocketAddr::is_ipv4);
-    first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no IPv4 address"))
 }
 
 fn tcp(address: IpAddr) -> io::Result<Socket> {

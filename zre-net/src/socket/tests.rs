@@ -1,40 +1,25 @@
-use std::io::{ErrorKind, Read};
+use std::{
+    io::{ErrorKind, Read},
+    net::Ipv4Addr,
+};
 
 use super::*;
+use crate::testing::local;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-fn loopback() -> Interface {
-    Interface::choose(&Ipv4Addr::LOCALHOST.into()).expect("a loopback interface")
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.local_addr().expect("an address").port()
+fn lo(address: &str) -> LocalAddress {
+    local("lo", 1, address, 8)
 }
 
 fn local_port(listener: &TcpListener) -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-#[cfg(target_os = "linux")]
-fn receive(receiver: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    receiver.set_nonblocking(false).expect("blocking");
-    receiver.set_read_timeout(Some(DEADLINE)).expect("deadline");
-    let mut buffer = [0; 64];
-    let (length, from) = receiver.recv_from(&mut buffer).expect("a datagram");
-    (buffer[..length].to_vec(), from)
-}
-
-fn is_nonblocking(socket: &UdpSocket) -> bool {
-    let nothing = socket.recv_from(&mut [0; 1]).expect_err("nothing to read");
-    nothing.kind() == ErrorKind::WouldBlock
-}
-
 /// A connection whose two ends are blocking, with a deadline: (connecting, accepting).
 fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
     let remote = listener.local_addr().expect("an address");
-    let stream = connector(remote, Some(remote.ip())).expect("a connector");
+    let stream = connector_on(remote, [&lo("127.0.0.1")]).expect("a connector");
     SockRef::from(&stream)
         .connect_timeout(&remote.into(), DEADLINE)
         .expect("a connection");
@@ -45,80 +30,6 @@ fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
         end.set_read_timeout(Some(DEADLINE)).expect("deadline");
     }
     (stream, accepted)
-}
-
-// Other systems do not treat loopback as a broadcast network.
-#[cfg(target_os = "linux")]
-#[test]
-fn every_receiver_on_loopback_gets_a_copy_of_a_beacon() {
-    let (interface, port) = (loopback(), free_udp_port());
-    let receivers = [(); 2].map(|()| beacon_receiver(&interface, port).expect("a receiver"));
-    let senders = [(); 2].map(|()| beacon_sender(&interface, port).expect("a sender"));
-    for sender in &senders {
-        sender
-            .send_to(b"beacon", (interface.broadcast, port))
-            .expect("sent");
-    }
-    for receiver in receivers.iter().chain(&receivers) {
-        let from = SocketAddr::from((interface.address, port));
-        assert_eq!(receive(receiver), (b"beacon".to_vec(), from));
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_receiver_on_loopback_hears_broadcasts_only() {
-    let (interface, port) = (loopback(), free_udp_port());
-    let receiver = beacon_receiver(&interface, port).expect("a receiver");
-    let sender = beacon_sender(&interface, port).expect("a sender");
-    for (text, to) in [
-        (b"unicast", interface.address),
-        (b"beacon!", interface.broadcast),
-    ] {
-        sender.send_to(text, (to, port)).expect("sent");
-    }
-    assert_eq!(receive(&receiver).0, b"beacon!");
-}
-
-#[test]
-fn beacon_sockets_do_not_block() {
-    let (interface, port) = (loopback(), free_udp_port());
-    assert!(is_nonblocking(
-        &beacon_receiver(&interface, port).expect("a receiver")
-    ));
-    assert!(is_nonblocking(
-        &beacon_sender(&interface, port).expect("a sender")
-    ));
-}
-
-#[test]
-fn a_sender_holds_next_to_nothing_that_nobody_reads() {
-    let sender = beacon_sender(&loopback(), free_udp_port()).expect("a sender");
-    let held = SockRef::from(&sender).recv_buffer_size().expect("a size");
-    assert!(held < 10_000, "{held} bytes");
-}
-
-#[test]
-fn a_sender_whose_port_is_held_uses_another() {
-    let holder = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let held = holder.local_addr().expect("an address").port();
-    let sender = beacon_sender(&loopback(), held).expect("a sender");
-    let local = sender.local_addr().expect("an address");
-    assert_eq!(local.ip(), Ipv4Addr::LOCALHOST);
-    assert_ne!(local.port(), held);
-    assert!(SockRef::from(&sender).broadcast().expect("an option"));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_receiver_whose_port_is_held_names_the_address() {
-    let interface = loopback();
-    let holder = UdpSocket::bind((interface.broadcast, 0)).expect("a free port");
-    let held = holder.local_addr().expect("an address").port();
-    let error = beacon_receiver(&interface, held).expect_err("held");
-    assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    let start = format!("cannot receive beacons on 127.255.255.255:{held}: ");
-    assert!(error.to_string().starts_with(&start), "{error}");
 }
 
 #[test]
@@ -216,7 +127,7 @@ fn a_connector_has_its_address_at_once_and_its_port_when_it_is_connected() {
     let listener = listener(Ipv4Addr::LOCALHOST, ListenPort::Fixed(0)).expect("a listener");
     let remote = listener.local_addr().expect("an address");
     let source = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
-    let stream = connector(remote, Some(source)).expect("a connector");
+    let stream = connector_on(remote, [&lo("127.0.0.3")]).expect("a connector");
     assert_eq!(stream.local_addr().expect("bound"), (source, 0).into());
     begin_connect(&stream, remote).expect("on its way");
     let local = stream.local_addr().expect("bound");
@@ -224,20 +135,10 @@ fn a_connector_has_its_address_at_once_and_its_port_when_it_is_connected() {
 }
 
 #[test]
-fn a_source_is_bound_only_where_it_can_reach_the_peer() {
-    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
-    assert!(can_reach(ip("127.0.0.1"), ip("127.0.0.2")));
-    assert!(can_reach(ip("10.0.0.2"), ip("192.168.7.7")));
-    assert!(!can_reach(ip("127.0.0.1"), ip("10.0.0.2")));
-    assert!(!can_reach(ip("10.0.0.2"), ip("127.0.0.1")));
-    assert!(!can_reach(ip("10.0.0.2"), ip("fe80::1")));
-}
-
-#[test]
 fn a_connector_from_a_foreign_address_names_it() {
     let remote = SocketAddr::from((Ipv4Addr::new(203, 0, 113, 1), 5670));
-    let foreign = IpAddr::from(Ipv4Addr::new(203, 0, 113, 77));
-    let error = connector(remote, Some(foreign)).expect_err("not ours");
+    let foreign = local("eth9", 9, "203.0.113.77", 24);
+    let error = connector_on(remote, [&foreign]).expect_err("not ours");
     let start = "cannot connect to 203.0.113.1:5670 from 203.0.113.77: ";
     assert!(error.to_string().starts_with(start), "{error}");
 }

@@ -1,18 +1,24 @@
 //! Nodes that find each other by gossip, among themselves and with zyre's hub.
 
+mod untrue;
+
 use alloc::{
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
+use bytes::Buf as _;
 use zre_proto::{Content, GossipMessage, GossipTuple};
 
-use super::network::{GOSSIP_PORT, Network, millis, secs};
+use super::{
+    level::Level,
+    network::{GOSSIP_PORT, Network, millis, secs},
+};
 use crate::{
     config::{Beacons, Config, Limits},
-    engine::{Engine, OpenFor, Output},
-    link::{GossipEnd, Link, MessageLink, Role},
+    engine::{Engine, LinkId, OpenFor, Output},
+    link::{GossipEnd, Link, LinkEvent, MessageLink, Role, tests::feed},
     node::tests::{self as node_tests, id_of},
     notice::Notice,
     time::Instant,
@@ -259,121 +265,6 @@ fn a_hub_that_does_not_answer_is_given_up_within_6_s() {
 }
 
 #[test]
-fn old_tuples_of_a_zyre_hub_bring_few_attempts_and_nobody_enters() {
-    let mut net = network();
-    let tuples: Vec<_> = (1..=20).map(stale).collect();
-    let hub = net.add_zyre_gossip(&tuples, &[]);
-    let a = add(&mut net, "a", &[hub]);
-    let b = add(&mut net, "b", &[hub]);
-    net.run(secs(1));
-    assert_eq!(net.told(a), ["b enters"]);
-    assert_eq!(net.told(b), ["a enters"]);
-    net.run(secs(600));
-    let early = opened(&net, a, false);
-    // Three quick tries, then one each time, and the times get rarer.
-    assert!(early < 20 * 25, "{early}");
-    net.run(secs(3600));
-    let in_an_hour = opened(&net, a, false) - early;
-    assert!(in_an_hour < 20 * 18, "{in_an_hour}");
-    assert_eq!(net.told(a), [""; 0]);
-}
-
-#[test]
-fn a_hub_that_floods_with_tuples_causes_no_storm_and_hinders_no_beacons() {
-    let mut net = network();
-    let tuples: Vec<_> = (0..5000_u16).map(made_up).collect();
-    let hub = net.add_zyre_gossip(&tuples, &[]);
-    let add = |net: &mut Net, name| {
-        let mut config = net.config(name);
-        config.gossip_connect = [net.gossip_endpoint(hub)].into();
-        net.add_with(config)
-    };
-    let a = add(&mut net, "a");
-    net.run(millis(500));
-    let at_once = opened(&net, a, false);
-    assert!((200..=256 + 10).contains(&at_once), "{at_once}");
-    let b = add(&mut net, "b");
-    net.run(secs(1));
-    assert_eq!(net.told(a), ["b enters"]);
-    assert_eq!(net.told(b), ["a enters"]);
-    net.run(secs(60));
-    let in_a_minute = opened(&net, a, false);
-    assert!(in_a_minute <= 256 + 62 * 20, "{in_a_minute}");
-    assert_eq!(net.told(a), [""; 0]);
-    let limits = |notice: &&Notice| notice.kind() == "tuple_limit";
-    assert_eq!(net.hosts[a].notices.iter().filter(limits).count(), 1);
-}
-
-fn made_up(number: u16) -> (String, String) {
-    let [high, low] = number.to_be_bytes();
-    let mut id = [high; 16];
-    id[15] = low;
-    let key = GossipTuple::key_of(id.into()).to_string();
-    (key, format!("tcp://10.200.{high}.{low}:5000"))
-}
-
-#[test]
-fn a_hub_does_not_tell_of_peers_that_are_gone() {
-    for says_goodbye in [true, false] {
-        let mut net = network();
-        let hub = add_hub(&mut net, "hub", &[]);
-        let a = add(&mut net, "a", &[hub]);
-        let b = add(&mut net, "b", &[hub]);
-        net.run(secs(1));
-        for host in [hub, a, b] {
-            net.told(host);
-        }
-        match says_goodbye {
-            true => net.stop(b),
-            false => net.kill(b),
-        }
-        net.run(secs(5));
-        let expected = match says_goodbye {
-            true => "b exits: said goodbye",
-            false => "b exits: connection lost",
-        };
-        assert_eq!(net.told(hub), [expected]);
-        assert_eq!(net.told(a), [expected]);
-        let before = net.trace.len();
-        let c = add(&mut net, "c", &[hub]);
-        net.run(secs(5));
-        assert_eq!(told_sorted(&mut net, c), ["a enters", "hub enters"]);
-        let endpoint = net.endpoint(b).to_string();
-        let port = endpoint.rsplit(':').next().unwrap().to_string();
-        let address = net.hosts[b].address.ip().to_string();
-        let sought = net.trace[before..].iter();
-        let by_c = sought.filter(|line| line.starts_with(&format!("{c} Open")));
-        assert!(
-            !by_c
-                .into_iter()
-                .any(|line| line.contains(&address) && line.contains(&port))
-        );
-    }
-}
-
-#[test]
-fn a_peer_that_said_goodbye_and_is_told_of_again_is_sought_a_few_times() {
-    let mut net = network();
-    let hub = net.add_zyre_gossip(&[], &[]);
-    let a = add(&mut net, "a", &[hub]);
-    let b = add(&mut net, "b", &[hub]);
-    net.run(secs(1));
-    net.told(a);
-    net.stop(b);
-    net.run(secs(60));
-    assert_eq!(net.told(a), ["b exits: said goodbye"]);
-    let before = opened(&net, a, false);
-    // The hub tells all that it knows when the client comes again.
-    for _ in 0..10 {
-        net.break_wire(a, hub);
-        net.run(secs(60));
-    }
-    let tries = opened(&net, a, false) - before;
-    assert!((3..=30).contains(&tries), "{tries}");
-    assert_eq!(net.told(a), [""; 0]);
-}
-
-#[test]
 fn a_peer_that_comes_back_is_met_again_although_its_tuple_is_the_same() {
     let mut net = network();
     let hub = net.add_zyre_gossip(&[], &[]);
@@ -508,40 +399,60 @@ fn a_tuple_with_a_key_is_noted_and_not_sought() {
 }
 
 #[test]
-fn a_tuple_takes_no_place_from_anybody() {
-    let mut net = network();
-    let hub = net.add_zyre_gossip(&[], &[]);
-    let a = add(&mut net, "a", &[hub]);
-    let b = add(&mut net, "b", &[hub]);
-    net.run(secs(1));
-    net.told(a);
-    let before = opened(&net, a, false);
-    let place = net.endpoint(b).to_string();
-    for number in 1..100 {
-        net.zyre_gossip(hub).store(&stale(number).0, &place);
+fn a_large_table_is_told_as_fast_as_the_client_reads_and_never_waits_as_a_whole() {
+    let mut config = node_tests::config("hub", 1);
+    config.is_gossip_hub = true;
+    let now = Instant::from_micros(1_000_000);
+    let mut hub = Engine::new(config, [1; 32], now);
+    let connect = |hub: &mut Engine, from: &str| {
+        let link = hub.handle_gossip_accepted(from.parse().unwrap(), now);
+        let mut client = Link::new(Role::Gossiping(GossipEnd::Client), &Limits::default());
+        client.send(&GossipMessage::Hello.encode(), &Content::default());
+        (link, client)
+    };
+    let (first, mut teller) = connect(&mut hub, "10.0.0.2:1");
+    for number in 0..1000 {
+        let tuple = secured(number).to_message();
+        teller.send(&tuple.encode(), &Content::default());
     }
-    net.run(secs(60));
-    assert_eq!(net.told(a), [""; 0]);
-    assert_eq!(opened(&net, a, false), before);
+    carry(&mut hub, first, &mut teller);
+    let (second, mut reader) = connect(&mut hub, "10.0.0.3:1");
+    // The hub's own, and all others.
+    assert_eq!(carry(&mut hub, second, &mut reader), 1001);
 }
 
-#[test]
-fn a_peer_that_is_said_to_be_elsewhere_stays_if_it_answers() {
-    for answers in [true, false] {
-        let mut net = network().with_ends_untold();
-        let hub = net.add_zyre_gossip(&[], &[]);
-        let a = add(&mut net, "a", &[hub]);
-        let b = add(&mut net, "b", &[hub]);
-        net.run(secs(1));
-        net.told(a);
-        if !answers {
-            net.unplug(b);
+/// A tuple that the hub does not seek, so that it has nothing else to do.
+fn secured(number: u16) -> GossipTuple {
+    let mut id = [1; 16];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    GossipTuple {
+        peer: id.into(),
+        endpoint: format!("tcp://10.7.7.7:{}", 1 + number).parse().unwrap(),
+        public_key: Some("k".repeat(40).try_into().unwrap()),
+    }
+}
+
+/// Carries both ways between a hub and a client, and gives how many messages came to the client.
+fn carry(hub: &mut Engine, link: LinkId, client: &mut Link) -> usize {
+    let (mut came, now) = (0, Instant::from_micros(1_000_000));
+    loop {
+        let buffer = client.write_buffer();
+        let to_hub = buffer.copy_to_bytes(buffer.remaining());
+        let mut rest = Some(to_hub.clone()).filter(|bytes| !bytes.is_empty());
+        while let Some(piece) = rest {
+            rest = <Link as Level>::read(hub, link, piece, usize::MAX, now);
         }
-        let key = GossipTuple::key_of(net.id(b)).to_string();
-        net.zyre_gossip(hub).store(&key, "tcp://10.0.0.99:1");
-        net.run(secs(6));
-        let told = net.told(a);
-        assert_eq!(told.contains(&"b exits: connection lost".into()), !answers);
+        let buffer = hub.write_buffer(link).unwrap();
+        let waiting = buffer.remaining();
+        assert!(waiting <= 17 << 10, "{waiting}");
+        let to_client = buffer.copy_to_bytes(waiting);
+        hub.handle_written(now);
+        let events = feed(client, &to_client).unwrap();
+        let is_message = |event: &&LinkEvent| matches!(event, LinkEvent::Message(_));
+        came += events.iter().filter(is_message).count();
+        if to_hub.is_empty() && to_client.is_empty() {
+            return came;
+        }
     }
 }
 

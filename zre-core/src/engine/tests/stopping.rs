@@ -210,10 +210,15 @@ fn nobody_enters_a_node_that_has_said_goodbye<C: Level>() {
     net.told(0);
     net.told(1);
     net.stop(0);
+    net.run(millis(100));
+    let before = net.trace.len();
     net.run(secs(4));
     assert!(!net.engine(0).is_stopped());
     assert_eq!(net.told(1), ["alice exits: said goodbye"]);
     net.run(secs(4));
     assert!(net.engine(0).is_stopped());
     assert_eq!(net.told(1), NOTHING);
+    // Nor does a beacon call them back.
+    let mut trace = net.trace[before..].iter();
+    assert!(!trace.any(|line| line.starts_with("1 Open")));
 }
