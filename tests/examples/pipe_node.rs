@@ -16,8 +16,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
 use zre_core::{
-    Event, ExitReason,
+    Beacons, Event, ExitReason, NetworkInfo,
+    interfaces::IpVersion,
     proto::{Content, PeerId},
 };
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
@@ -28,7 +30,9 @@ fn main() -> Outcome {
     let mut arguments = env::args().skip(1);
     let flavour = arguments.next().unwrap_or_default();
     let flavour = Flavour::parse(&flavour).ok_or("the first argument is no flavour")?;
-    let node = Host::new(flavour).start(options(arguments)?)?;
+    let arguments: Vec<String> = arguments.collect();
+    log(arguments.iter().any(|it| it == "--verbose"));
+    let node = Host::new(flavour).start(options(arguments.into_iter())?)?;
     let (uuid, endpoint) = (node.id().to_string(), node.endpoint().to_string());
     say(&json!({"event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint}));
     let listening = node.clone();
@@ -45,6 +49,16 @@ fn main() -> Outcome {
     node.stop();
     events.join().map_err(|_| "the events' thread panicked")?;
     Ok(())
+}
+
+/// Warnings, or more, on standard error, of which the rig shows the end when a test fails.
+fn log(is_verbose: bool) {
+    let level = match is_verbose {
+        true => LevelFilter::DEBUG,
+        false => LevelFilter::WARN,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level);
+    log.with_ansi(false).with_writer(io::stderr).init();
 }
 
 fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
@@ -64,7 +78,23 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
                 options.headers.push((name.to_owned(), value.to_owned()));
             }
             "--group" => options.groups.push(value),
-            "--interface" => options.interface = Some(value),
+            "--interface" => options.interfaces.push(value),
+            "--ipv4" => options.ip = IpVersion::V4,
+            "--ipv6" => options.ip = IpVersion::V6,
+            "--no-beacon" => options.beacons = Beacons::Off,
+            "--multicast" => options.beacons = Beacons::Multicast(value.parse()?),
+            "--beacon-to" => {
+                let address = value.parse()?;
+                match &mut options.beacons {
+                    Beacons::To(addresses) => addresses.push(address),
+                    others => *others = Beacons::To(vec![address]),
+                }
+            }
+            "--connect" => options.connect.push(value),
+            "--gossip-bind" => options.gossip_bind = Some(value),
+            "--gossip-connect" => options.gossip_connect.push(value),
+            "--advertise" => options.advertise = Some(value.parse()?),
+            "--tcp-port" => options.tcp_port = Some(value.parse()?),
             "--port" => options.port = Some(value.parse()?),
             "--interval" => options.beacon_interval = Some(milliseconds()?),
             "--evasive" => options.evasive = Some(milliseconds()?),
@@ -167,6 +197,16 @@ fn line(event: &Event) -> Value {
         }
         Event::Evasive { peer, name } => line = about("EVASIVE", peer, name),
         Event::Silent { peer, name } => line = about("SILENT", peer, name),
+        Event::Network {
+            networks,
+            joined,
+            left,
+        } => {
+            line = json!({
+                "event": "NETWORK", "networks": all_as_json(networks),
+                "joined": all_as_json(joined), "left": all_as_json(left),
+            });
+        }
         Event::Stop { unconfirmed } => {
             line["event"] = "STOP".into();
             let messages: u64 = unconfirmed.iter().map(|peer| peer.messages).sum();
@@ -175,6 +215,16 @@ fn line(event: &Event) -> Value {
         other => line["error"] = format!("{other:?}").into(),
     }
     line
+}
+
+fn all_as_json(networks: &[NetworkInfo]) -> Value {
+    let as_json = |network: &NetworkInfo| {
+        json!({
+            "interface": network.interface, "address": network.address.to_string(),
+            "endpoint": network.endpoint.to_string(), "announces": network.announces,
+        })
+    };
+    networks.iter().map(as_json).collect()
 }
 
 fn in_hex(content: &Content) -> Value {

@@ -19,7 +19,15 @@ def parse_options(description):
     parser.add_argument("--uuid", help="32 hex digits")
     parser.add_argument("--header", action="append", default=[], type=_header, metavar="K=V")
     parser.add_argument("--group", action="append", default=[])
-    parser.add_argument("--interface")
+    parser.add_argument("--interface", help="by name, or by address for zyre")
+    # Of zyre alone, from here to the next comment.
+    parser.add_argument("--ipv6", action="store_true", help="IPv6 in place of IPv4")
+    parser.add_argument("--multicast", metavar="ADDRESS", help="in place of broadcasts")
+    parser.add_argument("--endpoint", help="where to listen; no beacons then")
+    parser.add_argument("--advertise", metavar="ENDPOINT", help="for gossip and HELLO")
+    parser.add_argument("--gossip-bind", metavar="ENDPOINT")
+    parser.add_argument("--gossip-connect", action="append", default=[], metavar="ENDPOINT")
+    # Of all.
     parser.add_argument("--port", type=int, help="discovery port")
     parser.add_argument("--interval", type=_milliseconds, help="time between beacons, such as 250ms")
     parser.add_argument("--evasive", type=_milliseconds, help="such as 5000ms")

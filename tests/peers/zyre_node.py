@@ -2,9 +2,11 @@
 
 import ctypes
 import importlib.util
+import ipaddress
+import os
 import pathlib
-import socket
 import sys
+import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
 from pipe import Pipe, parse_options
@@ -19,8 +21,12 @@ FUNCTIONS = {
     "zyre_set_evasive_timeout": (None, c_void_p, c_int),
     "zyre_set_expired_timeout": (None, c_void_p, c_int),
     "zyre_set_interface": (None, c_void_p, c_char_p),
-    # Variadic: the third is a format.
+    # Variadic: a format comes before the last argument, here and in the next three.
     "zyre_set_header": (None, c_void_p, c_char_p, c_char_p),
+    "zyre_set_endpoint": (c_int, c_void_p, c_char_p, c_char_p),
+    "zyre_gossip_bind": (None, c_void_p, c_char_p, c_char_p),
+    "zyre_gossip_connect": (None, c_void_p, c_char_p, c_char_p),
+    "zyre_set_advertised_endpoint": (None, c_void_p, c_char_p),
     "zyre_start": (c_int, c_void_p),
     "zyre_stop": (None, c_void_p),
     "zyre_join": (c_int, c_void_p, c_char_p),
@@ -82,6 +88,7 @@ class ZyreDriver:
         keep_standard_output_clean(library)
         self._node = library.zyre_new(options.name.encode() if options.name else None)
         self._configure(options)
+        self.endpoint = self._begin_gossip(options)
         for group in options.group:
             self.join(group)
         if library.zyre_start(self._node) != 0:
@@ -89,7 +96,7 @@ class ZyreDriver:
         # The answer comes after the node has bound its inbox.
         self.uuid = library.zyre_uuid(self._node).decode()
         self.name = text(library.zyre_name(self._node))
-        self.endpoint = listening_endpoint()
+        self.endpoint = self.endpoint or listening_endpoint()
 
     def _configure(self, options):
         if options.uuid:
@@ -108,6 +115,23 @@ class ZyreDriver:
                 setter(self._node, value)
         for name, value in options.header:
             self._zyre.zyre_set_header(self._node, name.encode(), b"%s", c_char_p(value.encode()))
+
+    def _begin_gossip(self, options):
+        """Where it listens, if it has been told where."""
+        self._gossips = bool(options.gossip_bind or options.gossip_connect)
+        endpoint = None
+        if options.endpoint:
+            if self._zyre.zyre_set_endpoint(self._node, b"%s", options.endpoint.encode()) != 0:
+                sys.exit(f"zyre cannot listen at {options.endpoint}")
+            endpoint = listening_endpoint()
+        if options.advertise:
+            endpoint = options.advertise
+            self._zyre.zyre_set_advertised_endpoint(self._node, endpoint.encode())
+        if options.gossip_bind:
+            self._zyre.zyre_gossip_bind(self._node, b"%s", options.gossip_bind.encode())
+        for hub in options.gossip_connect:
+            self._zyre.zyre_gossip_connect(self._node, b"%s", hub.encode())
+        return endpoint
 
     def join(self, group):
         self._zyre.zyre_join(self._node, group.encode())
@@ -135,6 +159,9 @@ class ZyreDriver:
 
     def stop(self):
         self._zyre.zyre_stop(self._node)
+        if self._gossips:
+            # GOODBYE goes out in another thread, which ends with the process.
+            time.sleep(0.1)
 
     def next_event(self):
         event = c_void_p(self._zyre.zyre_event_new(self._node))
@@ -209,14 +236,31 @@ def listening_endpoint():
             own_sockets.add(str(descriptor.readlink()))
         except FileNotFoundError:
             pass  # The one that lists the directory.
-    for row in pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
-        fields = row.split()
-        local, state, inode = fields[1], fields[3], fields[9]
-        if state == "0A" and f"socket:[{inode}]" in own_sockets:
-            address, port = local.split(":")
-            data = int(address, 16).to_bytes(4, sys.byteorder)
-            return f"tcp://{socket.inet_ntoa(data)}:{int(port, 16)}"
+    for table in ("tcp", "tcp6"):
+        for row in pathlib.Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+            fields = row.split()
+            local, state, inode = fields[1], fields[3], fields[9]
+            if state == "0A" and f"socket:[{inode}]" in own_sockets:
+                address, port = local.split(":")
+                return f"tcp://{address_of(address)}:{int(port, 16)}"
     return None
+
+
+def address_of(digits):
+    """An address as the kernel prints it: words of four bytes, each in the machine's order."""
+    words = (digits[start : start + 8] for start in range(0, len(digits), 8))
+    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    address = ipaddress.ip_address(packed)
+    mapped = address.version == 6 and address.ipv4_mapped
+    return mapped or address
+
+
+def set_environment(options):
+    """Sets what czmq reads from the environment alone, for the whole process."""
+    if options.ipv6:
+        os.environ["ZSYS_IPV6"] = "1"
+    if options.multicast:
+        os.environ["ZSYS_IPV4_MCAST_ADDRESS"] = options.multicast
 
 
 def text(data):
@@ -224,4 +268,6 @@ def text(data):
 
 
 if __name__ == "__main__":
-    Pipe(ZyreDriver(load_library(), parse_options(__doc__))).run()
+    given = parse_options(__doc__)
+    set_environment(given)
+    Pipe(ZyreDriver(load_library(), given)).run()

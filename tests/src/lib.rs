@@ -18,6 +18,7 @@ pub mod any_node;
 pub mod capture;
 pub mod grid;
 pub mod netns;
+pub mod networks;
 pub mod peer;
 pub mod programs;
 pub mod raw_peer;
@@ -25,6 +26,7 @@ pub mod require;
 pub mod switch;
 
 pub use netns::{Lan, Namespace};
+pub use networks::{Host, Networks};
 pub use peer::{Peer, PeerOptions};
 pub use require::RealPeers;
 pub use switch::Switch;

@@ -9,6 +9,15 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+/// What holds a namespace. Its arguments, if it has any, are files that programs in it find in place
+/// of these two.
+const HOLD: &str = r#"
+    if [ $# -gt 0 ]; then
+        mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/nsswitch.conf || exit
+    fi
+    echo held
+    exec cat"#;
+
 /// A host with a network of its own.
 ///
 /// Its interface `eth0` has the address 10.90.0.1/24. Broadcasts loop back to all sockets
@@ -17,6 +26,7 @@ use std::process::{Child, Command, Output, Stdio};
 pub struct Namespace {
     holder: Child,
     in_user_namespace: bool,
+    has_own_files: bool,
 }
 
 impl Namespace {
@@ -32,13 +42,17 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// A command that will run inside, with the started process's own id.
+    /// A command that will run inside, with the started process's own id. Programs and files are
+    /// best given by absolute paths: it may run in another directory.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.file("net")));
         if self.in_user_namespace {
             command.arg(format!("--user={}", self.file("user")));
             command.arg("--preserve-credentials");
+        }
+        if self.has_own_files {
+            command.arg(format!("--mount={}", self.file("mnt")));
         }
         command.arg("--").arg(program);
         command
@@ -51,17 +65,31 @@ impl Namespace {
         if in_user_namespace {
             unshare.args(["--user", "--map-root-user"]);
         }
-        Self::held_by(unshare, in_user_namespace)
+        Self::held_by(unshare.arg("--net"), in_user_namespace, &[])
     }
 
     /// A second namespace that this one may hand interfaces to.
     pub(crate) fn sibling(&self) -> io::Result<Self> {
-        Self::held_by(self.command("unshare"), self.in_user_namespace)
+        let mut unshare = self.command("unshare");
+        Self::held_by(unshare.arg("--net"), self.in_user_namespace, &[])
     }
 
-    fn held_by(mut unshare: Command, in_user_namespace: bool) -> io::Result<Self> {
+    /// The same, and its programs find these files in place of `/etc/hosts` and
+    /// `/etc/nsswitch.conf`.
+    pub(crate) fn sibling_with_names(&self, files: &[&Path; 2]) -> io::Result<Self> {
+        let mut unshare = self.command("unshare");
+        unshare.args(["--net", "--mount"]);
+        Self::held_by(&mut unshare, self.in_user_namespace, files)
+    }
+
+    fn held_by(
+        unshare: &mut Command,
+        in_user_namespace: bool,
+        files: &[&Path],
+    ) -> io::Result<Self> {
         let holder = unshare
-            .args(["--net", "sh", "-c", "echo held; exec cat"])
+            .args(["sh", "-c", HOLD, "sh"])
+            .args(files)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -70,6 +98,7 @@ impl Namespace {
         let mut namespace = Self {
             holder,
             in_user_namespace,
+            has_own_files: !files.is_empty(),
         };
         namespace.wait_until_held()?;
         namespace.configure("link set lo up")?;
@@ -98,7 +127,7 @@ impl Namespace {
     }
 
     /// Runs lines of `ip` commands inside.
-    fn configure(&self, lines: &str) -> io::Result<()> {
+    pub(crate) fn configure(&self, lines: &str) -> io::Result<()> {
         let mut ip = self
             .command("ip")
             .args(["-batch", "-"])
@@ -111,6 +140,11 @@ impl Namespace {
             writeln!(input, "{lines}")?;
         }
         success_of(&ip.wait_with_output()?)
+    }
+
+    /// The process that holds it.
+    pub(crate) fn holder(&self) -> u32 {
+        self.holder.id()
     }
 
     /// The file that stands for a namespace of this kind, such as `net`.

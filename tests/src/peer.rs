@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::any_node::Flavour;
 use crate::netns::Namespace;
 use crate::programs;
 
@@ -62,6 +63,16 @@ impl Peer {
         let mut command = network.command(zre);
         command.arg("pipe");
         Self::start(command, options)
+    }
+
+    /// Starts a node of ours on this adapter.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be built or does not start.
+    pub fn ours(network: &Namespace, flavour: Flavour, options: &PeerOptions) -> Self {
+        let program = programs::pipe_node().unwrap_or_else(|reason| panic!("{reason}"));
+        Self::command(network, program, &[&flavour.to_string()], options)
     }
 
     /// Starts a program that speaks as `zre pipe` does, with these arguments before those of the
@@ -210,6 +221,15 @@ impl Peer {
         self.log.wait_for(Instant::now() + within, matches)
     }
 
+    /// As [`wait_for`](Self::wait_for), but gives up in time: then `None`.
+    pub fn try_wait_for(
+        &self,
+        within: Duration,
+        matches: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        self.log.try_wait_for(Instant::now() + within, matches).ok()
+    }
+
     /// Waits for an event of this kind about the peer with this UUID, for [`PATIENCE`].
     ///
     /// # Panics
@@ -258,6 +278,16 @@ impl Peer {
         let mut lines = self.log.lines();
         lines.retain(|line| line.get("event").is_some());
         lines
+    }
+
+    /// The last lines that it wrote to standard error. A node of ours writes its warnings there.
+    pub fn complaints(&self) -> Vec<String> {
+        self.log.complaints()
+    }
+
+    /// All that it has said, for a panic to show.
+    pub fn said(&self) -> String {
+        self.log.to_string()
     }
 
     /// What is picked from every line so far, in order. Nothing but that is copied.

@@ -104,6 +104,17 @@ pub fn example(package: &str, name: &str) -> Result<PathBuf, String> {
     build(&["--package", package, "--example", name])
 }
 
+/// The example that is a node of any adapter, built from this workspace.
+///
+/// # Errors
+///
+/// Says what failed when it cannot be built.
+pub fn pipe_node() -> Result<&'static Path, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| example("zre-tests", "pipe_node"));
+    built.as_deref().map_err(Clone::clone)
+}
+
 fn build_zre() -> Result<PathBuf, String> {
     build(&["--package", "zre-cli", "--bin", "zre"])
 }

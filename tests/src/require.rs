@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::netns::{Lan, Namespace};
+use crate::networks::Networks;
 use crate::programs;
 
 /// Proof that this machine can run real peers in networks of their own.
@@ -47,6 +48,15 @@ impl RealPeers {
     /// Panics when the system has run out of what the namespaces take.
     pub fn lan(&self, hosts: usize) -> Lan {
         Lan::new(hosts).unwrap_or_else(|error| panic!("cannot make a network: {error}"))
+    }
+
+    /// Several networks, for hosts with several interfaces.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system has run out of what a namespace takes.
+    pub fn networks(&self) -> Networks {
+        Networks::new().unwrap_or_else(|error| panic!("cannot make networks: {error}"))
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use tracing::warn;
-use zre_driver::{Bound, Hub};
+use zre_driver::Hub;
 
 use crate::{park::Parker, reactor::EventLoop, tcp::Tcp, wake_queue::WakeQueue};
 
@@ -58,8 +58,8 @@ struct State {
 }
 
 impl Leadership {
-    pub(crate) fn new(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<Self> {
-        let mut event_loop = EventLoop::new(hub, bound)?;
+    pub(crate) fn new(hub: Arc<Hub<Tcp>>) -> io::Result<Self> {
+        let mut event_loop = EventLoop::new(hub)?;
         let wake_queue = event_loop.wake_queue();
         Ok(Self {
             state: Mutex::new(State {

@@ -25,9 +25,8 @@ impl Builder {
     ///
     /// [`StartError`] names what is wrong with the settings, or what the system refuses.
     pub fn start(self) -> Result<Node, StartError> {
-        let bound = self.settings.bind()?;
-        let hub = Arc::new(Hub::new(&bound)?);
-        let leadership = Arc::new(Leadership::new(Arc::clone(&hub), bound)?);
+        let hub = Hub::start(&self.settings)?;
+        let leadership = Arc::new(Leadership::new(Arc::clone(&hub))?);
         let io_thread = spawn_io_thread(&leadership)?;
         Ok(Node(Arc::new(Running {
             handle: Handle::new(hub),

@@ -6,7 +6,7 @@ use std::{
     mem,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -15,16 +15,18 @@ use mio::{
     Events, Interest, Registry, Token,
     net::{TcpListener, TcpStream, UdpSocket},
 };
-use zre_driver::{Bound, Connector, Driver, Hub, Runtime, zre_net::socket};
+use zre_driver::{
+    Connector, Driver, Hub, Runtime,
+    zre_net::{Process, socket},
+};
 
 use crate::{
     tcp::{Source, Tcp},
     wake_queue::{WAKE, WakeQueue},
 };
 
-const RECEIVER: Token = Token(1);
-const LISTENER: Token = Token(2);
-const FIRST_TASK: usize = 3;
+/// Behind that of the [`WakeQueue`].
+const FIRST_TOKEN: usize = 1;
 
 /// Runs a node turn by turn, on any thread. Dropped, it closes the sockets, and the node is over.
 pub(crate) struct EventLoop {
@@ -35,12 +37,11 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(crate) fn new(hub: Arc<Hub<Tcp>>, bound: Bound) -> io::Result<Self> {
-        let local = bound.local_address();
-        let reactor = Reactor::new(bound)?;
+    pub(crate) fn new(hub: Arc<Hub<Tcp>>) -> io::Result<Self> {
+        let reactor = Reactor::new(hub.process().clone())?;
         Ok(Self {
             waker: reactor.wake_queue.waker(WAKE),
-            driver: Driver::new(hub, reactor, local),
+            driver: Driver::new(hub, reactor),
             is_due: true,
         })
     }
@@ -95,11 +96,9 @@ pub(crate) struct Reactor {
     events: Events,
     wake_queue: Arc<WakeQueue>,
     woken: Vec<Token>,
-    receiver: UdpSocket,
-    listener: TcpListener,
-    // The system tells once that a socket is ready; it is so until it would block.
-    has_datagrams: bool,
-    has_connections: bool,
+    process: Process,
+    /// What the receivers and listeners are ready for.
+    sources: Vec<Weak<Source>>,
     deadline: Option<Instant>,
     tasks: HashMap<Token, Task>,
     /// Tasks that have not run yet.
@@ -115,27 +114,21 @@ struct Task {
 }
 
 impl Reactor {
-    fn new(bound: Bound) -> io::Result<Self> {
+    fn new(process: Process) -> io::Result<Self> {
         let selector = mio::Poll::new()?;
-        let mut receiver = UdpSocket::from_std(bound.receiver);
-        let mut listener = TcpListener::from_std(bound.listener);
         let registry = selector.registry();
-        registry.register(&mut receiver, RECEIVER, Interest::READABLE)?;
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             registry: Arc::new(registry.try_clone()?),
             wake_queue: WakeQueue::new(registry)?,
             selector,
             events: Events::with_capacity(256),
             woken: Vec::new(),
-            receiver,
-            listener,
-            has_datagrams: false,
-            has_connections: false,
+            process,
+            sources: Vec::new(),
             deadline: None,
             tasks: HashMap::new(),
             spawned: Vec::new(),
-            next_token: FIRST_TASK,
+            next_token: FIRST_TOKEN,
         })
     }
 
@@ -196,25 +189,53 @@ impl Reactor {
         first.map(|at| at.saturating_duration_since(now))
     }
 
+    /// Runs the tasks of the connections that are ready; says whether a receiver or a listener is.
     fn handle_events(&mut self) -> bool {
         // Taken out, as a task that runs may use the rest of this. An empty list takes no memory.
         let events = mem::replace(&mut self.events, Events::with_capacity(0));
+        let mut is_driver_wanted = false;
         for event in &events {
             match event.token() {
                 // It has done what it is for: the thread is out of the selector.
                 WAKE => {}
-                RECEIVER => self.has_datagrams = true,
-                LISTENER => self.has_connections = true,
-                token => {
-                    if let Some(task) = self.tasks.get(&token) {
+                token => match self.tasks.get(&token) {
+                    Some(task) => {
                         task.source.set_ready(event);
                         self.run(token);
                     }
-                }
+                    None => is_driver_wanted |= self.set_ready(event),
+                },
             }
         }
         self.events = events;
-        self.has_datagrams || self.has_connections
+        is_driver_wanted
+    }
+
+    /// Says whether the event is that of a receiver or a listener.
+    fn set_ready(&self, event: &mio::event::Event) -> bool {
+        let mut sources = self.sources.iter().filter_map(Weak::upgrade);
+        let source = sources.find(|source| source.token() == event.token());
+        if let Some(source) = &source {
+            source.set_ready(event);
+        }
+        source.is_some()
+    }
+
+    /// Watches a receiver or a listener until it is dropped.
+    fn watch<T: mio::event::Source>(&mut self, mut socket: T) -> io::Result<Watched<T>> {
+        let source = self.next_source();
+        let interest = Interest::READABLE;
+        self.registry
+            .register(&mut socket, source.token(), interest)?;
+        // Forgets those that are gone.
+        self.sources.retain(|source| source.strong_count() > 0);
+        self.sources.push(Arc::downgrade(&source));
+        Ok(Watched {
+            socket,
+            source,
+            registry: Arc::clone(&self.registry),
+            process: self.process.clone(),
+        })
     }
 
     fn next_source(&mut self) -> Arc<Source> {
@@ -246,18 +267,32 @@ impl Runtime for Reactor {
     type Stream = Tcp;
     type Connector = TaskConnector;
 
+    type Receiver = Watched<UdpSocket>;
+    type Listener = Watched<TcpListener>;
+
+    fn receiver(&mut self, socket: std::net::UdpSocket) -> io::Result<Self::Receiver> {
+        self.watch(UdpSocket::from_std(socket))
+    }
+
+    fn listener(&mut self, socket: std::net::TcpListener) -> io::Result<Self::Listener> {
+        self.watch(TcpListener::from_std(socket))
+    }
+
     fn poll_recv(
         &mut self,
+        receiver: &mut Self::Receiver,
         _: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let receiver = &self.receiver;
-        attempt(&mut self.has_datagrams, || receiver.recv_from(buffer))
+        receiver.attempt(|receiver| receiver.recv_from(buffer))
     }
 
-    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let listener = &self.listener;
-        let accepted = attempt(&mut self.has_connections, || listener.accept());
+    fn poll_accept(
+        &mut self,
+        listener: &mut Self::Listener,
+        _: &mut Context<'_>,
+    ) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let accepted = listener.attempt(TcpListener::accept);
         accepted.map(|accepted| {
             let (stream, remote) = accepted?;
             let stream = Tcp::watched(stream, self.next_source(), &self.registry)?;
@@ -293,17 +328,30 @@ impl Runtime for Reactor {
     }
 }
 
-/// Tries a socket that may be ready. While it is not, the selector wakes the driver.
-fn attempt<T>(is_ready: &mut bool, act: impl FnOnce() -> io::Result<T>) -> Poll<io::Result<T>> {
-    if !*is_ready {
-        return Poll::Pending;
-    }
-    match act() {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            *is_ready = false;
-            Poll::Pending
+/// A receiver or a listener.
+#[derive(Debug)]
+pub(crate) struct Watched<T: mio::event::Source> {
+    socket: T,
+    source: Arc<Source>,
+    registry: Arc<Registry>,
+    process: Process,
+}
+
+impl<T: mio::event::Source> Drop for Watched<T> {
+    /// Closing it would not do while there is another descriptor of the socket. In a forked child
+    /// the selector is the parent's.
+    fn drop(&mut self) {
+        if self.process.is_current() {
+            // It is watched, or else it is closed all the same.
+            let _unwatched = self.registry.deregister(&mut self.socket);
         }
-        done => Poll::Ready(done),
+    }
+}
+
+impl<T: mio::event::Source> Watched<T> {
+    /// Tries the socket if it may be ready. While it is not, the selector wakes the driver.
+    fn attempt<R>(&self, act: impl FnOnce(&T) -> io::Result<R>) -> Poll<io::Result<R>> {
+        self.source.attempt_read(|| act(&self.socket))
     }
 }
 

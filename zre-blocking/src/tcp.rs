@@ -56,6 +56,24 @@ impl Source {
             self.writable.store(true, Ordering::Release);
         }
     }
+
+    /// Receives from the socket, or accepts, if it may be ready; it is so until it would block.
+    pub(crate) fn attempt_read<T>(
+        &self,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        if !self.readable.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        // Only the thread that runs the loop sets it, and that is this one.
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable.store(false, Ordering::Release);
+                Poll::Pending
+            }
+            done => Poll::Ready(done),
+        }
+    }
 }
 
 impl Tcp {

@@ -3,12 +3,14 @@
 use std::{error::Error as StdError, fmt::Debug};
 
 use zre_blocking::{
-    BeaconError, Builder, Bytes, CommandError, ConfigError, Content, DISCOVERY_PORT, Endpoint,
-    EndpointError, Error, Event, Events, ExitReason, Fault, FrameError, GreetingError, GroupName,
-    Headers, Host, Interface, InterfaceChoice, InterfaceError, IntoFrame, Lagged, Limits,
-    LinkError, MessageError, Network, Node, Notice, Notices, PeerId, PeerIdError, PeerInfo,
-    PeerRef, Readiness, RecvTimeoutError, RoutingId, RoutingIdError, Sender, ShortText, StartError,
-    Stats, Subscription, Text, ToStrError, TooLong, Truncated, Unconfirmed, Uuid,
+    BeaconError, Beacons, BindEndpoint, BindError, BindHost, Builder, Bytes, CommandError,
+    ConfigError, Content, DISCOVERY_PORT, Endpoint, EndpointError, Error, Event, Events,
+    ExitReason, Fault, FixedPeer, FixedState, FrameError, GossipHubInfo, GreetingError, GroupName,
+    Headers, Host, Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces,
+    IntoFrame, IpVersion, Lagged, Limits, LinkError, MessageError, Network, NetworkInfo,
+    NetworkState, Node, Notice, Notices, PassedOver, PeerId, PeerIdError, PeerInfo, PeerRef,
+    Readiness, RecvTimeoutError, RoutingId, RoutingIdError, Sender, ShortText, StartError, Stats,
+    Subscription, Text, ToStrError, TooLong, Truncated, Unconfirmed, Uuid, WhyNot,
 };
 
 fn is_value<T: Debug + Clone + Send + Sync + 'static>() {}
@@ -31,6 +33,16 @@ fn every_type_has_a_name_here() {
         Limits,
     )>();
     is_value::<(Network, Stats, Interface, InterfaceChoice, Builder)>();
+    is_value::<(
+        Beacons,
+        Interfaces,
+        IpVersion,
+        NetworkInfo,
+        BindEndpoint,
+        BindHost,
+    )>();
+    is_value::<(InterfaceAddress, InterfaceState, PassedOver, WhyNot)>();
+    is_value::<(NetworkState, FixedPeer, FixedState, GossipHubInfo)>();
     is_handle::<(Node, Sender, Events, Subscription, Notices)>();
     is_handle::<Readiness>();
     let _frame: Bytes = "a frame".into_frame();
@@ -42,7 +54,7 @@ fn every_error_has_a_name_here() {
     is_error::<Error>();
     is_error::<StartError>();
     is_error::<ConfigError>();
-    is_error::<InterfaceError>();
+    is_error::<BindError>();
     is_error::<Lagged>();
     is_error::<TooLong>();
     is_error::<ToStrError>();

@@ -16,6 +16,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A message that stands from the beginning.
+    pub(crate) fn told(text: &str) -> Self {
+        Self::Told(text.to_owned())
+    }
+
     /// The system does not give what the command needs to run.
     pub(crate) fn to_start(error: &io::Error) -> Self {
         Self::Told(format!("cannot start: {error}{}", remedy(error)))

@@ -1,10 +1,14 @@
-//! The `zre` command: chat, ping, script and measure on a ZRE network, and simulate one.
+//! The `zre` command: chat, ping, script and measure on a ZRE network, find out what is wrong with
+//! it, and simulate one.
 
 mod address_space;
 mod chat;
 mod descriptors;
+mod doctor;
 mod failure;
+mod interfaces;
 mod log;
+mod networks;
 mod options;
 mod output;
 mod perf;
@@ -45,14 +49,16 @@ enum Command {
     Chat(chat::Options),
     Ping(ping::Options),
     Pipe(pipe::Options),
+    Doctor(doctor::Options),
+    Interfaces(interfaces::Options),
     Perf(perf::Options),
     Simulate(simulate::Options),
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, the
-output of `zre pipe` or `zre chat` was not read to its end, or `zre simulate` ended with wrong
-views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
+Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, `zre
+doctor` found a fault, `zre interfaces` no network, the output of `zre pipe` or `zre chat` was not
+read to its end, or `zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
 signal.";
 
 fn main() -> ExitCode {
@@ -81,6 +87,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Ping(options) => runtime.block_on(ping::run(options)),
         Command::Pipe(options) => runtime.block_on(pipe::run(options)),
         Command::Perf(options) => runtime.block_on(perf::run(options)),
+        Command::Doctor(options) => runtime.block_on(doctor::run(options)),
+        Command::Interfaces(options) => interfaces::run(&options),
         Command::Simulate(options) => simulate::run(&options),
     };
     runtime.shutdown_background();

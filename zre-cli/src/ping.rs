@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     node.stop().await;
     Ok(match (found?, unreached) {
         (0, unreached) => {
-            let none = || format!("found no node on {}, port {port}", node.interface());
+            let none = || format!("found no node on {}, port {port}", node.network());
             Failure::Told(unreached.unwrap_or_else(none)).report();
             ExitCode::FAILURE
         }
@@ -237,6 +237,11 @@ fn show_change(event: &Event) -> Result<(), Failure> {
         } => format!("  {name}  {}", text::skipped(group, *messages)),
         Event::Join { name, group, .. } => format!("  {name}  joined {group}"),
         Event::Leave { name, group, .. } => format!("  {name}  left {group}"),
+        Event::Network {
+            networks,
+            joined,
+            left,
+        } => format!("  network: {}", text::networks(networks, joined, left)),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),
         Event::Silent { name, .. } => format!("  {name}  is silent"),
         _ => return Ok(()),

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt::Display};
 
+use zre_tokio::NetworkInfo;
+
 /// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
 /// characters that are invisible or change the direction of writing.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
@@ -50,6 +52,35 @@ pub(crate) fn skipped(group: &impl Display, messages: u64) -> String {
     }
 }
 
+/// What is said of a change of the networks that this node is on.
+pub(crate) fn networks(
+    now: &[NetworkInfo],
+    joined: &[NetworkInfo],
+    left: &[NetworkInfo],
+) -> String {
+    let mut said = match now {
+        [] => "no network any more, waiting for one".to_owned(),
+        _ if joined.is_empty() && left.is_empty() => format!("on {}", listed(now)),
+        _ => format!("now on {}", listed(now)),
+    };
+    if !left.is_empty() {
+        said.push_str("; gone: ");
+        said.push_str(&listed(left));
+    }
+    said
+}
+
+fn listed(networks: &[NetworkInfo]) -> String {
+    let shown = networks.iter().map(|network| {
+        let deaf = match network.announces {
+            true => "",
+            false => ", beacons cannot be sent",
+        };
+        format!("{} ({}{deaf})", network.interface, network.address)
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 /// The beginning of a text in quotes, to recognise it by in an error message.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", one_line(&beginning(text)))
@@ -94,6 +125,44 @@ mod tests {
             skipped(&"CHAT", 1),
             "reads too slowly: 1 message to CHAT has passed it over"
         );
+    }
+
+    #[test]
+    fn a_change_of_networks_is_said_in_a_sentence() {
+        let network = |interface: &str, address: &str, announces: bool| -> NetworkInfo {
+            let endpoint = format!("tcp://{address}:5000");
+            serde_json::from_value(serde_json::json!({
+                "interface": interface, "address": address,
+                "endpoint": endpoint, "announces": announces,
+            }))
+            .unwrap()
+        };
+        let (eth0, wlan0) = (
+            [network("eth0", "10.0.0.2", true)],
+            [network("wlan0", "10.3.0.2", true)],
+        );
+        for (said, now, joined, left) in [
+            (
+                "now on eth0 (10.0.0.2); gone: wlan0 (10.3.0.2)",
+                &eth0[..],
+                &eth0[..],
+                &wlan0[..],
+            ),
+            (
+                "no network any more, waiting for one; gone: eth0 (10.0.0.2)",
+                &[],
+                &[],
+                &eth0,
+            ),
+            (
+                "on eth0 (10.0.0.2, beacons cannot be sent)",
+                &[network("eth0", "10.0.0.2", false)],
+                &[],
+                &[],
+            ),
+        ] {
+            assert_eq!(networks(now, joined, left), said);
+        }
     }
 
     #[test]

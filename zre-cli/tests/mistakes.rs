@@ -36,7 +36,7 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
         (["--group", ""], ["--group", "is empty"]),
         (["--group", "A,,B"], ["--group", "is empty"]),
         (["--tcp-port", "x"], ["--tcp-port", "from 1 to 65535"]),
-        (["--advertise", "x"], ["\"x\"", "tcp://"]),
+        (["--advertise", "x"], ["'x'", "tcp://"]),
         (["--header", "A=1,A=2"], ["'A'", "two values"]),
         (["--interval", "9ms"], ["--interval", "at least 10ms"]),
         (["--interval", "x"], ["'x'", "such as 250ms"]),
@@ -92,15 +92,121 @@ fn what_contradicts_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn settings_of_the_network_that_contradict_are_refused_with_a_remedy() {
+    for (flags, parts) in [
+        ("--ipv4 --ipv6", ["--ipv6", "leave both out"]),
+        ("--no-beacon", ["--no-beacon", "--connect"]),
+        (
+            "--no-beacon --multicast 239.0.0.1",
+            ["--multicast", "leave one out"],
+        ),
+        (
+            "--multicast 239.0.0.1 --beacon-to 127.0.0.2",
+            ["--beacon-to", "leave one out"],
+        ),
+        ("--multicast 10.0.0.1", ["10.0.0.1", "--beacon-to"]),
+        ("--multicast x", ["'x'", "IPv6 address"]),
+        ("--multicast ff02::1 --ipv4", ["ff02::1", "--ipv4"]),
+        ("--beacon-to 239.0.0.1", ["239.0.0.1", "--multicast"]),
+        (
+            "--beacon-to 255.255.255.255",
+            ["255.255.255.255", "one host"],
+        ),
+        ("--beacon-to fe80::1 --ipv4", ["fe80::1", "--ipv4"]),
+        ("--beacon-to 127.0.0.2,host", ["'host'", "not looked up"]),
+        ("--interface all", ["`all` includes 127.0.0.1", "leave one"]),
+        ("--interface eth0/8", ["'eth0/8'", "a subnet"]),
+        ("--ipv6", ["--interface 127.0.0.1", "--ipv6"]),
+        ("--connect 127.0.0.2", ["'127.0.0.2'", "tcp://"]),
+        (
+            "--connect tcp://host:0",
+            ["'tcp://host:0'", "from 1 to 65535"],
+        ),
+        (
+            "--connect tcp://[fe80::1]:7 --ipv4",
+            ["tcp://[fe80::1]:7", "--ipv4"],
+        ),
+        (
+            "--connect 127.0.0.1:25667 --tcp-port 25667",
+            ["127.0.0.1:25667", "itself"],
+        ),
+        (
+            "--connect host:7 --advertise tcp://HOST:7",
+            ["tcp://host:7", "itself"],
+        ),
+        ("--gossip-bind *", ["'*'", "tcp://*:5670"]),
+        (
+            "--gossip-bind *:25667 --tcp-port 25667",
+            ["tcp://*:25667", "take two"],
+        ),
+        ("--gossip-connect tcp://hub:7|key", ["|key", "CURVE"]),
+        (
+            "--gossip-bind *:25667 --gossip-connect 127.0.0.1:25667",
+            ["tcp://127.0.0.1:25667", "leave it out"],
+        ),
+    ] {
+        let split: Vec<_> = flags.split(' ').collect();
+        for command in [&["chat"][..], &["ping"], &["pipe"], &["perf", "run"]] {
+            let (subcommand, rest) = command.split_first().expect("a command");
+            let arguments = [rest, &["-i", "127.0.0.1"], &split[..]].concat();
+            let said = refused(bare_zre().arg(subcommand).args(&arguments));
+            for part in parts {
+                assert!(said.contains(part), "{flags}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flag_goes_before_a_variable() {
+    for (variable, value, flags) in [
+        ("ZSYS_IPV6", "1", &["--ipv4"][..]),
+        ("ZRE_INTERFACE", "nope", &[]),
+        ("ZSYS_INTERFACE", "nope", &[]),
+        ("ZRE_CONNECT", "x", &["--connect", "127.0.0.1:25669"]),
+        (
+            "ZSYS_IPV4_MCAST_ADDRESS",
+            "x",
+            &["--multicast", "239.0.0.1"],
+        ),
+    ] {
+        let output = run(zre("pipe", 25667, flags).env(variable, value));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{variable}: {said}");
+    }
+}
+
+#[test]
 fn a_wrong_variable_is_named_with_what_was_expected() {
     for (variable, value, expected) in [
         ("ZRE_PORT", "x", "from 1 to 65535"),
         ("ZRE_GROUPS", "A,", "is empty"),
         ("ZRE_INTERFACE", "nope", "no interface \"nope\""),
         ("ZSYS_INTERFACE", "nope", "no interface \"nope\""),
+        ("ZRE_INTERFACE", "all,lo", "`all` includes lo"),
+        ("ZRE_CONNECT", "host", "such as tcp://"),
+        (
+            "ZSYS_IPV4_MCAST_ADDRESS",
+            "10.0.0.1",
+            "no multicast address",
+        ),
+        ("ZSYS_IPV6_MCAST_ADDRESS", "x", "IPv6 address"),
     ] {
         let said = refused(bare_zre().arg("pipe").env(variable, value));
         assert!(said.contains(expected), "{said}");
+    }
+    for (variable, value, expected) in [
+        ("ZRE_CONNECT", "host", "such as tcp://"),
+        (
+            "ZSYS_IPV4_MCAST_ADDRESS",
+            "10.0.0.1",
+            "no multicast address",
+        ),
+        ("ZSYS_IPV6_MCAST_ADDRESS", "x", "IPv6 address"),
+    ] {
+        let said = refused(zre("pipe", 25660, &[]).env(variable, value));
+        assert!(said.contains(expected), "{said}");
+        assert!(said.contains(variable), "{said}");
     }
     let long = "x".repeat(256);
     let said = refused(zre("pipe", 25660, &[]).env("ZRE_NAME", &long));

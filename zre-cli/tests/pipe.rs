@@ -8,7 +8,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Zre, bare_zre, zre};
+use support::{Zre, bare_zre, closed_port, zre};
 
 const NOBODY: &str = "0123456789ABCDEF0123456789ABCDEF";
 
@@ -36,10 +36,54 @@ fn start_comes_first_and_tells_who_and_where() {
     assert_eq!(start["name"], "alice");
     let endpoint = start["endpoint"].as_str().unwrap();
     assert!(endpoint.starts_with("tcp://127.0.0.1:"), "{endpoint}");
+    let [network] = start["networks"].as_array().unwrap().as_slice() else {
+        panic!("not one network: {start}");
+    };
+    let interface = network["interface"].as_str().unwrap();
+    let loopback = json!({
+        "interface": interface, "address": "127.0.0.1", "endpoint": endpoint, "announces": true,
+    });
+    assert_eq!(*network, loopback);
+    pipe.send(r#"{"do":"network","id":1}"#);
+    let answer = pipe.answer("id");
+    assert_eq!(answer["networks"], json!([loopback]));
+    assert_eq!(answer["connect"], json!([]));
+    let passed_over = answer["passed_over"].as_array().expect("a list");
+    assert!(passed_over.iter().all(|it| it["why"].is_string()));
     pipe.close_input();
     let (code, rest) = pipe.finish();
     assert_eq!(code, Some(0));
     assert_eq!(rest, [r#"{"event":"STOP","unconfirmed":[]}"#]);
+}
+
+#[test]
+fn fixed_peers_and_gossip_hubs_are_told_with_their_state() {
+    let [hub, tcp] = [closed_port(), closed_port()].map(|port| port.to_string());
+    let [hub_at, tcp_at] = [&hub, &tcp].map(|port| format!("tcp://127.0.0.1:{port}"));
+    let arguments = ["--gossip-bind", &hub_at, "--tcp-port", &tcp];
+    let (mut bob, bob_id) = Zre::pipe(25620, &arguments);
+    bob.send(r#"{"do":"network"}"#);
+    assert_eq!(bob.answer("gossip_bind")["gossip_bind"], json!([hub_at]));
+    let places = [
+        "--no-beacon",
+        "--connect",
+        &tcp_at,
+        "--gossip-connect",
+        &hub_at,
+    ];
+    let (mut alice, _) = Zre::pipe(25621, &places);
+    assert_eq!(alice.event("ENTER")["peer"], bob_id);
+    let is_connected =
+        |answer: &serde_json::Value| answer["gossip_connect"][0]["state"] == "connected";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let mut answer = serde_json::Value::Null;
+    while !is_connected(&answer) {
+        assert!(std::time::Instant::now() < deadline, "{answer}");
+        alice.send(r#"{"do":"network"}"#);
+        answer = alice.answer("connect");
+    }
+    let expected = json!([{"endpoint": tcp_at, "state": "connected", "peer": bob_id}]);
+    assert_eq!(answer["connect"], expected);
 }
 
 #[test]

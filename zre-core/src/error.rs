@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 use zre_proto::{
-    MessageError, PeerId, TooLong,
+    GossipError, MessageError, PeerId, TooLong,
     zmtp::{CommandError, FrameError, GreetingError},
 };
 
@@ -104,6 +104,9 @@ pub enum Fault {
     /// Frames are not a ZRE message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// A frame is not a gossip message.
+    #[error(transparent)]
+    Gossip(#[from] GossipError),
     /// The peer joined one group more than
     /// [`groups_per_peer`](crate::Limits#structfield.groups_per_peer) allows.
     #[error("it joined more groups than groups_per_peer, which is {limit}")]

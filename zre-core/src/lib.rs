@@ -70,6 +70,7 @@ mod deadlines;
 mod engine;
 mod error;
 mod event;
+mod gossip;
 pub mod interfaces;
 mod link;
 mod node;
@@ -81,10 +82,12 @@ mod time;
 
 pub use backlog::Patience;
 pub use config::{Beacons, Config, ConfigError, Limits, NetworkSettings, SlowMembers};
-pub use engine::{Engine, FixedPeer, FixedState, LinkId, OpenFor, Output, Reader, Shouted};
+pub use engine::{
+    Engine, FixedPeer, FixedState, GossipHubInfo, LinkId, OpenFor, Output, Reader, Shouted,
+};
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, Unconfirmed};
-pub use link::{Connection, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
+pub use link::{Connection, GossipEnd, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use time::Instant;

@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
 
 use thiserror::Error;
-use zre_proto::{BeaconError, Endpoint, PeerId};
+use zre_proto::{BeaconError, Endpoint, GossipTupleError, PeerId};
 
 use crate::error::{Fault, LinkError};
 
@@ -59,6 +59,64 @@ pub enum Notice {
     OwnIdentity {
         /// Where it accepts connections.
         from: SocketAddr,
+    },
+    /// A gossip tuple says that this node's own identity is elsewhere. Another node has the same
+    /// UUID, or the tuple is from an earlier start of this node.
+    #[error(
+        "gossip says that this node's own identity is at {endpoint}: no two nodes may have the \
+         same UUID"
+    )]
+    OwnIdentityGossiped {
+        /// Where the tuple says that it is.
+        endpoint: Endpoint,
+    },
+    /// Gossip has brought a tuple that is not one of a ZRE node. Further ones from the same source
+    /// are not noted.
+    #[error("ignored a gossip tuple: {0}")]
+    BadTuple(GossipTupleError),
+    /// Gossip has brought the tuple of a node that speaks CURVE, which this node does not offer.
+    #[error("ignored peer {peer} at {endpoint}, known by gossip: it speaks CURVE only")]
+    SecuredTuple {
+        /// The peer.
+        peer: PeerId,
+        /// Where it accepts connections.
+        endpoint: Endpoint,
+    },
+    /// A source of gossip tells more than it may, and some of it was ignored; see
+    /// [`Limits::gossip_tuples`](crate::Limits#structfield.gossip_tuples). Noted once for each.
+    #[error("ignored gossip tuples: {0} tells more than it may")]
+    TupleLimit(String),
+    /// No connection to a gossip hub can be made, or it has ended. It is tried again with a growing
+    /// pause of up to 10 s, and noted once.
+    #[error("no connection to the gossip hub {hub}: {error}; trying again")]
+    GossipHubLost {
+        /// The hub, as the user names it.
+        hub: Endpoint,
+        /// Why.
+        error: String,
+    },
+    /// A gossip hub that was not there can be reached.
+    #[error("connected to the gossip hub {hub}")]
+    GossipHubFound {
+        /// The hub, as the user names it.
+        hub: Endpoint,
+    },
+    /// A client of the gossip hub of this node was disconnected because of what it did.
+    #[error("closed the gossip connection from {remote}: {fault}")]
+    GossipClientClosed {
+        /// The client.
+        remote: SocketAddr,
+        /// What it did.
+        fault: Fault,
+    },
+    /// A client of the gossip hub of this node was disconnected because
+    /// [`Limits::gossip_clients`](crate::Limits#structfield.gossip_clients) is reached.
+    #[error("closed the gossip connection from {remote}: there are more than {limit} clients")]
+    GossipClientLimit {
+        /// The client.
+        remote: SocketAddr,
+        /// The limit.
+        limit: usize,
     },
     /// A connection came in under the identity of a peer that has another one and answers there: it
     /// was closed. Two nodes have the same UUID, or a stranger uses the peer's.
@@ -312,6 +370,14 @@ impl Notice {
             Self::PeerLimit { .. } => "peer_limit",
             Self::OwnHello { .. } => "own_hello",
             Self::OwnIdentity { .. } => "own_identity",
+            Self::OwnIdentityGossiped { .. } => "own_identity",
+            Self::BadTuple(_) => "bad_tuple",
+            Self::SecuredTuple { .. } => "secured_peer",
+            Self::TupleLimit(_) => "tuple_limit",
+            Self::GossipHubLost { .. } => "gossip_hub_lost",
+            Self::GossipHubFound { .. } => "gossip_hub_found",
+            Self::GossipClientClosed { .. } => "gossip_client_closed",
+            Self::GossipClientLimit { .. } => "gossip_client_limit",
             Self::IdentityInUse { .. } => "identity_in_use",
             Self::RefusedByPeer { .. } => "refused_by_peer",
             Self::NoHello { .. } => "no_hello",
@@ -343,6 +409,7 @@ impl Notice {
     pub fn peer(&self) -> Option<PeerId> {
         match self {
             Self::SecuredPeer { peer, .. }
+            | Self::SecuredTuple { peer, .. }
             | Self::PeerLimit { peer, .. }
             | Self::OwnHello { peer, .. }
             | Self::IdentityInUse { peer, .. }
@@ -360,6 +427,13 @@ impl Notice {
             | Self::ConnectFailed { peer, .. } => Some(*peer),
             Self::BadBeacon { .. }
             | Self::OwnIdentity { .. }
+            | Self::OwnIdentityGossiped { .. }
+            | Self::BadTuple(_)
+            | Self::TupleLimit(_)
+            | Self::GossipHubLost { .. }
+            | Self::GossipHubFound { .. }
+            | Self::GossipClientClosed { .. }
+            | Self::GossipClientLimit { .. }
             | Self::LinkClosed { .. }
             | Self::LinkLimit { .. }
             | Self::UnclaimedBytes { .. }

@@ -3,8 +3,12 @@
 pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
-    ConfigError, Error, Event, ExitReason, Fault, Limits, LinkError, Notice, PeerInfo, SlowMembers,
-    Unconfirmed,
+    Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, GossipHubInfo,
+    Limits, LinkError, NetworkInfo, Notice, PeerInfo, SlowMembers, Unconfirmed,
+    interfaces::{
+        Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
+        PassedOver, WhyNot,
+    },
     proto::{
         BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
         IntoFrame, MessageError, PeerId, PeerIdError, RoutingId, RoutingIdError, ShortText, Text,
@@ -12,9 +16,8 @@ pub use zre_core::{
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };
-pub use zre_net::{Interface, InterfaceChoice, InterfaceError};
 
 pub use crate::{
-    hub::{Lagged, Network, PeerRef, Stats},
-    settings::StartError,
+    hub::{Lagged, Network, NetworkState, PeerRef, Stats},
+    settings::{BindEndpoint, BindError, BindHost, StartError},
 };

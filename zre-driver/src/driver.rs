@@ -4,19 +4,23 @@ use std::{
     fmt,
     future::poll_fn,
     io,
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use zre_core::{LinkId, Notice, proto::Endpoint};
-use zre_net::{Lookup, socket};
+use tracing::warn;
+use zre_core::{LinkId, Notice, OpenFor, interfaces::IpVersion, proto::Endpoint};
+use zre_net::{Lookup, Watcher, socket};
 
 use crate::{
-    hub::{Command, DriverHandle, Hub, LinkTask, Local, Stream},
+    hub::{
+        Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, ReceiverId, Stream, list_interfaces,
+    },
     lookup::look_up,
+    sockets::{Incoming, Sockets},
 };
 
 /// A runtime's own parts: its sockets, its clock and its tasks.
@@ -27,16 +31,40 @@ pub trait Runtime: Send + Sized + 'static {
     /// What a task connects with.
     type Connector: Connector<Stream = Self::Stream>;
 
-    /// Receives a datagram on the discovery port.
+    /// A socket of the runtime's that receives datagrams.
+    type Receiver: Send + 'static;
+
+    /// A socket of the runtime's that accepts connections.
+    type Listener: Send + 'static;
+
+    /// Has a socket watched that does not block. To close it, the driver drops it.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot.
+    fn receiver(&mut self, socket: UdpSocket) -> io::Result<Self::Receiver>;
+
+    /// Has a socket watched that does not block. To close it, the driver drops it.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot.
+    fn listener(&mut self, socket: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Receives a datagram.
     fn poll_recv(
         &mut self,
+        receiver: &mut Self::Receiver,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>>;
 
     /// Accepts a connection.
-    fn poll_accept(&mut self, cx: &mut Context<'_>)
-    -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+    fn poll_accept(
+        &mut self,
+        listener: &mut Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
 
     /// Waits for a moment, for ever if there is none.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()>;
@@ -68,12 +96,11 @@ pub trait Connector: Send + Sync + 'static {
 
 /// Runs a node. Dropped, even before it was polled, it closes the sockets and ends the node.
 pub struct Driver<R: Runtime> {
-    local: IpAddr,
+    sockets: Sockets<R>,
     runtime: R,
-    /// Not before, for want of descriptors.
-    accept_again_at: Option<Instant>,
-    /// Whether datagrams have their turn before connections.
-    datagrams_first: bool,
+    time: Time,
+    /// The node hears of changes of the machine's interfaces while it is held.
+    _watcher: Option<Watcher>,
     // Dropped last, when all sockets are closed: that ends the node, also when a runtime ends
     // before the node does.
     hub: DriverHandle<R::Stream>,
@@ -82,8 +109,7 @@ pub struct Driver<R: Runtime> {
 /// Something that the driver waits for.
 enum DriverEvent<S> {
     Command(Command),
-    Datagram(io::Result<(usize, SocketAddr)>),
-    Accepted(io::Result<(S, SocketAddr)>),
+    Incoming(Incoming<S>),
     Deadline,
 }
 
@@ -91,14 +117,15 @@ impl<R: Runtime> Driver<R> {
     /// After so many turns, the runtime's other tasks have theirs.
     const TURNS: u32 = 32;
 
-    /// Drives a node whose connections begin at the address `local`.
-    pub fn new(hub: Arc<Hub<R::Stream>>, runtime: R, local: IpAddr) -> Self {
+    /// Drives a node.
+    pub fn new(hub: Arc<Hub<R::Stream>>, runtime: R) -> Self {
+        let hub = DriverHandle::new(hub);
         Self {
-            local,
+            sockets: Sockets::new(),
             runtime,
-            accept_again_at: None,
-            datagrams_first: true,
-            hub: DriverHandle::new(hub),
+            time: Time::now(),
+            _watcher: hub.take_watcher(),
+            hub,
         }
     }
 
@@ -126,16 +153,15 @@ impl<R: Runtime> Driver<R> {
         for _ in 0..Self::TURNS {
             let deadline = self.next_deadline();
             match ready!(self.poll_next(cx, &mut datagram, deadline)) {
-                DriverEvent::Command(Command::Open { link, endpoint }) => self.open(link, endpoint),
-                DriverEvent::Command(Command::TaskPanicked(link)) => self.hub.task_panicked(link),
-                DriverEvent::Command(Command::Reschedule) => {}
                 DriverEvent::Command(Command::Finish) => return Poll::Ready(()),
-                DriverEvent::Datagram(received) => self.receive(received, &datagram),
-                DriverEvent::Accepted(accepted) => self.accept(accepted),
-                DriverEvent::Deadline => {
-                    self.accept_again_at.take_if(|at| *at <= Instant::now());
-                    self.hub.timeout();
+                DriverEvent::Command(command) => self.carry_out(command),
+                DriverEvent::Incoming(Incoming::Datagram(received)) => {
+                    self.receive(received, &datagram);
                 }
+                DriverEvent::Incoming(Incoming::Accepted(listener, accepted)) => {
+                    self.accept(listener, accepted);
+                }
+                DriverEvent::Deadline => self.handle_deadline(deadline),
             }
         }
         // There may be more to do, and nobody else will say so.
@@ -156,20 +182,9 @@ impl<R: Runtime> Driver<R> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Poll::Ready(DriverEvent::Deadline);
         }
-        // Nor must one kind of traffic hold up the other.
-        self.datagrams_first = !self.datagrams_first;
-        for datagrams in [self.datagrams_first, !self.datagrams_first] {
-            let event = match datagrams {
-                true => {
-                    let received = self.runtime.poll_recv(cx, datagram);
-                    received.map(DriverEvent::Datagram)
-                }
-                false if self.accept_again_at.is_some() => Poll::Pending,
-                false => self.runtime.poll_accept(cx).map(DriverEvent::Accepted),
-            };
-            if event.is_ready() {
-                return event;
-            }
+        let incoming = self.sockets.poll(&mut self.runtime, cx, datagram);
+        if let Poll::Ready(incoming) = incoming {
+            return Poll::Ready(DriverEvent::Incoming(incoming));
         }
         let waiting = self.runtime.poll_deadline(cx, deadline);
         waiting.map(|()| DriverEvent::Deadline)
@@ -177,7 +192,53 @@ impl<R: Runtime> Driver<R> {
 
     fn next_deadline(&self) -> Option<Instant> {
         let wanted = self.hub.deadline();
-        wanted.into_iter().chain(self.accept_again_at).min()
+        wanted.into_iter().chain(self.sockets.deadline()).min()
+    }
+
+    fn handle_deadline(&mut self, deadline: Option<Instant>) {
+        self.sockets.handle_deadline();
+        self.hub.timeout();
+        // What changed while the machine slept may not be told.
+        if self.time.has_slept(deadline) {
+            self.hub.list_interfaces();
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Open {
+                link,
+                endpoint,
+                purpose,
+            } => self.open(link, endpoint, purpose),
+            Command::Listen(id, socket) => self.listen(id, socket),
+            Command::Receive(id, socket) => self.watch_receiver(id, socket),
+            Command::CloseListener(id) => self.sockets.close_listener(id),
+            Command::CloseReceiver(id) => self.sockets.close_receiver(id),
+            Command::ListInterfaces => match list_interfaces() {
+                Ok(interfaces) => self.hub.interfaces(interfaces),
+                Err(error) => warn!("{error}"),
+            },
+            Command::TaskPanicked(link) => self.hub.task_panicked(link),
+            Command::Reschedule | Command::Finish => {}
+        }
+    }
+
+    fn listen(&mut self, id: ListenerId, socket: TcpListener) {
+        match self.runtime.listener(socket) {
+            Ok(listener) => self.sockets.add_listener(id, listener),
+            Err(error) => self.hub.not_listening(id, &error.to_string()),
+        }
+    }
+
+    fn watch_receiver(&mut self, id: ReceiverId, socket: UdpSocket) {
+        match self.runtime.receiver(socket) {
+            Ok(receiver) => self.sockets.add_receiver(id, receiver),
+            Err(error) => {
+                let error = error.to_string();
+                self.hub.report(Notice::BeaconNotReceived { error });
+            }
+        }
     }
 
     fn receive(&mut self, received: io::Result<(usize, SocketAddr)>, datagram: &[u8]) {
@@ -193,46 +254,44 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    fn accept(&mut self, accepted: io::Result<(R::Stream, SocketAddr)>) {
+    fn accept(&mut self, listener: ListenerId, accepted: io::Result<(R::Stream, SocketAddr)>) {
         match accepted {
-            Ok((stream, remote)) => self.carry_accepted(stream, remote),
+            Ok((stream, remote)) => self.carry_accepted(listener, stream, remote),
             // It went before it was accepted; the next may be fine.
             Err(error) if socket::is_per_connection(&error) => {}
             Err(error) => {
                 let error = error.to_string();
                 self.hub.report(Notice::NotAccepted { error });
                 // At once it would fail again, and keep the driver busy.
-                self.accept_again_at = Some(Instant::now() + socket::ACCEPT_PAUSE);
+                self.sockets.pause_accepting(socket::ACCEPT_PAUSE);
             }
         }
     }
 
-    fn carry_accepted(&mut self, stream: R::Stream, remote: SocketAddr) {
+    fn carry_accepted(&mut self, listener: ListenerId, stream: R::Stream, remote: SocketAddr) {
         if let Err(error) = socket::tune(&stream, self.hub.patience()) {
             // Through the hub, which limits what is written to the log. The connection may do.
             let error = format!("cannot set the options of a connection from {remote}: {error}");
             self.hub.report(Notice::NotAccepted { error });
         }
+        let local = socket::local_end(&stream);
         let stream = Arc::new(stream);
-        let link = self.hub.accepted(Arc::clone(&stream), remote);
+        let ends = Ends { local, remote };
+        let link = self.hub.accepted(listener, Arc::clone(&stream), ends);
         self.runtime
             .spawn(&stream, carry(link, Arc::clone(&stream)));
     }
 
-    fn open(&mut self, link: LinkId, endpoint: Endpoint) {
-        let (link, source) = (self.hub.connecting(link), self.local);
-        let local = self.hub.local().clone();
+    fn open(&mut self, link: LinkId, endpoint: Endpoint, purpose: OpenFor) {
+        let link = self.hub.connecting(link);
         let patience = self.hub.patience();
         self.runtime.spawn_connecting(move |connector| async move {
             // Boxed, as it is larger than what carries the connection, and soon over.
-            let connecting = Box::pin(async move {
-                let remote = locate(&endpoint, &local).await?;
-                connect(connector, remote, source, patience).await
-            });
+            let connecting = Box::pin(reach(&connector, &link, &endpoint, purpose, patience));
             match while_wanted(connecting, &link).await {
                 Some(Ok(stream)) => {
                     let stream = Arc::new(stream);
-                    link.connected(Arc::clone(&stream));
+                    link.connected(Arc::clone(&stream), socket::local_end(&*stream));
                     carry(link, stream).await;
                 }
                 Some(Err(error)) => link.ended(&error.to_string()),
@@ -244,9 +303,7 @@ impl<R: Runtime> Driver<R> {
 
 impl<R: Runtime> fmt::Debug for Driver<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
-            .field("local", &self.local)
-            .finish_non_exhaustive()
+        f.debug_struct("Driver").finish_non_exhaustive()
     }
 }
 
@@ -266,32 +323,118 @@ async fn while_wanted<S: Stream, T>(
     .await
 }
 
-/// Where an endpoint is, if a peer can be there.
-async fn locate(endpoint: &Endpoint, local: &Local) -> io::Result<SocketAddr> {
-    let remote = match endpoint.to_socket_addr() {
-        Some(address) => address,
-        // The engine ends an attempt that takes too long, and this with it.
-        None => look_up(Lookup::of(endpoint)?)?.await?,
-    };
-    let advertised = local.endpoint.to_socket_addr();
-    let own: Vec<_> = advertised.into_iter().chain([local.listening]).collect();
-    zre_net::check_remote(remote, &local.interface, &own)?;
-    Ok(zre_net::canonical(remote))
-}
-
-async fn connect<C>(
-    connector: C,
-    remote: SocketAddr,
-    source: IpAddr,
+/// Connects to an endpoint, at the first of its addresses where that succeeds.
+async fn reach<C>(
+    connector: &C,
+    link: &LinkTask<C::Stream>,
+    endpoint: &Endpoint,
+    purpose: OpenFor,
     patience: Duration,
 ) -> io::Result<C::Stream>
 where
-    C: Connector<Stream: socket::AsSocket>,
+    C: Connector<Stream: Stream + socket::AsSocket>,
 {
-    let unconnected = socket::connector(remote, Some(source))?;
+    let mut failed = None;
+    for remote in locate(endpoint, link).await? {
+        match connect(connector, link, remote, purpose, patience).await {
+            Ok(stream) => return Ok(stream),
+            // The first address is the likely one.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Where an endpoint is, at an address of the IP versions that the node uses.
+async fn locate<S: Stream>(endpoint: &Endpoint, link: &LinkTask<S>) -> io::Result<Vec<SocketAddr>> {
+    let ip = link.ip();
+    let mut found = match zre_net::plain_address(endpoint)? {
+        Some(address) => vec![address],
+        // The engine ends an attempt that takes too long, and this with it.
+        None => look_up(Lookup::of(endpoint)?)?.await?,
+    };
+    found.retain(|address| match ip {
+        IpVersion::V4 => address.is_ipv4(),
+        IpVersion::V6 => address.is_ipv6(),
+        _ => true,
+    });
+    if found.is_empty() {
+        let message = format!("{endpoint} has no address of the IP version that the node uses");
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    Ok(found)
+}
+
+async fn connect<C>(
+    connector: &C,
+    link: &LinkTask<C::Stream>,
+    remote: SocketAddr,
+    purpose: OpenFor,
+    patience: Duration,
+) -> io::Result<C::Stream>
+where
+    C: Connector<Stream: Stream + socket::AsSocket>,
+{
+    let unconnected = link.begin(remote, purpose)?;
     let stream = connector.connect(unconnected, remote).await?;
     // Where nobody listens, a socket can connect to itself.
     socket::refuse_self(&stream)?;
     socket::tune(&stream, patience)?;
     Ok(stream)
+}
+
+/// The clocks when the driver looked last, to notice that the machine has slept.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Time {
+    /// More than a busy machine makes a driver wait.
+    const LATE: Duration = Duration::from_secs(2);
+
+    fn now() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// Whether the machine has slept since this was asked last: a deadline comes very late, or the
+    /// time of day has gone on and the clock that counts running time has not.
+    fn has_slept(&mut self, deadline: Option<Instant>) -> bool {
+        let now = Self::now();
+        let before = std::mem::replace(self, now);
+        now.has_slept_since(before, deadline)
+    }
+
+    fn has_slept_since(self, before: Self, deadline: Option<Instant>) -> bool {
+        let late = deadline.map(|at| self.monotonic.saturating_duration_since(at));
+        let running = self.monotonic.saturating_duration_since(before.monotonic);
+        // An error says that the time of day was set back.
+        let passed = self.wall.duration_since(before.wall).unwrap_or_default();
+        late.is_some_and(|late| late > Self::LATE) || passed > running + Self::LATE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_has_slept_is_noticed_by_either_clock() {
+        let before = Time::now();
+        let after = |monotonic: u64, wall: u64| Time {
+            monotonic: before.monotonic + Duration::from_secs(monotonic),
+            wall: before.wall + Duration::from_secs(wall),
+        };
+        let in_a_second = Some(before.monotonic + Duration::from_secs(1));
+        assert!(!after(1, 1).has_slept_since(before, in_a_second));
+        assert!(!after(60, 60).has_slept_since(before, None));
+        assert!(after(1, 60).has_slept_since(before, in_a_second));
+        assert!(after(60, 60).has_slept_since(before, in_a_second));
+        // The time of day was set back.
+        assert!(!before.has_slept_since(after(0, 60), in_a_second));
+    }
 }

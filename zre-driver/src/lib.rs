@@ -5,7 +5,7 @@
 //! it changes when the adapters do.
 //!
 //! An adapter implements [`Runtime`] with the sockets, the clock and the tasks of its runtime. To
-//! start a node, it [binds](Settings::bind) the sockets, makes a [`Hub`], and runs a [`Driver`].
+//! start a node, it [starts](Hub::start) a [`Hub`], and runs a [`Driver`].
 //! The hub connects sockets, engine and application. The macros [`builder!`], [`at_once_methods!`]
 //! and [`async_node!`] define the adapter's public types.
 //!
@@ -22,13 +22,14 @@ mod hub;
 mod lookup;
 mod macros;
 mod settings;
+mod sockets;
 
 pub use driver::{Connector, Driver, Runtime};
 pub use hub::{
     EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
     Signal, Stopped, Stream, Whisper,
 };
-pub use settings::{Bound, Settings};
+pub use settings::{Mistake, Settings};
 pub use zre_core;
 pub use zre_net;
 

@@ -19,13 +19,13 @@ use zre_net::Lookup;
 /// When the system has no threads left.
 pub(crate) fn look_up(
     lookup: Lookup,
-) -> io::Result<impl Future<Output = io::Result<SocketAddr>> + Send> {
+) -> io::Result<impl Future<Output = io::Result<Vec<SocketAddr>>> + Send> {
     let answer = Arc::<Answer>::default();
     let found = Arc::clone(&answer);
     let name = "zre-lookup".into();
     thread::Builder::new()
         .name(name)
-        .spawn(move || found.set(lookup.run()))?;
+        .spawn(move || found.set(lookup.addresses()))?;
     Ok(std::future::poll_fn(move |cx| answer.poll(cx)))
 }
 
@@ -34,12 +34,12 @@ struct Answer(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    found: Option<io::Result<SocketAddr>>,
+    found: Option<io::Result<Vec<SocketAddr>>>,
     waker: Option<Waker>,
 }
 
 impl Answer {
-    fn set(&self, found: io::Result<SocketAddr>) {
+    fn set(&self, found: io::Result<Vec<SocketAddr>>) {
         let mut state = self.lock();
         state.found = Some(found);
         let waker = state.waker.take();
@@ -50,7 +50,7 @@ impl Answer {
         }
     }
 
-    fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<SocketAddr>> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<Vec<SocketAddr>>> {
         let mut state = self.lock();
         match state.found.take() {
             Some(found) => Poll::Ready(found),

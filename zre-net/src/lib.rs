@@ -1,11 +1,15 @@
 //! What a ZRE node needs from the operating system: network interfaces, sockets with the right
 //! options, and look-ups of host names.
 //!
-//! * [`Interface`]: an interface that can carry beacons, with its address and broadcast address.
+//! * [`interfaces`](interfaces()): the interfaces of this machine with their addresses.
+//! * [`Watcher`]: tells when they may have changed.
 //! * [`socket`]: the sockets for beacons and connections, all of them non-blocking.
 //! * [`descriptor_limit`]: how many files and sockets this process may have open.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
-//! * [`check_remote`]: whether a node may connect to an address that a peer gives.
+//! * [`plain_address`]: the address of an endpoint that has no host name.
+//! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address.
+//! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address that
+//!   a peer gives, or its user.
 //! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
 //!
 //! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
@@ -14,18 +18,21 @@
 
 #![forbid(unsafe_code)]
 
-mod default_route;
 mod descriptors;
-mod interface;
+mod interfaces;
 mod lookup;
 mod process;
 mod reach;
 pub mod socket;
+#[cfg(test)]
+mod testing;
+mod watcher;
 
-pub use default_route::default_route;
 pub use descriptors::descriptor_limit;
-pub use interface::{Interface, InterfaceChoice, InterfaceError};
-pub use lookup::Lookup;
+pub use interfaces::interfaces;
+pub use lookup::{Lookup, plain_address};
 pub use process::{ForkSafe, Process};
-pub use reach::{canonical, check_remote};
-pub use zre_proto;
+pub use reach::{canonical, check_peer_address, check_user_address};
+pub use watcher::Watcher;
+pub use zre_core;
+pub use zre_core::proto as zre_proto;

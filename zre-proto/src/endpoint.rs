@@ -147,13 +147,20 @@ impl Endpoint {
         Self { host, ..*self }
     }
 
-    /// Whether both endpoints have the same [`canonical`](Endpoint::canonical) notation.
+    /// Whether both endpoints have the same [`canonical`](Endpoint::canonical) notation, and do not
+    /// name two links.
+    ///
+    /// The same link-local address can belong to another host on each link. So two such endpoints
+    /// with different numbers for scopes are two places. A scope that is missing, or is a name, may
+    /// be any.
     pub fn is_same_place(&self, other: &Self) -> bool {
         // Nearly all.
         if let (Host::V4(one), Host::V4(other_address)) = (&self.host, &other.host) {
             return one == other_address && self.port == other.port;
         }
-        self.port == other.port && self.host.canonical() == other.host.canonical()
+        self.port == other.port
+            && self.host.canonical() == other.host.canonical()
+            && !self.host.is_on_another_link_than(&other.host)
     }
 }
 
@@ -270,6 +277,24 @@ impl Host {
         let address: Ipv6Addr = address.parse().ok()?;
         let scope = scope.map(Into::into);
         is_reachable(address.into()).then_some(Self::V6 { address, scope })
+    }
+
+    fn is_on_another_link_than(&self, other: &Self) -> bool {
+        match (self.link_number(), other.link_number()) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        }
+    }
+
+    /// The number of the link on which a link-local address counts, if it is known.
+    fn link_number(&self) -> Option<u32> {
+        match self {
+            Self::V6 {
+                address,
+                scope: Some(scope),
+            } if address.is_unicast_link_local() => scope.parse().ok(),
+            _ => None,
+        }
     }
 
     fn canonical(&self) -> Self {

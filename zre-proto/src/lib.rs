@@ -6,6 +6,8 @@
 //!
 //! * [`Beacon`]: the UDP datagram by which a node announces itself.
 //! * [`Message`]: one ZRE message, with its sequence number and its [`Content`].
+//! * [`GossipMessage`]: what a gossip hub and its clients say to each other, mostly a
+//!   [`GossipTuple`].
 //! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
 //! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values in
 //!   them.
@@ -41,6 +43,7 @@ extern crate std;
 mod beacon;
 mod content;
 mod endpoint;
+mod gossip;
 mod headers;
 mod identity;
 mod message;
@@ -54,6 +57,7 @@ pub mod zmtp;
 pub use beacon::{Beacon, BeaconError, DISCOVERY_PORT};
 pub use content::{Content, IntoFrame, ToStrError};
 pub use endpoint::{Endpoint, EndpointError, Host};
+pub use gossip::{GossipError, GossipMessage, GossipTuple, GossipTupleError};
 pub use headers::Headers;
 pub use identity::{PeerId, PeerIdError, RoutingId, RoutingIdError};
 pub use message::{Body, Hello, Message, MessageError, MessageLimits};

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     content::Content,
-    endpoint::{Endpoint, EndpointError},
+    endpoint::{Endpoint, EndpointError, Host},
     headers::Headers,
     reader::{Reader, Truncated},
     text::{GroupName, ShortText, Text, TooLong},
@@ -445,10 +445,17 @@ impl Hello {
     }
 
     fn endpoint_text(&self) -> ShortText {
+        let port = self.endpoint.port();
+        let text = match self.endpoint.host() {
+            // zyre adds the scope that it needs to a link-local address without brackets alone.
+            Host::V6 {
+                address,
+                scope: None,
+            } if address.is_unicast_link_local() => alloc::format!("tcp://{address}:{port}"),
+            _ => alloc::format!("{}", self.endpoint),
+        };
         // It always fits: `Endpoint` limits the length of its parts.
-        alloc::format!("{}", self.endpoint)
-            .try_into()
-            .unwrap_or_default()
+        text.try_into().unwrap_or_default()
     }
 }
 
@@ -507,6 +514,35 @@ mod tests {
     fn decode(header: &'static [u8]) -> Result<Message, MessageError> {
         let limits = MessageLimits::new().groups(2).headers(1).header_frame(64);
         Message::decode(header, Content::default(), &limits)
+    }
+
+    #[test]
+    fn a_link_local_endpoint_goes_out_without_brackets() {
+        for (endpoint, written) in [
+            ("tcp://[fe80::1]:49152", "tcp://fe80::1:49152"),
+            ("tcp://[fd94::1]:49152", "tcp://[fd94::1]:49152"),
+        ] {
+            let hello = Hello {
+                endpoint: endpoint.parse().unwrap(),
+                groups: [].into(),
+                status: 0,
+                name: ShortText::default(),
+                headers: Headers::default(),
+            };
+            let message = Message {
+                sequence: 1,
+                body: hello.into(),
+            };
+            let bytes = message.header();
+            let text = &bytes[7..];
+            assert!(
+                text.starts_with(written.as_bytes()),
+                "{}",
+                text.escape_ascii()
+            );
+            let read = Message::decode(&bytes, Content::default(), &MessageLimits::default());
+            assert_eq!(read.unwrap(), message);
+        }
     }
 
     #[test]

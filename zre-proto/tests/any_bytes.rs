@@ -12,7 +12,8 @@ mod values;
 use bytes::{Bytes, BytesMut};
 use proptest::{prelude::*, sample::Index};
 use zre_proto::{
-    Beacon, Content, Endpoint, Message, MessageError, MessageLimits, PeerId, RoutingId,
+    Beacon, Content, Endpoint, GossipMessage, GossipTuple, Message, MessageError, MessageLimits,
+    PeerId, RoutingId,
     zmtp::{Command, CommandError, FrameHeader, Greeting},
 };
 
@@ -187,6 +188,9 @@ fn decode_as_everything(bytes: &[u8]) {
     let _ = Beacon::decode(bytes);
     let _ = Message::decode(bytes, Content::default(), &MessageLimits::default());
     let _ = Message::decode(bytes, Content::from(bytes), &NO_LIMITS);
+    if let Ok(GossipMessage::Publish { key, value, .. }) = GossipMessage::decode(bytes) {
+        let _ = GossipTuple::read(&key, &value);
+    }
     let _ = Command::decode(bytes);
     let _ = FrameHeader::decode(bytes);
     let _ = Greeting::decode(bytes);
@@ -200,6 +204,8 @@ fn valid_encoding() -> impl Strategy<Value = Bytes> {
     prop_oneof![
         4 => values::message().prop_map(|message| message.header()),
         1 => values::beacon().prop_map(|beacon| beacon.encode()),
+        1 => values::gossip().prop_map(|message| message.encode()),
+        1 => values::gossip_tuple().prop_map(|tuple| tuple.to_message().encode()),
         2 => values::command().prop_map(|command| command.encode()),
         1 => values::greeting_bytes().prop_map(|bytes| bytes.to_vec().into()),
         1 => values::endpoint_text().prop_map(Bytes::from),

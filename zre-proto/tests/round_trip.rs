@@ -14,8 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Host, Message, MessageError, MessageLimits, PeerId,
-    RoutingId, ShortText, Text,
+    Beacon, Body, Content, Endpoint, GossipMessage, GossipTuple, GroupName, Host, Message,
+    MessageError, MessageLimits, PeerId, RoutingId, ShortText, Text,
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
 };
 
@@ -29,6 +29,21 @@ proptest! {
         };
         prop_assert_eq!((datagram[3], datagram.len()), (version, length));
         prop_assert_eq!(Beacon::decode(&datagram), Ok(beacon));
+    }
+
+    #[test]
+    fn a_gossip_message_comes_back_and_has_the_length_it_promises(message in values::gossip()) {
+        let frame = message.encode();
+        prop_assert_eq!(frame.len(), message.len());
+        prop_assert_eq!(GossipMessage::decode(&frame), Ok(message));
+    }
+
+    #[test]
+    fn a_gossip_tuple_comes_back(tuple in values::gossip_tuple()) {
+        let GossipMessage::Publish { key, value, .. } = tuple.to_message() else {
+            panic!("no tuple")
+        };
+        prop_assert_eq!(GossipTuple::read(&key, &value), Ok(tuple));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use zre_core::Config;
+use zre_core::{Config, interfaces::IpVersion, proto::Endpoint};
 
 use crate::{
     app::{App, Recorder},
     conditions::Conditions,
-    network::HostIndex,
+    interface_handle::InterfaceHandle,
+    network::{HostIndex, HostState},
     sim::Sim,
     world::ProcessIndex,
 };
@@ -28,6 +29,12 @@ impl LanHandle<'_> {
     pub fn set(&mut self, conditions: Conditions) {
         valid(&conditions);
         self.sim.world.network.lans[self.lan].conditions = conditions;
+    }
+
+    /// Sets which addresses interfaces get that are put on it from now on: IPv4 alone, unless set.
+    /// With IPv6, each has a unique local address and a link-local one.
+    pub fn ip(&mut self, version: IpVersion) {
+        self.sim.world.network.lans[self.lan].ip = version;
     }
 }
 
@@ -92,12 +99,52 @@ pub struct HostHandle<'a> {
 }
 
 impl HostHandle<'_> {
-    /// Puts it on another LAN, with an address there. Do this before nodes start on it.
+    /// Puts its first interface on another LAN, with an address there; see
+    /// [`InterfaceHandle::on`].
+    ///
+    /// # Panics
+    ///
+    /// If it has no interface.
     pub fn on(&mut self, lan: &str) -> &mut Self {
-        let network = &mut self.sim.world.network;
-        let lan = network.lan(lan);
-        network.move_host(self.host, lan);
+        let first = self.state().interfaces.first();
+        let name = first.map(|it| it.name.clone());
+        let name = name.expect("a host without interfaces is on no LAN");
+        self.interface(&name).on(lan);
         self
+    }
+
+    /// A network interface; makes it if there is none with this name. A new one leads nowhere until
+    /// it is put [on](InterfaceHandle::on) a LAN. Every host begins with `eth0`, which is on the
+    /// LAN "lan".
+    pub fn interface(&mut self, name: &str) -> InterfaceHandle<'_> {
+        let network = &mut self.sim.world.network;
+        let found = network.hosts[self.host].interface_by_name(name);
+        let interface = found.unwrap_or_else(|| network.add_interface(self.host, name));
+        if found.is_none() {
+            self.sim.world.interfaces_changed(self.host);
+        }
+        InterfaceHandle {
+            sim: self.sim,
+            host: self.host,
+            interface,
+        }
+    }
+
+    /// Removes an interface, with its addresses; does nothing if there is none with this name. What
+    /// went over it is cut off without a word.
+    pub fn remove_interface(&mut self, name: &str) -> &mut Self {
+        if let Some(interface) = self.state().interface_by_name(name) {
+            let network = &mut self.sim.world.network;
+            network.remove_interface(self.host, interface);
+            self.sim.world.interfaces_changed(self.host);
+        }
+        self
+    }
+
+    /// The names of its interfaces apart from loopback, in the order in which they were made.
+    pub fn interfaces(&self) -> Vec<String> {
+        let interfaces = self.state().interfaces.iter();
+        interfaces.map(|it| it.name.clone()).collect()
     }
 
     /// Starts a node with the host's name.
@@ -142,7 +189,7 @@ impl HostHandle<'_> {
     }
 
     /// Starts its nodes again, with the same programs. Each has a new identity unless its
-    /// configuration names one. Nodes that still run are killed first. The host is switched on and
+    /// configuration names one, and a new port unless it [keeps](crate::NodeHandle::keep_port) it. Nodes that still run are killed first. The host is switched on and
     /// not frozen afterwards.
     pub fn restart(&mut self) {
         let state = &mut self.sim.world.network.hosts[self.host];
@@ -150,8 +197,13 @@ impl HostHandle<'_> {
         for process in self.processes() {
             self.sim.world.kill(process, true);
             // Another port, as a real node chooses one at each start.
-            let endpoint = self.sim.world.free_endpoint(self.host);
-            self.sim.world.processes[process].config.endpoint = endpoint;
+            let mut endpoint = self.sim.world.free_endpoint(self.host);
+            let again = &mut self.sim.world.processes[process];
+            if again.keeps_port {
+                let address = self.sim.world.network.main_address(self.host);
+                endpoint = Endpoint::new(address.into(), again.config.endpoint.port());
+            }
+            again.config.endpoint = endpoint;
             self.sim.world.start_again(process);
         }
     }
@@ -168,14 +220,14 @@ impl HostHandle<'_> {
         self.sim.world.wake_host(self.host);
     }
 
-    /// Unplugs the network cable.
+    /// Unplugs the cables of all its interfaces.
     pub fn unplug(&mut self) {
-        self.sim.world.network.hosts[self.host].plugged = false;
+        self.set_plugged(false);
     }
 
-    /// Plugs the network cable in again.
+    /// Plugs the cables of all its interfaces in again.
     pub fn plug(&mut self) {
-        self.sim.world.network.hosts[self.host].plugged = true;
+        self.set_plugged(true);
     }
 
     /// From now on the host's clock gains this many microseconds in each second, or loses them.
@@ -207,9 +259,19 @@ impl HostHandle<'_> {
         self.sim.world.wake_host(self.host);
     }
 
-    /// Its address.
+    /// Its first IPv4 address; 127.0.0.1 if it has no other.
     pub fn address(&self) -> Ipv4Addr {
-        self.sim.world.network.hosts[self.host].address
+        self.sim.world.network.main_address(self.host)
+    }
+
+    fn set_plugged(&mut self, plugged: bool) {
+        let interfaces = &mut self.sim.world.network.hosts[self.host].interfaces;
+        interfaces.iter_mut().for_each(|it| it.plugged = plugged);
+        self.sim.world.interfaces_changed(self.host);
+    }
+
+    fn state(&self) -> &HostState {
+        &self.sim.world.network.hosts[self.host]
     }
 
     fn processes(&self) -> Vec<ProcessIndex> {

@@ -1,6 +1,6 @@
 //! Events in a few words.
 
-use zre_core::{Event, proto::Content};
+use zre_core::{Event, NetworkInfo, proto::Content};
 
 /// An event as a short line, such as `enter bob`, `shout bob CHAT hello` or
 /// `exit bob: said goodbye`.
@@ -26,8 +26,22 @@ pub fn in_short(event: &Event) -> String {
         } => format!("shout {name} {group} {}", frames(content)),
         Event::Evasive { name, .. } => format!("evasive {name}"),
         Event::Silent { name, .. } => format!("silent {name}"),
+        Event::Network { networks, .. } => networks_in_short(networks),
         Event::Stop { .. } => "stop".into(),
         other => format!("{other:?}"),
+    }
+}
+
+/// As in `network eth0 10.0.0.2, wlan0 10.1.0.2`.
+fn networks_in_short(networks: &[NetworkInfo]) -> String {
+    let shown = networks.iter().map(|it| {
+        let failing = if it.announces { "" } else { " without beacons" };
+        format!("{} {}{failing}", it.interface, it.address)
+    });
+    let shown: Vec<_> = shown.collect();
+    match shown.is_empty() {
+        true => "network none".into(),
+        false => format!("network {}", shown.join(", ")),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The engine of one process, at either level.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU16};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
     Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
-    proto::{Message, RoutingId},
+    interfaces::{Interface, NetworkId},
+    proto::{GossipMessage, Message, RoutingId},
 };
 
 use crate::early_wrap::EarlyWrap;
@@ -27,6 +28,7 @@ pub enum Level {
 pub(crate) enum Payload {
     Bytes(Bytes),
     Message(Box<Message>),
+    Gossip(Box<GossipMessage>),
     /// Nothing more comes, and why.
     End(&'static str),
 }
@@ -37,6 +39,7 @@ impl Payload {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Message(message) => MessageLink::wire_size(message),
+            Self::Gossip(message) => MessageLink::gossip_wire_size(message),
             Self::End(_) => 0,
         }
     }
@@ -97,6 +100,21 @@ impl Machine {
         }
     }
 
+    /// A connection came in on the port for gossip.
+    pub(crate) fn handle_gossip_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
+        with_engine!(self, engine => engine.handle_gossip_accepted(remote, now))
+    }
+
+    /// It is known where a connection leads. Says whether it is still wanted.
+    pub(crate) fn handle_resolved(
+        &mut self,
+        link: LinkId,
+        remote: SocketAddr,
+        now: Instant,
+    ) -> bool {
+        with_engine!(self, engine => engine.handle_resolved(link, remote, now))
+    }
+
     /// Reads what came over a connection. Gives back what is left if the engine reads no more of
     /// it.
     pub(crate) fn read(&mut self, link: LinkId, payload: Payload, now: Instant) -> Option<Payload> {
@@ -115,6 +133,13 @@ impl Machine {
                 engine.handle_message(link, *message, now);
                 None
             }
+            (Self::Messages(engine, _), Payload::Gossip(message)) => {
+                if !engine.may_read(link) {
+                    return Some(Payload::Gossip(message));
+                }
+                engine.handle_gossip(link, *message, now);
+                None
+            }
             // A simulation has one level, so this does not happen.
             _ => None,
         }
@@ -130,6 +155,11 @@ impl Machine {
                 let bytes = buffer.copy_to_bytes(count);
                 engine.handle_written(now);
                 (count > 0).then_some(Payload::Bytes(bytes))
+            }
+            Self::Messages(engine, _) if engine.is_gossip(link) => {
+                let message = engine.next_gossip(link)?;
+                engine.handle_written(now);
+                Some(Payload::Gossip(Box::new(message)))
             }
             Self::Messages(engine, quirk) => {
                 let mut message = engine.next_message(link)?;
@@ -149,6 +179,28 @@ impl Machine {
             Self::Bytes(engine) => engine.write_buffer(link).map_or(0, |it| it.remaining()),
             Self::Messages(engine, _) => engine.queued(link),
         }
+    }
+
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
+        with_engine!(self, engine => engine.handle_interfaces(interfaces, now));
+    }
+
+    pub(crate) fn handle_listening(&mut self, network: NetworkId, port: u16, now: Instant) {
+        let port = NonZeroU16::new(port).unwrap_or(NonZeroU16::MIN);
+        with_engine!(self, engine => engine.handle_listening(network, port, now));
+    }
+
+    pub(crate) fn handle_not_listening(&mut self, network: NetworkId, why: &str, now: Instant) {
+        with_engine!(self, engine => engine.handle_not_listening(network, why, now));
+    }
+
+    pub(crate) fn handle_beacon_sent(
+        &mut self,
+        network: NetworkId,
+        sent: Result<(), &str>,
+        now: Instant,
+    ) {
+        with_engine!(self, engine => engine.handle_beacon_sent(network, sent, now));
     }
 
     pub(crate) fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {

@@ -35,6 +35,12 @@ impl NodeHandle<'_> {
         self.sim.world.kill(self.process, true);
     }
 
+    /// From now on it has the same port each time its host is
+    /// [restarted](crate::HostHandle::restart), as a real node whose port is set.
+    pub fn keep_port(&mut self) {
+        self.sim.world.processes[self.process].keeps_port = true;
+    }
+
     /// From now on its program takes no events. When enough of them wait, the node stops reading.
     pub fn hold_events(&mut self) {
         self.sim.world.processes[self.process].takes_events = false;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use thiserror::Error;
-use zre_core::{Config, Event, Instant, proto::PeerId};
+use zre_core::{Config, Event, Instant, NetworkSettings, proto::PeerId};
 
 use crate::{
     app::{App, Recorder},
@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
     network::HostIndex,
     node_handle::NodeHandle,
-    world::{ProcessIndex, World},
+    world::{ProcessIndex, Reach, World},
 };
 
 /// What a host's clock shows when the simulation begins. It is not zero, so that it can jump back.
@@ -97,14 +97,35 @@ impl Sim {
         self.world.network.heal();
     }
 
-    /// Swaps the addresses of two hosts. [Restart](HostHandle::restart) them afterwards, or their
-    /// nodes go on announcing their old endpoints.
+    /// Swaps the addresses of two hosts, those of their first interfaces. Nodes that do not look at
+    /// interfaces go on announcing their old endpoints.
     pub fn swap_addresses(&mut self, one: &str, other: &str) {
         let (one, other) = (self.host_index(one), self.host_index(other));
+        self.world.network.swap_addresses(one, other);
+        for host in [one, other] {
+            self.world.interfaces_changed(host);
+        }
+    }
+
+    /// From now on a host name leads to this host: to the address that it has at the moment of a
+    /// look-up. The name of each host leads to it from the start.
+    ///
+    /// # Panics
+    ///
+    /// If it is the name of another host.
+    pub fn set_name(&mut self, name: &str, host: &str) {
+        let host = self.host_index(host);
+        let is_taken = self.find_host(name).is_some_and(|other| other != host);
+        assert!(!is_taken, "{name:?} is the name of another host");
+        self.world.network.set_name(name, host);
+    }
+
+    /// Puts a router between two LANs: hosts on them can connect to each other, and do not hear
+    /// each other's broadcasts. What the sender's LAN does to things counts on the whole way.
+    pub fn route(&mut self, one: &str, other: &str) {
         let network = &mut self.world.network;
-        let (first, second) = (network.hosts[one].address, network.hosts[other].address);
-        network.set_address(one, second);
-        network.set_address(other, first);
+        let (one, other) = (network.lan(one), network.lan(other));
+        network.connect_lans(one, other);
     }
 
     /// How much virtual time has passed.
@@ -182,17 +203,30 @@ impl Sim {
         self.events(node).iter().map(in_short).collect()
     }
 
-    /// Whether every running node knows exactly the running nodes that it can reach in both
+    /// Whether every running node knows exactly the running nodes that it can hear and reach in both
     /// directions, and their groups.
+    ///
+    /// Where there are [routers](Sim::route), or nodes with fixed peers or gossip, it knows those
+    /// at least to which its beacons, fixed peers or hubs lead it, and none that it cannot reach.
     pub fn agrees(&self) -> bool {
+        let reach = self.world.reach();
+        let (known, all) = (self.world.audit.entered(), self.true_pairs(&reach));
         // Comparing all views is expensive. Their number is always known, and mostly differs.
-        self.world.audit.entered() == self.true_pairs() && self.differences().is_empty()
+        let may_agree = match reach.is_simple() {
+            true => known == all,
+            false => known >= all,
+        };
+        may_agree && self.all_differences(&reach).is_empty()
     }
 
     /// What running nodes believe wrongly of each other, in words; the first hundred.
     pub fn differences(&self) -> Vec<String> {
-        let running = self.running();
-        let found = running.iter().flat_map(|node| self.differences_at(*node));
+        self.all_differences(&self.world.reach())
+    }
+
+    fn all_differences(&self, reach: &Reach) -> Vec<String> {
+        let nodes = 0..reach.processes().count();
+        let found = nodes.flat_map(|node| self.differences_at(reach, node));
         found.take(100).collect()
     }
 
@@ -314,6 +348,7 @@ impl Sim {
         // Before `configure`, which may set another one.
         let endpoint = self.world.free_endpoint(host);
         let mut config = Config::new(endpoint);
+        config.networks = Some(NetworkSettings::default());
         config.name = Some(name.try_into().unwrap_or_else(|error| {
             panic!("{name:?} cannot be the name of a node: {error}");
         }));
@@ -355,29 +390,21 @@ impl Sim {
             .collect()
     }
 
-    fn can_exchange(&self, one: ProcessIndex, other: ProcessIndex) -> bool {
-        let host = |process: ProcessIndex| self.world.processes[process].host;
-        let network = &self.world.network;
-        // A session needs a connection in each direction.
-        let carries = |from, to| network.carries(host(from), host(to));
-        one != other && carries(one, other) && carries(other, one)
+    /// How many pairs there are of a node and another that it has to know.
+    fn true_pairs(&self, reach: &Reach) -> u64 {
+        let nodes = 0..reach.processes().count();
+        let known = |one: usize| nodes.clone().filter(move |other| *other != one);
+        let pairs = nodes.clone().map(|one| {
+            let known = known(one).filter(|other| self.world.must_know(reach, one, *other));
+            known.count() as u64
+        });
+        pairs.sum()
     }
 
-    fn true_pairs(&self) -> u64 {
-        let running = self.running();
-        let mut pairs = 0;
-        for one in &running {
-            let others = running
-                .iter()
-                .filter(|other| self.can_exchange(*one, **other));
-            pairs += others.count() as u64;
-        }
-        pairs
-    }
-
-    fn differences_at(&self, node: ProcessIndex) -> Vec<String> {
-        let view = self.world.processes[node].machine.node();
-        let name = &self.world.processes[node].name;
+    fn differences_at(&self, reach: &Reach, node: usize) -> Vec<String> {
+        let nodes: Vec<_> = reach.processes().collect();
+        let view = self.world.processes[nodes[node]].machine.node();
+        let name = &self.world.processes[nodes[node]].name;
         let mut found = Vec::new();
         // What is left of these at the end should not be there.
         let mut strangers: BTreeSet<_> = view.peers().collect();
@@ -388,14 +415,16 @@ impl Sim {
                 members.entry(peer).or_insert_with(Vec::new).push(group);
             }
         }
-        for other in self.running() {
-            if !self.can_exchange(node, other) {
+        for (number, other) in nodes.iter().enumerate() {
+            if number == node || !self.world.may_know(reach, node, number) {
                 continue;
             }
-            let there = &self.world.processes[other];
+            let there = &self.world.processes[*other];
             let id = there.machine.node().id();
             if !strangers.remove(&id) {
-                found.push(format!("{name} does not know {}", there.name));
+                if self.world.must_know(reach, node, number) {
+                    found.push(format!("{name} does not know {}", there.name));
+                }
                 continue;
             }
             // Both lists are in the order of the names, so they can be compared.

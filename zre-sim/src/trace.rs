@@ -3,7 +3,7 @@
 use std::{fmt, io::Write};
 
 use xxhash_rust::xxh3::Xxh3;
-use zre_core::Instant;
+use zre_core::{Instant, proto::GossipMessage};
 
 use crate::machine::Payload;
 
@@ -27,6 +27,8 @@ pub(crate) enum Note<'a> {
     Reads { wire: usize, payload: &'a Payload },
     Closes { wire: usize },
     Event(&'a str),
+    Listens(&'a str),
+    Leaves(&'a str),
     Fault(&'a str),
 }
 
@@ -93,11 +95,21 @@ impl Note<'_> {
                     (wire as u64) << 32 | payload.size() as u64,
                     message.body.kind().as_bytes(),
                 ),
+                Payload::Gossip(message) => (
+                    0x200_0000,
+                    (wire as u64) << 32 | payload.size() as u64,
+                    match message.as_ref() {
+                        GossipMessage::Publish { value, .. } => value.as_bytes(),
+                        other => other.kind().as_bytes(),
+                    },
+                ),
                 Payload::End(why) => (8, wire as u64, why.as_bytes()),
             },
             Self::Closes { wire } => (9, wire as u64, &[]),
             Self::Event(event) => (10, event.len() as u64, event.as_bytes()),
             Self::Fault(fault) => (11, 0, fault.as_bytes()),
+            Self::Listens(at) => (12, 0, at.as_bytes()),
+            Self::Leaves(at) => (13, 0, at.as_bytes()),
         }
     }
 }
@@ -120,10 +132,19 @@ impl fmt::Display for Note<'_> {
                     let (kind, sequence) = (message.body.kind(), message.sequence);
                     write!(f, "reads {kind} {sequence} from {wire}")
                 }
+                Payload::Gossip(message) => {
+                    write!(f, "reads gossip {} ", message.kind())?;
+                    if let GossipMessage::Publish { key, value, .. } = message.as_ref() {
+                        write!(f, "{key} {value} ")?;
+                    }
+                    write!(f, "from {wire}")
+                }
                 Payload::End(why) => write!(f, "reads the end of {wire}: {why}"),
             },
             Self::Closes { wire } => write!(f, "closes connection {wire}"),
             Self::Event(event) => write!(f, "event: {event}"),
+            Self::Listens(at) => write!(f, "listens on {at}"),
+            Self::Leaves(at) => write!(f, "listens no more on {at}"),
             Self::Fault(fault) => write!(f, "{fault}"),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use zre_core::{Instant, LinkId, proto::PeerId};
 
-use crate::machine::Payload;
+use crate::{machine::Payload, network::AddressIndex};
 
 /// A connection.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub(crate) struct End {
     /// What comes to it; mostly nothing, and a simulation has millions of ends.
     stream: Option<Box<Stream>>,
     process: u32,
+    address: AddressIndex,
     /// Whether the process, or its system for it, has closed it.
     pub(crate) closed: bool,
     /// Whether it can be written.
@@ -73,11 +74,11 @@ struct Stream {
 }
 
 impl Wire {
-    pub(crate) fn new(opener: (usize, PeerId), link: LinkId, to: usize, port: u16) -> Self {
-        let (process, opened_by) = opener;
+    /// A connection that is being opened to a port.
+    pub(crate) fn new(opener: End, opened_by: PeerId, taker: End, port: u16) -> Self {
         Self {
-            opener: End::new(process, Some(link)),
-            taker: End::new(to, None),
+            opener,
+            taker,
             opened_by,
             port,
             attempts: 0,
@@ -120,11 +121,13 @@ impl Wire {
 }
 
 impl End {
-    fn new(process: usize, link: Option<LinkId>) -> Self {
+    /// The end of a process at an address of its host.
+    pub(crate) fn new(process: usize, address: AddressIndex, link: Option<LinkId>) -> Self {
         Self {
             link,
             stream: None,
-            process: u32::try_from(process).expect("a simulation has fewer than 2^32 processes"),
+            process: number(process),
+            address,
             closed: false,
             connected: false,
             wants: false,
@@ -135,6 +138,15 @@ impl End {
 
     pub(crate) fn process(&self) -> usize {
         self.process as usize
+    }
+
+    /// Another process is at this end, before it knows of it.
+    pub(crate) fn give_to(&mut self, process: usize) {
+        self.process = number(process);
+    }
+
+    pub(crate) fn address(&self) -> AddressIndex {
+        self.address
     }
 
     /// Bytes on their way to this end, or unread.
@@ -243,6 +255,10 @@ impl HeldEnds {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Side)> {
         self.0.iter().flatten().map(|end| end.get())
     }
+}
+
+fn number(process: usize) -> u32 {
+    u32::try_from(process).expect("a simulation has fewer than 2^32 processes")
 }
 
 fn place(link: LinkId) -> usize {

@@ -1,7 +1,9 @@
 //! The event loop, and the processes that it drives.
 
-mod connections;
+pub(crate) mod connections;
 mod datagrams;
+mod networks;
+mod reach;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,6 +29,10 @@ use crate::{
     trace::{Note, Trace},
     wire::{HeldEnds, Side, Wire},
 };
+use connections::GOSSIP_PORT;
+use datagrams::Flying;
+use networks::OpenNetwork;
+pub(crate) use reach::Reach;
 
 /// The number of a process, in the order of their first starts. A restart keeps it.
 pub(crate) type ProcessIndex = usize;
@@ -64,9 +70,13 @@ pub(crate) struct Process {
     pub(crate) takes_events: bool,
     pub(crate) metrics: Metrics,
     pub(crate) config: Config,
+    /// Whether it has the same port each time it is started.
+    pub(crate) keeps_port: bool,
     /// How often it was started.
     pub(crate) lives: u64,
     wires: HeldEnds,
+    /// Where it has sockets, if it looks at the interfaces of its host.
+    networks: Vec<OpenNetwork>,
     /// What came while the host was frozen, for later.
     pending: VecDeque<Pending>,
     /// The time of the timer that counts; timers for other times are outdated.
@@ -89,11 +99,7 @@ enum Pending {
 #[derive(Debug)]
 enum SimEvent {
     Timer(ProcessIndex),
-    Datagram {
-        from: ProcessIndex,
-        to: ProcessIndex,
-        datagram: Bytes,
-    },
+    Datagram(Flying),
     /// A request to connect reaches the other host.
     Connect(WireIndex),
     /// The answer reaches the opener.
@@ -131,7 +137,7 @@ impl World {
         self.now = self.now.max(at);
         match event {
             SimEvent::Timer(process) => self.timer(process, at),
-            SimEvent::Datagram { from, to, datagram } => self.receive(from, to, datagram),
+            SimEvent::Datagram(datagram) => self.receive(datagram),
             SimEvent::Connect(wire) => self.connect(wire),
             SimEvent::Connected(wire) => self.connected(wire),
             SimEvent::Refused(wire, why) => self.refused(wire, why),
@@ -179,8 +185,10 @@ impl World {
             takes_events: true,
             metrics: Metrics::default(),
             config,
+            keeps_port: false,
             lives: 1,
             wires: HeldEnds::default(),
+            networks: Vec::new(),
             pending: VecDeque::new(),
             wakes_at: None,
         });
@@ -190,10 +198,11 @@ impl World {
 
     /// An endpoint with a port that no node on the host has had.
     pub(crate) fn free_endpoint(&mut self, host: HostIndex) -> Endpoint {
+        let address = self.network.main_address(host);
         let host = &mut self.network.hosts[host];
         let port = NonZeroU16::new(host.next_port).unwrap_or(NonZeroU16::MIN);
         host.next_port = host.next_port.checked_add(1).unwrap_or(49152);
-        Endpoint::new(host.address.into(), port)
+        Endpoint::new(address.into(), port)
     }
 
     /// Starts an ended process again, with what `config` says now.
@@ -233,10 +242,16 @@ impl World {
     fn started(&mut self, process: ProcessIndex) {
         self.changes += 1;
         let Process { host, port, .. } = self.processes[process];
+        if !self.looks_at_interfaces(process) {
+            self.listeners.insert((host, port), process);
+        }
         // Stays when the process ends: who connects then is refused by the system.
-        self.listeners.insert((host, port), process);
+        if self.processes[process].config.is_gossip_hub {
+            self.listeners.insert((host, GOSSIP_PORT), process);
+        }
         let name = self.processes[process].name.clone();
         self.trace.note(self.now, process, Note::Start(&name));
+        self.tell_process(process);
         self.drain(process);
     }
 
@@ -253,6 +268,7 @@ impl World {
         self.changes += 1;
         let ended = &mut self.processes[process];
         ended.state = State::Ended;
+        ended.networks = Vec::new();
         let id = ended.machine.node().id();
         let mut ends: Vec<_> = std::mem::take(&mut ended.wires).iter().collect();
         // The system has accepted these connections, so it has to close them, too.
@@ -431,6 +447,8 @@ impl World {
                     Pending::Accept(wire) => self.accept(wire),
                 }
             }
+            // Its interfaces may have changed, too.
+            self.tell_process(process);
             self.resume(process);
             // The timer that was set is for what the clock showed before.
             self.processes[process].wakes_at = None;
@@ -441,7 +459,7 @@ impl World {
 
     fn carry_out(&mut self, process: ProcessIndex, output: Output) {
         match output {
-            Output::Datagram { datagram, .. } => self.broadcast(process, datagram),
+            Output::Datagram { network, datagram } => self.announce(process, network, datagram),
             Output::Open { link, endpoint, .. } => self.open(process, link, &endpoint),
             Output::Writable(link) => {
                 if let Some((wire, side)) = self.processes[process].wires.get(link) {
@@ -456,8 +474,8 @@ impl World {
                 }
             }
             Output::Resume => self.resume(process),
-            // Only a node with `Config::networks` asks for them.
-            Output::Listen { .. } | Output::Leave(_) => {}
+            Output::Listen { network, address } => self.listen(process, network, &address),
+            Output::Leave(network) => self.leave(process, network),
         }
     }
 }

@@ -72,12 +72,10 @@ impl Builder {
     ///
     /// [`StartError`] names what is wrong with the settings, or what the system refuses.
     pub fn start(self) -> Result<(Node, Driver), StartError> {
-        let bound = self.settings.bind()?;
-        let hub = Arc::new(Hub::new(&bound)?);
-        let local = bound.local_address();
-        let runtime = Smol::new(bound)?;
+        let hub = Hub::start(&self.settings)?;
+        let runtime = Smol::new(hub.process().clone());
         let tasks = runtime.tasks();
-        let driving = zre_driver::Driver::new(Arc::clone(&hub), runtime, local).run();
+        let driving = zre_driver::Driver::new(Arc::clone(&hub), runtime).run();
         let driver = Driver(Box::pin(async move { tasks.run(driving).await }));
         Ok((Node::new(hub), driver))
     }

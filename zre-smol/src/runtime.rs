@@ -12,7 +12,7 @@ use std::{
 use async_executor::{Executor, Task};
 use async_io::{Async, Timer};
 use zre_driver::{
-    Bound, Connector, Runtime,
+    Connector, Runtime,
     zre_net::{
         ForkSafe, Process,
         socket::{self, AsSocket},
@@ -23,8 +23,6 @@ use crate::tcp::Tcp;
 
 /// A node's sockets and tasks, which run wherever its driver is polled.
 pub(crate) struct Smol {
-    receiver: Watched<UdpSocket>,
-    listener: Watched<TcpListener>,
     process: Process,
     timer: Timer,
     deadline: Option<Instant>,
@@ -34,16 +32,15 @@ pub(crate) struct Smol {
 }
 
 impl Smol {
-    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
-        Ok(Self {
-            receiver: Watched::new(Async::new_nonblocking(bound.receiver)?, &bound.process),
-            listener: Watched::new(Async::new_nonblocking(bound.listener)?, &bound.process),
-            process: bound.process,
+    /// For sockets of a process.
+    pub(crate) fn new(process: Process) -> Self {
+        Self {
+            process,
             timer: Timer::never(),
             deadline: None,
             executor: Arc::default(),
             tasks: Vec::new(),
-        })
+        }
     }
 
     /// Runs the connections' tasks whenever it is polled.
@@ -62,17 +59,32 @@ impl Runtime for Smol {
     type Stream = Tcp;
     type Connector = SmolConnector;
 
+    type Receiver = Watched<UdpSocket>;
+    type Listener = Watched<TcpListener>;
+
+    fn receiver(&mut self, socket: UdpSocket) -> io::Result<Self::Receiver> {
+        Ok(Watched::new(Async::new_nonblocking(socket)?, &self.process))
+    }
+
+    fn listener(&mut self, socket: TcpListener) -> io::Result<Self::Listener> {
+        Ok(Watched::new(Async::new_nonblocking(socket)?, &self.process))
+    }
+
     fn poll_recv(
         &mut self,
+        receiver: &mut Self::Receiver,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.receiver
-            .poll_with(cx, |receiver| receiver.recv_from(buffer))
+        receiver.poll_with(cx, |receiver| receiver.recv_from(buffer))
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let accepted = ready!(self.listener.poll_with(cx, TcpListener::accept));
+    fn poll_accept(
+        &mut self,
+        listener: &mut Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let accepted = ready!(listener.poll_with(cx, TcpListener::accept));
         Poll::Ready(accepted.and_then(|(stream, remote)| {
             let stream = ForkSafe::new(Async::new(stream)?, &self.process);
             Ok((Tcp(stream), remote))
@@ -133,7 +145,7 @@ impl Connector for SmolConnector {
 
 /// A socket that is not tried again before async-io says that it is worth it: the driver is polled
 /// for every message.
-struct Watched<T: AsSocket> {
+pub(crate) struct Watched<T: AsSocket> {
     socket: ForkSafe<Async<T>>,
     may_be_ready: bool,
 }

@@ -70,11 +70,9 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current()
             .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
-        let bound = self.settings.bind()?;
-        let hub = Arc::new(Hub::new(&bound)?);
-        let local = bound.local_address();
-        let driver = Driver::new(Arc::clone(&hub), Tokio::new(bound)?, local);
-        runtime.spawn(driver.run());
+        let hub = Hub::start(&self.settings)?;
+        let tokio = Tokio::new(hub.process().clone());
+        runtime.spawn(Driver::new(Arc::clone(&hub), tokio).run());
         Ok(Node::new(hub))
     }
 }

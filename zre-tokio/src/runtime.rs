@@ -15,7 +15,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 use zre_driver::{
-    Bound, Connector, Runtime,
+    Connector, Runtime,
     zre_net::{ForkSafe, Process, socket},
 };
 
@@ -23,8 +23,6 @@ use crate::tcp::Tcp;
 
 /// A node's sockets and tasks on a tokio runtime.
 pub(crate) struct Tokio {
-    receiver: ForkSafe<UdpSocket>,
-    listener: ForkSafe<TcpListener>,
     process: Process,
     sleep: Pin<Box<Sleep>>,
     /// The connections' tasks.
@@ -32,15 +30,13 @@ pub(crate) struct Tokio {
 }
 
 impl Tokio {
-    /// Hands the sockets to the current runtime.
-    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
-        Ok(Self {
-            receiver: ForkSafe::new(UdpSocket::from_std(bound.receiver)?, &bound.process),
-            listener: ForkSafe::new(TcpListener::from_std(bound.listener)?, &bound.process),
-            process: bound.process,
+    /// For sockets of a process. They run on the runtime on which they are handed over.
+    pub(crate) fn new(process: Process) -> Self {
+        Self {
+            process,
             sleep: Box::pin(sleep_until(Instant::now().into())),
             tasks: JoinSet::new(),
-        })
+        }
     }
 
     fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -54,18 +50,34 @@ impl Runtime for Tokio {
     type Stream = Tcp;
     type Connector = TokioConnector;
 
+    type Receiver = ForkSafe<UdpSocket>;
+    type Listener = ForkSafe<TcpListener>;
+
+    fn receiver(&mut self, socket: std::net::UdpSocket) -> io::Result<Self::Receiver> {
+        Ok(ForkSafe::new(UdpSocket::from_std(socket)?, &self.process))
+    }
+
+    fn listener(&mut self, socket: std::net::TcpListener) -> io::Result<Self::Listener> {
+        Ok(ForkSafe::new(TcpListener::from_std(socket)?, &self.process))
+    }
+
     fn poll_recv(
         &mut self,
+        receiver: &mut Self::Receiver,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buffer = ReadBuf::new(buffer);
-        let received = self.receiver.poll_recv_from(cx, &mut buffer);
+        let received = receiver.poll_recv_from(cx, &mut buffer);
         received.map_ok(|from| (buffer.filled().len(), from))
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let accepted = self.listener.poll_accept(cx);
+    fn poll_accept(
+        &mut self,
+        listener: &mut Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let accepted = listener.poll_accept(cx);
         accepted.map_ok(|(stream, remote)| (Tcp(ForkSafe::new(stream, &self.process)), remote))
     }
 

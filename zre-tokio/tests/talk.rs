@@ -34,7 +34,7 @@ async fn two_nodes_find_each_other_and_talk() {
     };
     assert_eq!((peer, &name), (alice.id(), alice.name()));
     assert_eq!(headers.get("X-ROLE").unwrap(), "chat");
-    assert_eq!(&endpoint, alice.endpoint());
+    assert_eq!(endpoint, alice.endpoint());
     assert!(matches!(next(&bob).await, Event::Join { group, .. } if group == "CHAT"));
     assert!(matches!(next(&alice).await, Event::Enter { .. }));
     assert!(matches!(next(&alice).await, Event::Join { .. }));

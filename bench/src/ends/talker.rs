@@ -37,7 +37,7 @@ impl Start {
 
     fn settings(&self) -> Settings {
         let mut settings = Settings::named(self.name.clone());
-        settings.interface = Ipv4Addr::LOCALHOST.into();
+        settings.interface(Ipv4Addr::LOCALHOST);
         settings.port = Some(self.port);
         // A shout is to reach all, however slow the machine is.
         settings.slow_members = SlowMembers::Wait;

@@ -9,15 +9,24 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, event::Source, net};
-use zre_core::proto::Endpoint;
-use zre_net::{Interface, socket};
+use zre_core::{
+    Beacons,
+    interfaces::{Interfaces, IpVersion, LocalAddress, choose},
+    proto::Endpoint,
+};
+use zre_net::socket::{
+    self, ListenPort,
+    beacon::{self, ReceiverAt},
+};
 
 /// The three sockets of a node: one receives beacons, one sends them, and one accepts connections.
 pub(crate) struct Sockets {
     poll: Poll,
     ready: Events,
-    interface: Interface,
-    port: u16,
+    /// Where the node is.
+    address: LocalAddress,
+    /// Where its beacons go.
+    beacons_to: Vec<SocketAddr>,
     receiver: net::UdpSocket,
     sender: UdpSocket,
     listener: net::TcpListener,
@@ -31,17 +40,17 @@ pub(crate) struct Connection {
 
 impl Sockets {
     pub(crate) fn bind(interface: &str, port: u16) -> Result<Self, Box<dyn Error>> {
-        let interface = Interface::choose(&interface.into())?;
-        let receiver = socket::beacon_receiver(&interface, port)?;
-        let listener = socket::listener(interface.address, socket::ListenPort::Fixed(0))?;
+        let (address, beacons) = (choose_address(interface)?, Beacons::Broadcast);
+        let at = ReceiverAt::of(&address, port, &beacons).ok_or("there are beacons")?;
+        let listener = socket::listen_on(&address, ListenPort::Fixed(0))?;
         let mut sockets = Self {
             poll: Poll::new()?,
             ready: Events::with_capacity(64),
-            sender: socket::beacon_sender(&interface, port)?,
-            interface,
-            port,
-            receiver: net::UdpSocket::from_std(receiver),
+            receiver: net::UdpSocket::from_std(at.open()?),
+            sender: beacon::sender(&address, port, &beacons)?,
+            beacons_to: beacon::targets(&address, port, &beacons),
             listener: net::TcpListener::from_std(listener),
+            address,
         };
         watch(&sockets.poll, &mut sockets.receiver)?;
         watch(&sockets.poll, &mut sockets.listener)?;
@@ -63,10 +72,10 @@ impl Sockets {
     }
 
     pub(crate) fn broadcast(&self, beacon: &[u8]) {
-        // A lost beacon does no harm: the next one goes out in a second.
-        let _ = self
-            .sender
-            .send_to(beacon, (self.interface.broadcast, self.port));
+        for to in &self.beacons_to {
+            // A lost beacon does no harm: the next one goes out in a second.
+            let _ = self.sender.send_to(beacon, to);
+        }
     }
 
     pub(crate) fn next_beacon(&self) -> Option<(SocketAddr, Vec<u8>)> {
@@ -75,11 +84,8 @@ impl Sockets {
             let (length, from) = self.receiver.recv_from(&mut datagram).ok()?;
             datagram.truncate(length);
             // The socket may also receive datagrams from other networks.
-            match from {
-                SocketAddr::V4(v4) if self.interface.contains(*v4.ip()) => {
-                    return Some((from, datagram));
-                }
-                _ => {}
+            if self.address.contains(from.ip()) {
+                return Some((from, datagram));
             }
         }
     }
@@ -96,7 +102,7 @@ impl Sockets {
 
     /// Starts to connect.
     pub(crate) fn open(&self, remote: SocketAddr) -> io::Result<Connection> {
-        let stream = socket::connector(remote, Some(self.interface.address.into()))?;
+        let stream = socket::connector_on(remote, [&self.address])?;
         socket::begin_connect(&stream, remote)?;
         self.connection(net::TcpStream::from_std(stream), false)
     }
@@ -146,4 +152,17 @@ impl Connection {
 fn watch(poll: &Poll, socket: &mut impl Source) -> io::Result<()> {
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(socket, Token(0), interest)
+}
+
+/// The first usable IPv4 address of the interface, or of the one that the library would choose. A
+/// real program looks again when `zre_net::Watcher` tells it, and says so to the engine.
+fn choose_address(interface: &str) -> Result<LocalAddress, Box<dyn Error>> {
+    let wanted = match interface {
+        "" => Interfaces::Default,
+        name => Interfaces::Chosen(vec![name.into()]),
+    };
+    let (interfaces, beacons) = (zre_net::interfaces()?, Beacons::Broadcast);
+    let choice = choose(&interfaces, &wanted, IpVersion::V4, &beacons, &[]);
+    let first = choice.used.into_iter().next();
+    Ok(first.ok_or("no such interface can carry beacons")?)
 }

@@ -1,7 +1,7 @@
 //! Bytes as they are sent over a connection.
 
 use bytes::{Buf, Bytes};
-use zre_core::{Link, LinkEvent, Multipart, Role};
+use zre_core::{GossipEnd, Link, LinkEvent, Multipart, Role};
 use zre_proto::{
     Content, Message, ShortText,
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
@@ -56,7 +56,8 @@ pub(crate) fn handshake(role: Role) -> Vec<u8> {
     let (socket_type, identity) = match role {
         Role::Connecting(id) => ("DEALER", Bytes::copy_from_slice(&id.to_bytes())),
         Role::AcceptingAs(id) => ("ROUTER", Bytes::copy_from_slice(&id.to_bytes())),
-        Role::Accepting => ("ROUTER", Bytes::new()),
+        Role::Accepting | Role::Gossiping(GossipEnd::Hub) => ("ROUTER", Bytes::new()),
+        Role::Gossiping(GossipEnd::Client) => ("DEALER", Bytes::new()),
     };
     let metadata = Metadata::default()
         .with(Metadata::SOCKET_TYPE.try_into().unwrap(), socket_type)

@@ -324,12 +324,17 @@ impl AnyNode {
 
     /// Where it listens.
     pub fn endpoint(&self) -> Endpoint {
-        at_once!(self, node => node.endpoint().clone())
+        at_once!(self, node => node.endpoint())
     }
 
-    /// The address of its interface.
-    pub fn address(&self) -> std::net::Ipv4Addr {
-        at_once!(self, node => node.interface().address)
+    /// Its address on its first network.
+    ///
+    /// # Panics
+    ///
+    /// When it is on none.
+    pub fn address(&self) -> std::net::IpAddr {
+        let networks = self.network().networks;
+        networks[0].address
     }
 
     /// Its peers.

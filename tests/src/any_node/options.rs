@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use zre_core::{Limits, SlowMembers, proto::Endpoint};
+use zre_core::{
+    Beacons, Limits, SlowMembers,
+    interfaces::{Interfaces, IpVersion},
+    proto::Endpoint,
+};
 use zre_driver::Settings;
 
 /// How a node is started.
@@ -16,8 +20,18 @@ pub struct NodeOptions {
     pub headers: Vec<(String, String)>,
     /// The groups that it is in from the start.
     pub groups: Vec<String>,
-    /// Its network interface; none for the adapter's choice.
-    pub interface: Option<String>,
+    /// Its network interfaces, or the single word `all`; none for the adapter's choice.
+    pub interfaces: Vec<String>,
+    /// Which versions of IP it uses.
+    pub ip: IpVersion,
+    /// How it announces itself.
+    pub beacons: Beacons,
+    /// Its fixed peers.
+    pub connect: Vec<String>,
+    /// Where it is a gossip hub.
+    pub gossip_bind: Option<String>,
+    /// The gossip hubs that it connects to.
+    pub gossip_connect: Vec<String>,
     /// The discovery port.
     pub port: Option<u16>,
     /// The port on which it listens.
@@ -45,7 +59,7 @@ impl NodeOptions {
     pub fn local(name: &str, port: u16) -> Self {
         Self {
             name: Some(name.to_owned()),
-            interface: Some("127.0.0.1".to_owned()),
+            interfaces: vec!["127.0.0.1".to_owned()],
             port: Some(port),
             ..Self::default()
         }
@@ -60,8 +74,22 @@ impl NodeOptions {
         for group in self.groups {
             settings.join(group);
         }
-        if let Some(interface) = self.interface {
-            settings.interface = interface.into();
+        for interface in self.interfaces {
+            match interface.as_str() {
+                "all" => settings.interfaces = Interfaces::All,
+                _ => settings.interface(interface),
+            }
+        }
+        settings.ip = self.ip;
+        settings.beacons = self.beacons;
+        for endpoint in self.connect {
+            settings.connect(endpoint);
+        }
+        if let Some(endpoint) = self.gossip_bind {
+            settings.gossip_bind(endpoint);
+        }
+        for endpoint in self.gossip_connect {
+            settings.gossip_connect(endpoint);
         }
         settings.id = self.uuid.map(Into::into);
         settings.port = self.port;

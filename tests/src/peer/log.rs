@@ -56,6 +56,10 @@ impl Log {
         }
     }
 
+    pub(super) fn complaints(&self) -> Vec<String> {
+        self.said().complaints.iter().cloned().collect()
+    }
+
     /// No more lines will come: the node's process has ended.
     pub(super) fn close(&self) {
         self.said().closed = true;
@@ -75,9 +79,21 @@ impl Log {
 
     /// Takes the first matching line that no wait has taken yet.
     pub(super) fn wait_for(&self, deadline: Instant, matches: impl Fn(&Value) -> bool) -> Value {
+        match self.try_wait_for(deadline, matches) {
+            Ok(value) => value,
+            Err(reason) => panic!("{}: what a test waited for {reason}\n{self}", self.name),
+        }
+    }
+
+    /// The same, or why there is none.
+    pub(super) fn try_wait_for(
+        &self,
+        deadline: Instant,
+        matches: impl Fn(&Value) -> bool,
+    ) -> Result<Value, &'static str> {
         // Lines seen once are not looked at again: there can be very many.
         let mut looked_at = 0;
-        let found = self.wait_until(deadline, |said| {
+        self.wait_until(deadline, |said| {
             let new = said.lines.iter_mut().skip(looked_at);
             let found = new
                 .filter(|line| !line.taken)
@@ -88,11 +104,7 @@ impl Log {
             });
             looked_at = said.lines.len();
             value
-        });
-        match found {
-            Ok(value) => value,
-            Err(reason) => panic!("{}: what a test waited for {reason}\n{self}", self.name),
-        }
+        })
     }
 
     pub(super) fn stays_quiet_until(&self, deadline: Instant) {
@@ -160,7 +172,7 @@ pub(super) fn trace(events: &[Value]) -> Vec<String> {
     for event in events {
         let peer = text_of(event, "peer");
         match text_of(event, "event") {
-            "START" | "STOP" | "EVASIVE" | "SILENT" => continue,
+            "START" | "STOP" | "EVASIVE" | "SILENT" | "NETWORK" => continue,
             "ENTER" => _ = names.insert(peer, text_of(event, "name")),
             _ => {}
         }

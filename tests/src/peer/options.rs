@@ -35,10 +35,79 @@ impl PeerOptions {
         self.flag("group", group)
     }
 
-    /// On this interface.
+    /// On this interface, beside those already given; of zyre and pyre, which know only one, in
+    /// their place. Ours take `all`, too.
     #[must_use]
     pub fn interface(self, interface: &str) -> Self {
         self.flag("interface", interface)
+    }
+
+    /// With IPv6 alone.
+    #[must_use]
+    pub fn ipv6(self) -> Self {
+        self.switch("ipv6")
+    }
+
+    /// With IPv4 alone. Not for zyre and pyre, which know nothing else unless told.
+    #[must_use]
+    pub fn ipv4(self) -> Self {
+        self.switch("ipv4")
+    }
+
+    /// With beacons to this multicast group in place of broadcasts.
+    #[must_use]
+    pub fn multicast(self, group: &str) -> Self {
+        self.flag("multicast", group)
+    }
+
+    /// With beacons to this address in place of broadcasts, beside those already given. Of ours
+    /// alone.
+    #[must_use]
+    pub fn beacon_to(self, address: &str) -> Self {
+        self.flag("beacon-to", address)
+    }
+
+    /// Without beacons. Of ours alone; zyre sends none when it gossips.
+    #[must_use]
+    pub fn no_beacon(self) -> Self {
+        self.switch("no-beacon")
+    }
+
+    /// With a peer at this endpoint, beside those already given. Of ours alone.
+    #[must_use]
+    pub fn connect(self, endpoint: &str) -> Self {
+        self.flag("connect", endpoint)
+    }
+
+    /// With a gossip hub here.
+    #[must_use]
+    pub fn gossip_bind(self, endpoint: &str) -> Self {
+        self.flag("gossip-bind", endpoint)
+    }
+
+    /// With a client of the gossip hub at this endpoint, beside those already given.
+    #[must_use]
+    pub fn gossip_connect(self, endpoint: &str) -> Self {
+        self.flag("gossip-connect", endpoint)
+    }
+
+    /// Listening here, such as `tcp://10.90.0.1:*`. Of zyre alone, which needs it for gossip: it
+    /// would give its host's name otherwise.
+    #[must_use]
+    pub fn endpoint(self, endpoint: &str) -> Self {
+        self.flag("endpoint", endpoint)
+    }
+
+    /// Known to others by this endpoint.
+    #[must_use]
+    pub fn advertise(self, endpoint: &str) -> Self {
+        self.flag("advertise", endpoint)
+    }
+
+    /// Listening on this TCP port. Of ours alone.
+    #[must_use]
+    pub fn tcp_port(self, port: u16) -> Self {
+        self.flag("tcp-port", &port.to_string())
     }
 
     /// With this discovery port in place of 5670.
@@ -67,9 +136,8 @@ impl PeerOptions {
 
     /// With a log on standard error, of which a panic shows the end.
     #[must_use]
-    pub fn verbose(mut self) -> Self {
-        self.arguments.push("--verbose".to_owned());
-        self
+    pub fn verbose(self) -> Self {
+        self.switch("verbose")
     }
 
     pub(super) fn name(&self) -> &str {
@@ -78,6 +146,11 @@ impl PeerOptions {
 
     pub(super) fn arguments(&self) -> &[String] {
         &self.arguments
+    }
+
+    fn switch(mut self, name: &str) -> Self {
+        self.arguments.push(format!("--{name}"));
+        self
     }
 
     /// One argument, so that a value may begin with a dash.

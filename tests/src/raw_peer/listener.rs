@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -66,15 +66,15 @@ impl RawListener {
     ///
     /// When there is no port left.
     pub fn start(manner: Manner) -> Self {
-        Self::start_at(Ipv4Addr::LOCALHOST, manner)
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), manner)
     }
 
-    /// Listens on an address of the caller's choice in 127.0.0.0/8.
+    /// Listens on an address of the caller's choice in 127.0.0.0/8, or on `::1`.
     ///
     /// # Panics
     ///
     /// When there is no port left.
-    pub fn start_at(address: Ipv4Addr, manner: Manner) -> Self {
+    pub fn start_at(address: IpAddr, manner: Manner) -> Self {
         let listener = TcpListener::bind((address, 0)).expect("a free port");
         if matches!(manner, Manner::NeverReads | Manner::ReadsSlowly(_)) {
             // The system shall not take for it what it does not read.

@@ -7,7 +7,7 @@ mod listener;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -54,7 +54,7 @@ impl RawPeer {
     ///
     /// When `endpoint` is no address.
     pub fn try_connect(endpoint: &Endpoint) -> io::Result<Self> {
-        Self::try_connect_from(Ipv4Addr::LOCALHOST, endpoint)
+        Self::try_connect_by(None, endpoint)
     }
 
     /// Connects from an address of the caller's choice in 127.0.0.0/8, and sends nothing.
@@ -67,10 +67,15 @@ impl RawPeer {
     ///
     /// When `endpoint` is no address.
     pub fn try_connect_from(source: Ipv4Addr, endpoint: &Endpoint) -> io::Result<Self> {
-        let address = endpoint.to_socket_addr().expect("an address");
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         // The usual address needs no bind, which takes a port that is free for all destinations.
-        if source != Ipv4Addr::LOCALHOST {
+        let source = (source != Ipv4Addr::LOCALHOST).then_some(source);
+        Self::try_connect_by(source, endpoint)
+    }
+
+    fn try_connect_by(source: Option<Ipv4Addr>, endpoint: &Endpoint) -> io::Result<Self> {
+        let address = endpoint.to_socket_addr().expect("an address");
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if let Some(source) = source {
             socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
         socket.connect_timeout(&address.into(), DEADLINE)?;
@@ -328,7 +333,7 @@ pub fn random_id() -> PeerId {
     Uuid::from_u64_pair(half(), half()).into()
 }
 
-/// A UDP socket on 127.0.0.1 that sends to everybody on a discovery port.
+/// A UDP socket on loopback that sends to everybody on a discovery port.
 #[derive(Debug)]
 pub struct RawBeacon {
     socket: UdpSocket,
@@ -350,6 +355,20 @@ impl RawBeacon {
         }
     }
 
+    /// A socket of IPv6 for the discovery port `port`. Loopback has no groups, so each datagram goes
+    /// to one of those who listen there.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no sockets left, or no IPv6.
+    pub fn new_v6(port: u16) -> Self {
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a free port");
+        Self {
+            socket,
+            target: (Ipv6Addr::LOCALHOST, port).into(),
+        }
+    }
+
     /// Says that `peer` listens on `port`; 0: that it leaves.
     pub fn announce(&self, peer: PeerId, port: u16) {
         let beacon = Beacon {
@@ -364,11 +383,11 @@ impl RawBeacon {
     ///
     /// # Panics
     ///
-    /// When loopback does not broadcast.
+    /// When loopback does not take it.
     pub fn send_raw(&self, datagram: &[u8]) {
         self.socket
             .send_to(datagram, self.target)
-            .expect("loopback broadcasts");
+            .expect("loopback takes all");
     }
 }
 

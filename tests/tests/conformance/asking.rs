@@ -1,8 +1,9 @@
 //! What a program can ask its node, and wait for, without taking events.
 
 use std::{
-    net::{Ipv4Addr, UdpSocket},
-    time::Instant,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    thread,
+    time::{Duration, Instant},
 };
 
 use zre_core::{Error, Notice};
@@ -145,12 +146,23 @@ fn a_sender_sends_and_does_not_keep_the_node_running(scene: &Scene) {
 fn the_network_and_the_counters_are_told(scene: &Scene) {
     let (alice, bob) = scene.pair();
     let network = alice.network();
-    assert_eq!(network.interface.address, Ipv4Addr::LOCALHOST);
+    let [lo] = &network.networks[..] else {
+        panic!("it is on loopback alone: {network:?}");
+    };
+    assert_eq!(lo.address, Ipv4Addr::LOCALHOST);
+    assert_eq!(lo.to_string(), format!("{} (127.0.0.1)", lo.interface));
+    assert_eq!(network.to_string(), lo.to_string());
     assert_eq!(network.endpoint, alice.endpoint());
-    assert_eq!(network.broadcast.port(), scene.port());
-    assert_eq!(*network.broadcast.ip(), network.interface.broadcast);
-    assert!(network.beacons_sent > 0);
-    assert_eq!(network.beacon_error, None);
+    assert_eq!(lo.endpoint, network.endpoint);
+    let beacons_to = SocketAddr::from(([127, 255, 255, 255], scene.port()));
+    assert_eq!(lo.beacons_to, [beacons_to]);
+    assert!(lo.beacons_sent > 0);
+    assert_eq!(lo.beacon_error, None);
+    let deadline = Instant::now() + PATIENCE;
+    while alice.network().networks[0].own_beacons_heard == 0 {
+        assert!(Instant::now() < deadline, "its beacons do not come back");
+        thread::sleep(Duration::from_millis(10));
+    }
     alice.whisper(bob.id(), "hi").unwrap();
     alice.ping(bob.id()).unwrap();
     bob.whisper(alice.id(), "hi").unwrap();
@@ -161,7 +173,7 @@ fn the_network_and_the_counters_are_told(scene: &Scene) {
         (1, 1, 1)
     );
     assert_eq!((stats.connections, stats.events), (2, 2));
-    assert!(stats.beacons_sent >= network.beacons_sent);
+    assert!(stats.beacons_sent >= lo.beacons_sent);
     assert_eq!(bob.stats().messages_in, 1);
 }
 
@@ -179,7 +191,7 @@ fn notices_are_values(scene: &Scene) {
     let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     stranger.set_broadcast(true).unwrap();
     let from = stranger.local_addr().unwrap();
-    let to = alice.network().broadcast;
+    let to = alice.network().networks[0].beacons_to[0];
     stranger.send_to(b"no beacon", to).unwrap();
     let (notice, mut notices) = notices.begin_recv().wait();
     assert!(

@@ -90,18 +90,18 @@ fn names_that_are_too_long_are_refused_later_too(scene: &Scene) {
 }
 
 fn an_unknown_interface_is_answered_with_those_there_are(scene: &Scene) {
-    let by_name = refused(scene, |alice| alice.interface = Some("wlan99".into()));
+    let by_name = refused(scene, |alice| alice.interfaces = vec!["wlan99".into()]);
     assert!(
         by_name.starts_with("no interface \"wlan99\"; there are: "),
         "{by_name}"
     );
-    assert!(by_name.contains("lo (127.0.0.1)"), "{by_name}");
-    let by_address = refused(scene, |alice| alice.interface = Some("192.0.2.77".into()));
+    assert!(by_name.contains("lo (127.0.0.1"), "{by_name}");
+    let by_address = refused(scene, |alice| alice.interfaces = vec!["192.0.2.77".into()]);
     assert!(
         by_address.starts_with("no interface with the address 192.0.2.77; there are: "),
         "{by_address}"
     );
-    assert!(by_address.contains("lo (127.0.0.1)"), "{by_address}");
+    assert!(by_address.contains("lo (127.0.0.1"), "{by_address}");
 }
 
 fn a_port_in_use_is_named(scene: &Scene) {

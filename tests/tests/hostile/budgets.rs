@@ -161,7 +161,7 @@ fn peers_from_one_address_leave_places_for_others(stage: Stage) {
     let scene = stage.begin_with(|setup| setup.limits.peers = PLACES);
     let mut strangers = Vec::new();
     for _ in 0..2 * PLACES {
-        let listener = RawListener::start_at(SOURCE, Manner::Reads);
+        let listener = RawListener::start_at(SOURCE.into(), Manner::Reads);
         let mut mallory = RawPeer::open_from(SOURCE, scene.endpoint(), random_id());
         let _ = mallory.send(hello(listener.endpoint(), "sybil"));
         strangers.push((mallory, listener));

@@ -13,7 +13,9 @@
 //! about false identities, [`claims`] about strangers who claim to be an honest peer, [`endpoints`]
 //! about places that belong to others or lead nowhere, [`pauses`] about lies on a peer that pauses,
 //! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take
-//! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams.
+//! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams, [`gossip`] about hubs
+//! and their clients, [`fixed`] about what is found at fixed endpoints, [`ipv6`] about the same over
+//! IPv6.
 //!
 //! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
 //! runs only the attacks with that in their name. Every attack runs in a process of its own,
@@ -43,16 +45,20 @@ mod connections;
 mod crafted;
 mod elections;
 mod endpoints;
+mod fixed;
 mod floods;
 mod frames;
+mod gossip;
 mod groups;
 mod handshakes;
 mod identities;
+mod ipv6;
 mod log;
 mod measure;
 mod messages;
 mod newcomer;
 mod pauses;
+mod raw_hub;
 mod scene;
 mod table;
 mod unread;
@@ -75,7 +81,7 @@ pub(crate) struct Attack {
     pub(crate) act: fn(Stage),
 }
 
-const KINDS: [&[Attack]; 14] = [
+const KINDS: [&[Attack]; 17] = [
     connections::ALL,
     handshakes::ALL,
     frames::ALL,
@@ -90,6 +96,9 @@ const KINDS: [&[Attack]; 14] = [
     pauses::ALL,
     endpoints::ALL,
     claims::ALL,
+    gossip::ALL,
+    fixed::ALL,
+    ipv6::ALL,
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use zre_tests::{
 
 use crate::{
     log::{Seen, peer_of},
-    scene::{BEACON_INTERVAL, DEADLINE, Scene},
+    scene::{DEADLINE, Scene},
 };
 
 impl Scene {
@@ -30,8 +30,7 @@ impl Scene {
         self.facts().newcomers.insert(id);
         let mut options = NodeOptions {
             uuid: Some(id.uuid()),
-            beacon_interval: Some(BEACON_INTERVAL),
-            ..NodeOptions::local("carol", self.port)
+            ..self.honest()
         };
         change(&mut options);
         let begun = Instant::now();

@@ -8,7 +8,8 @@ use std::{
 
 use tokio::sync::watch;
 use zre_core::{
-    ExitReason, Limits,
+    Beacons, ExitReason, Limits,
+    interfaces::IpVersion,
     proto::{Body, Endpoint, PeerId},
 };
 use zre_tests::{
@@ -50,6 +51,40 @@ pub(crate) struct Setup {
     pub(crate) evasive_timeout: Option<Duration>,
     pub(crate) expired_timeout: Option<Duration>,
     pub(crate) limits: Limits,
+    /// It is a gossip hub: the honest nodes are its clients, and a newcomer is nothing else.
+    pub(crate) is_hub: bool,
+    /// The gossip hubs that it connects to.
+    pub(crate) hubs: Vec<String>,
+    /// Its fixed peers.
+    pub(crate) fixed: Vec<String>,
+    pub(crate) tcp_port: Option<u16>,
+    /// All are on the loopback address of IPv6, which has no groups for beacons: the victim is a
+    /// gossip hub.
+    pub(crate) is_ipv6: bool,
+}
+
+impl Setup {
+    /// Where the victim is a gossip hub. The port for beacons is free for connections.
+    fn hub(&self, port: u16) -> Option<String> {
+        match (self.is_ipv6, self.is_hub) {
+            (true, _) => Some(format!("tcp://[::1]:{port}")),
+            (false, true) => Some(format!("tcp://127.0.0.1:{port}")),
+            (false, false) => None,
+        }
+    }
+
+    fn honest(&self, name: &str, port: u16) -> NodeOptions {
+        let mut options = NodeOptions {
+            beacon_interval: self.beacon_interval,
+            ..NodeOptions::local(name, port)
+        };
+        options.gossip_connect.extend(self.hub(port));
+        if self.is_ipv6 {
+            options.interfaces = vec!["::1".to_owned()];
+            options.ip = IpVersion::V6;
+        }
+        options
+    }
 }
 
 impl Stage {
@@ -64,6 +99,11 @@ impl Stage {
             evasive_timeout: None,
             expired_timeout: None,
             limits: Limits::default(),
+            is_hub: false,
+            hubs: Vec::new(),
+            fixed: Vec::new(),
+            tcp_port: None,
+            is_ipv6: false,
         };
         change(&mut setup);
         Scene::start(&self, setup)
@@ -78,6 +118,8 @@ pub(crate) struct Scene {
     pub(crate) bob: AnyNode,
     pub(crate) log: Arc<Log>,
     endpoint: Endpoint,
+    /// How a newcomer is started.
+    honest: NodeOptions,
     pace: watch::Sender<Pace>,
     worst_delay: Duration,
     chats: Vec<Pending<()>>,
@@ -88,15 +130,24 @@ impl Scene {
     fn start(stage: &Stage, setup: Setup) -> Self {
         // Whatever the victim's runtime has to bear, it is not that of the others.
         let [victims_host, host] = [(); 2].map(|()| Host::new(stage.flavour));
-        let honest = |name| NodeOptions {
-            beacon_interval: setup.beacon_interval,
-            ..NodeOptions::local(name, stage.port)
+        let honest = |name| setup.honest(name, stage.port);
+        let newcomer = NodeOptions {
+            beacon_interval: Some(BEACON_INTERVAL),
+            beacons: match setup.hub(stage.port) {
+                Some(_) => Beacons::Off,
+                None => Beacons::Broadcast,
+            },
+            ..honest("carol")
         };
         let victim = NodeOptions {
             handshake: setup.handshake_timeout,
             evasive: setup.evasive_timeout,
             expired: setup.expired_timeout,
             limits: Some(setup.limits),
+            gossip_bind: setup.hub(stage.port),
+            gossip_connect: setup.hubs.clone(),
+            connect: setup.fixed.clone(),
+            tcp_port: setup.tcp_port,
             ..honest("victim")
         };
         let victim = victims_host.start(victim).expect("a node on loopback");
@@ -106,6 +157,7 @@ impl Scene {
             port: stage.port,
             log: Arc::new(Log::new([&victim, &alice, &bob].map(AnyNode::id))),
             endpoint: victim.endpoint(),
+            honest: newcomer,
             victim,
             alice,
             bob,
@@ -136,6 +188,17 @@ impl Scene {
         self.chat_for(3);
     }
 
+    /// How an honest node is started that comes later.
+    pub(crate) fn honest(&self) -> NodeOptions {
+        self.honest.clone()
+    }
+
+    /// Where the victim listens as a gossip hub.
+    pub(crate) fn gossip_endpoint(&self) -> Endpoint {
+        let text = format!("tcp://127.0.0.1:{}", self.port);
+        text.parse().expect("an endpoint")
+    }
+
     /// Where the victim listens.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -148,7 +211,10 @@ impl Scene {
 
     /// A raw peer that has entered at the victim.
     pub(crate) fn intruder(&self, manner: Manner) -> Intruder {
-        let listener = RawListener::start(manner);
+        let listener = match self.endpoint().to_socket_addr() {
+            Some(address) => RawListener::start_at(address.ip(), manner),
+            None => RawListener::start(manner),
+        };
         let mut peer = self.stranger();
         peer.send(hello(listener.endpoint(), "mallory"))
             .expect("the node reads");

@@ -1,8 +1,6 @@
 //! The kinds of nodes that meet.
 
-use std::{path::PathBuf, sync::OnceLock};
-
-use zre_tests::{Namespace, Peer, PeerOptions, any_node::Flavour, programs};
+use zre_tests::{Namespace, Peer, PeerOptions, any_node::Flavour};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -28,9 +26,7 @@ impl Kind {
             Self::Zre => Peer::zre(network, &options),
             Self::Zyre => Peer::zyre(network, &options),
             Self::Pyre => Peer::pyre(network, &options),
-            Self::Ours(flavour) => {
-                Peer::command(network, pipe_node(), &[&flavour.to_string()], &options)
-            }
+            Self::Ours(flavour) => Peer::ours(network, flavour, &options),
         }
     }
 
@@ -46,11 +42,4 @@ impl Kind {
     pub(crate) fn headers(self) -> [(&'static str, &'static str); 2] {
         [("X-KIND", self.name()), ("X-FORMAT", "100%s=1")]
     }
-}
-
-fn pipe_node() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        programs::example("zre-tests", "pipe_node").unwrap_or_else(|error| panic!("{error}"))
-    })
 }

@@ -8,7 +8,14 @@ use std::{
     thread,
 };
 
-use zre_driver::{Settings, zre_net::socket};
+use zre_driver::{
+    Settings,
+    zre_core::{
+        Beacons,
+        interfaces::{Interfaces, IpVersion, choose},
+    },
+    zre_net::{self, socket::beacon::ReceiverAt},
+};
 
 use super::*;
 use crate::{Event, Node, RecvTimeoutError, wake_queue::WAKE};
@@ -115,7 +122,7 @@ fn a_ping_that_waits_runs_the_loop() {
 fn deadlines_are_kept_while_a_thread_of_the_application_runs_the_loop() {
     let port = free_port();
     let alice = start("alice", port);
-    let heard = socket::beacon_receiver(alice.interface(), port).unwrap();
+    let heard = beacon_receiver(port);
     heard.set_nonblocking(false).unwrap();
     heard.set_read_timeout(Some(PATIENCE)).unwrap();
     thread::scope(|scope| {
@@ -262,15 +269,22 @@ fn what_comes_before_a_thread_leads_is_not_slept_over() {
     assert!(begun.elapsed() < PATIENCE / 2);
 }
 
+/// Hears the beacons on loopback.
+fn beacon_receiver(port: u16) -> UdpSocket {
+    let wanted = Interfaces::Chosen(vec!["127.0.0.1".into()]);
+    let (interfaces, beacons) = (zre_net::interfaces().unwrap(), Beacons::Broadcast);
+    let choice = choose(&interfaces, &wanted, IpVersion::V4, &beacons, &[]);
+    let at = ReceiverAt::of(&choice.used[0], port, &beacons).unwrap();
+    at.open().unwrap()
+}
+
 /// A node that has no I/O thread.
 fn without_thread() -> Leadership {
     let mut settings = Settings::named("alone");
-    settings.interface = "127.0.0.1".into();
+    settings.interface("127.0.0.1");
     settings.beacon_interval = Some(BEACONS);
     settings.port = Some(free_port());
-    let bound = settings.bind().unwrap();
-    let hub = Arc::new(Hub::new(&bound).unwrap());
-    Leadership::new(hub, bound).unwrap()
+    Leadership::new(Hub::start(&settings).unwrap()).unwrap()
 }
 
 #[derive(Default)]

@@ -140,8 +140,8 @@ struct Room<'a> {
 
 impl Room<'_> {
     async fn welcome(&self) -> Result<(), Failure> {
-        let (name, group, interface) = (self.node.name(), self.group, self.node.interface());
-        let text = format!("* you are {name} in {group}, on {interface}; /help shows the commands");
+        let (name, group, network) = (self.node.name(), self.group, self.node.network());
+        let text = format!("* you are {name} in {group}, on {network}; /help shows the commands");
         self.screen.print(&text).await
     }
 
@@ -199,6 +199,10 @@ impl Room<'_> {
                 content,
                 ..
             } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
+            #[rustfmt::skip]
+            Event::Network { networks, joined, left } => {
+                Some(format!("* network: {}", text::networks(networks, joined, left)))
+            },
             Event::Whisper { name, content, .. } => Some(format!(
                 "{name}, to you alone: {}",
                 content.to_string_lossy()

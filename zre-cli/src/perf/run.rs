@@ -200,13 +200,13 @@ fn is_wanted(info: &PeerInfo, options: &Options) -> bool {
 }
 
 fn nobody(node: &Node, options: &Options, port: u16) -> String {
-    let (interface, group) = (node.interface(), &options.group);
+    let (network, group) = (node.network(), &options.group);
     let wanted = match &options.peer {
         Some(wanted) => format!("no node {} that serves", quoted(wanted)),
         None => "no node that serves".to_owned(),
     };
     format!(
-        "found {wanted} in group {group} on {interface}, port {port}; start `zre perf serve` there"
+        "found {wanted} in group {group} on {network}, port {port}; start `zre perf serve` there"
     )
 }
 

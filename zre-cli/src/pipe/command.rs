@@ -28,6 +28,7 @@ pub(super) enum Command {
     Shout(GroupName, Content),
     Peers,
     Groups,
+    Network,
     Stop,
     Flood { peer: Recipient, count: u64 },
     Quiet { on: bool },
@@ -57,7 +58,8 @@ impl<'a> Request<'a> {
     }
 }
 
-const VERBS: &str = "join, leave, whisper, shout, peers, groups, stop, flood, quiet, count";
+const VERBS: &str =
+    "join, leave, whisper, shout, peers, groups, network, stop, flood, quiet, count";
 
 const KEYS: [&str; 8] = ["do", "id", "peer", "group", "text", "frames", "count", "on"];
 
@@ -87,6 +89,7 @@ impl<'a> Fields<'a> {
             "leave" => Command::Leave(fields.group()?),
             "peers" => Command::Peers,
             "groups" => Command::Groups,
+            "network" => Command::Network,
             "stop" => Command::Stop,
             "flood" => Command::Flood {
                 peer: fields.peer()?,

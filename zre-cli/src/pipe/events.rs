@@ -8,6 +8,8 @@ use zre_tokio::{
     Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
 };
 
+use crate::networks::{Everything, NetworkLine};
+
 /// A line about something that happened.
 ///
 /// START and ENTER have the name as it is; in the others it is for display.
@@ -20,7 +22,8 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "lossy")]
         name: &'a Text,
         #[serde(serialize_with = "display")]
-        endpoint: &'a Endpoint,
+        endpoint: Endpoint,
+        networks: Vec<NetworkLine>,
     },
     Enter {
         #[serde(serialize_with = "display")]
@@ -104,6 +107,11 @@ pub(super) enum EventLine<'a> {
         group: &'a Text,
         messages: u64,
     },
+    Network {
+        networks: Vec<NetworkLine>,
+        joined: Vec<NetworkLine>,
+        left: Vec<NetworkLine>,
+    },
     Stop {
         unconfirmed: Vec<UnconfirmedPeer<'a>>,
     },
@@ -147,6 +155,7 @@ pub(super) enum Answer {
         own: Vec<String>,
         peer: Vec<String>,
     },
+    Network(Everything),
     Count {
         count: u64,
         in_order: bool,
@@ -187,6 +196,10 @@ impl Answer {
         Self::Peers { peers }
     }
 
+    pub(super) fn network(node: &Node) -> Self {
+        Self::Network(Everything::of(node))
+    }
+
     pub(super) fn groups(node: &Node) -> Self {
         let names = |groups: Vec<GroupName>| groups.iter().map(GroupName::to_string).collect();
         Self::Groups {
@@ -202,6 +215,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
         uuid: node.id(),
         name: node.name(),
         endpoint: node.endpoint(),
+        networks: NetworkLine::of(node),
     }
 }
 
@@ -229,6 +243,11 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
         &Event::Skipped { peer, ref name, ref group, messages } => {
             EventLine::Skipped { peer, name, group, messages }
         }
+        Event::Network { networks, joined, left } => EventLine::Network {
+            networks: NetworkLine::all(networks),
+            joined: NetworkLine::all(joined),
+            left: NetworkLine::all(left),
+        },
         Event::Stop { unconfirmed } => EventLine::Stop {
             unconfirmed: unconfirmed.iter().map(UnconfirmedPeer::of).collect(),
         },
@@ -445,6 +464,28 @@ mod tests {
         assert_eq!(
             json(&stop),
             json!({"event": "STOP", "unconfirmed": unconfirmed})
+        );
+    }
+
+    #[test]
+    fn a_change_of_networks_is_told_with_what_is_new_and_what_is_gone() {
+        let network = |interface: &str, address: &str, announces: bool| {
+            let value = json!({
+                "interface": interface, "address": address,
+                "endpoint": format!("tcp://{address}:5000"), "announces": announces,
+            });
+            (value.clone(), serde_json::from_value(value).unwrap())
+        };
+        let (eth0, new) = network("eth0", "10.0.0.2", true);
+        let (wlan0, old) = network("wlan0", "10.3.0.2", false);
+        let event = Event::Network {
+            networks: vec![new],
+            joined: Vec::new(),
+            left: vec![old],
+        };
+        assert_eq!(
+            serde_json::to_value(line(&event)).unwrap(),
+            json!({"event": "NETWORK", "networks": [eth0], "joined": [], "left": [wlan0]})
         );
     }
 

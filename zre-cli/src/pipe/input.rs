@@ -116,6 +116,7 @@ impl Commands {
             }
             Command::Peers => Answer::peers(node),
             Command::Groups => Answer::groups(node),
+            Command::Network => Answer::network(node),
             Command::Quiet { on } => {
                 self.counters.start(on);
                 done()

@@ -46,6 +46,7 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
+  {"do":"network"}                          answers {"networks":[..],..}, see below
   {"do":"stop"}                             so does the end of the input
 A "peer" is a UUID, or a name where only one peer has it. Whisper and shout both take "text",
 which is a string or a list of strings, a frame each, or "frames".
@@ -63,7 +64,9 @@ A command may have an "id", a value of any kind. It comes back in the answer, as
 The answer to a message that has to wait may come behind those to later lines.
 
 Events, one JSON object on each line of standard output:
-  {"event":"START","uuid":"<UUID>","name":"alice","endpoint":"tcp://10.0.0.2:49152"}
+  {"event":"START","uuid":"<UUID>","name":"alice","endpoint":"tcp://10.0.0.2:49152",
+   "networks":[{"interface":"eth0","address":"10.0.0.2","endpoint":"tcp://10.0.0.2:49152",
+   "announces":true}]}
   {"event":"ENTER","peer":"<UUID>","name":"bob","addr":"tcp://10.0.0.3:49152",
    "endpoint":"tcp://10.0.0.3:49152","headers":{"X-ROLE":"chat"}}
   {"event":"JOIN","peer":"<UUID>","name":"bob","group":"CHAT"}, and LEAVE
@@ -72,11 +75,17 @@ Events, one JSON object on each line of standard output:
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
   {"event":"SKIPPED","peer":"<UUID>","name":"bob","group":"CHAT","messages":12}
   {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE","unconfirmed":0}
+  {"event":"NETWORK","networks":[..],"joined":[..],"left":[..]}
   {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
-ENTER is on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
+START and ENTER are on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
 UTF-8: a string for one frame, a list for several.
 SKIPPED: bob is a member of the group and reads too slowly; so many shouts have passed him over
 since the last such event. See --slow-members.
+NETWORK: the networks that the node is on have changed, or beacons cannot be sent any more
+("announces") or again. "networks" are those that it is on now, the best first. "endpoint" in START
+is that of the first, or what --advertise says. The answer to "network" has "passed_over", too, with
+the reason "why" each other address is not used, and "connect" and "gossip_connect", with the
+"state" of each fixed peer and gossip hub and the last "error".
 "unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
 may have arrived, or not.
 Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW

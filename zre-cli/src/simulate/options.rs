@@ -78,6 +78,14 @@ pub(crate) struct Options {
     )]
     pub(super) churn: f64,
 
+    /// Changes of addresses per minute, of all nodes together: a node gets another address and goes
+    /// on. The last fifth of the time is without
+    #[arg(
+        long, value_name = "RATE", default_value = "0", value_parser = values::rate,
+        help_heading = "Faults"
+    )]
+    pub(super) moves: f64,
+
     /// The network falls into two halves at a time and for a time, such as 5s+10s
     #[arg(long, value_name = "AT+FOR", help_heading = "Faults")]
     pub(super) partition: Option<Partition>,
@@ -210,9 +218,9 @@ impl Options {
         }
     }
 
-    /// Whether nodes restart or the network falls apart.
+    /// Whether nodes restart or move, or the network falls apart.
     pub(super) fn has_faults(&self) -> bool {
-        self.churn > 0.0 || self.partition.is_some()
+        self.churn > 0.0 || self.moves > 0.0 || self.partition.is_some()
     }
 
     /// Whether nodes send messages.

@@ -33,6 +33,7 @@ pub(super) struct Report {
     converged_seconds_after_last_start: Option<f64>,
     settled_seconds: Option<f64>,
     restarts: usize,
+    moves: usize,
     beacons_sent: u64,
     beacons_received: u64,
     beacons_lost: u64,
@@ -108,6 +109,7 @@ impl Report {
             converged_seconds_after_last_start: run.after_last_start().map(seconds),
             settled_seconds: run.settled().map(seconds),
             restarts: run.restarts.len(),
+            moves: run.moves,
             beacons_sent: metrics.datagrams_sent,
             beacons_received: metrics.datagrams_received,
             beacons_lost: metrics.datagrams_lost,
@@ -208,6 +210,9 @@ impl Report {
         ];
         if self.restarts > 0 {
             rows.push(row("restarts", self.restarts as u64));
+        }
+        if self.moves > 0 {
+            rows.push(row("moves", self.moves as u64));
         }
         let heads = ["", "in all", "per node", "per node and second"];
         table(&heads, &rows) + "\n"

@@ -29,6 +29,8 @@ pub(super) struct Run {
     pub(super) converged: Option<Duration>,
     /// When nodes were restarted.
     pub(super) restarts: Vec<Duration>,
+    /// How often a node got another address.
+    pub(super) moves: usize,
     /// The figures as they grew.
     pub(super) course: Vec<Look>,
     /// Peers of the nodes that run at the end: the fewest and the most.
@@ -108,6 +110,7 @@ struct Network<'a> {
     converged: Option<Duration>,
     course: Vec<Look>,
     restarts: Vec<Duration>,
+    moves: usize,
 }
 
 impl<'a> Network<'a> {
@@ -130,6 +133,7 @@ impl<'a> Network<'a> {
             converged: None,
             course: Vec::new(),
             restarts: Vec::new(),
+            moves: 0,
         }
     }
 
@@ -172,6 +176,11 @@ impl<'a> Network<'a> {
             Step::Restart(node) => {
                 self.sim.host(&name(node)).restart();
                 self.restarts.push(self.sim.now());
+            }
+            Step::Move(node) => {
+                let name = name(node);
+                self.sim.host(&name).interface("eth0").change_address();
+                self.moves += 1;
             }
             Step::Part => self.part(),
             Step::Heal => self.sim.heal(),
@@ -255,6 +264,7 @@ impl<'a> Network<'a> {
             last_start: self.last_start,
             converged: self.converged,
             restarts: self.restarts,
+            moves: self.moves,
             course: self.course,
             peers: peers.unwrap_or_default(),
             differences,

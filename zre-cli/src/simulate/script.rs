@@ -18,6 +18,8 @@ pub(super) enum Step {
     Start(u32),
     Crash(u32),
     Restart(u32),
+    /// Its host gets another address.
+    Move(u32),
     Part,
     Heal,
     /// Look at the figures.
@@ -30,7 +32,14 @@ pub(super) fn script(options: &Options, nodes: u32) -> Vec<(Duration, Step)> {
     let mut script: Vec<_> = (0..nodes)
         .map(|node| (moment(&mut chance, options.spread), Step::Start(node)))
         .collect();
-    churn(options, nodes, &mut chance, &mut script);
+    for (at, node) in in_the_midst(options, options.churn, nodes, &mut chance) {
+        script.push((at, Step::Crash(node)));
+        // A restart after the end is dropped, and the node stays down.
+        script.push((at + DOWN, Step::Restart(node)));
+    }
+    for (at, node) in in_the_midst(options, options.moves, nodes, &mut chance) {
+        script.push((at, Step::Move(node)));
+    }
     if let Some(partition) = options.partition {
         script.push((partition.at, Step::Part));
         script.push((partition.at + partition.lasts, Step::Heal));
@@ -49,23 +58,22 @@ pub(super) fn script(options: &Options, nodes: u32) -> Vec<(Duration, Step)> {
     script
 }
 
-/// Restarts nodes after all have started and before the last fifth of the time.
-fn churn(
+/// Draws nodes, so many a minute, each with a moment after all have started and before the last
+/// fifth of the time.
+fn in_the_midst(
     options: &Options,
+    rate: f64,
     nodes: u32,
     chance: &mut ChaCha8Rng,
-    script: &mut Vec<(Duration, Step)>,
-) {
+) -> Vec<(Duration, u32)> {
     let span = (options.duration * 4 / 5).saturating_sub(options.spread);
-    let restarts = (options.churn * span.as_secs_f64() / 60.0).round();
-    for _ in 0..in_whole(restarts) {
+    let count = in_whole((rate * span.as_secs_f64() / 60.0).round());
+    let drawn = (0..count).map(|_| {
         let at = options.spread + moment(chance, span);
         let node = below(chance, usize::try_from(nodes).unwrap_or(usize::MAX));
-        let node = u32::try_from(node).unwrap_or(0);
-        script.push((at, Step::Crash(node)));
-        // A restart after the end is dropped, and the node stays down.
-        script.push((at + DOWN, Step::Restart(node)));
-    }
+        (at, u32::try_from(node).unwrap_or(0))
+    });
+    drawn.collect()
 }
 
 /// How often figures are taken: often enough for a picture.

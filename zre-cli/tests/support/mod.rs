@@ -3,12 +3,16 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     missing_docs,
     reason = "each test includes it for itself, and uses a part"
 )]
 
+mod datagrams;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener},
     process::{Child, ChildStderr, ChildStdin, Command, Output, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
@@ -16,6 +20,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+pub use datagrams::{Datagrams, beacon};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,11 +50,15 @@ pub fn bare_zre() -> Command {
     for variable in [
         "RUST_LOG",
         "USERNAME",
+        "ZRE_CONNECT",
         "ZRE_NAME",
         "ZRE_GROUPS",
         "ZRE_INTERFACE",
         "ZRE_PORT",
         "ZSYS_INTERFACE",
+        "ZSYS_IPV4_MCAST_ADDRESS",
+        "ZSYS_IPV6",
+        "ZSYS_IPV6_MCAST_ADDRESS",
     ] {
         zre.env_remove(variable);
     }
@@ -59,6 +69,12 @@ pub fn bare_zre() -> Command {
 pub fn run(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null());
     command.output().expect("zre can be run")
+}
+
+/// A port at which nobody listens.
+pub fn closed_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    listener.local_addr().expect("it is bound").port()
 }
 
 pub fn text(bytes: &[u8]) -> String {

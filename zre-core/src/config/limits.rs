@@ -7,10 +7,11 @@ use zre_proto::MessageLimits;
 /// The limits in bytes over all peers ([`unclaimed_bytes`](Limits#structfield.unclaimed_bytes),
 /// [`unfinished_bytes`](Limits#structfield.unfinished_bytes),
 /// [`peer_data_bytes`](Limits#structfield.peer_data_bytes),
-/// [`outbound_total`](Limits#structfield.outbound_total) and
-/// [`event_bytes`](Limits#structfield.event_bytes)) come to 184 MiB by default. What 4096 peers
-/// take at most besides, 2 KiB of data each, makes it 192 MiB. So a node survives in 256 MiB
-/// whatever its peers do. On a smaller machine, lower
+/// [`outbound_total`](Limits#structfield.outbound_total),
+/// [`event_bytes`](Limits#structfield.event_bytes) and
+/// [`gossip_bytes`](Limits#structfield.gossip_bytes)) come to 185 MiB by default. What 4096 peers
+/// take at most besides, 2 KiB of data each, and 256 gossip clients, 20 KiB each, makes it 198 MiB.
+/// So a node survives in 256 MiB whatever its peers do. On a smaller machine, lower
 /// [`message_size`](Limits#structfield.message_size) and
 /// [`unfinished_bytes`](Limits#structfield.unfinished_bytes) first.
 ///
@@ -100,6 +101,16 @@ pub struct Limits {
     /// of up to 4 KiB counts with its own length. A larger one may keep a read buffer alive, and
     /// counts with at least the 64 KiB of that.
     pub event_bytes: usize,
+    /// Clients that may be connected to the gossip hub of this node; 256 unless set. One more
+    /// closes one of those from the address with the most: one that has not said HELLO for a
+    /// second, or else the one that has been silent for longest.
+    pub gossip_clients: usize,
+    /// Gossip tuples that are known; 4096 unless set. One source, a client or a hub, gives at most
+    /// half of them. Beyond that, a new tuple takes the place of one whose peer is not there, from
+    /// the same source if that has its half, or it is ignored.
+    pub gossip_tuples: usize,
+    /// Bytes of these tuples; 1 MiB unless set. One source gives at most half of them.
+    pub gossip_bytes: usize,
 }
 
 impl Limits {
@@ -112,7 +123,7 @@ impl Limits {
     }
 
     /// The limits in bytes and in numbers of things that must be at least 1, with their names.
-    pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 13] {
+    pub(crate) fn must_not_be_zero(&self) -> [(&'static str, usize); 16] {
         // The limits that are missing here may be 0: a peer need not be in groups or have headers.
         [
             ("peers", self.peers),
@@ -128,6 +139,9 @@ impl Limits {
             ("outbound_total", self.outbound_total),
             ("events", self.events),
             ("event_bytes", self.event_bytes),
+            ("gossip_clients", self.gossip_clients),
+            ("gossip_tuples", self.gossip_tuples),
+            ("gossip_bytes", self.gossip_bytes),
         ]
     }
 }
@@ -150,6 +164,9 @@ impl Default for Limits {
             outbound_total: 32 << 20,
             events: 4096,
             event_bytes: 16 << 20,
+            gossip_clients: 256,
+            gossip_tuples: 4096,
+            gossip_bytes: 1 << 20,
         }
     }
 }
@@ -203,6 +220,12 @@ setters! {
     events: usize;
     /// Sets the most [bytes that these events hold](Limits#structfield.event_bytes).
     event_bytes: usize;
+    /// Sets the most [clients](Limits#structfield.gossip_clients) of the gossip hub.
+    gossip_clients: usize;
+    /// Sets the most [gossip tuples](Limits#structfield.gossip_tuples) that are known.
+    gossip_tuples: usize;
+    /// Sets the most [bytes of gossip tuples](Limits#structfield.gossip_bytes).
+    gossip_bytes: usize;
 }
 
 #[cfg(test)]
@@ -226,7 +249,10 @@ mod tests {
             .events(12)
             .event_bytes(13)
             .peer_data_bytes(14)
-            .outbound_total(15);
+            .outbound_total(15)
+            .gossip_clients(16)
+            .gossip_tuples(17)
+            .gossip_bytes(18);
         let expected = Limits {
             peers: 1,
             pending_peers: 2,
@@ -243,6 +269,9 @@ mod tests {
             event_bytes: 13,
             peer_data_bytes: 14,
             outbound_total: 15,
+            gossip_clients: 16,
+            gossip_tuples: 17,
+            gossip_bytes: 18,
         };
         assert_eq!(limits, expected);
         assert_eq!(

@@ -50,8 +50,10 @@ pub struct Config {
     /// How often the node announces itself; every second unless set, and at least 10 ms. The first
     /// beacon is sent at once.
     pub beacon_interval: Duration,
-    /// After how long a silence a peer is asked whether it is there; 5 s unless set, at least 10 ms
-    /// and at most [`expired_after`](Config#structfield.expired_after).
+    /// After how long a silence a peer is called evasive and asked whether it is there; 5 s unless
+    /// set, at least 10 ms and at most [`expired_after`](Config#structfield.expired_after). A peer
+    /// that no beacon has come from is asked after half of it, too, and the application hears
+    /// nothing of that.
     ///
     /// It is also how long the connections of a peer may stand still, while the node waits to hear
     /// from it whether it is there because another node claims to have replaced it.
@@ -217,6 +219,16 @@ impl From<OwnLimit> for ConfigError {
 }
 
 impl Config {
+    /// Whether peers are told by a message that the node leaves: no beacon may say so.
+    pub(crate) fn says_goodbye(&self) -> bool {
+        self.gossips() || self.beacons == Beacons::Off
+    }
+
+    /// Whether the node has anything to do with gossip.
+    pub fn gossips(&self) -> bool {
+        self.is_gossip_hub || !self.gossip_connect.is_empty()
+    }
+
     /// The defaults, for a node that peers reach at `endpoint`.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
@@ -377,6 +389,9 @@ mod tests {
             ("outbound_total", Limits::default().outbound_total(0)),
             ("events", Limits::default().events(0)),
             ("event_bytes", Limits::default().event_bytes(0)),
+            ("gossip_clients", Limits::default().gossip_clients(0)),
+            ("gossip_tuples", Limits::default().gossip_tuples(0)),
+            ("gossip_bytes", Limits::default().gossip_bytes(0)),
         ] {
             let expected = format!("the limit {name} is 0: set it to 1 or more");
             assert_eq!(refused(limits), Some(expected));

@@ -16,6 +16,9 @@ use crate::time::Instant;
 const MOST_TO_ADDRESS: u32 = 64;
 /// So many over all.
 const MOST: u32 = 1024;
+/// So many over all before no more are made because of gossip: one hub can tell of thousands of
+/// peers that are not there.
+const MOST_GOSSIPED: u32 = MOST / 4;
 /// After so long, one attempt to an address is forgotten.
 const FORGETS_ONE_IN: Duration = Duration::from_millis(500);
 /// After so long, one attempt over all is forgotten.
@@ -47,6 +50,13 @@ impl Attempts {
             all: Unanswered::none(now),
             by_address: BTreeMap::new(),
         }
+    }
+
+    /// Whether one more attempt may be made because of gossip.
+    pub(super) fn may_begin_gossiped(&mut self, endpoint: &Endpoint, now: Instant) -> bool {
+        self.all.forget(FORGETS_ONE_OF_ALL_IN, now);
+        let is_here = address_of(endpoint).is_some_and(|address| address.is_loopback());
+        is_here || self.all.count < MOST_GOSSIPED
     }
 
     /// Counts an attempt, if one more may be made now.

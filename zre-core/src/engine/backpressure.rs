@@ -140,7 +140,7 @@ impl PendingPing {
     /// are written, or something comes over the peer's own connection, the answer cannot be here
     /// yet.
     ///
-    /// After the last move the peer has `evasive_after`, or as long again as the connections moved
+    /// After the last move the peer has the time `rest`, or as long again as the connections moved
     /// if that is longer, but never more than `expired_after`. As long again, because a peer that
     /// is slow to take the bytes before the PING is as slow with those in the system's buffers, and
     /// nobody knows how many these are.
@@ -151,6 +151,7 @@ impl PendingPing {
         &mut self,
         written: u64,
         read_at: Option<Instant>,
+        rest: Duration,
         config: &Config,
         now: Instant,
     ) -> bool {
@@ -165,9 +166,7 @@ impl PendingPing {
             return false;
         };
         let as_long_again = moved_at.since(self.asked_at);
-        let still_time = as_long_again
-            .max(config.evasive_after)
-            .min(config.expired_after);
+        let still_time = as_long_again.max(rest).min(config.expired_after);
         now.since(moved_at) < still_time
     }
 }

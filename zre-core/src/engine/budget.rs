@@ -26,8 +26,9 @@ impl<C: Connection> Engine<C> {
         // Before it is counted, which is for what the connection holds of its own.
         state.connection.return_memory(&mut self.memory);
         let has_output = state.connection.has_output();
-        // Such a connection takes no messages, and there are as many as the user wants.
-        if matches!(owner, Owner::Fixed(_)) {
+        // Fixed peers that are not known yet are sent little and take nothing, gossip messages are
+        // small, and the connections are few.
+        if let Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) = owner {
             return has_output;
         }
         let config = self.node.config();
@@ -115,7 +116,7 @@ impl<C: Connection> Engine<C> {
         let fault = Fault::from(error);
         match owner {
             // Only peers are looked at.
-            Owner::Unclaimed | Owner::Fixed(_) => {}
+            Owner::Unclaimed | Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) => {}
             Owner::Outgoing(peer) => self.with_links(peer, |links, node, cx| {
                 links.outgoing_broken(fault, node, cx)
             }),

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     error::{Fault, LinkError},
     link::Connection,
-    node::{Admission, Expectation, HelloOrigin, Verdict, hello_weight},
+    node::{Admission, Expectation, HelloOrigin, Node, Verdict, hello_weight},
     notice::Notice,
     time::Instant,
 };
@@ -83,6 +83,16 @@ enum Awaited {
     Pause,
 }
 
+/// How likely it is that a connection is the peer's, by where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Stranger,
+    /// Beacons in the peer's name come from there.
+    Heard,
+    /// We are connected to the peer there.
+    Connected,
+}
+
 /// What becomes of a parked connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finding {
@@ -98,6 +108,17 @@ enum Finding {
     Stranger,
     /// The peer that it waited for is gone.
     Stale,
+}
+
+/// How likely it is that a connection from this address is the peer's.
+fn rank(node: &Node, peer: PeerId, remote: IpAddr) -> Rank {
+    let connected = node.endpoints(peer).next();
+    let host = connected.and_then(|at| at.canonical().to_socket_addr());
+    match host.is_some_and(|host| host.ip() == remote.to_canonical()) {
+        true => Rank::Connected,
+        false if node.is_heard_from(peer, remote) => Rank::Heard,
+        false => Rank::Stranger,
+    }
 }
 
 impl<C: Connection> Engine<C> {
@@ -139,7 +160,11 @@ impl<C: Connection> Engine<C> {
     /// Suspected peers have not answered in time. Where somebody else is parked under their
     /// identity, their own connections are given up, and not their sessions.
     pub(super) fn give_up_own_connection(&mut self, peer: PeerId) -> bool {
-        if !self.has_live_connection(peer) || !self.links.unclaimed.is_claimed(peer) {
+        // One that has moved begins a new session where it is.
+        if !self.has_live_connection(peer)
+            || !self.links.unclaimed.is_claimed(peer)
+            || self.node.has_moved(peer)
+        {
             return false;
         }
         if let Some(links) = self.links.of_peer_mut(peer) {
@@ -174,25 +199,17 @@ impl<C: Connection> Engine<C> {
     /// The parked connections, in the order in which they are looked at.
     ///
     /// A stranger on another host cannot connect from the peer's address. So where several say that
-    /// they are one peer, those from its address come first. Among these it is the youngest: a peer
-    /// that connects anew leaves its older connections behind.
+    /// they are one peer, those from its address come first, then those from where its beacons come
+    /// from, too. Among these it is the youngest: a peer that connects anew leaves its older
+    /// connections behind.
     fn claims_in_turn(&self) -> Vec<(LinkId, PeerId)> {
         let claims = self.links.unclaimed.claims();
         let mut claims: Vec<_> = claims
-            .map(|(link, peer, remote)| (self.is_from_host_of(peer, remote), link, peer))
+            .map(|(link, peer, remote)| (rank(&self.node, peer, remote), link, peer))
             .collect();
         claims.sort_unstable();
         let in_turn = claims.into_iter().rev();
         in_turn.map(|(_, link, peer)| (link, peer)).collect()
-    }
-
-    fn is_from_host_of(&self, peer: PeerId, remote: IpAddr) -> bool {
-        self.host_of(peer) == Some(remote.to_canonical())
-    }
-
-    fn host_of(&self, peer: PeerId) -> Option<IpAddr> {
-        let first = self.node.endpoints(peer).next()?;
-        first.canonical().to_socket_addr().map(|it| it.ip())
     }
 
     fn look_at_claim(&mut self, link: LinkId, peer: PeerId) {
@@ -330,13 +347,8 @@ impl<C: Connection> Engine<C> {
             came_at,
             awaited,
         };
-        let said_peer = self
-            .links
-            .unclaimed
-            .get_mut(link)
-            .and_then(|it| it.said_peer());
-        let home = said_peer.and_then(|peer| self.host_of(peer));
-        self.links.unclaimed.park(link, claim, home, &mut self.cx);
+        let rank = |peer, remote| rank(&self.node, peer, remote);
+        self.links.unclaimed.park(link, claim, rank, &mut self.cx);
     }
 
     /// Gives the first message to the node, and the connection to the peer.

@@ -56,6 +56,10 @@ pub(super) enum Owner {
     Outgoing(PeerId),
     /// It came in and carries this peer's session.
     Incoming(PeerId),
+    /// It came in to our gossip hub.
+    GossipClient,
+    /// We opened it to the gossip hub with this number.
+    GossipHub(u32),
 }
 
 /// Timers that are due at the same time fire in this order.
@@ -69,6 +73,10 @@ pub(super) enum EngineTimer {
     Reconnect(PeerId),
     /// Try again to connect to the fixed endpoint of this number.
     Fixed(usize),
+    /// Try again to connect to the gossip hub with this number.
+    GossipConnect(u32),
+    /// Gossip has something to do.
+    Gossip,
     /// See whether what waits for peers has moved. One timer for all, or in a large network most
     /// timers would be for peers for which nothing waits any more.
     Progress,

@@ -32,6 +32,7 @@ impl<C: Connection> Engine<C> {
                 Owner::Fixed(number) => self.receive_fixed(number),
                 Owner::Outgoing(peer) => self.receive_outgoing(peer, &limits),
                 Owner::Incoming(peer) => self.receive_incoming(peer, &limits),
+                Owner::GossipClient | Owner::GossipHub(_) => self.receive_gossip(link, owner),
             };
             if !may_have_more {
                 return Some(owner);
@@ -87,7 +88,8 @@ impl<C: Connection> Engine<C> {
         match to.connection.receive(limits) {
             Ok(None) => return false,
             Ok(Some(LinkEvent::Open { .. })) => {
-                links.opened(&mut self.cx);
+                let place = links.opened(&mut self.cx);
+                self.note_place(peer, place);
             }
             // Cannot happen: a link refuses messages where it only sends.
             Ok(Some(LinkEvent::Message(_))) => {}

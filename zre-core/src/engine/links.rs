@@ -9,6 +9,7 @@ use super::{
     backpressure::{SendCapacity, Standing},
     context::{EngineContext, EngineTimer, Owner},
     fixed::FixedPeers,
+    gossip_links::GossipLinks,
     link_state::LinkState,
     output::LinkId,
     peer_links::{PeerLinks, capacity_unopened},
@@ -22,6 +23,8 @@ use crate::{config::Config, link::Connection, node::Node, time::Instant};
 pub(super) struct Links<C> {
     pub(super) unclaimed: UnclaimedLinks<C>,
     pub(super) fixed: FixedPeers<C>,
+    /// Only if the node gossips.
+    pub(super) gossip: Option<Box<GossipLinks<C>>>,
     peers: BTreeMap<PeerId, Box<PeerLinks<C>>>,
 }
 
@@ -30,6 +33,7 @@ impl<C: Connection> Links<C> {
         Self {
             unclaimed: UnclaimedLinks::new(),
             fixed: FixedPeers::new(config),
+            gossip: config.gossips().then(|| Box::new(GossipLinks::new(config))),
             peers: BTreeMap::new(),
         }
     }
@@ -69,6 +73,7 @@ impl<C: Connection> Links<C> {
             Owner::Fixed(number) => self.fixed.get_mut(number)?.link_mut(),
             Owner::Outgoing(peer) => self.of_peer_mut(peer)?.outgoing_mut(),
             Owner::Incoming(peer) => self.of_peer_mut(peer)?.incoming_mut(),
+            Owner::GossipClient | Owner::GossipHub(_) => self.gossip.as_mut()?.get_mut(owner, link),
         }
     }
 
@@ -140,6 +145,9 @@ impl<C: Connection> Links<C> {
     pub(super) fn release_memory(&mut self) {
         self.unclaimed.release_memory();
         self.fixed.release_memory();
+        if let Some(gossip) = &mut self.gossip {
+            gossip.release_memory();
+        }
         for links in self.peers.values_mut() {
             links.release_memory();
         }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use zre_proto::{Message, RoutingId};
+use zre_proto::{GossipMessage, Message, RoutingId};
 
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
@@ -49,7 +49,29 @@ impl Engine<MessageLink> {
         state.connection.next_message()
     }
 
-    /// How many bytes [`next_message`](Engine::next_message) would give, as on the wire.
+    /// A message came over a connection for gossip.
+    pub fn handle_gossip(&mut self, link: LinkId, message: GossipMessage, now: Instant) {
+        self.cx.advance(now);
+        let now = self.cx.now;
+        if let Some(owner) = self.cx.owner(link)
+            && let Some(state) = self.links.get_mut(owner, link)
+        {
+            state.read_at = now;
+            state.connection.handle_gossip(message);
+            self.receive(link, owner);
+        }
+    }
+
+    /// Takes the next message for a connection for gossip. When some have been taken, call
+    /// [`handle_written`](Engine::handle_written).
+    pub fn next_gossip(&mut self, link: LinkId) -> Option<GossipMessage> {
+        let owner = self.cx.owner(link)?;
+        let state = self.links.get_mut(owner, link)?;
+        state.connection.next_gossip()
+    }
+
+    /// How many bytes [`next_message`](Engine::next_message) or
+    /// [`next_gossip`](Engine::next_gossip) would give, as on the wire.
     pub fn queued(&mut self, link: LinkId) -> usize {
         let owner = self.cx.owner(link);
         let found = owner.and_then(|owner| self.links.get_mut(owner, link));

@@ -17,6 +17,8 @@ mod claims;
 mod context;
 mod delivery;
 mod fixed;
+mod gossip;
+mod gossip_links;
 mod link_state;
 mod links;
 mod messages;
@@ -27,16 +29,19 @@ mod peer_links;
 mod places;
 mod reading;
 mod shouts;
+mod stopping;
 mod unclaimed;
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 
-use zre_proto::{Content, GroupName, PeerId, Text};
+use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
 
 use crate::{
     config::Config,
     error::Error,
     event::{Event, ExitReason},
+    gossip::Gossip,
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
@@ -46,10 +51,11 @@ use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
 pub use fixed::{FixedPeer, FixedState};
+pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
-use peer_links::{LinksEffect, PeerLinks, capacity_unopened};
+use peer_links::{LinksEffect, PeerLinks, capacity_unopened, new_connection};
 use reading::Reading;
 use shouts::Laggards;
 
@@ -82,6 +88,8 @@ pub struct Engine<C: Connection = Link> {
     phase: EnginePhase,
     cx: EngineContext,
     links: Links<C>,
+    /// Only if the node gossips.
+    gossip: Option<Box<Gossip>>,
     joining: Joining,
     reading: Reading,
     laggards: Laggards,
@@ -110,14 +118,17 @@ impl<C: Connection> Engine<C> {
     /// A connection asked for by [`Output::Open`] is there.
     pub fn handle_connected(&mut self, link: LinkId, now: Instant) {
         self.cx.advance(now);
-        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link)
-            && let Some(links) = self.links.of_peer_mut(peer)
-        {
-            links.connected(&self.node, &mut self.cx);
-            self.links.unclaimed.note_change();
-        }
-        if let Some(Owner::Fixed(number)) = self.cx.owner(link) {
-            self.fixed_connected(number);
+        match self.cx.owner(link) {
+            Some(Owner::Outgoing(peer)) => {
+                if let Some(links) = self.links.of_peer_mut(peer) {
+                    let place = links.connected(&self.node, &mut self.cx);
+                    self.note_place(peer, place);
+                    self.links.unclaimed.note_change();
+                }
+            }
+            Some(Owner::Fixed(number)) => self.fixed_connected(number),
+            Some(owner @ Owner::GossipHub(_)) => self.gossip_connected(link, owner),
+            _ => {}
         }
         self.settle();
     }
@@ -142,6 +153,9 @@ impl<C: Connection> Engine<C> {
                 self.cx.remove_link(link);
                 self.fixed_failed(number, error);
             }
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_ended(link, owner, error);
+            }
             // The engine closed it itself, and the adapter had not seen that yet.
             None => {}
         }
@@ -157,6 +171,7 @@ impl<C: Connection> Engine<C> {
         if self.cx.outbound.must_count(self.cx.now) {
             self.count_outbound();
         }
+        self.gossip_written();
         self.continue_stop();
     }
 
@@ -167,8 +182,9 @@ impl<C: Connection> Engine<C> {
         self.release_memory();
         // Extend suspects first: `node.handle_timeout` removes overdue ones.
         for peer in self.node.overdue_suspects(self.cx.now) {
+            let rest = self.node.suspect_may_rest(peer);
             let links = self.links.of_peer_mut(peer);
-            if links.is_some_and(|links| links.deserves_more_time(&self.node, self.cx.now))
+            if links.is_some_and(|links| links.deserves_more_time(rest, &self.node, self.cx.now))
                 || self.give_up_own_connection(peer)
             {
                 self.node.extend_suspicion(peer, self.cx.now);
@@ -309,28 +325,6 @@ impl<C: Connection> Engine<C> {
         self.settle();
         asked
     }
-
-    /// Begins to stop: commands are refused, and when peers have confirmed what was sent to them,
-    /// or the linger time is over, the node says goodbye and closes everything. The last event is
-    /// [`Event::Stop`], which says what was not confirmed.
-    pub fn stop(&mut self, now: Instant) {
-        self.cx.advance(now);
-        if self.phase != EnginePhase::Running {
-            return;
-        }
-        self.phase = EnginePhase::Draining;
-        let at = self.cx.now + self.node.config().linger;
-        self.cx.deadlines.set(EngineTimer::Linger, at);
-        // The goodbye would overtake what is on its way.
-        self.node.ask_unconfirmed(self.cx.now);
-        self.settle();
-    }
-
-    /// Stops without waiting for anything but that the outputs are carried out.
-    pub fn stop_now(&mut self, now: Instant) {
-        self.cx.advance(now);
-        self.finish_stop();
-    }
 }
 
 /// What the engine wants and tells.
@@ -378,7 +372,7 @@ impl<C: Connection> Engine<C> {
     /// the engine does not know.
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
         match self.cx.owner(link)? {
-            Owner::Unclaimed | Owner::Fixed(_) => None,
+            Owner::Unclaimed | Owner::Fixed(_) | Owner::GossipClient | Owner::GossipHub(_) => None,
             Owner::Outgoing(peer) | Owner::Incoming(peer) => Some(peer),
         }
     }
@@ -399,6 +393,7 @@ impl<C: Connection> Engine<C> {
             phase: EnginePhase::Running,
             cx,
             links,
+            gossip: None,
             joining: Joining::default(),
             reading: Reading::default(),
             laggards: Laggards::default(),
@@ -408,6 +403,7 @@ impl<C: Connection> Engine<C> {
         // The first beacon is an output from the start.
         engine.settle();
         engine.try_all_fixed();
+        engine.start_gossip(seed);
         engine
     }
 
@@ -438,19 +434,41 @@ impl<C: Connection> Engine<C> {
     fn fire(&mut self, timer: EngineTimer) {
         match timer {
             EngineTimer::Handshake(link) => self.handshake_timed_out(link),
-            EngineTimer::Reconnect(peer) => self.with_links(peer, PeerLinks::retry),
+            EngineTimer::Reconnect(peer) => {
+                let greeting = self.greeting_for_retry(peer);
+                self.with_links(peer, |links, node, cx| links.retry(greeting, node, cx));
+            }
             EngineTimer::Fixed(number) => self.try_fixed(number),
             EngineTimer::Progress => {
                 for peer in self.links.check_progress(&self.node, &mut self.cx) {
                     self.apply(peer, LinksEffect::Remove(ExitReason::Stalled));
                 }
             }
+            EngineTimer::GossipConnect(hub) => self.open_gossip_hub(hub),
+            EngineTimer::Gossip => self.gossip_timed_out(),
             EngineTimer::Listen => self.listen_again(),
             EngineTimer::Begun => self.check_begun(),
             EngineTimer::Lost(peer) => self.with_links(peer, PeerLinks::check_lost),
             EngineTimer::Relief => self.look_for_relief(),
             EngineTimer::Skipped => self.tell_skipped(),
             EngineTimer::Linger => self.finish_stop(),
+        }
+    }
+
+    /// The next attempt to connect to a peer is made at another place, from which it may need
+    /// another endpoint of this node's: a connection in which a HELLO waits that names this one.
+    fn greeting_for_retry(&mut self, peer: PeerId) -> Option<C> {
+        let place = self.links.of_peer(peer)?.next_place(&self.node)?;
+        let hello = self.node.greet_anew(peer, &place)?;
+        let mut connection: C = new_connection(&self.node);
+        connection.send(&hello, &mut self.memory);
+        Some(connection)
+    }
+
+    /// A peer may have been reached elsewhere than the node expects.
+    fn note_place(&mut self, peer: PeerId, place: Option<Endpoint>) {
+        if let Some(place) = place {
+            self.node.handle_reached(peer, &place, self.cx.now);
         }
     }
 
@@ -462,6 +480,9 @@ impl<C: Connection> Engine<C> {
             }
             Some(Owner::Outgoing(peer)) => self.with_links(peer, PeerLinks::handshake_timed_out),
             Some(Owner::Fixed(number)) => self.fixed_timed_out(number),
+            Some(owner @ (Owner::GossipClient | Owner::GossipHub(_))) => {
+                self.gossip_handshake_timed_out(link, owner);
+            }
             // It was bound in time.
             Some(Owner::Incoming(_)) | None => {}
         }
@@ -475,6 +496,9 @@ impl<C: Connection> Engine<C> {
         }
         if self.links.unclaimed.has_changed() {
             self.settle_claims();
+        }
+        if self.gossip.is_some() {
+            self.settle_gossip();
         }
         if self.phase == EnginePhase::Draining {
             self.continue_stop();
@@ -561,36 +585,15 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // All that goes out here are a greeting, READY and answers to ZMTP's PING, and a HELLO.
-            Some(owner @ (Owner::Unclaimed | Owner::Incoming(_) | Owner::Fixed(_))) => {
+            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's PING;
+            // or gossip, of which little waits at a time.
+            Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);
                 }
             }
             None => {}
         }
-    }
-
-    fn continue_stop(&mut self) {
-        if self.phase == EnginePhase::Draining
-            && self.links.are_drained(&self.node)
-            && !self.node.has_unconfirmed()
-        {
-            self.finish_stop();
-        }
-    }
-
-    fn finish_stop(&mut self) {
-        if self.phase == EnginePhase::Stopped {
-            return;
-        }
-        self.phase = EnginePhase::Stopped;
-        self.node.stop(self.cx.now);
-        // Carries out the node's goodbye and closes the connections of all peers.
-        self.settle();
-        self.links.unclaimed.close_all(&mut self.cx);
-        self.close_all_fixed();
-        self.cx.deadlines.clear_all();
     }
 }
 

@@ -161,13 +161,13 @@ impl<C: Connection> Engine<C> {
         });
         let before: Vec<_> = self.node.networks().collect();
         self.node.handle_networks(open.collect(), self.cx.now);
-        if self
-            .node
-            .networks()
-            .any(|network| !before.contains(&network))
-        {
+        let mut networks = self.node.networks();
+        let has_joined = networks.any(|network| !before.contains(&network));
+        drop(networks);
+        if has_joined {
             self.try_all_fixed();
         }
+        self.gossip_networks_changed(has_joined);
     }
 }
 

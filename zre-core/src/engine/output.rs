@@ -16,6 +16,11 @@ impl LinkId {
     pub fn as_u64(self) -> u64 {
         self.0
     }
+
+    #[cfg(test)]
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 /// What an engine wants done, in this order.

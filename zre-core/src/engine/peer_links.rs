@@ -41,6 +41,8 @@ const BEACON_GRACE: Duration = Duration::from_millis(100);
 const TRIES: u32 = 3;
 /// How long after the second the last of these attempts is made.
 const LAST_TRY_AFTER: Duration = Duration::from_secs(1);
+/// After so long without an answer a peer is tried elsewhere, if it is heard there.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
 
 /// The connections to and from one peer.
 #[derive(Debug)]
@@ -102,19 +104,19 @@ struct Attempt {
 impl Attempt {
     /// Whether no further attempt is made.
     ///
-    /// Anybody can name any address. So one that never answered is tried three times, or we would
-    /// multiply traffic for whoever wants to flood it. A peer that has entered is tried for as long
-    /// as a handshake may take.
+    /// Anybody can name any address. So one that never answered is tried three times, or once at
+    /// each of its places if these are more, or we would multiply traffic for whoever wants to
+    /// flood it. A peer that has entered is tried for as long as a handshake may take.
     fn is_last(&self, peer: PeerId, node: &Node, now: Instant) -> bool {
         let is_over = now.since(self.first_at) >= node.config().handshake_timeout;
-        is_over || (self.number >= TRIES && !node.is_ready(peer))
+        is_over || (self.number >= tries(peer, node) && !node.is_ready(peer))
     }
 
     /// The pause before the next attempt: it doubles with each, up to `reconnect_max`. The last of
     /// few attempts is not made at once.
     fn pause(&self, peer: PeerId, node: &Node) -> Duration {
         let config = node.config();
-        if self.number + 1 == TRIES && !node.is_ready(peer) {
+        if self.number + 1 == tries(peer, node) && !node.is_ready(peer) {
             return LAST_TRY_AFTER.min(config.reconnect_max);
         }
         let doubled = 2_u32.saturating_pow(self.number.saturating_sub(1));
@@ -363,13 +365,14 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Whether a suspected peer, which has not answered in time, cannot have answered yet.
-    pub(super) fn deserves_more_time(&mut self, node: &Node, now: Instant) -> bool {
+    /// Its connections may stand still for `rest`.
+    pub(super) fn deserves_more_time(&mut self, rest: Duration, node: &Node, now: Instant) -> bool {
         let (written, read_at) = (
             self.written(),
             self.incoming.as_ref().map(|incoming| incoming.read_at),
         );
         let ping = self.ping.as_mut();
-        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, node.config(), now))
+        ping.is_some_and(|ping| ping.deserves_more_time(written, read_at, rest, node.config(), now))
     }
 
     /// How many bytes have been written on the connection to the peer.
@@ -389,7 +392,11 @@ impl<C: Connection> PeerLinks<C> {
     ) {
         // Whoever connects from an address can hardly make us flood another by naming it. So floods
         // of beacons keep no peer waiting that says HELLO itself.
-        if !attempt.is_proven && !cx.attempts.begin(&attempt.endpoint, cx.now) {
+        let may_begin = attempt.is_proven
+            || ((!node.is_sought_for_gossip(self.peer)
+                || cx.attempts.may_begin_gossiped(&attempt.endpoint, cx.now))
+                && cx.attempts.begin(&attempt.endpoint, cx.now));
+        if !may_begin {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
             // It was no attempt.
@@ -403,6 +410,9 @@ impl<C: Connection> PeerLinks<C> {
         let give_up_at = cx.now + node.config().handshake_timeout;
         attempt.patience = Patience::until(give_up_at, node.backlog());
         let link = cx.add_link(Owner::Outgoing(self.peer), give_up_at);
+        let elsewhere_at = give_up_at.min(cx.now + ELSEWHERE_AFTER);
+        let timer = EngineTimer::Handshake(link);
+        cx.deadlines.set_earlier(timer, elsewhere_at);
         let endpoint = attempt.endpoint.clone();
         cx.outputs.push(Output::Open {
             link,
@@ -413,17 +423,18 @@ impl<C: Connection> PeerLinks<C> {
         self.outgoing = Outgoing::Opening { link, attempt };
     }
 
-    /// The system has made the connection to the peer.
-    pub(super) fn connected(&mut self, node: &Node, cx: &mut EngineContext) {
+    /// The system has made the connection to the peer. Gives where it is, if the handshake is over.
+    pub(super) fn connected(&mut self, node: &Node, cx: &mut EngineContext) -> Option<Endpoint> {
         let link = self.outgoing_mut();
-        if link.is_some_and(|link| link.connection.handle_connected()) {
-            self.opened(cx);
-        }
+        let is_open = link.is_some_and(|link| link.connection.handle_connected());
+        let place = is_open.then(|| self.opened(cx)).flatten();
         self.tell_writable(node, cx);
+        place
     }
 
-    /// The handshake is over: the peer's process is there.
-    pub(super) fn opened(&mut self, cx: &mut EngineContext) {
+    /// The handshake is over: the peer's process is there. Gives where that is.
+    pub(super) fn opened(&mut self, cx: &mut EngineContext) -> Option<Endpoint> {
+        let mut place = None;
         // From now on a failure is a lost connection and no failed attempt: what was written may
         // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
@@ -432,10 +443,12 @@ impl<C: Connection> PeerLinks<C> {
                     cx.attempts.answered(&attempt.endpoint);
                 }
                 cx.deadlines.clear(EngineTimer::Handshake(link.id));
+                place = Some(attempt.endpoint);
                 Outgoing::Open(link)
             }
             other => other,
         };
+        place
     }
 
     pub(super) fn handshake_timed_out(
@@ -447,8 +460,14 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let id = link.id;
+        let is_early = cx.now < attempt.patience.deadline();
+        if is_early && (node.is_congested() || node.endpoints(self.peer).nth(1).is_none()) {
+            let timer = EngineTimer::Handshake(id);
+            cx.deadlines.set(timer, attempt.patience.deadline());
+            return LinksEffect::Nothing;
+        }
         // READY may have come and lie unread.
-        if !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
+        if !is_early && !cx.is_handshake_over(id, &mut attempt.patience, node.backlog()) {
             return LinksEffect::Nothing;
         }
         let effect = self.attempt_failed("timed out", node, cx);
@@ -468,12 +487,14 @@ impl<C: Connection> PeerLinks<C> {
             return LinksEffect::Nothing;
         };
         let error = error.into();
-        cx.notices.push(Notice::ConnectFailed {
-            peer: self.peer,
-            endpoint: attempt.endpoint.clone(),
-            attempt: attempt.number,
-            error: error.clone(),
-        });
+        if !node.is_sought_again(self.peer) {
+            cx.notices.push(Notice::ConnectFailed {
+                peer: self.peer,
+                endpoint: attempt.endpoint.clone(),
+                attempt: attempt.number,
+                error: error.clone(),
+            });
+        }
         link.uncount(&mut cx.unfinished);
         cx.remove_link(link.id);
         if attempt.is_last(self.peer, node, cx.now) {
@@ -506,12 +527,28 @@ impl<C: Connection> PeerLinks<C> {
             attempt.is_proven = true;
             cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
             // It is a first attempt, so it cannot be the last.
-            let _nothing = self.retry(node, cx);
+            let _nothing = self.retry(None, node, cx);
         }
     }
 
-    /// The pause between two attempts to connect is over.
-    pub(super) fn retry(&mut self, node: &Node, cx: &mut EngineContext) -> LinksEffect {
+    /// Where the next attempt to connect will be made.
+    pub(super) fn next_place(&self, node: &Node) -> Option<Endpoint> {
+        match &self.outgoing {
+            Outgoing::Retrying { attempt, .. } => {
+                endpoint_for_retry(self.peer, attempt.number, node)
+            }
+            _ => None,
+        }
+    }
+
+    /// The pause between two attempts to connect is over. A `greeting` comes in place of what
+    /// waits.
+    pub(super) fn retry(
+        &mut self,
+        greeting: Option<C>,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
         let (failed, mut attempt) = match core::mem::take(&mut self.outgoing) {
             Outgoing::Retrying { failed, attempt } => (failed, attempt),
             // The node has asked for another connection meanwhile.
@@ -524,8 +561,11 @@ impl<C: Connection> PeerLinks<C> {
         let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
             return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
-        let mut connection: C = new_connection(node);
-        connection.take_unsent(failed);
+        let connection = greeting.unwrap_or_else(|| {
+            let mut connection: C = new_connection(node);
+            connection.take_unsent(failed);
+            connection
+        });
         attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
         attempt.endpoint = endpoint;
         attempt.number += 1;
@@ -715,8 +755,17 @@ pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
     }
 }
 
-fn new_connection<C: Connection>(node: &Node) -> C {
+pub(super) fn new_connection<C: Connection>(node: &Node) -> C {
     C::connecting(node.id().into(), &node.config().limits)
+}
+
+/// How often a peer is tried that has not entered.
+fn tries(peer: PeerId, node: &Node) -> u32 {
+    if node.is_sought_again(peer) {
+        return 1;
+    }
+    let places = node.endpoints(peer).count();
+    u32::try_from(places).unwrap_or(TRIES).max(TRIES)
 }
 
 /// The endpoint for the next attempt. The peer may have moved, or the endpoint in its HELLO may not

@@ -65,6 +65,8 @@ impl<C: Connection> Engine<C> {
             Some(Owner::Unclaimed) => {
                 !self.node.is_congested() && self.links.unclaimed.may_read(link)
             }
+            // No events come of it at once, and a hub waits for nobody.
+            Some(Owner::GossipClient | Owner::GossipHub(_)) => true,
         }
     }
 

@@ -14,7 +14,7 @@ use core::{
 use zre_proto::{PeerId, RoutingId};
 
 use super::{
-    claims::{Claim, message_weight},
+    claims::{Claim, Rank, message_weight},
     context::{EngineContext, Owner},
     fixed::proof::Behind,
     link_state::LinkState,
@@ -242,12 +242,12 @@ impl<C: Connection> UnclaimedLinks<C> {
 /// Parked ones; see [`claims`](super::claims).
 impl<C: Connection> UnclaimedLinks<C> {
     /// Keeps a connection's first message, and reads no more from it. If many are parked under one
-    /// identity, the oldest goes, but first those from elsewhere than the peer's `home`.
+    /// identity, the oldest goes, but first those that are least likely the peer's.
     pub(super) fn park(
         &mut self,
         link: LinkId,
         claim: Claim,
-        home: Option<IpAddr>,
+        rank: impl Fn(PeerId, IpAddr) -> Rank,
         cx: &mut EngineContext,
     ) {
         /// So many of one identity.
@@ -268,7 +268,7 @@ impl<C: Connection> UnclaimedLinks<C> {
             let of_address = rivals.iter().filter(|(_, ip)| *ip == remote).count();
             let is_greedy = of_address > PLACES / 2;
             let may_go = rivals.iter().filter(|(_, ip)| !is_greedy || *ip == remote);
-            let first = may_go.min_by_key(|(link, ip)| (Some(ip.to_canonical()) == home, *link));
+            let first = may_go.min_by_key(|(link, ip)| (rank(peer, *ip), *link));
             if let Some((oldest, _)) = first {
                 self.close(*oldest, cx);
             }

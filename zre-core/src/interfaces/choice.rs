@@ -19,7 +19,8 @@ pub enum Interfaces {
     /// was for as long as that is connected.
     #[default]
     Default,
-    /// All that can carry beacons, with each of their subnets, apart from loopback.
+    /// All that can carry beacons, with each of their subnets, apart from loopback. One without a
+    /// carrier is left while another has one.
     All,
     /// These. Of an interface that is chosen by its name, it is the first usable address of each IP
     /// version.

@@ -71,6 +71,20 @@ fn without_a_default_route_it_is_the_first_that_is_connected() {
 }
 
 #[test]
+fn without_a_default_route_one_with_link_local_addresses_alone_comes_after_the_others() {
+    let veth = interface("veth1", 2, &[("fe80::1", 64)]);
+    let wanted = Interfaces::Default;
+    assert_eq!(
+        used_with(&[lo(), veth.clone(), docker0()], &wanted, IpVersion::Both),
+        ["docker0 (172.17.0.1)"]
+    );
+    assert_eq!(
+        used_with(&[lo(), veth], &wanted, IpVersion::Both),
+        ["veth1 (fe80::1)"]
+    );
+}
+
+#[test]
 fn loopback_is_the_last_resort() {
     let mut off = eth0();
     off.state = InterfaceState::Down;
@@ -117,6 +131,21 @@ fn all_means_each_subnet_once_and_no_loopback() {
         ["eth0 (10.0.0.2)", "eth1 (10.1.0.2)", "eth1 (10.2.0.2)"]
     );
     assert_eq!(used(&[lo()], "all"), [""; 0]);
+}
+
+#[test]
+fn all_leaves_what_has_no_carrier_while_another_has_one() {
+    let (mut eth0, mut eth1) = (eth0(), interface("eth1", 4, &[("10.1.0.2", 24)]));
+    eth0.state = InterfaceState::NoCarrier;
+    let one_works = [lo(), eth0.clone(), eth1.clone()];
+    assert_eq!(used(&one_works, "all"), ["eth1 (10.1.0.2)"]);
+    eth1.state = InterfaceState::NoCarrier;
+    let none_works = [lo(), eth0.clone(), eth1];
+    let both = ["eth0 (10.0.0.2)", "eth1 (10.1.0.2)"];
+    assert_eq!(used(&none_works, "all"), both);
+    // One that cannot be used does not count.
+    let unaddressed = interface("eth2", 5, &[]);
+    assert_eq!(used(&[lo(), eth0, unaddressed], "all"), ["eth0 (10.0.0.2)"]);
 }
 
 #[test]

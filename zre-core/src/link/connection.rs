@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use zre_proto::{Message, MessageLimits, RoutingId};
+use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId};
 
 use super::{Link, MessageLink, Multipart};
 use crate::{config::Limits, error::Fault};
@@ -23,6 +23,9 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// One that is being opened by the node that `own` names.
     fn connecting(own: RoutingId, limits: &Limits) -> Self;
 
+    /// One between a gossip client and its hub, at this end.
+    fn gossiping(end: GossipEnd, limits: &Limits) -> Self;
+
     /// The system has made the connection that this end has opened. Says whether messages can cross
     /// now; if not, [`LinkEvent::Open`] comes when they can.
     fn handle_connected(&mut self) -> bool;
@@ -34,6 +37,14 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// [`Fault::Link`] or [`Fault::Message`] if the other side breaks the protocol; the connection
     /// is then of no more use.
     fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault>;
+
+    /// Takes what came next over a connection for gossip; `None` if nothing more has come.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Link`] or [`Fault::Gossip`] if the other side breaks the protocol; the connection
+    /// is then of no more use.
+    fn receive_gossip(&mut self) -> Result<Option<LinkEvent<GossipMessage>>, Fault>;
 
     /// How many bytes have come and not been [received](Connection::receive), at least.
     fn unread(&self) -> usize;
@@ -48,6 +59,9 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// Queues a message. It goes out once the connection is open. By reference: moving a message
     /// through each layer took 6 % of the time of a small one.
     fn send(&mut self, message: &Message, memory: &mut Self::Memory);
+
+    /// Queues a message on a connection for gossip.
+    fn send_gossip(&mut self, message: &GossipMessage);
 
     /// How many bytes wait, including those that wait until the connection is open.
     fn queued(&self) -> usize;
@@ -76,7 +90,7 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
 }
 
 /// Which end of a connection this is: in ZRE, messages go from the connecting to the accepting end
-/// only.
+/// only. In gossip they go both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A DEALER that connects, says who it is, and sends.
@@ -86,6 +100,17 @@ pub enum Role {
     /// The same, which also says who it is. libzmq sends an empty identity from a ROUTER, and does
     /// not look at the one that a ROUTER sends.
     AcceptingAs(RoutingId),
+    /// A connection for gossip.
+    Gossiping(GossipEnd),
+}
+
+/// Which end of a connection for gossip this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GossipEnd {
+    /// A DEALER without identity that connects.
+    Client,
+    /// A ROUTER that accepts.
+    Hub,
 }
 
 /// What came over a connection; `M` is how it hands out a message.
@@ -95,7 +120,7 @@ pub enum LinkEvent<M = Multipart> {
     /// The handshake is over; messages can cross.
     Open {
         /// Who is at the other end, as it says. Always there at the accepting end; at the
-        /// connecting end only if the other side is [`Role::AcceptingAs`].
+        /// connecting end only if the other side is [`Role::AcceptingAs`]. Never there in gossip.
         peer: Option<RoutingId>,
     },
     /// A whole message came.

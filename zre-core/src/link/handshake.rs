@@ -12,7 +12,7 @@ use zre_proto::{
     zmtp::{Command, Greeting, Mechanism, Metadata},
 };
 
-use super::Role;
+use super::{GossipEnd, Role};
 use crate::error::LinkError;
 
 #[derive(Debug)]
@@ -30,8 +30,8 @@ impl Handshake {
     }
 
     /// Whether the other side may send messages.
-    pub(super) fn is_accepting(&self) -> bool {
-        matches!(self.role, Role::Accepting | Role::AcceptingAs(_))
+    pub(super) fn may_receive(&self) -> bool {
+        !matches!(self.role, Role::Connecting(_))
     }
 
     /// The other side has greeted; gives our READY.
@@ -62,6 +62,8 @@ impl Handshake {
         match self.role {
             // Most ROUTERs have none.
             Role::Connecting(_) => Ok(peer),
+            // A gossip client has none, and what another puts there means nothing.
+            Role::Gossiping(_) => Ok(None),
             Role::Accepting | Role::AcceptingAs(_) => {
                 peer.map(Some).ok_or(LinkError::Identity(identity.len()))
             }
@@ -77,15 +79,17 @@ impl Handshake {
                 Bytes::copy_from_slice(&id.to_bytes()),
             ),
             // libzmq sends an empty one, too.
-            Role::Accepting => metadata.with(property(Metadata::IDENTITY), ""),
+            Role::Accepting | Role::Gossiping(_) => metadata.with(property(Metadata::IDENTITY), ""),
         }
     }
 
     /// Our socket type, and the one that belongs at the other end.
     fn socket_types(&self) -> (&'static str, &'static str) {
         match self.role {
-            Role::Connecting(_) => ("DEALER", "ROUTER"),
-            Role::Accepting | Role::AcceptingAs(_) => ("ROUTER", "DEALER"),
+            Role::Connecting(_) | Role::Gossiping(GossipEnd::Client) => ("DEALER", "ROUTER"),
+            Role::Accepting | Role::AcceptingAs(_) | Role::Gossiping(GossipEnd::Hub) => {
+                ("ROUTER", "DEALER")
+            }
         }
     }
 }

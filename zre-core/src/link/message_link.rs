@@ -2,9 +2,12 @@
 
 use alloc::{boxed::Box, collections::VecDeque};
 
-use zre_proto::{Message, MessageLimits, RoutingId};
+use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId};
 
-use super::connection::{Connection, LinkEvent};
+use super::{
+    connection::{Connection, GossipEnd, LinkEvent},
+    gossip_messages::{self, GossipMessages},
+};
 use crate::{config::Limits, error::Fault};
 
 /// A connection over which something else carries whole messages: a ZeroMQ library, or a
@@ -37,6 +40,8 @@ enum End {
         unsent: Option<Box<Unsent>>,
         written: u64,
     },
+    /// Between a gossip client and its hub, at either end.
+    Gossiping(Box<GossipMessages>),
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +68,26 @@ impl MessageLink {
         let content = message.body.content();
         let content = content.map_or(0, |content| content.byte_len() + content.len() * FRAME_HEAD);
         FRAME_HEAD + message.header_len() + content
+    }
+
+    /// The bytes that a gossip message takes on the wire, with the head of its frame.
+    pub fn gossip_wire_size(message: &GossipMessage) -> usize {
+        gossip_messages::wire_size(message)
+    }
+
+    /// A gossip message came; it means nothing to another connection.
+    pub(crate) fn handle_gossip(&mut self, message: GossipMessage) {
+        if let End::Gossiping(messages) = &mut self.0 {
+            messages.handle(message);
+        }
+    }
+
+    /// Takes the next gossip message to send, if the connection is open.
+    pub(crate) fn next_gossip(&mut self) -> Option<GossipMessage> {
+        match &mut self.0 {
+            End::Gossiping(messages) => messages.next(),
+            End::Accepting { .. } | End::Connecting { .. } => None,
+        }
     }
 
     /// A message came. In ZRE none comes to the connecting end.
@@ -98,7 +123,7 @@ impl MessageLink {
 
     fn unsent(&self) -> Option<&Unsent> {
         match &self.0 {
-            End::Accepting { .. } => None,
+            End::Accepting { .. } | End::Gossiping(_) => None,
             End::Connecting { unsent, .. } => unsent.as_deref(),
         }
     }
@@ -117,11 +142,30 @@ impl Connection for MessageLink {
         })
     }
 
+    fn gossiping(end: GossipEnd, _: &Limits) -> Self {
+        Self(End::Gossiping(Box::new(GossipMessages::new(end))))
+    }
+
     fn handle_connected(&mut self) -> bool {
-        if let End::Connecting { is_open, .. } = &mut self.0 {
-            *is_open = true;
+        match &mut self.0 {
+            End::Connecting { is_open, .. } => *is_open = true,
+            End::Gossiping(messages) => messages.open(),
+            End::Accepting { .. } => {}
         }
         true
+    }
+
+    fn receive_gossip(&mut self) -> Result<Option<LinkEvent<GossipMessage>>, Fault> {
+        Ok(match &mut self.0 {
+            End::Gossiping(messages) => messages.receive(),
+            End::Accepting { .. } | End::Connecting { .. } => None,
+        })
+    }
+
+    fn send_gossip(&mut self, message: &GossipMessage) {
+        if let End::Gossiping(messages) = &mut self.0 {
+            messages.send(message.clone());
+        }
     }
 
     fn receive(&mut self, _: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
@@ -135,7 +179,7 @@ impl Connection for MessageLink {
                 }
                 event
             }
-            End::Connecting { .. } => None,
+            End::Connecting { .. } | End::Gossiping(_) => None,
         })
     }
 
@@ -144,9 +188,11 @@ impl Connection for MessageLink {
             End::Accepting {
                 more: Some(more), ..
             } => more.iter().map(Self::wire_size).sum(),
+            End::Gossiping(messages) => messages.unread(),
             End::Accepting { .. } | End::Connecting { .. } => 0,
         }
     }
+
     fn borrow_memory(&mut self, (): &mut ()) {}
 
     fn return_memory(&mut self, (): &mut ()) {}
@@ -161,18 +207,25 @@ impl Connection for MessageLink {
     }
 
     fn queued(&self) -> usize {
-        self.unsent().map_or(0, |unsent| unsent.size)
+        match &self.0 {
+            End::Gossiping(messages) => messages.queued(),
+            _ => self.unsent().map_or(0, |unsent| unsent.size),
+        }
     }
 
     fn has_output(&self) -> bool {
+        if let End::Gossiping(messages) = &self.0 {
+            return messages.has_output();
+        }
         let is_open = matches!(self.0, End::Connecting { is_open: true, .. });
         is_open && self.unsent().is_some()
     }
 
     fn written(&self) -> u64 {
-        match self.0 {
+        match &self.0 {
             End::Accepting { .. } => 0,
-            End::Connecting { written, .. } => written,
+            End::Connecting { written, .. } => *written,
+            End::Gossiping(messages) => messages.written,
         }
     }
 

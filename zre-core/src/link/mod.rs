@@ -1,6 +1,7 @@
 //! Connections: ZMTP in bytes (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1), or whole messages.
 
 mod connection;
+mod gossip_messages;
 mod handshake;
 mod held;
 mod message_link;
@@ -12,7 +13,7 @@ use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use zre_proto::{
-    Content, Message, MessageLimits, RoutingId,
+    Content, GossipMessage, Message, MessageLimits, RoutingId,
     zmtp::{Command, FrameHeader, Greeting, Metadata},
 };
 
@@ -20,7 +21,7 @@ use crate::{
     config::Limits,
     error::{Fault, LinkError},
 };
-pub use connection::{Connection, LinkEvent, Role};
+pub use connection::{Connection, GossipEnd, LinkEvent, Role};
 use handshake::Handshake;
 use held::HeldFrames;
 pub use message_link::MessageLink;
@@ -84,6 +85,24 @@ struct LinkLimits {
     message_frames: usize,
 }
 
+impl LinkLimits {
+    fn new(role: Role, limits: &Limits) -> Self {
+        if let Role::Gossiping(_) = role {
+            return Self {
+                first_frame: GossipMessage::MAX_LEN,
+                message_size: GossipMessage::MAX_LEN,
+                message_frames: 0,
+            };
+        }
+        Self {
+            first_frame: limits.header_frame,
+            // The limit is on content; the first frame, which has its own, counts besides.
+            message_size: limits.message_size.saturating_add(limits.header_frame),
+            message_frames: limits.message_frames,
+        }
+    }
+}
+
 impl Link {
     /// The most bytes of a command; READY has some sixty.
     const MAX_COMMAND: usize = 8 << 10;
@@ -104,12 +123,7 @@ impl Link {
         Self {
             phase: LinkPhase::Greeting,
             handshake,
-            limits: LinkLimits {
-                first_frame: limits.header_frame,
-                // The limit is on content; the first frame, which has its own, counts besides.
-                message_size: limits.message_size.saturating_add(limits.header_frame),
-                message_frames: limits.message_frames,
-            },
+            limits: LinkLimits::new(role, limits),
             input: ReadBuffer::default(),
             wanted: 0,
             first: Vec::new(),
@@ -300,7 +314,7 @@ impl Link {
         if self.phase != LinkPhase::Open {
             return Err(LinkError::NotReady("a message".into()));
         }
-        if !self.handshake.is_accepting() {
+        if !self.handshake.may_receive() {
             return Err(LinkError::UnexpectedMessage);
         }
         // The first frame is not counted among the message's frames.
@@ -368,6 +382,10 @@ impl Connection for Link {
         Self::new(Role::Connecting(own), limits)
     }
 
+    fn gossiping(end: GossipEnd, limits: &Limits) -> Self {
+        Self::new(Role::Gossiping(end), limits)
+    }
+
     fn handle_connected(&mut self) -> bool {
         // It is open when the other side's READY has come.
         false
@@ -377,6 +395,17 @@ impl Connection for Link {
         Ok(match self.decode_next()? {
             Some(LinkEvent::Message(content)) => {
                 let message = Message::decode(&self.first, content, limits)?;
+                Some(LinkEvent::Message(message))
+            }
+            Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
+            None => None,
+        })
+    }
+
+    fn receive_gossip(&mut self) -> Result<Option<LinkEvent<GossipMessage>>, Fault> {
+        Ok(match self.decode_next()? {
+            Some(LinkEvent::Message(_)) => {
+                let message = GossipMessage::decode(&self.first)?;
                 Some(LinkEvent::Message(message))
             }
             Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
@@ -401,6 +430,10 @@ impl Connection for Link {
             Some(content) => Self::send(self, header, content),
             None => Self::send(self, header, &Content::default()),
         }
+    }
+
+    fn send_gossip(&mut self, message: &GossipMessage) {
+        Self::send(self, &message.encode(), &Content::default());
     }
 
     fn queued(&self) -> usize {

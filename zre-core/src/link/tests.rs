@@ -1,5 +1,6 @@
 //! ZMTP in bytes.
 
+mod gossip;
 mod handshake;
 mod memory;
 

@@ -1,23 +1,14 @@
 //! Which peer is connected at which place.
 
 use alloc::collections::BTreeMap;
-use core::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU16,
+use core::{net::Ipv4Addr, num::NonZeroU16};
+
+use zre_proto::{Endpoint, PeerId};
+
+use super::{
+    place::{is_link_local, scope_of},
+    table::plain,
 };
-
-use zre_proto::{Endpoint, Host, PeerId};
-
-use super::table::plain;
-
-/// The address of a place, unless that is a host name.
-pub(super) fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
-    match endpoint.host() {
-        // Nearly all.
-        Host::V4(address) => Some((*address).into()),
-        _ => endpoint.canonical().to_socket_addr().map(|it| it.ip()),
-    }
-}
 
 /// Places and their peers, however an endpoint is spelled. Those with an IPv4 address, as nearly
 /// all, take a third of the memory of the others.
@@ -25,14 +16,23 @@ pub(super) fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct ByEndpoint {
     plain: BTreeMap<(Ipv4Addr, NonZeroU16), PeerId>,
-    others: BTreeMap<Endpoint, PeerId>,
+    others: BTreeMap<(Endpoint, Option<u32>), PeerId>,
+}
+
+/// A link-local address means another host on each link.
+fn key(endpoint: &Endpoint) -> (Endpoint, Option<u32>) {
+    let canonical = endpoint.canonical();
+    let scope = is_link_local(&canonical)
+        .then(|| scope_of(endpoint))
+        .flatten();
+    (canonical, scope)
 }
 
 impl ByEndpoint {
     pub(super) fn get(&self, endpoint: &Endpoint) -> Option<PeerId> {
         let found = match plain(endpoint) {
             Some(plain) => self.plain.get(&plain),
-            None => self.others.get(&endpoint.canonical()),
+            None => self.others.get(&key(endpoint)),
         };
         found.copied()
     }
@@ -40,14 +40,14 @@ impl ByEndpoint {
     pub(super) fn insert(&mut self, endpoint: &Endpoint, peer: PeerId) {
         match plain(endpoint) {
             Some(plain) => self.plain.insert(plain, peer),
-            None => self.others.insert(endpoint.canonical(), peer),
+            None => self.others.insert(key(endpoint), peer),
         };
     }
 
     pub(super) fn remove(&mut self, endpoint: &Endpoint) {
         match plain(endpoint) {
             Some(plain) => self.plain.remove(&plain),
-            None => self.others.remove(&endpoint.canonical()),
+            None => self.others.remove(&key(endpoint)),
         };
     }
 }

@@ -1,7 +1,7 @@
 //! What callers who see connections can tell a node, and ask it.
 
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{net::IpAddr, time::Duration};
 
 use zre_proto::{Body, Message, PeerId};
 
@@ -9,7 +9,7 @@ use super::{
     Node,
     context::NodeTimer,
     output::Admission,
-    peer::{self, Peer},
+    peer::{self, Peer, moved_after, moved_answer_time},
 };
 use crate::{backlog::Patience, error::Fault, event::ExitReason, notice::Notice, time::Instant};
 
@@ -27,12 +27,35 @@ impl Node {
             true => ExitReason::Goodbye,
             false => ExitReason::ConnectionLost,
         };
+        if reason == ExitReason::ConnectionLost && self.has_lost_network() {
+            return self.meet_again(peer);
+        }
         // Two nodes that lose each other can go on ending each other's next session, as the end of
         // the last one is still on its way. So they pause, longer each time.
         if reason == ExitReason::ConnectionLost && self.is_ready(peer) {
             self.context.refusals.note_lost(peer, self.context.now);
         }
         self.remove_peer(peer, reason, now);
+    }
+
+    /// Whether this node's own networks have changed just now, which ends connections.
+    fn has_lost_network(&self) -> bool {
+        let time = moved_after(&self.context.config);
+        let now = self.context.now;
+        self.context.networks.have_changed(time, now)
+    }
+
+    /// A peer was lost with a network of this node's: it is met again at once where it is heard.
+    fn meet_again(&mut self, peer: PeerId) {
+        let (peers, context) = (&mut self.peers, &mut self.context);
+        let Some(known) = peers.get_mut(&peer) else {
+            return;
+        };
+        let reason = ExitReason::ConnectionLost;
+        match known.heard_at_now(context).cloned() {
+            Some(place) if known.is_ready() => peers.move_to(&peer, place, reason, context),
+            _ => peers.exit(&peer, reason, context),
+        }
     }
 
     /// Until when a HELLO of a peer should wait, as sessions with it have been lost again and
@@ -118,13 +141,14 @@ impl Node {
         Some(suspicion.ping)
     }
 
-    /// The peers that [`handle_timeout`](Node::handle_timeout) would remove because they have not
-    /// answered in time.
+    /// The peers that [`handle_timeout`](Node::handle_timeout) would remove, or look for elsewhere,
+    /// because they have not answered in time.
     ///
     /// A peer whose answer may lie unread, as the node does not take its messages, is not among
     /// them, and its time is extended.
     pub fn overdue_suspects(&mut self, now: Instant) -> Vec<PeerId> {
         self.context.advance(now);
+        self.context.note_timeout();
         // A suspected peer always has a timer of its own, so the due timers name them all.
         let due = self.context.deadlines.due(now);
         let peers = due.filter_map(|timer| match timer {
@@ -133,8 +157,14 @@ impl Node {
         });
         let due: Vec<_> = peers.collect();
         let is_overdue = |peer: &PeerId| {
-            let known = self.peers.get_mut(peer).and_then(Peer::suspicion_mut);
-            let Some(suspicion) = known.filter(|it| it.patience.deadline() <= now) else {
+            let Some(known) = self.peers.get_mut(peer) else {
+                return false;
+            };
+            if known.has_moved(&self.context).is_some() {
+                return true;
+            }
+            let suspicion = known.suspicion_mut();
+            let Some(suspicion) = suspicion.filter(|it| it.patience.deadline() <= now) else {
                 return false;
             };
             let is_overdue = self.context.is_over(&mut suspicion.patience, *peer);
@@ -144,6 +174,30 @@ impl Node {
             is_overdue
         };
         due.into_iter().filter(is_overdue).collect()
+    }
+
+    /// How long the connections of an overdue suspect may stand still. A peer that is heard only
+    /// elsewhere has less time than others.
+    pub(crate) fn suspect_may_rest(&mut self, peer: PeerId) -> Duration {
+        let has_moved = self.has_moved(peer);
+        let config = &self.context.config;
+        match has_moved {
+            true => moved_answer_time(config).min(config.evasive_after),
+            false => config.evasive_after,
+        }
+    }
+
+    /// Whether a suspected peer that has not answered in time is not heard where it is connected,
+    /// but elsewhere.
+    pub(crate) fn has_moved(&mut self, peer: PeerId) -> bool {
+        let known = self.peers.get_mut(&peer);
+        known.is_some_and(|known| known.has_moved(&self.context).is_some())
+    }
+
+    /// Whether beacons of a peer that has entered come from this address, too.
+    pub(crate) fn is_heard_from(&self, peer: PeerId, address: IpAddr) -> bool {
+        let known = self.peers.get(&peer);
+        known.is_some_and(|known| known.is_heard_from(address))
     }
 
     /// Gives a suspected peer a second more to answer.

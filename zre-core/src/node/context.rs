@@ -9,7 +9,10 @@ use rand_chacha::{
 };
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
-use super::{networks::Networks, output::NodeOutput, refusals::Refusals, told::Told};
+use super::{
+    networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals, told::Told,
+    tuples::Changes,
+};
 use crate::{
     backlog::{Backlog, Patience},
     config::{Beacons, Config},
@@ -49,6 +52,10 @@ pub(super) struct NodeContext {
     pub(super) refusals: Refusals,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
+    /// When a timer came late: this node slept, and what came meanwhile may lie unread.
+    woke_at: Option<Instant>,
+    /// Which peers have come and gone, if anybody wants to know.
+    pub(super) changes: Option<Changes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +88,8 @@ impl NodeContext {
             last_ping: 0,
             refusals: Refusals::default(),
             awaits_confirmation: false,
+            woke_at: None,
+            changes: None,
             config,
         }
     }
@@ -88,6 +97,20 @@ impl NodeContext {
     /// Time does not go backwards.
     pub(super) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+
+    /// Timers are about to fire.
+    pub(super) fn note_timeout(&mut self) {
+        let next = self.deadlines.next();
+        if next.is_some_and(|next| self.now.since(next) >= PING_INTERVAL) {
+            self.woke_at = Some(self.now);
+        }
+    }
+
+    /// Until when what came while this node slept may lie unread, if it has just slept.
+    pub(super) fn unread_until(&self) -> Option<Instant> {
+        let until = self.woke_at? + PING_INTERVAL;
+        (self.now < until).then_some(until)
     }
 
     /// Broadcasts the node's beacon and sets the timer for the next.
@@ -162,6 +185,13 @@ impl NodeContext {
         }
     }
 
+    /// A peer has entered, has gone or cannot be reached.
+    pub(super) fn note_change(&mut self, peer: PeerId, is_final: bool) {
+        if let Some(changes) = &mut self.changes {
+            changes.insert(peer, is_final);
+        }
+    }
+
     /// Queues an event, or drops it while its peer is not read: that a peer is evasive is no news
     /// to an application that has many older events of it to take.
     pub(super) fn push_unless_unread(&mut self, event: Event) {
@@ -175,7 +205,8 @@ impl NodeContext {
     pub(super) fn names_ourselves(&self, peer: PeerId, hello: &Hello) -> Option<&'static str> {
         if peer == self.id {
             Some("identity")
-        } else if self.networks.is_own(&hello.endpoint) {
+        } else if !is_link_local(&hello.endpoint) && self.networks.is_own(&hello.endpoint) {
+            // A link-local address may be another host's on another link, which is looked at later.
             Some("endpoint")
         } else {
             None

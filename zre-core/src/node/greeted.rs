@@ -57,12 +57,6 @@ impl Node {
         }
     }
 
-    /// A peer is somewhere, as gossip says, which may give a host name.
-    #[cfg(test)]
-    pub(crate) fn hear_of(&mut self, peer: PeerId, endpoint: Endpoint) {
-        self.peer_appears(peer, endpoint);
-    }
-
     /// A peer may answer questions that were put elsewhere, before it was known to whom.
     pub(crate) fn allow_late_answers(&mut self, peer: PeerId, most: usize) {
         if let Some(known) = self.peers.get_mut(&peer) {

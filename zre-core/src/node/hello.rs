@@ -1,21 +1,19 @@
 //! What follows from a HELLO: whose session it begins, and where its sender is sought.
 
 use alloc::boxed::Box;
-use core::{
-    net::{IpAddr, SocketAddr, SocketAddrV6},
-    num::NonZeroU16,
-};
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use zre_proto::{Endpoint, Hello, Host, PeerId};
+use zre_proto::{Endpoint, Hello, Host, Message, PeerId};
 
 use super::{
     Node,
-    by_endpoint::address_of,
+    networks::Networks,
     output::{Expectation, HelloOrigin, Verdict},
     peer::{Earlier, HelloMeaning, HelloReply, Peer, check_hello_sequence},
+    place::{address_of, at_source},
     told,
 };
-use crate::{error::Fault, notice::Notice, time::Instant};
+use crate::{error::Fault, event::ExitReason, notice::Notice, time::Instant};
 
 impl Node {
     /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
@@ -31,7 +29,7 @@ impl Node {
         now: Instant,
     ) -> Expectation {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return Expectation::Ignored;
         }
         if let Err(fault) = check_hello_sequence(sequence) {
@@ -46,7 +44,7 @@ impl Node {
             let _violation = self.take_violation(peer, fault.clone());
             return Expectation::Refused(fault);
         }
-        let place = place_of(&hello.endpoint, origin.source);
+        let place = place_of(&hello.endpoint, origin.source, &self.context.networks);
         if self.context.networks.is_own(&place) {
             let what = "endpoint";
             self.context.notices.push(Notice::OwnHello { peer, what });
@@ -57,12 +55,15 @@ impl Node {
             Some(HelloMeaning::Reply) => return Expectation::Deliver,
             Some(HelloMeaning::First) => self.seek(peer, &place, origin),
             Some(HelloMeaning::NewSession(reason)) => {
-                let earlier = known.map(|known| known.channel.earlier());
+                let reason = match known.is_some_and(|known| known.comes_from_elsewhere(origin)) {
+                    true if reason == ExitReason::Restarted => ExitReason::ConnectionLost,
+                    _ => reason,
+                };
                 let reply = HelloReply::after_restart(&self.context);
                 // Our own HELLO goes out on a new connection, with which the new session begins
                 // for the peer.
-                self.peers.exit(&peer, reason, &mut self.context);
-                self.meet(peer, place.clone(), earlier.unwrap_or_default());
+                let (to, context) = (place.clone(), &mut self.context);
+                self.peers.move_to(&peer, to, reason, context);
                 self.await_connection(peer, &place, Some(reply));
                 return Expectation::Await;
             }
@@ -81,7 +82,8 @@ impl Node {
                 &mut self.context,
             ) =>
             {
-                self.meet(peer, place.clone(), Earlier::default());
+                let (at, context) = (place.clone(), &mut self.context);
+                self.peers.meet(peer, at, Earlier::default(), context);
             }
             None => return Expectation::Ignored,
         }
@@ -98,6 +100,31 @@ impl Node {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.note_failed_attempt();
         }
+    }
+
+    /// A connection to a peer that has not entered will be tried at another of its places: gives
+    /// the HELLO to be said there, in place of all that waits for it. `None` if that is as good.
+    pub(crate) fn greet_anew(&mut self, peer: PeerId, place: &Endpoint) -> Option<Message> {
+        let context = &self.context;
+        if context.networks.are_one() {
+            return None;
+        }
+        let known = self
+            .peers
+            .get_mut(&peer)
+            .filter(|known| !known.is_ready())?;
+        known.channel.sequence.restart_sent();
+        Some(Message {
+            sequence: known.channel.sequence.number_next(),
+            body: context.hello_for(place).into(),
+        })
+    }
+
+    /// A connection to a peer has been made at one of its [`endpoints`](Node::endpoints), which
+    /// need not be the first.
+    pub fn handle_reached(&mut self, peer: PeerId, place: &Endpoint, now: Instant) {
+        self.context.advance(now);
+        self.peers.reached(&peer, place);
     }
 
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for
@@ -137,10 +164,6 @@ impl Node {
         Verdict::Accepted
     }
 
-    fn meet(&mut self, peer: PeerId, place: Endpoint, earlier: Earlier) {
-        self.peers.meet(peer, place, earlier, &mut self.context);
-    }
-
     fn await_connection(&mut self, peer: PeerId, told: &Endpoint, reply: Option<HelloReply>) {
         self.apply(peer, |known, context| {
             known.await_connection(told, reply, context)
@@ -177,15 +200,13 @@ impl Node {
             false if known.is_unreachable() => known.endpoint.clone(),
             false => return,
         };
-        let earlier = known.channel.earlier();
-        let reason = crate::ExitReason::Replaced;
-        self.peers.exit(&peer, reason, &mut self.context);
-        self.meet(peer, place, earlier);
+        let reason = ExitReason::Replaced;
+        self.peers.move_to(&peer, place, reason, &mut self.context);
     }
 }
 
 /// Where to connect to a node that gives this endpoint as its own and was heard from `source`.
-fn place_of(told: &Endpoint, source: Option<SocketAddr>) -> Endpoint {
+fn place_of(told: &Endpoint, source: Option<SocketAddr>, networks: &Networks) -> Endpoint {
     let Some(from) = source else {
         return told.clone();
     };
@@ -196,27 +217,32 @@ fn place_of(told: &Endpoint, source: Option<SocketAddr>) -> Endpoint {
         None => true,
     };
     match means_another_host {
-        true => at_source(from, told.port()),
-        false => with_scope_of(from, told),
+        true => {
+            let mut place = from;
+            place.set_port(told.port().get());
+            at_source(place)
+        }
+        false => with_scope_of(from, told, networks),
     }
 }
 
-/// Where somebody is who was heard from `source` and accepts connections on `port`.
-pub(super) fn at_source(mut source: SocketAddr, port: NonZeroU16) -> Endpoint {
-    source.set_ip(source.ip().to_canonical());
-    source.set_port(port.get());
-    Endpoint::from_socket_addr(source).unwrap_or_else(|| Endpoint::new(source.ip(), port))
-}
-
-/// A link-local address counts on one link, and its sender cannot know what we call that.
-fn with_scope_of(source: SocketAddr, told: &Endpoint) -> Endpoint {
-    let (Host::V6 { address, .. }, SocketAddr::V6(source)) = (told.host(), source) else {
+/// A link-local address counts on one link, and its sender cannot know what we call that: it is the
+/// link that the sender was heard on.
+fn with_scope_of(source: SocketAddr, told: &Endpoint, networks: &Networks) -> Endpoint {
+    let Host::V6 { address, .. } = told.host() else {
         return told.clone();
     };
-    if !address.is_unicast_link_local() || source.scope_id() == 0 {
+    if !address.is_unicast_link_local() {
         return told.clone();
     }
-    let place = SocketAddrV6::new(*address, told.port().get(), 0, source.scope_id());
+    let scope = match source {
+        SocketAddr::V6(source) if source.scope_id() != 0 => Some(source.scope_id()),
+        _ => networks.link_of(source.ip()),
+    };
+    let Some(scope) = scope else {
+        return told.clone();
+    };
+    let place = SocketAddrV6::new(*address, told.port().get(), 0, scope);
     Endpoint::from_socket_addr(place.into()).unwrap_or_else(|| told.clone())
 }
 

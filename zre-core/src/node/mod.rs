@@ -9,7 +9,8 @@
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
-//! 5. [`context`], [`members`], [`told`], [`output`]: what all of them touch.
+//! 5. [`context`], [`networks`], [`members`], [`told`], [`output`]: what all of them touch;
+//!    [`place`]: endpoints and sources, compared.
 
 mod by_endpoint;
 mod connections;
@@ -18,20 +19,23 @@ mod election;
 mod greeted;
 mod groups;
 mod hello;
+mod leaving;
 mod members;
 mod networks;
 mod output;
 mod peer;
 mod peers;
+mod place;
 mod queries;
 mod refusals;
 mod table;
 mod told;
+mod tuples;
 
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
 
-use zre_proto::{Beacon, Body, Content, Endpoint, GroupName, Message, PeerId, RoutingId, Text};
+use zre_proto::{Beacon, Body, Content, GroupName, Message, PeerId, RoutingId, Text};
 
 use crate::{
     backlog::Backlog,
@@ -47,8 +51,10 @@ use networks::NetworkChange;
 pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
+use place::at_source;
 use table::Heard;
 pub(crate) use told::hello_weight;
+pub(crate) use tuples::{Sought, Standing};
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///
@@ -81,6 +87,8 @@ pub struct Node {
     context: NodeContext,
     peers: Peers,
     running: bool,
+    /// Whether peers have been told that the node leaves.
+    has_said_goodbye: bool,
 }
 
 /// What happens.
@@ -94,6 +102,7 @@ impl Node {
             context: NodeContext::new(config, seed, now),
             peers: Peers::default(),
             running: true,
+            has_said_goodbye: false,
         };
         node.context.announce();
         node
@@ -103,7 +112,7 @@ impl Node {
     pub fn handle_beacon(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.context.advance(now);
         match Beacon::decode(datagram) {
-            _ if !self.running => {}
+            _ if !self.running || self.has_said_goodbye => {}
             Ok(beacon) if beacon.peer == self.context.id => self.hear_own(from, beacon.port),
             // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
@@ -123,7 +132,7 @@ impl Node {
                 peer,
                 port: Some(port),
                 ..
-            }) => self.peer_appears(peer, hello::at_source(from, port)),
+            }) => self.peer_appears(peer, from, port),
             Err(error) => self.context.notices.push(Notice::BadBeacon { from, error }),
         }
     }
@@ -133,15 +142,21 @@ impl Node {
     /// are told.
     pub fn handle_networks(&mut self, networks: Vec<OwnNetwork>, now: Instant) {
         self.context.advance(now);
-        if !self.running {
+        if !self.running || self.has_said_goodbye {
             return;
         }
         let known: Vec<_> = self.context.networks.announced().collect();
-        let change = self.context.networks.replace(networks);
+        let sought = self.peers.sought(&self.context.networks);
+        let now = self.context.now;
+        let change = self.context.networks.replace(networks, now);
         let is_known = |network| known.iter().any(|(known, _)| *known == network);
         self.context.announce_on(|network| !is_known(network));
         if let Some(change) = change {
+            self.context.refusals.forget_losses();
             self.tell_network(change);
+            for sought in sought {
+                self.peers.seek_anew(&sought, &mut self.context);
+            }
         }
     }
 
@@ -207,6 +222,7 @@ impl Node {
     /// [`overdue_suspects`](Node::overdue_suspects).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.advance(now);
+        self.context.note_timeout();
         while let Some(timer) = self.context.deadlines.pop_due(self.context.now) {
             match timer {
                 NodeTimer::Beacon => self.context.announce(),
@@ -379,34 +395,6 @@ impl Node {
         let known = self.peers.ready_mut(&peer)?;
         Ok(known.channel.ping(&mut self.context))
     }
-
-    /// Asks each peer that has been sent something since it was last asked. Before
-    /// [`stop`](Node::stop), call this and wait for a while until
-    /// [`unconfirmed`](Node::unconfirmed) is empty: the goodbye overtakes messages that are still
-    /// on their way.
-    pub fn ask_unconfirmed(&mut self, now: Instant) {
-        self.context.advance(now);
-        self.peers.ask_for_confirmation(&mut self.context);
-    }
-
-    /// Says goodbye to the network and forgets every peer. The last event is [`Event::Stop`].
-    pub fn stop(&mut self, now: Instant) {
-        self.context.advance(now);
-        if !self.running {
-            return;
-        }
-        self.running = false;
-        self.context.deadlines.clear_all();
-        // The goodbye goes out before connections are closed, so that peers take their end for it.
-        self.context.say_goodbye();
-        let unconfirmed = self.unconfirmed();
-        // The application gets no `Exit` for its peers: `Stop` ends everything.
-        for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
-            let output = NodeOutput::Disconnect { peer };
-            self.context.outputs.push_back(output);
-        }
-        self.context.events.push(Event::Stop { unconfirmed });
-    }
 }
 
 /// What follows.
@@ -506,18 +494,22 @@ impl Node {
         }
     }
 
-    fn peer_appears(&mut self, peer: PeerId, endpoint: Endpoint) {
+    fn peer_appears(&mut self, peer: PeerId, from: SocketAddr, port: NonZeroU16) {
+        let mut source = from;
+        source.set_ip(source.ip().to_canonical());
+        source.set_port(port.get());
+        let context = &mut self.context;
         // Another node cannot be where this one is: the beacon is forged or misconfigured.
-        if self.context.networks.is_own(&endpoint) {
+        if context.networks.is_own_source(source) {
             return;
         }
-        match self.peers.hear(&peer, &endpoint, self.context.now) {
+        match self.peers.hear(&peer, source, &context.config, context.now) {
             Heard::Again => {}
             Heard::Stranger => self
                 .peers
-                .stranger_appears(peer, endpoint, &mut self.context),
+                .stranger_appears(peer, at_source(source), context),
             Heard::Known(known) => {
-                let effect = known.take_beacon(endpoint, &self.context);
+                let effect = known.take_beacon(source, context);
                 self.carry_out(peer, effect);
             }
         }
@@ -576,9 +568,8 @@ impl Node {
         match effect {
             PeerEffect::Nothing => {}
             PeerEffect::Watch => peers.watch(&peer, context),
-            PeerEffect::Move { endpoint, earlier } => {
-                peers.exit(&peer, ExitReason::ConnectionLost, context);
-                peers.meet(peer, endpoint, earlier, context);
+            PeerEffect::Move(endpoint) => {
+                peers.move_to(&peer, endpoint, ExitReason::ConnectionLost, context);
             }
             PeerEffect::Reconnect => {
                 peers.connect(&peer, context);

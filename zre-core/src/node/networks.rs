@@ -1,17 +1,20 @@
 //! The networks that this node is on, and where peers on each of them can reach it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 use core::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU16,
+    time::Duration,
 };
 
-use zre_proto::{Endpoint, Host};
+use zre_proto::Endpoint;
 
+use super::place::{address_of, is_link_local, is_source, scope_of};
 use crate::{
     config::Config,
     event::NetworkInfo,
     interfaces::{LocalAddress, NetworkId, OwnNetwork},
+    time::Instant,
 };
 
 /// The networks of this node, the best first.
@@ -25,6 +28,10 @@ pub(super) struct Networks {
     fallback: Endpoint,
     /// Whether they have ever been told.
     are_told: bool,
+    /// When one was last left.
+    left_at: Option<Instant>,
+    /// Addresses that were this node's own, the latest first. Its beacons may still be under way.
+    former: VecDeque<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -52,12 +59,18 @@ impl Networks {
             advertise: config.advertise.clone(),
             fallback: config.endpoint.clone(),
             are_told: false,
+            left_at: None,
+            former: VecDeque::new(),
         }
     }
 
     /// Takes the networks that the node is on from now on. `None` if nothing changes, or if these
     /// are the first.
-    pub(super) fn replace(&mut self, networks: Vec<OwnNetwork>) -> Option<NetworkChange> {
+    pub(super) fn replace(
+        &mut self,
+        networks: Vec<OwnNetwork>,
+        now: Instant,
+    ) -> Option<NetworkChange> {
         let mut before = core::mem::take(&mut self.on);
         let mut joined = Vec::new();
         for network in networks {
@@ -72,10 +85,26 @@ impl Networks {
             };
             self.on.push(on);
         }
+        self.note_left(&before, now);
         let left: Vec<_> = before.iter().map(On::info).collect();
         let are_first = !core::mem::replace(&mut self.are_told, true);
         let is_change = !(joined.is_empty() && left.is_empty());
         (is_change && !are_first).then_some(NetworkChange { joined, left })
+    }
+
+    fn note_left(&mut self, left: &[On], now: Instant) {
+        /// So many are remembered.
+        const MOST: usize = 16;
+        for on in left {
+            self.left_at = Some(now);
+            self.former.push_front(on.network.address.address);
+            self.former.truncate(MOST);
+        }
+    }
+
+    /// Whether one has been left within this time.
+    pub(super) fn have_changed(&self, time: Duration, now: Instant) -> bool {
+        self.left_at.is_some_and(|at| now.since(at) < time)
     }
 
     /// Notes how a beacon went, and says whether that is new.
@@ -94,18 +123,25 @@ impl Networks {
         advertised.or(first).unwrap_or(&self.fallback)
     }
 
+    /// Whether the node is on a network, or says where it is whatever that may be.
+    pub(super) fn are_there(&self) -> bool {
+        !self.on.is_empty() || self.advertise.is_some()
+    }
+
+    /// Whether peers are told the same, wherever they are.
+    pub(super) fn are_one(&self) -> bool {
+        self.on.len() == 1 || self.advertise.is_some()
+    }
+
     /// Where a peer that is at this place can reach this node: on the network that they share, else
     /// on the first of the same IP version.
     pub(super) fn endpoint_for(&self, place: &Endpoint) -> &Endpoint {
         // Nearly always.
-        if self.on.len() == 1 || self.advertise.is_some() {
+        if self.are_one() {
             return self.endpoint();
         }
         let address = address_of(place);
-        let shared = self
-            .on
-            .iter()
-            .find(|on| address.is_some_and(|address| on.network.address.contains(address)));
+        let shared = self.on.iter().find(|on| on.reaches(place));
         let like = |on: &&On| {
             address.is_some_and(|address| {
                 let own = on.network.address.address;
@@ -116,18 +152,46 @@ impl Networks {
         chosen.map_or_else(|| self.endpoint(), |on| &on.network.endpoint)
     }
 
-    /// Whether a place is this node's own.
-    pub(super) fn is_own(&self, place: &Endpoint) -> bool {
-        let mut on = self.on.iter();
-        on.any(|on| on.network.endpoint.is_same_place(place))
-            || self.endpoint().is_same_place(place)
+    /// Whether a place is on a network that this node is on; also if nobody knows.
+    pub(super) fn reach(&self, place: &Endpoint) -> bool {
+        !self.are_told || self.on.iter().any(|on| on.reaches(place))
     }
 
-    /// Whether an address is this node's own.
+    /// The number of the link on which an address is; `None` if several can be meant.
+    pub(super) fn link_of(&self, address: IpAddr) -> Option<u32> {
+        let index = |on: &On| on.network.address.index;
+        let mut on = self.on.iter();
+        let found = on
+            .find(|on| on.network.address.contains(address))
+            .map(index);
+        let mut all = self.on.iter().map(index);
+        let first = all.next();
+        let only = first.filter(|first| all.all(|other| other == *first));
+        found.or(only).filter(|index| *index != 0)
+    }
+
+    /// Whether a place is this node's own.
+    pub(super) fn is_own(&self, place: &Endpoint) -> bool {
+        let scope = scope_of(place).filter(|_| is_link_local(place));
+        let is_it = |on: &On| on.network.endpoint.is_same_place(place) && on.may_be_on(scope);
+        self.on.iter().any(is_it)
+            || (self.advertise.is_some() || self.on.is_empty())
+                && self.endpoint().is_same_place(place)
+    }
+
+    /// Whether a beacon that names this place as its sender's names this node's own.
+    pub(super) fn is_own_source(&self, source: SocketAddr) -> bool {
+        let is_it = |on: &On| is_source(&on.network.endpoint, source) && on.may_be_on(link(source));
+        self.on.iter().any(is_it)
+            || (self.advertise.is_some() || self.on.is_empty())
+                && is_source(self.endpoint(), source)
+    }
+
+    /// Whether an address is this node's own, or was.
     pub(super) fn is_own_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let mut on = self.on.iter();
-        on.any(|on| on.network.address.address == address)
+        on.any(|on| on.network.address.address == address) || self.former.contains(&address)
     }
 
     /// A beacon of this node has come back from this address.
@@ -167,6 +231,22 @@ impl On {
         }
     }
 
+    /// Whether a link-local address with this scope can be on this network.
+    fn may_be_on(&self, scope: Option<u32>) -> bool {
+        let index = self.network.address.index;
+        index == 0 || scope.is_none_or(|scope| scope == index)
+    }
+
+    /// Whether a place is on this network.
+    fn reaches(&self, place: &Endpoint) -> bool {
+        let own = &self.network.address;
+        match (is_link_local(place), scope_of(place)) {
+            // It counts on one link, whatever other address this node has there.
+            (true, Some(scope)) if own.index != 0 => own.index == scope && own.address.is_ipv6(),
+            _ => address_of(place).is_some_and(|address| own.contains(address)),
+        }
+    }
+
     fn info(&self) -> NetworkInfo {
         NetworkInfo {
             interface: self.network.address.interface.clone(),
@@ -174,6 +254,14 @@ impl On {
             endpoint: self.network.endpoint.clone(),
             announces: self.announces,
         }
+    }
+}
+
+/// The link that a datagram came in on, if its source is link-local.
+fn link(source: SocketAddr) -> Option<u32> {
+    match source {
+        SocketAddr::V6(source) => Some(source.scope_id()).filter(|scope| *scope != 0),
+        SocketAddr::V4(_) => None,
     }
 }
 
@@ -191,13 +279,5 @@ fn only(endpoint: &Endpoint) -> OwnNetwork {
             is_loopback: address.is_loopback(),
         },
         endpoint: endpoint.clone(),
-    }
-}
-
-fn address_of(place: &Endpoint) -> Option<IpAddr> {
-    match place.host() {
-        Host::V4(address) => Some((*address).into()),
-        Host::V6 { address, .. } => Some(IpAddr::from(*address).to_canonical()),
-        _ => None,
     }
 }

@@ -1,25 +1,38 @@
 //! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use zre_proto::{Endpoint, GroupName, Hello, PeerId};
 
 use super::{
-    by_endpoint::{ByEndpoint, address_of},
+    by_endpoint::ByEndpoint,
     context::{NodeContext, NodeTimer},
     election::{Elections, Word, Words},
     members::Members,
+    networks::Networks,
     output::NodeOutput,
-    peer::{Earlier, Peer, PeerEffect, Session, evasive_after},
+    peer::{Earlier, Peer, PeerEffect, Session, ask_after, heard_for},
+    place::address_of,
     table::{Heard, Source, Table},
 };
 use crate::{
+    config::Config,
     error::{Error, Fault},
     event::{Event, ExitReason, Unconfirmed},
     notice::Notice,
     time::Instant,
 };
+
+/// A peer that has not entered.
+#[derive(Debug)]
+pub(super) struct Sought {
+    peer: PeerId,
+    /// Where it is told to connect to.
+    told: Endpoint,
+    /// Whether it is sought on a network that the node is on.
+    is_reached: bool,
+}
 
 /// All peers. The indexes hold only peers that are in the table.
 #[derive(Debug, Default)]
@@ -57,8 +70,14 @@ impl Peers {
     }
 
     /// Takes a beacon; see [`Table::hear`].
-    pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
-        self.table.hear(id, endpoint, now)
+    pub(super) fn hear(
+        &mut self,
+        id: &PeerId,
+        source: SocketAddr,
+        config: &Config,
+        now: Instant,
+    ) -> Heard<'_> {
+        self.table.hear(id, source, config, now)
     }
 
     /// Those that have entered, in the order of their identities.
@@ -94,8 +113,15 @@ impl Peers {
     }
 
     /// Where a peer may be reached, the likeliest first, without what belongs to another.
-    pub(super) fn endpoints(&self, id: PeerId) -> impl Iterator<Item = &Endpoint> {
-        let endpoints = self.table.get(&id).into_iter().flat_map(Peer::endpoints);
+    pub(super) fn endpoints(
+        &self,
+        id: PeerId,
+        networks: &Networks,
+    ) -> impl Iterator<Item = &Endpoint> {
+        let peer = self.table.get(&id);
+        let endpoints = peer
+            .into_iter()
+            .flat_map(move |peer| peer.endpoints(networks));
         endpoints.filter(move |endpoint| {
             let owner = self.by_endpoint.get(endpoint);
             owner.is_none_or(|owner| owner == id)
@@ -165,13 +191,43 @@ impl Peers {
         }
     }
 
+    /// Ends a session for this reason, and takes the peer in again at another place.
+    pub(super) fn move_to(
+        &mut self,
+        id: &PeerId,
+        place: Endpoint,
+        reason: ExitReason,
+        context: &mut NodeContext,
+    ) {
+        let earlier = self.table.get_mut(id).map(|peer| peer.earlier());
+        self.exit(id, reason, context);
+        self.meet(*id, place, earlier.unwrap_or_default(), context);
+    }
+
+    /// The connection to a peer has been made at this place.
+    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint) {
+        let is_elsewhere =
+            |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
+        let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| is_elsewhere(peer))
+        else {
+            return;
+        };
+        source.forget_endpoint();
+        let before = peer.settle_at(place.clone());
+        if self.by_endpoint.get(&before) == Some(*id) {
+            self.by_endpoint.remove(&before);
+        }
+        self.by_endpoint.insert(place, *id);
+    }
+
     /// Connects to a peer at another endpoint than before.
     pub(super) fn redirect(&mut self, id: &PeerId, endpoint: Endpoint, context: &mut NodeContext) {
         let owner = self.owner_of(&endpoint, *id, context);
-        let Some(peer) = self.table.get_mut(id) else {
+        let Some((peer, source)) = self.table.entry(id) else {
             return;
         };
-        let before = core::mem::replace(&mut peer.endpoint, endpoint);
+        source.forget_endpoint();
+        let before = peer.settle_at(endpoint);
         if self.by_endpoint.get(&before) == Some(*id) {
             self.by_endpoint.remove(&before);
         }
@@ -208,6 +264,7 @@ impl Peers {
             return;
         };
         let is_leaving = peer.is_leaving();
+        context.note_change(*id, false);
         self.pending -= 1;
         peer.enter(hello, &mut self.members, context);
         watch(peer, source, context);
@@ -224,6 +281,7 @@ impl Peers {
             return;
         };
         let peer = *id;
+        context.note_change(peer, reason.is_final());
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));
@@ -272,6 +330,47 @@ impl Peers {
     }
 }
 
+/// Changes of this node's own networks.
+impl Peers {
+    /// The peers that have not entered, and what they are told.
+    pub(super) fn sought(&self, networks: &Networks) -> Vec<Sought> {
+        // Saves a walk over all peers: mostly there is no pending one.
+        if self.pending == 0 {
+            return Vec::new();
+        }
+        let pending = self.table.iter();
+        let pending = pending.filter(|peer| !peer.is_ready() && !peer.channel.awaits_endpoint);
+        let sought = pending.map(|peer| Sought {
+            peer: peer.id(),
+            told: networks.endpoint_for(&peer.endpoint).clone(),
+            is_reached: networks.reach(&peer.endpoint),
+        });
+        sought.collect()
+    }
+
+    /// The networks have changed while a peer was sought. If it was told an endpoint that is gone,
+    /// or is sought where nothing leads any more, or has been given up, it is sought anew. A peer
+    /// that is heard nowhere else is forgotten until its next beacon.
+    pub(super) fn seek_anew(&mut self, sought: &Sought, context: &mut NodeContext) {
+        let Some(peer) = self.table.get_mut(&sought.peer) else {
+            return;
+        };
+        let networks = &context.networks;
+        let is_reached = networks.reach(&peer.endpoint);
+        let place = match peer.heard_elsewhere(heard_for(&context.config), context) {
+            Some(other) if !is_reached && networks.reach(other) => other.clone(),
+            _ if sought.is_reached && !is_reached => {
+                return self.exit(&sought.peer, ExitReason::Unreachable, context);
+            }
+            _ if peer.is_unreachable() || *networks.endpoint_for(&peer.endpoint) != sought.told => {
+                peer.endpoint.clone()
+            }
+            _ => return,
+        };
+        self.move_to(&sought.peer, place, ExitReason::Unreachable, context);
+    }
+}
+
 /// Two peers at one endpoint.
 impl Peers {
     /// The peer that is connected at an endpoint and has entered, if it is another than `claimant`.
@@ -301,6 +400,14 @@ impl Peers {
         let owner = owner.filter(|owner| *owner != claimant);
         let owner = owner.and_then(|owner| self.get(&owner));
         owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
+    }
+
+    /// Whether another peer than `claimant` is, or may be, at an endpoint.
+    pub(super) fn is_taken(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.by_endpoint.get(endpoint);
+        let owner = owner.filter(|owner| *owner != claimant);
+        let owner = owner.and_then(|owner| self.get(&owner));
+        owner.is_some_and(|owner| !owner.is_unreachable())
     }
 
     /// Another node claims a peer's endpoint, so the peer is suspected to be gone. If `claimant` is
@@ -469,7 +576,7 @@ impl Peers {
     /// Signs of life only note the time. So one timer for all quiet peers fires once in some
     /// seconds, however many they are.
     pub(super) fn silent(&mut self, context: &mut NodeContext) -> Vec<PeerId> {
-        let time = evasive_after(&context.config);
+        let time = |is_announced| ask_after(is_announced, &context.config);
         let (silent, next) = self.table.silent(time, context.now);
         if let Some(next) = next {
             context.deadlines.set_earlier(NodeTimer::Silence, next);
@@ -508,7 +615,7 @@ fn watch(peer: &Peer, source: &mut Source, context: &mut NodeContext) {
         peer.next_check_at(&context.config),
     );
     let is_quiet = peer.is_quiet();
-    source.set_quiet(is_quiet, peer.heard_at);
+    source.set_quiet(is_quiet, peer.is_announced, peer.heard_at);
     if is_quiet {
         context.deadlines.clear(timer);
         context.deadlines.set_earlier(NodeTimer::Silence, at);

@@ -41,6 +41,11 @@ impl Node {
         self.context.networks.own_heard()
     }
 
+    /// Whether the node has been stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        !self.running
+    }
+
     /// The settings that the node started with.
     pub fn config(&self) -> &Config {
         &self.context.config
@@ -140,7 +145,7 @@ impl Node {
     /// Where a peer may be reached, the likeliest first; nothing for a peer that is not known. A
     /// caller who cannot connect to one may try the next.
     pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
-        self.peers.endpoints(peer)
+        self.peers.endpoints(peer, &self.context.networks)
     }
 
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.

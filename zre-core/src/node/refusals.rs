@@ -47,6 +47,12 @@ impl Refusals {
         self.note(peer, LONGEST_WHEN_LOST, now)
     }
 
+    /// This node's own network has changed, which explains all losses.
+    pub(super) fn forget_losses(&mut self) {
+        self.0
+            .retain(|_, refusal| refusal.longest != LONGEST_WHEN_LOST);
+    }
+
     fn note(&mut self, peer: PeerId, longest: Duration, now: Instant) -> u32 {
         self.0
             .retain(|_, refusal| now.since(refusal.at) < FORGOTTEN_AFTER);

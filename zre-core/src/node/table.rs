@@ -1,12 +1,17 @@
 //! The table of peers, made for beacons: these come far more often than anything else.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{net::Ipv4Addr, num::NonZeroU16, ops::Range, time::Duration};
+use core::{
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU16,
+    ops::Range,
+    time::Duration,
+};
 
 use zre_proto::{Endpoint, Host, PeerId};
 
-use super::peer::Peer;
-use crate::time::Instant;
+use super::{peer::Peer, place::is_source};
+use crate::{config::Config, time::Instant};
 
 /// The peers, in the order of their identities.
 ///
@@ -36,6 +41,8 @@ pub(super) struct Source {
     cached_endpoint: Option<(Ipv4Addr, NonZeroU16)>,
     /// Whether nothing is awaited from the peer, so that it has no timer of its own.
     quiet: bool,
+    /// Whether beacons have come from it. From one of which this is not known, silence means less.
+    is_announced: bool,
     /// When the last beacon came that did not touch the peer. [`Peer::heard_at`] may be later.
     heard_at: Instant,
 }
@@ -44,7 +51,7 @@ pub(super) struct Source {
 pub(super) enum Heard<'a> {
     /// Of nobody in the table.
     Stranger,
-    /// Of a known peer, from the endpoint where it is connected: it has been noted, and nothing
+    /// Of a known peer, from a place where it has been heard before: it has been noted, and nothing
     /// else follows.
     Again,
     /// Of a known peer, which may have something to learn from it.
@@ -97,24 +104,31 @@ impl Table {
     }
 
     /// Takes a beacon, and gives its sender if more follows from it than that it is there.
-    pub(super) fn hear(&mut self, id: &PeerId, endpoint: &Endpoint, now: Instant) -> Heard<'_> {
+    pub(super) fn hear(
+        &mut self,
+        id: &PeerId,
+        from: SocketAddr,
+        config: &Config,
+        now: Instant,
+    ) -> Heard<'_> {
         let Ok(position) = self.find(id) else {
             return Heard::Stranger;
         };
         match (self.sources.get_mut(position), self.peers.get_mut(position)) {
             (Some(source), _)
-                if source.cached_endpoint.is_some()
-                    && source.cached_endpoint == plain(endpoint) =>
+                if source.cached_endpoint.is_some() && source.cached_endpoint == of_v4(from) =>
             {
                 source.heard_at = now;
                 Heard::Again
             }
             (Some(source), Some(peer)) => {
                 peer.heard_at = peer.heard_at.max(source.heard_at);
-                // The next one from here need not touch the peer. Before it has entered, and from
-                // other endpoints, each beacon may change more than `heard_at`.
-                if peer.is_ready() && peer.endpoint.is_same_place(endpoint) {
-                    source.cached_endpoint = plain(endpoint);
+                // The next one from here need not touch the peer. Before it has entered, each
+                // beacon may change more than `heard_at`.
+                if peer.is_ready() && is_source(&peer.endpoint, from) {
+                    source.cached_endpoint = of_v4(from);
+                } else if peer.hears_again(from, config, now) {
+                    return Heard::Again;
                 }
                 Heard::Known(peer)
             }
@@ -122,12 +136,21 @@ impl Table {
         }
     }
 
-    /// The quiet peers from which no beacon has come for `time`, and when this will first be true
-    /// of another. They may have sent messages meanwhile.
-    pub(super) fn silent(&self, time: Duration, now: Instant) -> (Vec<PeerId>, Option<Instant>) {
+    /// The quiet peers from which no beacon has come for a time, which depends on whether any ever
+    /// have, and when this will first be true of another. They may have sent messages meanwhile.
+    pub(super) fn silent(
+        &self,
+        time: impl Fn(bool) -> Duration,
+        now: Instant,
+    ) -> (Vec<PeerId>, Option<Instant>) {
+        let (announced, unannounced) = (time(true), time(false));
         // A walk over the small sources, without touching the peers.
         let (mut silent, mut next) = (Vec::new(), None);
         for (id, source) in self.ids.iter().zip(&self.sources) {
+            let time = match source.is_announced {
+                true => announced,
+                false => unannounced,
+            };
             let at = source.heard_at + time;
             if source.quiet && at <= now {
                 silent.push(*id);
@@ -195,9 +218,14 @@ impl Table {
 }
 
 impl Source {
-    /// Notes whether the peer has no timer of its own, and when it was last heard.
-    pub(super) fn set_quiet(&mut self, quiet: bool, heard_at: Instant) {
-        self.quiet = quiet;
+    /// The peer is connected elsewhere from now on.
+    pub(super) fn forget_endpoint(&mut self) {
+        self.cached_endpoint = None;
+    }
+
+    /// Notes whether the peer has no timer of its own, and how and when it was last heard.
+    pub(super) fn set_quiet(&mut self, quiet: bool, is_announced: bool, heard_at: Instant) {
+        (self.quiet, self.is_announced) = (quiet, is_announced);
         self.heard_at = self.heard_at.max(heard_at);
     }
 }
@@ -212,6 +240,13 @@ pub(super) fn plain(endpoint: &Endpoint) -> Option<(Ipv4Addr, NonZeroU16)> {
             _ => None,
         },
     }
+}
+
+fn of_v4(source: SocketAddr) -> Option<(Ipv4Addr, NonZeroU16)> {
+    let SocketAddr::V4(source) = source else {
+        return None;
+    };
+    Some((*source.ip(), NonZeroU16::new(source.port())?))
 }
 
 /// The position of an identity among `len` that are spread evenly.

@@ -15,6 +15,7 @@ mod session;
 mod single_node;
 mod timing;
 mod traffic;
+mod tuples;
 
 use std::{format, vec::Vec};
 

@@ -3,13 +3,14 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll, Waker},
     thread::ThreadId,
 };
 
 use bytes::Buf as _;
-use zre_core::{Instant, WriteBuffer};
+use zre_core::{Instant, WriteBuffer, interfaces::LocalAddress};
 
 use super::{
     aftermath::{Aftermath, replace_waker},
@@ -50,6 +51,8 @@ pub trait Stream: Send + Sync {
 pub(super) struct Connection<S> {
     /// `None` while the connection is being made.
     stream: Option<Arc<S>>,
+    /// Where it is at this machine, as far as that is known.
+    local: Option<SocketAddr>,
     /// Whether the socket took no more at the last attempt.
     write_blocked: bool,
     coalescer: Coalescer,
@@ -59,9 +62,10 @@ pub(super) struct Connection<S> {
 
 impl<S> Connection<S> {
     /// One that is being made, or that is there.
-    pub(super) fn new(stream: Option<Arc<S>>) -> Self {
+    pub(super) fn new(stream: Option<Arc<S>>, local: Option<SocketAddr>) -> Self {
         Self {
             stream,
+            local,
             write_blocked: false,
             coalescer: Coalescer::default(),
             task: None,
@@ -69,8 +73,28 @@ impl<S> Connection<S> {
     }
 
     /// The connection has been made.
-    pub(super) fn set_stream(&mut self, stream: Arc<S>) {
+    pub(super) fn set_stream(&mut self, stream: Arc<S>, local: Option<SocketAddr>) {
         self.stream = Some(stream);
+        self.local = local;
+    }
+
+    /// It is known where the connection begins.
+    pub(super) fn set_local(&mut self, local: Option<SocketAddr>) {
+        self.local = local;
+    }
+
+    /// Whether the connection begins or ends at one of the node's addresses.
+    pub(super) fn is_at(&self, own: &LocalAddress) -> bool {
+        self.local.is_some_and(|local| {
+            // Another interface may have the same link-local address.
+            let is_elsewhere = match (own.address, local) {
+                (IpAddr::V6(v6), SocketAddr::V6(local)) if v6.is_unicast_link_local() => {
+                    local.scope_id() != own.index
+                }
+                _ => false,
+            };
+            local.ip().to_canonical() == own.address && !is_elsewhere
+        })
     }
 
     /// Drops the socket, which is closed unless the connection's task has it, too.

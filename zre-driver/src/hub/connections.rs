@@ -9,13 +9,15 @@ use std::{
 };
 
 use bytes::Buf as _;
-use zre_core::{Engine, Instant, LinkId, WriteBuffer};
+use zre_core::{Engine, Instant, LinkId, WriteBuffer, interfaces::LocalAddress};
 
 use super::{
     aftermath::Aftermath,
     clock::Clock,
     coalesce::{Decision, Deferred},
     connection::{Connection, Stream, is_transient},
+    driving::Ends,
+    networks::ListenerId,
     waiters::Changes,
 };
 
@@ -58,22 +60,38 @@ impl<S> Connections<S> {
     }
 
     /// A connection came in.
-    pub(super) fn accept(&mut self, stream: Arc<S>, remote: SocketAddr, io: &mut Io<'_>) -> LinkId {
-        let link = io.engine.handle_accepted(remote, io.now);
-        self.by_link.insert(link, Connection::new(Some(stream)));
+    pub(super) fn accept(
+        &mut self,
+        listener: ListenerId,
+        stream: Arc<S>,
+        ends: Ends,
+        io: &mut Io<'_>,
+    ) -> LinkId {
+        let link = match listener {
+            ListenerId::Network(_) => io.engine.handle_accepted(ends.remote, io.now),
+            ListenerId::Gossip => io.engine.handle_gossip_accepted(ends.remote, io.now),
+        };
+        let connection = Connection::new(Some(stream), ends.local);
+        self.by_link.insert(link, connection);
         link
     }
 
     /// The engine wants a connection, which is being made from now on.
     pub(super) fn add(&mut self, link: LinkId) {
-        self.by_link.insert(link, Connection::new(None));
+        self.by_link.insert(link, Connection::new(None, None));
     }
 
     /// A connection has been made, and is used if it is still wanted.
-    pub(super) fn connected(&mut self, link: LinkId, stream: Arc<S>, io: &mut Io<'_>) {
+    pub(super) fn connected(
+        &mut self,
+        link: LinkId,
+        stream: Arc<S>,
+        local: Option<SocketAddr>,
+        io: &mut Io<'_>,
+    ) {
         // If the engine has closed it meanwhile, the task ends and drops the stream.
         if let Some(connection) = self.by_link.get_mut(&link) {
-            connection.set_stream(stream);
+            connection.set_stream(stream, local);
             io.engine.handle_connected(link, io.now);
         }
     }
@@ -84,6 +102,16 @@ impl<S> Connections<S> {
         // Its peer may be gone with it, and the engine no longer knows whose it was.
         io.changes.note_connections();
         io.engine.handle_closed(link, error, io.now);
+    }
+
+    /// The node has left one of its addresses: ends all connections that begin or end there.
+    pub(super) fn leave(&mut self, address: &LocalAddress, io: &mut Io<'_>) {
+        let connections = self.by_link.iter();
+        let there = connections.filter(|(_, connection)| connection.is_at(address));
+        let links: Vec<_> = there.map(|(link, _)| *link).collect();
+        for link in links {
+            self.ended(link, "this node has left its network", io);
+        }
     }
 
     /// Forgets a connection; its task ends when it looks for it.

@@ -2,16 +2,17 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use zre_core::{LinkId, Notice, proto::Endpoint};
+use zre_core::{LinkId, Notice, OpenFor, interfaces::Interface, proto::Endpoint};
+use zre_net::Watcher;
 
 use super::{
-    Hub, LinkTask, Local, Stream,
+    Hub, LinkTask, ListenerId, ReceiverId, Stream,
     aftermath::{Aftermath, replace_waker},
     state::State,
 };
@@ -25,13 +26,34 @@ pub(crate) enum Command {
         link: LinkId,
         /// Where to.
         endpoint: Endpoint,
+        /// What it is for.
+        purpose: OpenFor,
     },
+    /// Accept connections on a socket.
+    Listen(ListenerId, TcpListener),
+    /// Receive datagrams on a socket.
+    Receive(ReceiverId, UdpSocket),
+    /// Close a listener.
+    CloseListener(ListenerId),
+    /// Close a receiver.
+    CloseReceiver(ReceiverId),
+    /// The interfaces of this machine may have changed: see what they are.
+    ListInterfaces,
     /// The task of a connection has panicked.
     TaskPanicked(LinkId),
     /// Ask for the [deadline](DriverHandle::deadline) anew.
     Reschedule,
     /// The node has stopped: close the sockets, then drop the [`DriverHandle`].
     Finish,
+}
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Where it is at this machine; `None` if the system did not say.
+    pub(crate) local: Option<SocketAddr>,
+    /// Where the other side is.
+    pub(crate) remote: SocketAddr,
 }
 
 /// What waits for the driver.
@@ -43,9 +65,31 @@ pub(super) struct DriverQueue {
     waker: Option<Waker>,
 }
 
+impl<S: Stream> Hub<S> {
+    /// The interfaces of this machine may have changed.
+    pub(super) fn list_interfaces(&self) {
+        if !self.is_forked() {
+            self.with(|state, _| state.driver.list_interfaces());
+        }
+    }
+}
+
 impl DriverQueue {
     pub(super) fn push(&mut self, command: Command) {
         self.commands.push_back(command);
+    }
+
+    /// Has the driver list the interfaces, once for all who ask meanwhile.
+    pub(super) fn list_interfaces(&mut self) {
+        let is_asked = |command: &Command| matches!(command, Command::ListInterfaces);
+        if !self.commands.iter().any(is_asked) {
+            self.push(Command::ListInterfaces);
+        }
+    }
+
+    /// Drops what was to be done, with the sockets that wait.
+    pub(super) fn clear(&mut self) {
+        self.commands.clear();
     }
 
     /// Wakes the driver if it has something to do: a command, or to reschedule because there is
@@ -113,11 +157,6 @@ impl<S: Stream> DriverHandle<S> {
         self.0.is_forked()
     }
 
-    /// Who the node is, and where.
-    pub(crate) fn local(&self) -> &Local {
-        self.0.local()
-    }
-
     /// How long the system lets a peer leave untaken what is sent to it. A little longer than the
     /// engine does, which knows a better reason if something waits in the node, too.
     pub(crate) fn patience(&self) -> Duration {
@@ -157,23 +196,50 @@ impl<S: Stream> DriverHandle<S> {
 
     /// A datagram came in on the discovery port.
     pub(crate) fn datagram(&self, from: SocketAddr, datagram: &[u8]) {
-        let SocketAddr::V4(from_v4) = from else {
-            return;
-        };
-        // Outside Linux's loopback, the socket hears other interfaces, too.
-        if self.0.local().interface.contains(*from_v4.ip()) {
-            self.0
-                .with(|state, now| state.engine.handle_datagram(from, datagram, now));
-        }
+        self.0.with(|state, now| {
+            if state.networks.hears(from) {
+                state.engine.handle_datagram(from, datagram, now);
+            }
+        });
     }
 
     /// A connection came in; gives what is to be run for it.
-    pub(crate) fn accepted(&self, stream: Arc<S>, remote: SocketAddr) -> LinkTask<S> {
+    pub(crate) fn accepted(&self, listener: ListenerId, stream: Arc<S>, ends: Ends) -> LinkTask<S> {
         let link = self.0.with(|state, now| {
             let (connections, mut io) = state.io(now);
-            connections.accept(stream, remote, &mut io)
+            connections.accept(listener, stream, ends, &mut io)
         });
         LinkTask::new(Arc::clone(&self.0), link)
+    }
+
+    /// A listener or a receiver could not be watched.
+    pub(crate) fn not_listening(&self, listener: ListenerId, error: &str) {
+        self.0.with(|state, now| match listener {
+            ListenerId::Network(network) => {
+                state.networks.close(network, &mut state.driver);
+                state.engine.handle_not_listening(network, error, now);
+            }
+            ListenerId::Gossip => {
+                let error = error.to_owned();
+                state.report(Notice::NotAccepted { error }, now);
+            }
+        });
+    }
+
+    /// What tells of changes of the machine's interfaces. The node hears of them while it is held.
+    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
+        self.0.take_watcher()
+    }
+
+    /// The machine may have slept, and the interfaces may have changed meanwhile.
+    pub(crate) fn list_interfaces(&self) {
+        self.0.list_interfaces();
+    }
+
+    /// The interfaces of this machine are these.
+    pub(crate) fn interfaces(&self, interfaces: Vec<Interface>) {
+        self.0
+            .with(|state, now| state.handle_interfaces(interfaces, now));
     }
 
     /// What is to be run for a connection that [`Command::Open`] asks for.

@@ -1,15 +1,15 @@
 //! What is left of a node in a forked child of its process.
 
-use std::{
-    net::SocketAddrV4,
-    sync::{Mutex, OnceLock, TryLockError},
-};
+use std::sync::{Mutex, OnceLock, TryLockError};
 
-use zre_core::{Config, Engine, Error, Instant};
+use zre_core::{Beacons, Config, Engine, Error, Instant, proto::Endpoint};
 use zre_net::Process;
 
-use super::{Hub, Stream, beacons::Beacons, state::State};
-use crate::settings::Bound;
+use super::{
+    Hub, Stream,
+    networks::{NetworkSockets, SocketSettings},
+    state::State,
+};
 
 /// Tells a child from the process that started the node, and stands in for the node there.
 ///
@@ -18,24 +18,49 @@ use crate::settings::Bound;
 /// not have. So a child touches neither: a node that is over answers all that is asked there.
 pub(super) struct Fork<S> {
     process: Process,
-    broadcast: SocketAddrV4,
+    sockets: SocketSettings,
+    /// Where the node was when it started.
+    endpoint: OnceLock<Endpoint>,
     instead: OnceLock<Mutex<State<S>>>,
 }
 
 impl<S: Stream> Fork<S> {
-    pub(super) fn new(bound: &Bound) -> Self {
+    pub(super) fn new(process: Process, sockets: SocketSettings) -> Self {
         Self {
-            process: bound.process.clone(),
-            broadcast: bound.broadcast(),
+            process,
+            sockets,
+            endpoint: OnceLock::new(),
             instead: OnceLock::new(),
         }
+    }
+
+    /// The node has started there.
+    pub(super) fn note_endpoint(&self, endpoint: Endpoint) {
+        // It starts once.
+        let _again = self.endpoint.set(endpoint);
+    }
+
+    /// The process of the node.
+    pub(super) fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The state of a node that is over.
     pub(super) fn instead(&self, config: &Config) -> &Mutex<State<S>> {
         self.instead.get_or_init(|| {
-            let engine = Engine::new(config.clone(), [0; 32], Instant::default());
-            Mutex::new(State::over(engine, Beacons::closed(self.broadcast)))
+            let mut config = config.clone();
+            if let Some(endpoint) = self.endpoint.get() {
+                config.endpoint = endpoint.clone();
+            }
+            config.networks = None;
+            config.beacons = Beacons::Off;
+            config.connect.clear();
+            config.gossip_connect.clear();
+            let engine = Engine::new(config, [0; 32], Instant::default());
+            Mutex::new(State::over(
+                engine,
+                NetworkSockets::new(self.sockets.clone()),
+            ))
         })
     }
 }

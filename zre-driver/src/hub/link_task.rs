@@ -1,13 +1,15 @@
 //! What a connection's task does.
 
 use std::{
+    io,
+    net::{SocketAddr, TcpStream},
     sync::Arc,
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 
-use zre_core::LinkId;
+use zre_core::{LinkId, OpenFor, interfaces::IpVersion};
 
 use super::{Hub, Stream, driving::Command, state::State};
 
@@ -24,11 +26,27 @@ impl<S: Stream> LinkTask<S> {
     }
 
     /// The connection has been made.
-    pub(crate) fn connected(&self, stream: Arc<S>) {
+    pub(crate) fn connected(&self, stream: Arc<S>, local: Option<SocketAddr>) {
         self.hub.with(|state, now| {
             let (connections, mut io) = state.io(now);
-            connections.connected(self.link, stream, &mut io);
+            connections.connected(self.link, stream, local, &mut io);
         });
+    }
+
+    /// Which versions of IP the node uses.
+    pub(crate) fn ip(&self) -> IpVersion {
+        self.hub.ip()
+    }
+
+    /// Opens a socket for a connection to a place, if it is wanted there.
+    ///
+    /// # Errors
+    ///
+    /// When the other side cannot be there, is this node itself or is connected already, or when
+    /// the system refuses.
+    pub(crate) fn begin(&self, remote: SocketAddr, purpose: OpenFor) -> io::Result<TcpStream> {
+        self.hub
+            .with(|state, now| state.begin(self.link, remote, purpose, now))
     }
 
     /// The connection cannot be had, or is gone.

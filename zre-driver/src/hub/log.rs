@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tracing::{debug, warn};
-use zre_core::{Instant, Notice, proto::PeerId};
+use tracing::{debug, info, warn};
+use zre_core::{Event, Instant, NetworkInfo, Notice, interfaces::Choice, proto::PeerId};
 
 /// The target of warnings of peers that say HELLO and cannot be reached, for a program that tells
 /// its user by itself and leaves them out.
@@ -14,6 +14,8 @@ const UNREACHABLE: &str = "zre_driver::unreachable";
 pub(super) enum Entry {
     Warning(Notice),
     Detail(Notice),
+    /// The node is on other networks than before.
+    Change(String),
     /// So many warnings were not let through.
     Suppressed(u64),
 }
@@ -26,6 +28,7 @@ impl Entry {
             }
             Self::Warning(notice) => warn!("{notice}"),
             Self::Detail(notice) => debug!("{notice}"),
+            Self::Change(change) => info!("{change}"),
             Self::Suppressed(count) => warn!("{count} further warnings were not written"),
         }
     }
@@ -67,6 +70,16 @@ impl LogQueue {
             self.suppressed += 1;
             self.left_out += 1;
         }
+    }
+
+    /// Adds a change of the node's networks, with the reasons why some have been left.
+    pub(super) fn add_change(&mut self, event: &Event, left: &[NetworkInfo], choice: &Choice) {
+        let reasons = left.iter().map(|left| reason(left, choice));
+        let reasons: Vec<_> = reasons.collect();
+        self.admitted.push(Entry::Change(match reasons.is_empty() {
+            true => event.to_string(),
+            false => format!("{event}: {}", reasons.join(", ")),
+        }));
     }
 
     /// Takes what is to be written.
@@ -128,6 +141,20 @@ impl LogQueue {
         if left_out > 0 {
             self.admitted.push(Entry::Suppressed(left_out));
         }
+    }
+}
+
+/// Why a network has been left.
+fn reason(left: &NetworkInfo, choice: &Choice) -> String {
+    let NetworkInfo {
+        interface, address, ..
+    } = left;
+    let others = choice.passed_over.iter();
+    let others = others.filter(|it| it.interface == *interface);
+    let mut others = others.filter(|it| it.address.is_none_or(|other| other == *address));
+    match others.next() {
+        Some(passed_over) => passed_over.to_string(),
+        None => format!("{interface} has not the address {address} any more"),
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod aftermath;
 mod application;
-mod beacons;
 mod clock;
 mod coalesce;
 mod connection;
@@ -13,11 +12,14 @@ mod fork;
 mod jam;
 mod link_task;
 mod log;
+mod networks;
 mod operations;
 mod peer_ref;
 mod receiver;
 mod report;
+mod route;
 mod signals;
+mod start;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,20 +27,17 @@ mod waiters;
 mod watch;
 
 use std::{
-    fmt, io,
-    net::SocketAddr,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tracing::debug;
 use zre_core::{
-    Config, Engine, Instant,
-    proto::{Endpoint, PeerId, ShortText},
+    Config, Instant,
+    interfaces::IpVersion,
+    proto::{PeerId, ShortText},
 };
-use zre_net::Interface;
+use zre_net::{Process, Watcher};
 
-use crate::settings::Bound;
-use beacons::Beacons;
 use fork::Fork;
 use state::State;
 
@@ -48,11 +47,13 @@ pub use feed::Lagged;
 pub use operations::{GroupWait, PeerWait, Ping, Recv, Shout, Stopped, Whisper};
 pub use peer_ref::PeerRef;
 pub use receiver::{EventReceiver, NoticeReceiver};
-pub use report::{Network, Stats};
+pub use report::{Network, NetworkState, Stats};
 pub use signals::Signal;
 
-pub(crate) use driving::{Command, DriverHandle};
+pub(crate) use driving::{Command, DriverHandle, Ends};
 pub(crate) use link_task::LinkTask;
+pub(crate) use networks::{ListenerId, ReceiverId, SocketSettings};
+pub(crate) use start::list_interfaces;
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///
@@ -67,9 +68,11 @@ pub struct Hub<S> {
     /// As it was when the node started.
     config: Config,
     fork: Fork<S>,
+    /// Tells of changes of the machine's interfaces; the driver takes it.
+    watcher: Mutex<Option<Watcher>>,
 }
 
-/// Who a node is, and where; it stays so.
+/// Who a node is; it stays so.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Local {
@@ -77,51 +80,23 @@ pub struct Local {
     pub id: PeerId,
     /// The name of the node.
     pub name: ShortText,
-    /// Where the node accepts connections, as it tells its peers.
-    pub endpoint: Endpoint,
-    /// Where the node listens.
-    pub listening: SocketAddr,
-    /// The network interface that the node is on.
-    pub interface: Interface,
 }
 
 impl<S: Stream> Hub<S> {
-    /// A running node. The receiver and the listener of `bound` are the adapter's to give to its
-    /// runtime.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no descriptors left.
-    pub fn new(bound: &Bound) -> io::Result<Self> {
-        let engine = Engine::new(bound.config.clone(), bound.seed, Instant::default());
-        let local = Local {
-            id: engine.node().id(),
-            name: engine.node().name().clone(),
-            endpoint: engine.node().endpoint().clone(),
-            listening: bound.listener.local_addr()?,
-            interface: bound.interface.clone(),
-        };
-        let Local {
-            id,
-            name,
-            endpoint,
-            interface,
-            ..
-        } = &local;
-        debug!(%id, %name, %endpoint, %interface, port = bound.port, "started");
-        let beacons = Beacons::new(bound.sender.try_clone()?, bound.broadcast());
-        let state = State::new(engine, beacons);
-        Ok(Self {
-            config: bound.config.clone(),
-            fork: Fork::new(bound),
-            state: Mutex::new(state),
-            local,
-        })
-    }
-
-    /// Who the node is, and where.
+    /// Who the node is.
     pub fn local(&self) -> &Local {
         &self.local
+    }
+
+    /// The process that the node's sockets belong to.
+    pub fn process(&self) -> &Process {
+        self.fork.process()
+    }
+
+    /// Which versions of IP the node uses.
+    fn ip(&self) -> IpVersion {
+        let networks = self.config.networks.as_ref();
+        networks.map(|it| it.ip).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {

@@ -1,21 +1,22 @@
 //! What the hub's lock guards, and what follows from each thing that the engine is told.
 
-use std::task::Context;
+use std::{net::SocketAddr, task::Context};
 
 use zre_core::{
     Engine, Error, Event, Instant, Notice, Output,
+    interfaces::{Interface, LocalAddress, NetworkId},
     proto::{Content, PeerId},
 };
 
 use super::{
     aftermath::Aftermath,
     application::only_named,
-    beacons::Beacons,
     clock::Clock,
     connection::Stream,
     connections::{Connections, Io},
     driving::{Command, DriverQueue},
     jam::JamWatch,
+    networks::NetworkSockets,
     signals::Signals,
     waiters::{Awaited, Changes, Ticket, Waiters},
     watch::Watch,
@@ -26,7 +27,11 @@ pub(super) struct State<S> {
     phase: Phase,
     pub(super) clock: Clock,
     pub(super) connections: Connections<S>,
-    pub(super) beacons: Beacons,
+    pub(super) networks: NetworkSockets,
+    /// What the engine was told last.
+    pub(super) interfaces: Vec<Interface>,
+    /// Where the node is a gossip hub.
+    pub(super) gossip_at: Vec<SocketAddr>,
     pub(super) driver: DriverQueue,
     pub(super) watch: Watch,
     pub(super) signals: Signals,
@@ -48,12 +53,14 @@ enum Phase {
 }
 
 impl<S> State<S> {
-    pub(super) fn new(engine: Engine, beacons: Beacons) -> Self {
+    pub(super) fn new(engine: Engine, networks: NetworkSockets) -> Self {
         Self {
             phase: Phase::Running,
             clock: Clock::new(),
             connections: Connections::default(),
-            beacons,
+            networks,
+            interfaces: Vec::new(),
+            gossip_at: Vec::new(),
             driver: DriverQueue::default(),
             watch: Watch::new(&engine.node().config().limits),
             signals: Signals::default(),
@@ -68,7 +75,8 @@ impl<S> State<S> {
 
     /// Closes the sockets and does nothing else. What waits for them is not woken.
     pub(super) fn close_sockets(&mut self) {
-        self.beacons.close();
+        self.driver.clear();
+        self.networks.close_all();
         self.connections.close_sockets();
     }
 
@@ -122,12 +130,21 @@ impl<S> State<S> {
     pub(super) fn report(&mut self, notice: Notice, now: Instant) {
         self.watch.see_notice(notice, now, &mut self.aftermath);
     }
+
+    /// The interfaces of this machine are these.
+    pub(super) fn handle_interfaces(&mut self, interfaces: Vec<Interface>, now: Instant) {
+        // What watches them tells often for nothing.
+        if self.interfaces != interfaces {
+            self.engine.handle_interfaces(&interfaces, now);
+            self.interfaces = interfaces;
+        }
+    }
 }
 
 impl<S: Stream> State<S> {
     /// That of a node that is over, and of which nothing is left.
-    pub(super) fn over(engine: Engine, beacons: Beacons) -> Self {
-        let mut state = Self::new(engine, beacons);
+    pub(super) fn over(engine: Engine, networks: NetworkSockets) -> Self {
+        let mut state = Self::new(engine, networks);
         state.finish(Instant::default());
         while state.engine.poll_event().is_some() {}
         state
@@ -183,7 +200,7 @@ impl<S: Stream> State<S> {
         // The goodbye is still sent, and the last event seen, before all is closed.
         self.settle(now);
         self.phase = Phase::Finished;
-        self.beacons.close();
+        self.networks.close_all();
         self.connections.clear(&mut self.aftermath);
         self.signals.raise();
         self.watch.end(&mut self.aftermath);
@@ -195,7 +212,7 @@ impl<S: Stream> State<S> {
     pub(super) fn settle(&mut self, now: Instant) {
         self.carry_out(now);
         self.watch
-            .see_events(self.engine.node(), &mut self.changes, &mut self.aftermath);
+            .see_events(&self.engine, &mut self.changes, &mut self.aftermath);
         // Behind the outputs, which may have failed.
         while let Some(notice) = self.engine.poll_notice() {
             self.report(notice, now);
@@ -223,18 +240,25 @@ impl<S: Stream> State<S> {
     fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                // Nothing tells it of interfaces.
-                Output::Listen { .. } | Output::Leave(_) => {}
-                Output::Datagram { datagram, .. } => {
-                    if let Err(error) = self.beacons.send(&datagram) {
-                        let error = error.to_string();
-                        self.report(Notice::BeaconNotSent { error }, now);
-                    }
+                Output::Listen { network, address } => self.listen(network, &address, now),
+                Output::Leave(network) => self.leave(network, now),
+                Output::Datagram { network, datagram } => {
+                    let sent = self.networks.send(network, &datagram);
+                    let sent = sent.as_ref().copied().map_err(String::as_str);
+                    self.engine.handle_beacon_sent(network, sent, now);
                 }
-                Output::Open { link, endpoint, .. } => {
+                Output::Open {
+                    link,
+                    endpoint,
+                    purpose,
+                } => {
                     self.connections.add(link);
                     self.changes.note_connections();
-                    self.driver.push(Command::Open { link, endpoint });
+                    self.driver.push(Command::Open {
+                        link,
+                        endpoint,
+                        purpose,
+                    });
                 }
                 Output::Writable(link) => {
                     let (connections, mut io) = self.io(now);
@@ -248,6 +272,28 @@ impl<S: Stream> State<S> {
                     .connections
                     .wake_readers(&self.engine, &mut self.aftermath),
             }
+        }
+    }
+
+    /// Opens the sockets of a network. Those that the driver is to watch wait for it.
+    #[inline(never)]
+    fn listen(&mut self, network: NetworkId, address: &LocalAddress, now: Instant) {
+        let opened = self.networks.open(network, address, &mut self.driver);
+        match opened {
+            Ok(port) => self.engine.handle_listening(network, port, now),
+            Err(error) => {
+                let error = error.to_string();
+                self.engine.handle_not_listening(network, &error, now);
+            }
+        }
+    }
+
+    /// Closes the sockets and the connections of a network.
+    #[inline(never)]
+    fn leave(&mut self, network: NetworkId, now: Instant) {
+        if let Some(address) = self.networks.close(network, &mut self.driver) {
+            let (connections, mut io) = self.io(now);
+            connections.leave(&address, &mut io);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zre_core::{Event, Instant, Limits, Node, Notice};
+use zre_core::{Engine, Event, Instant, Limits, Notice};
 
 use super::{
     aftermath::Aftermath,
@@ -18,6 +18,8 @@ pub(super) struct Watch {
     pub(super) events: Feeds<Event>,
     pub(super) notices: Feeds<Notice>,
     log: LogQueue,
+    /// What is to be written waits.
+    is_log_held: bool,
     /// How many events it has seen.
     seen: u64,
     received: u64,
@@ -41,6 +43,7 @@ impl Watch {
             events: Feeds::new(events, Event::weight),
             notices: Feeds::new(notices, |_| 0),
             log: LogQueue::default(),
+            is_log_held: false,
             seen: 0,
             received: 0,
             sent: 0,
@@ -50,10 +53,11 @@ impl Watch {
     /// Sees the events that have come since it was asked last.
     pub(super) fn see_events(
         &mut self,
-        node: &Node,
+        engine: &Engine,
         changes: &mut Changes,
         aftermath: &mut Aftermath,
     ) {
+        let node = engine.node();
         let count = node.event_count();
         let seen = std::mem::replace(&mut self.seen, count);
         if seen == count {
@@ -64,6 +68,9 @@ impl Watch {
             let is_message = matches!(event, Event::Whisper { .. } | Event::Shout { .. });
             self.received += u64::from(is_message);
             changes.note_event(event);
+            if let Event::Network { left, .. } = event {
+                self.log.add_change(event, left, engine.choice());
+            }
             self.events.push(event, aftermath);
         }
     }
@@ -78,9 +85,17 @@ impl Watch {
         self.sent = self.sent.saturating_add(count as u64);
     }
 
+    /// Lets what is to be written to the log wait, or no longer.
+    pub(super) fn hold_log(&mut self, is_held: bool) {
+        self.is_log_held = is_held;
+    }
+
     /// Takes what is to be written to the log, which is for when the hub is not locked.
     pub(super) fn take_log(&mut self) -> Vec<Entry> {
-        self.log.take()
+        match self.is_log_held {
+            true => Vec::new(),
+            false => self.log.take(),
+        }
     }
 
     /// Nothing will come any more.

@@ -49,14 +49,11 @@ macro_rules! at_once_methods {
             &self.hub().local().name
         }
 
-        /// Where this node accepts connections.
-        pub fn endpoint(&self) -> &Endpoint {
-            &self.hub().local().endpoint
-        }
-
-        /// The network interface that this node is on.
-        pub fn interface(&self) -> &Interface {
-            &self.hub().local().interface
+        /// Where this node accepts connections, as it tells peers with which it shares no network.
+        /// It changes when the node comes to another network; [`network`](Node::network) has the
+        /// endpoint of each.
+        pub fn endpoint(&self) -> Endpoint {
+            self.hub().read(|node| node.endpoint().clone())
         }
 
         /// The peers that have entered, in the order of their identities.

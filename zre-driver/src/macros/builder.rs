@@ -70,10 +70,74 @@ macro_rules! builder {
                 groups.into_iter().fold(self, Self::join)
             }
 
-            /// The network interface, by name or by IPv4 address. Unless set, the first that can
-            /// broadcast; on a machine that has none, loopback.
+            /// Adds a network interface: by name (`eth0`), by one of its addresses (`10.0.0.2`), or
+            /// by a subnet (`10.0.0.0/8`). Of an interface that is named, the node uses the first
+            /// address of each IP version. An empty name adds nothing.
+            ///
+            /// Unless set, the node is on the interface with the default route; see
+            /// [`interfaces`](Builder::interfaces). One that is down or has no address yet is
+            /// waited for.
             pub fn interface(mut self, interface: impl Into<InterfaceChoice>) -> Self {
-                self.settings.interface = interface.into();
+                self.settings.interface(interface);
+                self
+            }
+
+            /// On which network interfaces the node is, in place of what was set before;
+            /// [`Interfaces::Default`] unless set. It follows what changes while it runs, and
+            /// [`Event::Network`] tells.
+            pub fn interfaces(mut self, interfaces: Interfaces) -> Self {
+                self.settings.interfaces = interfaces;
+                self
+            }
+
+            /// Which versions of IP the node uses; both unless set, where an interface has both.
+            pub fn ip(mut self, ip: IpVersion) -> Self {
+                self.settings.ip = ip;
+                self
+            }
+
+            /// How the node announces itself; by broadcast, with IPv6 by multicast, unless set.
+            ///
+            /// With [`Beacons::Off`] it needs [`connect`](Builder::connect),
+            /// [`gossip_connect`](Builder::gossip_connect) or
+            /// [`gossip_bind`](Builder::gossip_bind).
+            pub fn beacons(mut self, beacons: Beacons) -> Self {
+                self.settings.beacons = beacons;
+                self
+            }
+
+            /// Adds a fixed peer: an [`Endpoint`], or text such as `tcp://10.0.0.2:5000` or
+            /// `tcp://host.example:5000`. The node connects to it, and does so again whenever it
+            /// is gone, for as long as it runs. A host name is looked up for each attempt.
+            pub fn connect<E>(mut self, endpoint: E) -> Self
+            where
+                E: TryInto<Endpoint>,
+                EndpointError: From<E::Error>,
+            {
+                self.settings.connect(endpoint);
+                self
+            }
+
+            /// Is a gossip hub at a place: text such as `tcp://*:5670`, `tcp://10.0.0.1:5670` or
+            /// `tcp://eth0:5670`, or a [`SocketAddr`](::std::net::SocketAddr). Port 0 or `*` lets
+            /// the system choose. Nodes that connect there hear of each other.
+            pub fn gossip_bind<E>(mut self, endpoint: E) -> Self
+            where
+                E: TryInto<BindEndpoint>,
+                BindError: From<E::Error>,
+            {
+                self.settings.gossip_bind(endpoint);
+                self
+            }
+
+            /// Adds a gossip hub that the node connects to: an [`Endpoint`], or text such as
+            /// `tcp://10.0.0.1:5670`. Nodes at the same hub find each other without beacons.
+            pub fn gossip_connect<E>(mut self, endpoint: E) -> Self
+            where
+                E: TryInto<Endpoint>,
+                EndpointError: From<E::Error>,
+            {
+                self.settings.gossip_connect(endpoint);
                 self
             }
 
@@ -85,16 +149,21 @@ macro_rules! builder {
             }
 
             /// The TCP port for connections; a free one from 49152 to 65535 unless set. 0 lets the
-            /// system choose.
+            /// system choose. A node on several networks has this port on each of them; without
+            /// this setting it has the same on all where that is free.
             pub fn tcp_port(mut self, port: u16) -> Self {
                 self.settings.tcp_port = Some(port);
                 self
             }
 
             /// Where peers shall connect to, if that is not where the node listens: behind a port
-            /// mapping.
-            pub fn advertise(mut self, endpoint: Endpoint) -> Self {
-                self.settings.advertise = Some(endpoint);
+            /// mapping. An [`Endpoint`], or text such as `tcp://host.example:5000`.
+            pub fn advertise<E>(mut self, endpoint: E) -> Self
+            where
+                E: TryInto<Endpoint>,
+                EndpointError: From<E::Error>,
+            {
+                self.settings.advertise(endpoint);
                 self
             }
 

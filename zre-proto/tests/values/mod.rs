@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use zre_proto::{
-    Beacon, Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, ShortText, Text,
+    Beacon, Body, Content, Endpoint, GossipMessage, GossipTuple, GroupName, Headers, Hello,
+    Message, PeerId, ShortText, Text,
     zmtp::{Command, FrameHeader, Greeting, Metadata},
 };
 
@@ -121,6 +122,27 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
 
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     (any::<u16>(), body()).prop_map(|(sequence, body)| Message { sequence, body })
+}
+
+pub(crate) fn gossip() -> impl Strategy<Value = GossipMessage> {
+    let publish = (short_text(), text(), any::<u32>());
+    prop_oneof![
+        1 => Just(GossipMessage::Hello),
+        4 => publish.prop_map(|(key, value, ttl)| GossipMessage::Publish { key, value, ttl }),
+        1 => Just(GossipMessage::Ping),
+        1 => Just(GossipMessage::Pong),
+        1 => Just(GossipMessage::Invalid),
+    ]
+}
+
+pub(crate) fn gossip_tuple() -> impl Strategy<Value = GossipTuple> {
+    let public_key = option::of("[0-9a-zA-Z.:+=^!/*?&<>()@%$#{}-]{40}");
+    let parts = (peer(), endpoint(), public_key);
+    parts.prop_map(|(peer, endpoint, public_key)| GossipTuple {
+        peer,
+        endpoint,
+        public_key: public_key.map(|key| key.try_into().unwrap()),
+    })
 }
 
 pub(crate) fn frame_header() -> impl Strategy<Value = FrameHeader> {

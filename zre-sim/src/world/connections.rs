@@ -1,6 +1,6 @@
 //! How connections are opened, carry data, and end.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use zre_core::{
     LinkId,
@@ -10,39 +10,66 @@ use zre_core::{
 use super::{Pending, ProcessIndex, SimEvent, WireIndex, World};
 use crate::{
     machine::Payload,
-    network::{HostIndex, Network},
+    network::{AddressIndex, HostIndex, Network, Path},
     trace::Note,
     wire::{End, Side, Wire},
 };
+
+/// The port on which gossip hubs accept connections.
+pub(crate) const GOSSIP_PORT: u16 = 5670;
 
 /// How often TCP tries to connect before it gives up.
 const CONNECT_ATTEMPTS: u8 = 7;
 
 impl World {
+    /// A process wants a connection: finds out where it leads, and opens it if it is still wanted.
     pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
+        let found = self.find(self.processes[process].host, to);
+        let now = self.local(process);
+        let machine = &mut self.processes[process].machine;
+        match found {
+            Some(remote) => {
+                if machine.handle_resolved(link, remote, now) {
+                    self.open_to(process, link, remote);
+                }
+            }
+            None => machine.handle_closed(link, "name or service not known", now),
+        }
+    }
+
+    fn open_to(&mut self, process: ProcessIndex, link: LinkId, to: SocketAddr) {
         let wire = self.wires.len();
         self.trace.note(self.now, process, Note::Opens { wire });
         let opener = &mut self.processes[process];
         opener.metrics.connections += 1;
         opener.wires.insert(link, wire, Side::Opener);
         let (from, opened_by) = (opener.host, opener.machine.node().id());
-        let port = to.port().get();
-        let host = to
-            .to_socket_addr()
-            .and_then(|to| self.network.host_at(to.ip()));
+        let port = to.port();
+        let target = self.network.addresses.number(to.ip());
+        let source = self.network.source(from, to, target);
+        let host = source.and_then(|_| self.network.host_at(from, target));
+        let is_routed = source.is_some();
+        let source = source.unwrap_or_default();
         let listener = host.and_then(|host| self.listeners.get(&(host, port)));
         // Without a listener the wire needs another end, too; it is refused before that is used.
-        let target = listener.copied().unwrap_or(process);
-        let new = Wire::new((process, opened_by), link, target, port);
-        self.wires.push(Some(Box::new(new)));
+        let taker = listener.copied().unwrap_or(process);
+        let (opener, taker) = (
+            End::new(process, source, Some(link)),
+            End::new(taker, target, None),
+        );
         let (after, event) = match host {
             Some(host) if listener.is_some() => {
-                let conditions = *self.network.conditions(from, host);
+                let lan = self.network.lan_of(source);
+                let conditions = *self.network.conditions(from, host, lan);
                 (self.network.delay(&conditions), SimEvent::Connect(wire))
             }
             // A host answers at once that nobody listens; from no host there is no answer.
-            Some(host) if self.network.carries(from, host) => {
+            Some(_) if self.network.path(from, source, target).is_some() => {
                 let refused = SimEvent::Refused(wire, "connection refused");
+                (Duration::from_millis(1), refused)
+            }
+            _ if !is_routed => {
+                let refused = SimEvent::Refused(wire, "network is unreachable");
                 (Duration::from_millis(1), refused)
             }
             _ => {
@@ -50,6 +77,8 @@ impl World {
                 (Duration::from_secs(3), refused)
             }
         };
+        let new = Wire::new(opener, opened_by, taker, port);
+        self.wires.push(Some(Box::new(new)));
         self.schedule.put(self.now + after, event);
     }
 
@@ -58,25 +87,29 @@ impl World {
         let Some(wire) = &self.wires[index] else {
             return;
         };
+        let (opener, port) = (wire.end(Side::Opener), wire.port);
         // The opener has given up. Nobody else knows of this connection.
-        if wire.end(Side::Opener).closed {
+        if opener.closed {
             self.wires[index] = None;
             return;
         }
-        let port = wire.port;
-        let opener = wire.end(Side::Opener).process();
-        let taker = wire.end(Side::Taker).process();
-        let (from, to) = (self.processes[opener].host, self.processes[taker].host);
+        let (source, target) = (opener.address(), wire.end(Side::Taker).address());
+        let from = self.processes[opener.process()].host;
         // Connecting takes a packet there and one back.
-        if !self.network.carries(from, to) || !self.network.carries(to, from) {
+        let there = self.network.path(from, source, target);
+        let back = there.and_then(|there| self.network.path(there.to, target, source));
+        let Some(back) = back else {
             return self.connect_again(index);
-        }
-        let conditions = *self.network.conditions(to, from);
+        };
+        let conditions = *self.network.conditions(back.from, back.to, back.lan);
         let answer_at = self.now + self.network.delay(&conditions);
-        // A process that was started again listens on another port.
-        if !self.is_running(taker) || self.processes[taker].port != port {
+        // Another host may have the address by now.
+        let Some(taker) = self.listener(back.from, target, port) else {
             let event = SimEvent::Refused(index, "connection refused");
             return self.schedule.put(answer_at, event);
+        };
+        if let Some(end) = self.end(index, Side::Taker) {
+            end.give_to(taker);
         }
         self.schedule.put(answer_at, SimEvent::Connected(index));
         if self.is_awake(taker) {
@@ -86,6 +119,23 @@ impl World {
             let pending = &mut self.processes[taker].pending;
             pending.push_back(Pending::Accept(index));
         }
+    }
+
+    /// The process that accepts connections at an address and a port of a host.
+    pub(super) fn listener(
+        &self,
+        host: HostIndex,
+        at: AddressIndex,
+        port: u16,
+    ) -> Option<ProcessIndex> {
+        let listener = *self.listeners.get(&(host, port))?;
+        let process = &self.processes[listener];
+        let listens = match port {
+            GOSSIP_PORT => process.config.is_gossip_hub,
+            // A process that was started again listens on another port.
+            port => process.port == port && self.has_sockets_at(listener, at),
+        };
+        (listens && self.is_running(listener)).then_some(listener)
     }
 
     /// Nothing came back: TCP tries again after 1 s, 2 s, 4 s and so on.
@@ -107,21 +157,23 @@ impl World {
         let Some(wire) = &self.wires[index] else {
             return;
         };
-        let (opener, taker) = (
-            wire.end(Side::Opener).process(),
+        let (taker, at) = (
             wire.end(Side::Taker).process(),
+            wire.end(Side::Taker).address(),
         );
-        let remote = IpAddr::from(self.network.hosts[self.processes[opener].host].address);
         // Any port will do, as long as the connections of a test do not share one.
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
-        let from = RoutingId::from(wire.opened_by);
+        let opener = wire.end(Side::Opener).address();
+        let remote = self.seen_from(self.processes[taker].host, at, opener, port);
+        let (from, is_gossip) = (RoutingId::from(wire.opened_by), wire.port == GOSSIP_PORT);
         let now = self.local(taker);
         self.trace
             .note(self.now, taker, Note::Accepts { wire: index });
         let process = &mut self.processes[taker];
-        let link = process
-            .machine
-            .handle_accepted((remote, port).into(), from, now);
+        let link = match is_gossip {
+            true => process.machine.handle_gossip_accepted(remote, now),
+            false => process.machine.handle_accepted(remote, from, now),
+        };
         process.wires.insert(link, index, Side::Taker);
         if let Some(wire) = &mut self.wires[index] {
             let end = wire.end_mut(Side::Taker);
@@ -170,7 +222,7 @@ impl World {
         }
     }
 
-    fn end(&mut self, wire: WireIndex, side: Side) -> Option<&mut End> {
+    pub(super) fn end(&mut self, wire: WireIndex, side: Side) -> Option<&mut End> {
         Some(self.wires.get_mut(wire)?.as_mut()?.end_mut(side))
     }
 
@@ -208,12 +260,14 @@ impl World {
         side: Side,
         (process, link): (ProcessIndex, LinkId),
     ) -> bool {
+        let Some(way) = self.way(index, side.other()) else {
+            return false;
+        };
         let Some(far) = self.end(index, side.other()) else {
             return false;
         };
-        let (to, mut unread, far_is_closed) = (far.process(), far.unread(), far.closed);
-        let (from, to) = (self.processes[process].host, self.processes[to].host);
-        let conditions = *self.network.conditions(from, to);
+        let (mut unread, far_is_closed) = (far.unread(), far.closed);
+        let conditions = *self.network.conditions(way.from, way.to, way.lan);
         let now = self.local(process);
         while unread < conditions.window {
             let mut room = conditions.window - unread;
@@ -236,17 +290,25 @@ impl World {
 
     /// Sends something to an end.
     fn send(&mut self, index: WireIndex, to: Side, payload: Payload) {
+        let Some(way) = self.way(index, to) else {
+            return;
+        };
+        let at = self.network.stream(way, payload.size(), self.now);
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let sender = self.processes[wire.end(to.other()).process()].host;
-        let receiver = self.processes[wire.end(to).process()].host;
-        let at = self
-            .network
-            .stream(sender, receiver, payload.size(), self.now);
         if let Some(at) = wire.carry(to, payload, at) {
             self.schedule.put(at, SimEvent::Arrival(index, to));
         }
+    }
+
+    /// The way to an end from the other one, open or not.
+    fn way(&self, index: WireIndex, to: Side) -> Option<Path> {
+        let wire = self.wires.get(index)?.as_ref()?;
+        let (sender, receiver) = (wire.end(to.other()), wire.end(to));
+        let host = |end: &End| self.processes[end.process()].host;
+        let (from, source) = (host(sender), sender.address());
+        Some(self.network.way(from, source, host(receiver)))
     }
 
     /// Looks at what has arrived at an end.
@@ -255,13 +317,24 @@ impl World {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let (process, sender) = (wire.end(side).process(), wire.end(side.other()).process());
-        let (from, to) = (self.processes[sender].host, self.processes[process].host);
+        let (process, target) = (wire.end(side).process(), wire.end(side).address());
+        let (sender, source) = (
+            wire.end(side.other()).process(),
+            wire.end(side.other()).address(),
+        );
+        let path = self
+            .network
+            .path(self.processes[sender].host, source, target);
         let end = wire.end_mut(side);
         // What was under way when the network failed is sent again, later and later.
-        if !self.network.carries(from, to) {
+        let Some(path) = path else {
             let again = now + Network::retry_delay(end.fail());
             return self.schedule.put(again, SimEvent::Arrival(index, side));
+        };
+        // The host that has the address now knows nothing of this connection, and says so.
+        if path.to != self.processes[process].host {
+            end.break_off("connection reset");
+            return self.send(index, side.other(), Payload::End("connection reset"));
         }
         if end.closed {
             return self.refuse_data(index, side);
@@ -337,13 +410,14 @@ impl World {
         let Some(wire) = &mut self.wires[index] else {
             return;
         };
-        let (reader, writer) = (wire.end(side).process(), wire.end(side.other()).process());
         if !std::mem::take(&mut wire.end_mut(side.other()).wants) {
             return;
         }
-        let (from, to) = (self.processes[reader].host, self.processes[writer].host);
+        let Some(way) = self.way(index, side.other()) else {
+            return;
+        };
         // TCP's window update needs its time, too.
-        let conditions = *self.network.conditions(from, to);
+        let conditions = *self.network.conditions(way.from, way.to, way.lan);
         let at = self.now + self.network.delay(&conditions);
         self.schedule.put(at, SimEvent::Room(index, side.other()));
     }

@@ -17,10 +17,16 @@ fn identity(number: u8) -> PeerId {
 }
 
 fn acquainted(level: Level, seed: u64) -> Sim {
+    acquainted_with(level, seed, |_| {})
+}
+
+fn acquainted_with(level: Level, seed: u64, configure: impl Fn(&mut Config)) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     for (number, name) in (1..).zip(NAMES) {
-        sim.host(name)
-            .start_with(|config: &mut Config| config.id = Some(identity(number)));
+        sim.host(name).start_with(|config| {
+            config.id = Some(identity(number));
+            configure(config);
+        });
         sim.node(name).join("CHAT").expect("the node runs");
     }
     agree_within(&mut sim, secs(2));
@@ -68,16 +74,27 @@ fn two_hosts_that_swap_addresses_are_found_where_they_are() {
     });
 }
 
-/// An address plan goes wrong for a while: what the hosts say of themselves leads to each other.
+/// An address plan goes wrong for a while, and nodes do not look: what they say of themselves leads to each other.
 #[test]
 fn addresses_swapped_and_swapped_back_do_no_lasting_harm() {
     for_each_seed(8, |level, seed| {
-        let mut sim = acquainted(level, seed);
+        let mut sim = acquainted_with(level, seed, |config| config.networks = None);
         sim.swap_addresses("a", "b");
         sim.run_for(secs(pick(seed, 0, 60)));
         sim.swap_addresses("a", "b");
         sim.run_for(secs(40));
         settle(&mut sim, secs(0));
+    });
+}
+
+#[test]
+fn nodes_that_notice_a_swap_of_their_addresses_find_each_other_again() {
+    for_each_seed(8, |level, seed| {
+        let mut sim = acquainted(level, seed);
+        sim.swap_addresses("a", "b");
+        settle(&mut sim, secs(40));
+        sim.swap_addresses("a", "b");
+        settle(&mut sim, secs(40));
     });
 }
 

@@ -148,7 +148,11 @@ impl<C: Connection> Engine<C> {
         let is_wanted = match self.cx.owner(link) {
             Some(Owner::Fixed(number)) => self.fixed_resolved(number, remote),
             Some(Owner::Outgoing(peer)) => self.peer_resolved(peer, remote),
-            Some(Owner::Unclaimed | Owner::Incoming(_)) => true,
+            Some(Owner::GossipHub(hub)) => {
+                self.gossip_resolved(hub, remote);
+                true
+            }
+            Some(_) => true,
             None => false,
         };
         self.links.unclaimed.note_change();

@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use core::time::Duration;
 
-use action::Failure;
+use action::{Failure, address};
 use lies::Lie;
 use search::Search;
 use world::{ALICE, BOB, Budget, World};
@@ -44,6 +44,19 @@ impl Plan {
     /// Two nodes in a session, in which nothing is under way.
     fn in_session(&self) -> World {
         let mut world = World::new(self.budget(crate::Instant::default()), true);
+        while let Some(action) = world.due().first().copied() {
+            world.act(action);
+        }
+        assert!(world.is_healthy());
+        world.budget = self.budget(world.now);
+        world
+    }
+
+    /// The same, with a bob that is told his networks.
+    fn in_session_with_mobile_bob(&self, addresses: &[[u8; 2]]) -> World {
+        let addresses: Vec<_> = addresses.iter().map(|parts| address(*parts)).collect();
+        let mut world = World::new(self.budget(crate::Instant::default()), true);
+        world.replace_bob(&addresses);
         while let Some(action) = world.due().first().copied() {
             world.act(action);
         }
@@ -166,5 +179,66 @@ fn a_failure_and_a_lie() {
         plan.in_session(),
         &lies::few(),
         &failures(),
+    );
+}
+
+#[test]
+fn an_address_that_changes_and_a_lie() {
+    let plan = Plan {
+        lies: 1,
+        whispers: [1, 0],
+        faults: 1,
+        free: 150,
+        at_once: true,
+        seconds: 4,
+    };
+    explore(
+        "an address that changes and a lie",
+        plan.in_session_with_mobile_bob(&[[0, 2]]),
+        &lies::few(),
+        &[Failure::Move { to: &[[0, 3]] }],
+    );
+}
+
+#[test]
+fn a_host_on_two_networks_of_which_one_dies_and_a_lie() {
+    let plan = Plan {
+        lies: 1,
+        whispers: [1, 0],
+        faults: 1,
+        free: 150,
+        at_once: true,
+        seconds: 4,
+    };
+    explore(
+        "two networks and a lie",
+        plan.in_session_with_mobile_bob(&[[0, 2], [1, 2]]),
+        &lies::few(),
+        &[
+            Failure::Move { to: &[[1, 2]] },
+            Failure::Move { to: &[[0, 2]] },
+            Failure::DeadNetwork { of: [0, 2] },
+        ],
+    );
+}
+
+#[test]
+fn two_lies_while_a_host_pauses_for_a_second() {
+    let plan = Plan {
+        lies: 2,
+        whispers: [0, 0],
+        faults: 1,
+        free: 1100,
+        at_once: true,
+        seconds: 4,
+    };
+    explore(
+        "two lies and a pause",
+        plan.in_session(),
+        &lies::of_a_move(),
+        &[Failure::Freeze {
+            host: BOB,
+            seconds: 1,
+        }],
     );
 }

@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use zre_proto::Beacon;
+use zre_proto::{Beacon, GossipMessage};
 
 use crate::{
-    Beacons, Config, Engine, Event, Instant, NetworkSettings, Notice, Output,
+    Beacons, Config, Engine, Event, Instant, LinkId, MessageLink, NetworkSettings, Notice, Output,
     interfaces::{Interface, InterfaceAddress, InterfaceState, Interfaces, IpVersion, NetworkId},
 };
 
@@ -232,4 +232,55 @@ fn a_node_without_beacons_is_silent() {
     assert_eq!(engine.poll_output(), None);
     engine.stop_now(Instant::default());
     assert_eq!(engine.poll_output(), None);
+}
+
+#[test]
+fn a_gossip_hub_is_told_the_endpoint_of_the_network_that_it_shares_and_each_change_of_it() {
+    let mut config = Config::new("tcp://127.0.0.1:1".parse().unwrap());
+    config.networks = Some(NetworkSettings {
+        interfaces: Interfaces::All,
+        ip: IpVersion::V4,
+    });
+    config.beacons = Beacons::Off;
+    config.gossip_connect = ["tcp://10.1.0.9:9100", "tcp://10.0.0.9:9100"]
+        .map(|hub| hub.parse().unwrap())
+        .into();
+    let now = Instant::default();
+    let mut engine = Engine::with_messages(config, [1; 32], now);
+    let opened = core::iter::from_fn(|| engine.poll_output()).filter_map(|output| match output {
+        Output::Open { link, .. } => Some(link),
+        _ => None,
+    });
+    let hubs: Vec<_> = opened.collect();
+    let told = |engine: &mut Engine<MessageLink>| {
+        let of_hub = |hub: &LinkId| {
+            let messages = core::iter::from_fn(|| engine.next_gossip(*hub));
+            let tuples = messages.filter_map(|message| match message {
+                GossipMessage::Publish { value, .. } => Some(value.to_string()),
+                _ => None,
+            });
+            tuples.collect::<Vec<_>>().join(", ")
+        };
+        hubs.iter().map(of_hub).collect::<Vec<_>>()
+    };
+    for hub in &hubs {
+        engine.handle_connected(*hub, now);
+    }
+    assert_eq!(told(&mut engine), ["", ""], "it is nowhere yet");
+    let mut has = |interfaces: &[Interface]| {
+        engine.handle_interfaces(interfaces, now);
+        while let Some(output) = engine.poll_output() {
+            if let Output::Listen { network, .. } = output {
+                engine.handle_listening(network, 50_000.try_into().unwrap(), now);
+            }
+        }
+        told(&mut engine)
+    };
+    assert_eq!(has(&[lo()]), ["", ""], "nobody else can mean that");
+    assert_eq!(
+        has(&[eth0(), wlan0()]),
+        ["tcp://10.1.0.2:50000", "tcp://10.0.0.2:50000"]
+    );
+    let moved = interface("eth0", 2, [10, 0, 0, 7]);
+    assert_eq!(has(&[moved, wlan0()]), ["", "tcp://10.0.0.7:50000"]);
 }

@@ -10,6 +10,7 @@ use super::level::{Level, exchange};
 use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId, Output},
+    interfaces::NetworkId,
     link::{Link, Role},
     node::tests::event_text::tell,
     notice::Notice,
@@ -25,6 +26,8 @@ pub(super) struct SingleEngine<C: Level> {
     pub(super) closed: Vec<LinkId>,
     pub(super) resumed: usize,
     pub(super) takes_events: bool,
+    /// The networks on which beacons were sent.
+    pub(super) announced: Vec<NetworkId>,
     events: Vec<String>,
     pub(super) notices: Vec<Notice>,
 }
@@ -69,6 +72,7 @@ impl<C: Level> SingleEngine<C> {
             closed: Vec::new(),
             resumed: 0,
             takes_events: true,
+            announced: Vec::new(),
             events: Vec::new(),
             notices: Vec::new(),
         }
@@ -89,10 +93,12 @@ impl<C: Level> SingleEngine<C> {
                 Output::Open { link, endpoint, .. } => self.wanted.push_back((link, endpoint)),
                 Output::Close(link) => self.closed.push(link),
                 Output::Resume => self.resumed += 1,
-                Output::Listen { .. }
-                | Output::Leave(_)
-                | Output::Datagram { .. }
-                | Output::Writable(_) => {}
+                Output::Listen { network, .. } => {
+                    let port = 49152.try_into().unwrap();
+                    self.engine.handle_listening(network, port, self.now);
+                }
+                Output::Datagram { network, .. } => self.announced.push(network),
+                Output::Leave(_) | Output::Writable(_) => {}
             }
         }
     }
@@ -122,7 +128,11 @@ impl<C: Level> SingleEngine<C> {
 
     pub(super) fn beacon(&mut self, id: PeerId, endpoint: &Endpoint) {
         let address = endpoint.to_socket_addr().unwrap();
-        let from = SocketAddr::new(address.ip(), 5670);
+        self.beacon_from(SocketAddr::new(address.ip(), 5670), id, endpoint);
+    }
+
+    /// A beacon that names the port of an endpoint comes from here.
+    pub(super) fn beacon_from(&mut self, from: SocketAddr, id: PeerId, endpoint: &Endpoint) {
         let beacon = crate::node::tests::beacon(id, endpoint);
         self.engine.handle_datagram(from, &beacon, self.now);
         self.drain();

@@ -22,6 +22,8 @@ at_both_levels! {
     a_node_that_stops_refuses_commands_and_says_so_once,
     what_happens_after_the_end_changes_nothing_and_leaves_nothing_open,
     the_last_beacon_goes_out_before_the_connections_close,
+    goodbye_is_a_message_too_where_beacons_may_not_reach_everybody,
+    nobody_enters_a_node_that_has_said_goodbye,
 }
 
 fn stopping_waits_until_peers_have_taken_what_was_sent<C: Level>() {
@@ -166,4 +168,57 @@ fn the_last_beacon_goes_out_before_the_connections_close<C: Level>() {
             unconfirmed: vec![]
         })
     );
+}
+
+/// Two nodes that have met, the first of which says GOODBYE when it stops.
+fn with_goodbye<C: Level>() -> Network<C> {
+    let mut net = Network::<C>::new();
+    let mut config = net.config("alice");
+    config.is_gossip_hub = true;
+    net.add_with(config);
+    net.add("bob");
+    net.settle();
+    net.told(0);
+    net.told(1);
+    net
+}
+
+fn goodbye_is_a_message_too_where_beacons_may_not_reach_everybody<C: Level>() {
+    let mut net = with_goodbye::<C>();
+    net.hosts[1].hears = false;
+    net.whisper(0, 1, "last words");
+    net.wire(0, 1).ends[1].stalled = true;
+    net.capacity = 1;
+    net.stop(0);
+    net.run(secs(1));
+    net.wire(0, 1).ends[1].stalled = false;
+    net.capacity = 64 << 10;
+    net.settle();
+    assert!(net.engine(0).is_stopped(), "without any time passing");
+    assert_eq!(net.told(0), ["stop"]);
+    let expected = ["alice whispers last words", "alice exits: said goodbye"];
+    assert_eq!(net.told(1), expected);
+}
+
+fn nobody_enters_a_node_that_has_said_goodbye<C: Level>() {
+    let mut net = with_goodbye::<C>();
+    net.add("carol");
+    net.settle();
+    // One reads nothing any more, and the node waits for it to the end.
+    net.capacity = 1;
+    net.wire(0, 2).ends[1].stalled = true;
+    net.told(0);
+    net.told(1);
+    net.stop(0);
+    net.run(millis(100));
+    let before = net.trace.len();
+    net.run(secs(4));
+    assert!(!net.engine(0).is_stopped());
+    assert_eq!(net.told(1), ["alice exits: said goodbye"]);
+    net.run(secs(4));
+    assert!(net.engine(0).is_stopped());
+    assert_eq!(net.told(1), NOTHING);
+    // Nor does a beacon call them back.
+    let mut trace = net.trace[before..].iter();
+    assert!(!trace.any(|line| line.starts_with("1 Open")));
 }

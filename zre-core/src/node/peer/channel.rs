@@ -22,7 +22,7 @@ pub(crate) struct Channel {
 
 /// What a new session takes over from the earlier one with the same peer.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierChannel {
     sequence: Sequence,
     late_answers: u64,
 }
@@ -33,7 +33,7 @@ impl Channel {
     pub(super) fn new(
         peer: PeerId,
         awaits_endpoint: bool,
-        earlier: Earlier,
+        earlier: EarlierChannel,
         last_ping: u64,
     ) -> Self {
         Self {
@@ -47,8 +47,8 @@ impl Channel {
 
     /// What the next session takes over: the numbers begin again, but the implementation is likely
     /// the same, and some questions may be answered late.
-    pub(crate) fn earlier(&self) -> Earlier {
-        Earlier {
+    pub(crate) fn earlier(&self) -> EarlierChannel {
+        EarlierChannel {
             sequence: self.sequence.renewed(),
             late_answers: self.pings.late_answers(),
         }

@@ -7,6 +7,10 @@
 //! not answer it is asked again every second, and called silent from the second time on. After
 //! `expired_after` it is gone.
 //!
+//! A peer that no beacon has ever come from is asked when half of `evasive_after` is over, and the
+//! application hears nothing of that. Else it would hear of each healthy peer that has nothing to
+//! say.
+//!
 //! Nobody is given up who may have answered. A peer is always asked first and has a second for the
 //! answer (see [`answer_time`]). If the timer comes late, this node slept, and the time to answer
 //! begins again. If the application is behind, connections are not read, and nobody is given up
@@ -37,7 +41,7 @@ use core::time::Duration;
 
 use zre_proto::{PeerId, ShortText};
 
-use super::{PeerEffect, channel::Channel};
+use super::{PeerEffect, channel::Channel, places::moved_answer_time};
 use crate::{
     backlog::Patience,
     config::Config,
@@ -61,8 +65,8 @@ pub(super) struct Liveness {
 enum Presence {
     /// It is heard.
     Present,
-    /// It is silent and has been asked, but not called evasive: its beacons come from another
-    /// endpoint, so it is likely to be there.
+    /// It is silent and has been asked, but not called evasive: it has not been silent for long
+    /// enough, or its beacons come from another endpoint, so it is likely to be there.
     Asked(Question),
     /// It is silent and has been called evasive. It is asked again at `ping_at`.
     Evasive {
@@ -73,12 +77,25 @@ enum Presence {
     },
 }
 
+/// When a peer was last heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastHeard {
+    pub(super) at: Instant,
+    /// Whether beacons come from the endpoint where it is connected.
+    pub(super) is_announced: bool,
+    /// When its last beacon from another endpoint came: no proof that it can be reached, but a
+    /// reason not to call it evasive yet.
+    pub(super) elsewhere_at: Option<Instant>,
+}
+
 /// A PING that a silent peer has to answer.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 struct Question {
     asked_at: Instant,
     patience: Patience,
+    /// Whether it was asked before the peer had been silent for `evasive_after`.
+    is_early: bool,
 }
 
 /// The peer must answer a PING, or it is gone.
@@ -87,6 +104,8 @@ struct Question {
 pub(crate) struct Suspicion {
     pub(crate) ping: u64,
     pub(crate) patience: Patience,
+    /// Until when it has time to answer before it may be thought to have moved.
+    pub(crate) asked: Patience,
     /// Why it is gone then.
     reason: ExitReason,
     /// The peer that waits for the endpoint. It may have gone meanwhile, or be connected elsewhere.
@@ -106,7 +125,16 @@ enum Step {
     AskAgain,
 }
 
-/// How long a peer may be silent before it is asked.
+/// How long a peer may be silent before it is asked. No beacons are to be expected from one that is
+/// not announced.
+pub(crate) fn ask_after(is_announced: bool, config: &Config) -> Duration {
+    match is_announced {
+        true => evasive_after(config),
+        false => evasive_after(config) / 2,
+    }
+}
+
+/// How long a peer may be silent before it is called evasive.
 pub(crate) fn evasive_after(config: &Config) -> Duration {
     config.evasive_after.min(config.expired_after)
 }
@@ -128,10 +156,11 @@ impl Liveness {
     }
 
     /// When there is something to check.
-    pub(super) fn next_check_at(&self, heard_at: Instant, config: &Config) -> Instant {
+    pub(super) fn next_check_at(&self, heard: LastHeard, config: &Config) -> Instant {
+        let heard_at = heard.at;
         let next = match &self.presence {
             // Signs of life do not move the timer. It is set again when it fires too early.
-            Presence::Present => heard_at + evasive_after(config),
+            Presence::Present => heard_at + ask_after(heard.is_announced, config),
             Presence::Asked(question) => question.patience.deadline(),
             Presence::Evasive {
                 question, ping_at, ..
@@ -151,18 +180,15 @@ impl Liveness {
         }
     }
 
-    /// The timer has run out: the peer is asked, or is gone. `other_at` is when its last beacon
-    /// from another endpoint came: no proof that it can be reached, but a reason not to call it
-    /// evasive yet.
+    /// The timer has run out: the peer is asked, or is gone.
     pub(super) fn check(
         &mut self,
-        heard_at: Instant,
-        other_at: Option<Instant>,
+        heard: LastHeard,
         name: &ShortText,
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        let now = context.now;
+        let (now, heard_at) = (context.now, heard.at);
         // A suspected peer has less time than a silent one, so this comes first.
         if let Some(suspicion) = &mut self.suspicion
             && suspicion.patience.deadline() <= now
@@ -172,17 +198,19 @@ impl Liveness {
                 false => PeerEffect::Watch,
             };
         }
-        let evasive_after = evasive_after(&context.config);
-        if now.since(heard_at) < evasive_after {
+        if now.since(heard_at) < ask_after(heard.is_announced, &context.config) {
             self.presence = Presence::Present;
             return PeerEffect::Watch;
         }
         if self.is_expired(channel.peer, heard_at, context) {
             return PeerEffect::Exit(ExitReason::Expired);
         }
-        let is_heard_elsewhere = other_at.is_some_and(|at| now.since(at) < evasive_after);
+        let evasive_after = evasive_after(&context.config);
+        let is_heard_elsewhere = heard
+            .elsewhere_at
+            .is_some_and(|at| now.since(at) < evasive_after);
         let step = self.next_step(channel.peer, heard_at, is_heard_elsewhere, context);
-        self.take(step, name, channel, context);
+        self.take(step, heard_at, name, channel, context);
         PeerEffect::Watch
     }
 
@@ -218,7 +246,7 @@ impl Liveness {
             && self.owes_answer(peer, heard_at, context)
     }
 
-    /// What to do about a peer that has been silent for `evasive_after`.
+    /// What to do about a peer that has been silent for long enough to be asked.
     fn next_step(
         &mut self,
         peer: PeerId,
@@ -226,19 +254,25 @@ impl Liveness {
         is_heard_elsewhere: bool,
         context: &NodeContext,
     ) -> Step {
+        let has_evaded = context.now.since(heard_at) >= evasive_after(&context.config);
         match &mut self.presence {
-            Presence::Present if is_heard_elsewhere => Step::AskUntold,
+            Presence::Present if is_heard_elsewhere || !has_evaded => Step::AskUntold,
             Presence::Present => Step::CallEvasive,
             // It answered the last time and fell silent again.
             Presence::Asked(question) if question.is_answered(heard_at) => Step::AskUntold,
             Presence::Asked(question) => match context.is_over(&mut question.patience, peer) {
+                // It was asked early, and is likely to be there: it has a second more.
+                true if is_heard_elsewhere && question.is_early => Step::AskUntold,
                 true => Step::CallEvasive,
                 false => Step::Wait,
             },
             // However often it answers and falls silent again, it is asked once in a second.
             Presence::Evasive { ping_at, .. } if context.now < *ping_at => Step::Wait,
             Presence::Evasive { question, .. } if question.is_answered(heard_at) => {
-                Step::CallEvasive
+                match has_evaded {
+                    true => Step::CallEvasive,
+                    false => Step::AskUntold,
+                }
             }
             Presence::Evasive { .. } => Step::AskAgain,
         }
@@ -247,6 +281,7 @@ impl Liveness {
     fn take(
         &mut self,
         step: Step,
+        heard_at: Instant,
         name: &ShortText,
         channel: &mut Channel,
         context: &mut NodeContext,
@@ -254,7 +289,9 @@ impl Liveness {
         let (peer, name) = (channel.peer, name.clone());
         match step {
             Step::Wait => return,
-            Step::AskUntold => self.presence = Presence::Asked(Question::new(context)),
+            Step::AskUntold => {
+                self.presence = Presence::Asked(Question::untold(heard_at, context));
+            }
             Step::CallEvasive => {
                 self.presence = Presence::Evasive {
                     question: Question::new(context),
@@ -296,6 +333,21 @@ impl Question {
         Self {
             asked_at: context.now,
             patience: context.patience(answer_time(&context.config)),
+            is_early: false,
+        }
+    }
+
+    /// One that is asked before the peer is called evasive, if there is time left until then.
+    fn untold(heard_at: Instant, context: &NodeContext) -> Self {
+        let evades_at = heard_at + evasive_after(&context.config);
+        let left = evades_at.since(context.now);
+        match left.is_zero() {
+            true => Self::new(context),
+            false => Self {
+                asked_at: context.now,
+                patience: context.patience(left),
+                is_early: true,
+            },
         }
     }
 
@@ -309,6 +361,10 @@ impl Question {
 impl Liveness {
     pub(super) fn suspicion(&self) -> Option<&Suspicion> {
         self.suspicion.as_deref()
+    }
+
+    pub(super) fn is_unsuspected(&self) -> bool {
+        self.suspicion.is_none()
     }
 
     pub(super) fn suspicion_mut(&mut self) -> Option<&mut Suspicion> {
@@ -334,6 +390,7 @@ impl Liveness {
         self.suspicion = Some(Box::new(Suspicion {
             ping: channel.ping(context),
             patience: context.patience(evasive_after(&context.config)),
+            asked: context.patience(moved_answer_time(&context.config)),
             reason,
             claimant: None,
         }));

@@ -2,7 +2,7 @@
 //!
 //! * [`session`]: how a session begins, begins again and ends;
 //! * [`messages`]: the messages inside a session, and the peer's groups;
-//! * [`liveness`]: whether the peer is still there;
+//! * [`liveness`]: whether the peer is still there; [`places`] and [`moving`]: where;
 //! * [`channel`], with [`sequence`] and [`pings`]: sending to the peer.
 //!
 //! A rule gets one peer and the [`NodeContext`], and does what concerns only these two. What is to
@@ -11,27 +11,31 @@
 mod channel;
 mod liveness;
 mod messages;
+mod moving;
 mod pings;
+mod places;
 mod sequence;
 mod session;
 
-use alloc::boxed::Box;
 use core::net::IpAddr;
+
 use zre_proto::{Endpoint, GroupName, PeerId};
 
 use super::{
-    by_endpoint::address_of,
     context::{NodeContext, PING_INTERVAL},
     election::Word,
-    output::NodeOutput,
+    networks::Networks,
+    output::{HelloOrigin, NodeOutput},
+    place::{address_of, source_of},
 };
 use crate::{
     event::{ExitReason, PeerInfo},
     time::Instant,
 };
-use channel::Channel;
-pub(super) use channel::Earlier;
-pub(super) use liveness::{Suspicion, evasive_after};
+use channel::{Channel, EarlierChannel};
+pub(super) use liveness::{Suspicion, ask_after};
+use places::OtherPlaces;
+pub(super) use places::{heard_for, moved_after, moved_answer_time};
 use session::{Greeting, Ready};
 pub(super) use session::{HelloMeaning, HelloReply, Session, admits, check_hello_sequence};
 
@@ -46,11 +50,28 @@ pub(super) struct Peer {
     pub(super) heard_at: Instant,
     /// Whether a beacon came from the endpoint where it is, or is to be, connected.
     pub(super) is_announced: bool,
+    /// Whether it is sought because gossip tells of it.
+    pub(super) gossiped: Gossiped,
     /// The address that its HELLO came from, or that of the endpoint where it was met.
     pub(super) address: Option<IpAddr>,
-    /// Another endpoint that its beacons come from, and when the last one came. Boxed, for few
-    /// peers have one.
-    other_endpoint: Option<Box<(Endpoint, Instant)>>,
+    /// Where its beacons come from otherwise.
+    others: OtherPlaces,
+}
+
+/// What the next session with a peer takes over.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    channel: EarlierChannel,
+    places: OtherPlaces,
+}
+
+/// Whether a peer is sought because gossip tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gossiped {
+    No,
+    Yes,
+    /// And it has been sought before, and was not found.
+    Again,
 }
 
 /// What is to follow from a rule about a peer.
@@ -61,10 +82,7 @@ pub(super) enum PeerEffect {
     /// What is awaited from the peer has changed: set its timer anew.
     Watch,
     /// The peer has moved: the session ends, and it is sought at another endpoint.
-    Move {
-        endpoint: Endpoint,
-        earlier: Earlier,
-    },
+    Move(Endpoint),
     /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
     /// its endpoint.
     Reconnect,
@@ -93,14 +111,21 @@ impl Peer {
         awaits_endpoint: bool,
         context: &NodeContext,
     ) -> Self {
+        let Earlier {
+            channel: earlier,
+            places: mut others,
+        } = earlier;
+        let heard_at = others.take(&endpoint);
+        let heard_for = heard_for(&context.config);
         Self {
-            is_announced: false,
+            is_announced: heard_at.is_some_and(|at| context.now.since(at) < heard_for),
+            gossiped: Gossiped::No,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
             session: Session::Greeting(Greeting::new(context)),
             heard_at: context.now,
-            other_endpoint: None,
+            others,
         }
     }
 
@@ -146,7 +171,12 @@ impl Peer {
     pub(super) fn extend_suspicion(&mut self, context: &mut NodeContext) -> PeerEffect {
         match self.suspicion_mut() {
             Some(suspicion) => {
-                suspicion.patience = context.patience(PING_INTERVAL);
+                let longer = context.patience(PING_INTERVAL);
+                // One that may have moved still has time otherwise.
+                if suspicion.patience.deadline() < longer.deadline() {
+                    suspicion.patience = longer;
+                }
+                suspicion.asked = longer;
                 PeerEffect::Watch
             }
             None => PeerEffect::Nothing,
@@ -164,13 +194,46 @@ impl Peer {
         }
     }
 
-    /// Where it may be reached: where it is connected, then where its last beacon came from, then
-    /// what its HELLO says.
-    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let heard_from = self.other_endpoint.as_ref().map(|other| &other.0);
-        let others = heard_from.into_iter().chain(self.told_endpoint());
-        let different = others.filter(|endpoint| !endpoint.is_same_place(&self.endpoint));
-        core::iter::once(&self.endpoint).chain(different)
+    /// Where it may be reached: where it is connected, then where its beacons come from, the
+    /// likeliest first, then what its HELLO says.
+    pub(super) fn endpoints(&self, networks: &Networks) -> impl Iterator<Item = &Endpoint> {
+        let heard = self.others.in_turn(networks);
+        let is_known = |told: &&Endpoint| {
+            let mut known = core::iter::once(&self.endpoint).chain(heard.iter().copied());
+            known.any(|known| known.is_same_place(told))
+        };
+        let told = self.told_endpoint().filter(|told| !is_known(told));
+        core::iter::once(&self.endpoint).chain(heard).chain(told)
+    }
+
+    /// Whether a HELLO comes from another place where it is heard, so that it has moved there.
+    pub(super) fn comes_from_elsewhere(&self, origin: HelloOrigin) -> bool {
+        let source = origin.source_address();
+        source.is_some_and(|source| {
+            self.is_heard_from(source) && address_of(&self.endpoint) != Some(source)
+        })
+    }
+
+    /// What its next session takes over.
+    pub(super) fn earlier(&self) -> Earlier {
+        Earlier {
+            channel: self.channel.earlier(),
+            places: match self.is_unreachable() {
+                // All of them have been tried.
+                true => OtherPlaces::default(),
+                false => self.places(),
+            },
+        }
+    }
+
+    /// Where its beacons come from, but for a place where it was sought and has not answered.
+    fn places(&self) -> OtherPlaces {
+        let mut places = self.others.clone();
+        let is_there = self.is_ready() && self.is_announced;
+        if let Some(source) = source_of(&self.endpoint).filter(|_| is_there) {
+            places.note(source, self.endpoint.clone(), self.heard_at);
+        }
+        places
     }
 
     /// Whether its HELLO waits and came from the address where it is being connected, and its
@@ -183,11 +246,16 @@ impl Peer {
             && self.address == address_of(&self.endpoint)
     }
 
-    /// Whether its last beacon from another endpoint than the one where it is connected came from
-    /// here.
+    /// Whether beacons come from here, and not only from the place where it is connected.
     pub(super) fn is_heard_at(&self, endpoint: &Endpoint) -> bool {
-        let other = self.other_endpoint.as_deref();
-        other.is_some_and(|(heard, _)| heard.is_same_place(endpoint))
+        let mut others = self.others.iter();
+        others.any(|place| place.endpoint.is_same_place(endpoint))
+    }
+
+    /// Whether beacons come from this address, and not only from the one where it is connected.
+    pub(super) fn is_heard_from(&self, address: IpAddr) -> bool {
+        let mut others = self.others.iter();
+        others.any(|place| address_of(&place.endpoint) == Some(address.to_canonical()))
     }
 
     pub(super) fn info(&self) -> Option<PeerInfo> {

@@ -33,14 +33,14 @@
 //!    not see connections lets it enter at once.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::time::Duration;
+use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
 
 use super::{
-    Peer, PeerEffect,
+    Gossiped, Peer, PeerEffect,
     channel::Channel,
-    liveness::{Liveness, evasive_after},
+    liveness::{LastHeard, Liveness, evasive_after},
 };
 use crate::{
     backlog::Patience,
@@ -51,6 +51,7 @@ use crate::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
         output::{Admission, NodeOutput},
+        place::{at_source, is_link_local, is_source, scope_of},
         told,
     },
     notice::Notice,
@@ -191,47 +192,38 @@ pub(crate) fn admits(peer: Option<&Peer>, message: &Message) -> Admission {
 impl Peer {
     /// A beacon came. One from another endpoint does not mean that the peer has moved: a host in
     /// two networks may be heard from both. It has moved if it does not answer where it is
-    /// connected.
-    pub(crate) fn take_beacon(&mut self, endpoint: Endpoint, context: &NodeContext) -> PeerEffect {
+    /// connected; see [`moving`](super::moving).
+    pub(crate) fn take_beacon(
+        &mut self,
+        source: SocketAddr,
+        context: &mut NodeContext,
+    ) -> PeerEffect {
         let now = context.now;
         // A pending peer that said goodbye is back. One that has entered is asked since its
         // goodbye, and only its answer clears it: this beacon may be from its next start.
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
-        if self.endpoint.is_same_place(&endpoint) {
+        if is_source(&self.endpoint, source) {
             (self.heard_at, self.is_announced) = (now, true);
-            return PeerEffect::Nothing;
+            // A HELLO that came another way did not tell the link, without which nothing leads
+            // there.
+            let is_unknown_link =
+                is_link_local(&self.endpoint) && scope_of(&self.endpoint).is_none();
+            let place = at_source(source);
+            return match is_unknown_link && !self.is_ready() && scope_of(&place).is_some() {
+                true => PeerEffect::Move(place),
+                false => PeerEffect::Nothing,
+            };
         }
-        let is_known = self.is_heard_at(&endpoint);
-        let other = (endpoint.clone(), now);
-        match &mut self.other_endpoint {
-            Some(known) => **known = other,
-            None => self.other_endpoint = Some(Box::new(other)),
-        }
+        let endpoint = at_source(source);
+        let is_first = self.others.note(source, endpoint.clone(), now);
         // One that could not be reached where it was heard first is sought here.
-        let is_sought = !is_known && self.is_unreachable();
-        match is_sought || self.has_moved(context) {
-            true => PeerEffect::Move {
-                endpoint,
-                earlier: self.channel.earlier(),
-            },
-            false => PeerEffect::Nothing,
+        let is_sought = is_first && self.is_unreachable();
+        match is_sought || self.is_lost_where_connected(context) {
+            true => PeerEffect::Move(endpoint),
+            false => self.doubt_connection(source, context),
         }
-    }
-
-    /// Whether a peer that is heard from another endpoint can be reached only there. Its silence
-    /// alone does not tell: it may be us who slept. So it must have been asked.
-    fn has_moved(&mut self, context: &NodeContext) -> bool {
-        let heard_at = self.heard_at;
-        let Session::Ready(ready) = &mut self.session else {
-            return false;
-        };
-        let answer_due = evasive_after(&context.config) + PING_INTERVAL;
-        context.now.since(heard_at) >= answer_due
-            && ready
-                .liveness
-                .owes_answer(self.channel.peer, heard_at, context)
     }
 
     /// A beacon says that the peer leaves. Messages that it sent before, even its HELLO, may still
@@ -322,13 +314,9 @@ impl Peer {
     /// It has not said HELLO where it was heard first. If it is also heard elsewhere, it is sought
     /// there: the first beacon may have been forged.
     fn seek_elsewhere(&mut self, context: &NodeContext) -> PeerEffect {
-        let time = evasive_after(&context.config);
-        match self.other_endpoint.take() {
-            Some(other) if context.now.since(other.1) < time => PeerEffect::Move {
-                endpoint: other.0,
-                earlier: self.channel.earlier(),
-            },
-            _ => PeerEffect::Exit(ExitReason::Expired),
+        match self.heard_elsewhere(evasive_after(&context.config), context) {
+            Some(place) => PeerEffect::Move(place.clone()),
+            None => PeerEffect::Exit(ExitReason::Expired),
         }
     }
 
@@ -368,8 +356,13 @@ impl Peer {
             // It is there, and will come again.
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
+        if self.gossiped != Gossiped::No && !self.is_announced {
+            // No beacon brings it back: gossip knows when it is sought again.
+            return PeerEffect::Exit(ExitReason::Unreachable);
+        }
         greeting.is_unreachable = true;
         let peer = self.channel.peer;
+        context.note_change(peer, false);
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let give_up_at = context.now + context.config.expired_after;
         greeting.give_up.move_to(give_up_at);
@@ -468,7 +461,8 @@ impl Peer {
             Session::Greeting(greeting) => return greeting.give_up.deadline(),
             Session::Ready(ready) => ready,
         };
-        let next = ready.liveness.next_check_at(self.heard_at, config);
+        let next = ready.liveness.next_check_at(self.last_heard(), config);
+        let next = self.moves_at(config).map_or(next, |at| next.min(at));
         let next = match &ready.doubt {
             Some(doubt) => next.min(doubt.patience.deadline()),
             None => next,
@@ -512,10 +506,24 @@ impl Peer {
             self.channel.is_in_doubt = false;
             return PeerEffect::Redirect(likelier);
         }
-        let (heard_at, channel) = (self.heard_at, &mut self.channel);
-        let other_at = self.other_endpoint.as_ref().map(|other| other.1);
+        if let Some(place) = self.has_moved(context) {
+            return PeerEffect::Move(place);
+        }
+        let heard = self.last_heard();
+        let Session::Ready(ready) = &mut self.session else {
+            return PeerEffect::Nothing;
+        };
+        let channel = &mut self.channel;
         let (liveness, name) = (&mut ready.liveness, &ready.name);
-        liveness.check(heard_at, other_at, name, channel, context)
+        liveness.check(heard, name, channel, context)
+    }
+
+    fn last_heard(&self) -> LastHeard {
+        LastHeard {
+            at: self.heard_at,
+            is_announced: self.is_announced,
+            elsewhere_at: self.others.last_at(),
+        }
     }
 }
 

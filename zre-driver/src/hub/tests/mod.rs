@@ -7,6 +7,7 @@
 )]
 
 mod net;
+mod networks;
 mod slow;
 
 use std::{

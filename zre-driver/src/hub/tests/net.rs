@@ -13,9 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zre_core::proto::{Beacon, PeerId};
+use zre_core::{
+    interfaces::NetworkId,
+    proto::{Beacon, PeerId},
+};
 
-use super::super::{Command, DriverHandle, Hub, LinkTask, Stream};
+use super::super::{Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, Stream};
 use crate::Settings;
 
 /// Long enough for anything that ends by itself.
@@ -157,15 +160,15 @@ impl Net {
         let mut net = Self::default();
         for number in 0..N {
             let mut settings = Settings::named(format!("node{number}"));
-            settings.interface = Ipv4Addr::LOCALHOST.into();
+            settings.interface(Ipv4Addr::LOCALHOST);
             settings.port = Some(free_port());
             settings.beacon_interval = Some(Duration::from_secs(3600));
             settings.expired_after = Some(Duration::from_secs(3600));
             settings.evasive_after = Some(Duration::from_secs(3600));
             change(&mut settings);
-            let bound = settings.bind().unwrap();
-            let address = bound.listener.local_addr().unwrap();
-            let hub = Arc::new(Hub::new(&bound).unwrap());
+            let hub = Hub::start(&settings).unwrap();
+            let endpoint = hub.read(|node| node.endpoint().clone());
+            let address = endpoint.to_socket_addr().unwrap();
             let driver = Some(DriverHandle::new(Arc::clone(&hub)));
             net.nodes.push(TestNode {
                 hub,
@@ -251,7 +254,7 @@ impl Net {
             {
                 any |= !matches!(command, Command::Reschedule);
                 match command {
-                    Command::Open { link, endpoint } => {
+                    Command::Open { link, endpoint, .. } => {
                         let link = driver.connecting(link);
                         let to = endpoint.to_socket_addr().unwrap();
                         self.connect(number, link, to);
@@ -259,6 +262,8 @@ impl Net {
                     Command::TaskPanicked(link) => driver.task_panicked(link),
                     Command::Reschedule => _ = driver.deadline(),
                     Command::Finish => self.end(number),
+                    // Pipes stand for the sockets.
+                    _ => {}
                 }
             }
             if let Some(driver) = &self.nodes[number].driver
@@ -296,13 +301,20 @@ impl Net {
             })
         };
         let (near, far) = (pipe(back, there), pipe(there, back));
-        let accepted = driver.accepted(Arc::clone(&far), from.address);
+        let accepted = driver.accepted(
+            ListenerId::Network(NetworkId::ONLY),
+            Arc::clone(&far),
+            Ends {
+                local: Some(to.address),
+                remote: from.address,
+            },
+        );
         self.tasks.push(Task {
             node: to.id(),
             link: accepted,
             stream: far,
         });
-        link.connected(Arc::clone(&near));
+        link.connected(Arc::clone(&near), Some(from.address));
         self.tasks.push(Task {
             node: from.id(),
             link,

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, vec::Vec};
 
-use core::{fmt, time::Duration};
+use core::{fmt, net::IpAddr, time::Duration};
 
 use zre_proto::Body;
 
@@ -55,6 +55,10 @@ pub(super) enum Failure {
     Standstill { from: usize, to: usize },
     /// A host does nothing for some time.
     Freeze { host: usize, seconds: u64 },
+    /// Bob has these addresses from now on, the last parts of which are given.
+    Move { to: &'static [[u8; 2]] },
+    /// Nothing crosses the network of this address any more, and nobody is told.
+    DeadNetwork { of: [u8; 2] },
     /// A process ends and is started again under its identity. If it ends with its machine, nobody
     /// is told.
     Restart {
@@ -106,7 +110,7 @@ impl World {
         for wire in &self.wires {
             let number = wire.number;
             if !wire.is_connected {
-                if self.runs(wire.opener.host) {
+                if self.runs(wire.opener.host) && self.is_answered(wire) {
                     due.push(Action::Connect(number));
                 }
                 continue;
@@ -322,7 +326,10 @@ impl World {
                 self.honest_wire(from, to).is_some()
             }
             Failure::Rebind { host, .. } => self.honest_wire(host, 1 - host).is_some(),
-            Failure::Freeze { .. } | Failure::Restart { .. } => true,
+            Failure::Freeze { .. }
+            | Failure::Restart { .. }
+            | Failure::Move { .. }
+            | Failure::DeadNetwork { .. } => true,
         }
     }
 
@@ -353,6 +360,11 @@ impl World {
                 same_port,
             } => self.restart(host, told, same_port),
             Failure::Rebind { host, told, resent } => self.rebind(host, told, resent),
+            Failure::Move { to } => {
+                let addresses: Vec<_> = to.iter().map(|parts| address(*parts)).collect();
+                self.move_bob(&addresses);
+            }
+            Failure::DeadNetwork { of } => self.deaden(address(of)),
         }
     }
 
@@ -431,6 +443,11 @@ impl World {
         self.wires.push(new);
         self.drain(host);
     }
+}
+
+/// The address of a host that has several.
+pub(super) fn address([network, host]: [u8; 2]) -> IpAddr {
+    IpAddr::from([10, 0, network, host])
 }
 
 impl fmt::Display for Action {

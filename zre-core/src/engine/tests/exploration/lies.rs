@@ -85,6 +85,20 @@ pub(super) fn few() -> Vec<Lie> {
     ])
 }
 
+/// Those that say that bob is at her place.
+pub(super) fn of_a_move() -> Vec<Lie> {
+    let lie = |first| Lie::Connect {
+        from_bob: false,
+        first,
+    };
+    Vec::from([
+        Lie::Beacon,
+        lie(First::Hello(Place::Eve)),
+        lie(First::Hello(Place::Bob)),
+        lie(First::Whisper { fits: true }),
+    ])
+}
+
 impl World {
     pub(super) fn lie(&mut self, lie: Lie) {
         match lie {

@@ -9,7 +9,10 @@ use std::{
     vec::Vec,
 };
 
-use core::{cell::RefCell, net::SocketAddr};
+use core::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr},
+};
 
 use bytes::Bytes;
 use zre_proto::{Beacon, Body, Endpoint, Message, PeerId};
@@ -19,9 +22,10 @@ use super::{
     wire::{Cut, End, Item, Wire},
 };
 use crate::{
-    config::Config,
+    config::{Config, NetworkSettings},
     engine::{Engine, Output},
     event::Event,
+    interfaces::{Interface, InterfaceAddress, Interfaces, IpVersion, NetworkId},
     link::MessageLink,
     node::tests as node_tests,
     time::Instant,
@@ -30,6 +34,8 @@ use crate::{
 pub(super) const ALICE: usize = 0;
 pub(super) const BOB: usize = 1;
 pub(super) const EVE: usize = 2;
+/// Where they are reached.
+pub(super) const PORT: u16 = 49152;
 /// Where the honest nodes' connections come from.
 pub(super) const HONEST_PORT: u16 = 40_000;
 
@@ -50,6 +56,8 @@ pub(super) struct World {
     pub(super) eve_listens: bool,
     /// Whether beacons arrive when they are sent.
     pub(super) prompt_beacons: bool,
+    /// An address at which nobody answers any more, and to which nothing comes.
+    pub(super) dead: Option<IpAddr>,
     /// How many connections have been opened, HELLOs in them.
     pub(super) opened: u32,
     wires_made: u32,
@@ -58,7 +66,10 @@ pub(super) struct World {
 #[derive(Clone)]
 pub(super) struct Host {
     pub(super) engine: Engine<MessageLink>,
+    /// Where it connects from, and is reached.
     pub(super) address: SocketAddr,
+    /// Its networks, if it is told of them; the address is that of the first.
+    networks: Vec<(NetworkId, SocketAddr)>,
     pub(super) frozen_until: Instant,
     /// Of everything above.
     digest: u64,
@@ -96,9 +107,29 @@ impl Host {
         Self {
             engine: Self::engine(config, seed, now),
             address,
+            networks: Vec::new(),
             frozen_until: Instant::default(),
             digest: 0,
         }
+    }
+
+    /// A host that is told its networks.
+    fn start_mobile(host: usize, now: Instant) -> Self {
+        let mut started = Self::start(host, PORT, 0, now);
+        let mut config = started.engine.node().config().clone();
+        config.networks = Some(NetworkSettings {
+            interfaces: Interfaces::All,
+            ip: IpVersion::V4,
+        });
+        let seed = [u8::try_from(host).unwrap(); 32];
+        started.engine = Self::engine(config, seed, now);
+        started
+    }
+
+    fn place_of(&self, network: NetworkId) -> SocketAddr {
+        let mut networks = self.networks.iter();
+        let found = networks.find(|(id, _)| *id == network);
+        found.map_or(self.address, |(_, address)| *address)
     }
 
     fn engine(config: Config, seed: [u8; 32], now: Instant) -> Engine<MessageLink> {
@@ -111,8 +142,15 @@ impl Host {
         write!(text, "{:?}", self.engine).unwrap();
         let mut hasher = DefaultHasher::new();
         hasher.write(text.as_bytes());
-        (self.address, self.frozen_until).hash(&mut hasher);
+        (self.address, self.frozen_until, &self.networks).hash(&mut hasher);
         self.digest = hasher.finish();
+    }
+}
+
+fn subnet(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(v4) => v4.octets()[2],
+        IpAddr::V6(_) => 0,
     }
 }
 
@@ -144,12 +182,101 @@ impl World {
             failed_at: None,
             eve_listens: true,
             prompt_beacons,
+            dead: None,
             opened: 0,
             wires_made: 0,
         };
         world.drain(ALICE);
         world.drain(BOB);
         world
+    }
+
+    /// Bob has these addresses from now on.
+    pub(super) fn move_bob(&mut self, addresses: &[IpAddr]) {
+        let interface = |(place, address): (usize, &IpAddr)| {
+            let mut interface =
+                Interface::new(format!("eth{place}"), u32::from(subnet(*address)) + 1);
+            interface.addresses = vec![InterfaceAddress::new(*address, 24)];
+            interface
+        };
+        let interfaces: Vec<_> = addresses.iter().enumerate().map(interface).collect();
+        self.call(BOB, |engine, now| {
+            engine.handle_interfaces(&interfaces, now);
+        });
+    }
+
+    /// In place of the bob that was started, one that is told its networks.
+    pub(super) fn replace_bob(&mut self, addresses: &[IpAddr]) {
+        self.hosts[BOB] = Rc::new(Host::start_mobile(BOB, self.now));
+        self.move_bob(addresses);
+    }
+
+    fn listen(&mut self, host: usize, network: NetworkId, address: IpAddr) {
+        let now = self.now;
+        let it = self.host(host);
+        it.networks.push((network, SocketAddr::new(address, PORT)));
+        it.address = it.networks[0].1;
+        it.engine.handle_listening(network, nz(PORT), now);
+    }
+
+    /// The network is gone with all connections by it, and the other side is not told.
+    fn leave(&mut self, host: usize, network: NetworkId) {
+        let it = self.host(host);
+        let left = it.place_of(network);
+        it.networks.retain(|(id, _)| *id != network);
+        if let Some((_, first)) = it.networks.first() {
+            it.address = *first;
+        }
+        self.dead = Some(left.ip());
+        let now = self.now;
+        let mut ended = Vec::new();
+        for wire in &mut self.wires {
+            let opener_left = wire.opener.host == host && wire.from.ip() == left.ip();
+            let acceptor_left = wire.acceptor.host == host && wire.to.ip() == left.ip();
+            for (end, has_left) in [
+                (&mut wire.opener, opener_left),
+                (&mut wire.acceptor, acceptor_left),
+            ] {
+                if has_left && end.is_open {
+                    end.is_open = false;
+                    ended.extend(end.link);
+                }
+            }
+            if opener_left || acceptor_left {
+                wire.cut(Cut::Silent, now);
+                wire.queue.clear();
+            }
+        }
+        self.wires.retain(|wire| !wire.is_gone());
+        for link in ended {
+            let engine = &mut self.host(host).engine;
+            engine.handle_closed(link, "the network is gone", now);
+        }
+    }
+
+    /// Nothing crosses the network of this address any more, and nobody is told.
+    pub(super) fn deaden(&mut self, address: IpAddr) {
+        self.dead = Some(address);
+        let now = self.now;
+        for wire in &mut self.wires {
+            if [wire.from.ip(), wire.to.ip()].contains(&address) {
+                wire.cut(Cut::Silent, now);
+            }
+        }
+    }
+
+    /// Where a host connects from: by a network that lives, if it has one.
+    fn source_of(&self, host: usize) -> SocketAddr {
+        let host = &self.hosts[host];
+        let mut networks = host.networks.iter().map(|(_, address)| *address);
+        let living = networks.find(|address| self.dead != Some(address.ip()));
+        living.unwrap_or(host.address)
+    }
+
+    /// Whether an attempt to connect gets an answer.
+    pub(super) fn is_answered(&self, wire: &Wire) -> bool {
+        let ends = [Some(wire.from.ip()), Some(wire.to.ip())];
+        self.dead.is_none() || !ends.contains(&self.dead)
     }
 
     pub(super) fn host(&mut self, host: usize) -> &mut Host {
@@ -191,9 +318,13 @@ impl World {
     fn carry_out(&mut self, host: usize, output: Output) {
         match output {
             Output::Datagram {
-                datagram: content, ..
+                network,
+                datagram: content,
             } => {
-                let mut from = self.hosts[host].address;
+                let mut from = self.hosts[host].place_of(network);
+                if self.dead == Some(from.ip()) {
+                    return;
+                }
                 from.set_port(5670);
                 self.send_datagram(Datagram {
                     from,
@@ -204,7 +335,7 @@ impl World {
             Output::Open { link, endpoint, .. } => {
                 let to = endpoint.to_socket_addr().unwrap();
                 self.check_place(host, link, to);
-                let mut from = self.hosts[host].address;
+                let mut from = self.source_of(host);
                 from.set_port(HONEST_PORT);
                 let opener = End {
                     host,
@@ -215,7 +346,9 @@ impl World {
             }
             Output::Writable(link) => self.write(host, link),
             Output::Close(link) => self.close(host, link),
-            Output::Listen { .. } | Output::Leave(_) | Output::Resume => {}
+            Output::Listen { network, address } => self.listen(host, network, address.address),
+            Output::Leave(network) => self.leave(host, network),
+            Output::Resume => {}
         }
     }
 
@@ -267,7 +400,14 @@ impl World {
     pub(super) fn host_at(&self, address: SocketAddr) -> Option<usize> {
         let mut address = address;
         address.set_ip(address.ip().to_canonical());
-        let at = |host: usize| self.hosts[host].address == address;
+        let at = |host: usize| {
+            let host = &self.hosts[host];
+            let mut networks = host.networks.iter();
+            match host.networks.is_empty() {
+                true => host.address == address,
+                false => networks.any(|(_, at)| *at == address),
+            }
+        };
         let honest = [ALICE, BOB].into_iter().find(|host| at(*host));
         honest.or((self.eve_listens && address == address_of(EVE)).then_some(EVE))
     }
@@ -370,7 +510,8 @@ impl World {
     /// Of the nodes and what is between them.
     pub(super) fn digest_of_network(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.now, self.hosts[0].digest, self.hosts[1].digest).hash(&mut hasher);
+        (self.now, self.dead).hash(&mut hasher);
+        (self.hosts[0].digest, self.hosts[1].digest).hash(&mut hasher);
         // Added up, as their order means nothing.
         let wires = self.wires.iter().map(|wire| {
             let wire = Wire {

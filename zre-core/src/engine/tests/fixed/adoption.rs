@@ -167,7 +167,8 @@ fn an_answer_to_a_connection_that_is_gone_does_no_harm<C: Level>() {
 /// A peer that is known by a host name.
 fn meet_by_name<C: Level>(test: &mut SingleEngine<C>, id: PeerId) -> LinkId {
     let name: Endpoint = "tcp://robot.example:49152".parse().unwrap();
-    test.engine.node.hear_of(id, name.clone());
+    let now = test.engine.cx.now;
+    test.engine.node.handle_tuple(id, name.clone(), false, now);
     test.engine.settle();
     test.drain();
     let (link, at) = test.wanted.pop_back().unwrap();

@@ -1,7 +1,7 @@
 //! How a network carries what hosts send.
 
 use alloc::{format, string::ToString as _};
-use core::time::Duration;
+use core::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use rand_chacha::rand_core::RngCore as _;
@@ -10,6 +10,7 @@ use zre_proto::Endpoint;
 use super::{Network, wire::Wire};
 use crate::{
     engine::{LinkId, Output, tests::level::Level},
+    interfaces::NetworkId,
     time::Instant,
 };
 
@@ -53,7 +54,9 @@ impl<C: Level> Network<C> {
             any = true;
             self.trace.push(format!("{host} {output:?}"));
             match output {
-                Output::Datagram { datagram, .. } => self.send_datagram(host, datagram),
+                Output::Datagram { network, datagram } => {
+                    self.send_datagram(host, network, datagram);
+                }
                 Output::Open { link, endpoint, .. } => self.open(host, link, &endpoint),
                 Output::Writable(link) => {
                     if let Some((wire, end)) = self.find(host, link) {
@@ -66,14 +69,24 @@ impl<C: Level> Network<C> {
                     }
                 }
                 Output::Resume => self.hosts[host].resumed += 1,
-                Output::Listen { .. } | Output::Leave(_) => {}
+                Output::Listen { network, address } => {
+                    self.listen(host, network, address.address);
+                }
+                Output::Leave(network) => self.leave(host, network),
             }
         }
         any
     }
 
-    fn send_datagram(&mut self, from: usize, datagram: Bytes) {
-        let mut address = self.hosts[from].address;
+    fn send_datagram(&mut self, from: usize, network: NetworkId, datagram: Bytes) {
+        let mut sockets = self.hosts[from].sockets.iter();
+        let found = sockets.find(|(id, _)| *id == network);
+        let Some(mut address) = found.map(|(_, address)| *address) else {
+            return;
+        };
+        if self.hosts[from].dead.contains(&address.ip()) {
+            return;
+        }
         address.set_port(5670);
         let at = self.now + self.delay();
         self.datagrams_sent += 1;
@@ -92,7 +105,7 @@ impl<C: Level> Network<C> {
             let listening = self
                 .hosts
                 .iter_mut()
-                .filter(|host| host.alive && host.hears);
+                .filter(|host| host.hears_from(from.ip()));
             for host in listening {
                 host.machine.handle_datagram(from, &datagram, self.now);
             }
@@ -110,16 +123,28 @@ impl<C: Level> Network<C> {
         if !machine.handle_resolved(link, to, now) {
             return;
         }
-        let Some(server) = self.hosts.iter().position(|host| host.is_reached_at(to)) else {
-            let machine = &mut self.hosts[client].machine;
-            return machine.handle_closed(link, "connection refused", now);
+        if !self.answers(client, to.ip()) {
+            return self.unanswered.push((client, link));
+        }
+        let remote = SocketAddr::new(self.hosts[client].source_for(to.ip()), 40_000);
+        let hub = self.hosts.iter().position(|host| host.is_hub_at(to));
+        let server = || self.hosts.iter().position(|host| host.is_reached_at(to));
+        let (server, accepted) = match hub {
+            Some(hub) => (hub, self.hosts[hub].machine.accept_gossip(remote, now)),
+            None => {
+                let Some(server) = server() else {
+                    let machine = &mut self.hosts[client].machine;
+                    return machine.handle_closed(link, "connection refused", now);
+                };
+                let from = self.id(client);
+                (server, self.hosts[server].machine.accept(remote, from, now))
+            }
         };
-        let mut remote = self.hosts[client].address;
-        remote.set_port(40_000);
-        let from = self.id(client);
-        let accepted = self.hosts[server].machine.accept(remote, from, now);
-        self.wires
-            .push(Wire::new((client, link), (server, accepted)));
+        self.wires.push(Wire::new(
+            (client, link),
+            (server, accepted),
+            [remote.ip(), to.ip()],
+        ));
         self.hosts[client].machine.handle_connected(link, now);
     }
 
@@ -158,7 +183,7 @@ impl<C: Level> Network<C> {
     }
 
     fn write(&mut self, wire: usize, end: usize) -> bool {
-        let (now, is_cut) = (self.now, self.wires[wire].is_cut);
+        let (now, is_cut) = (self.now, !self.crosses(&self.wires[wire]));
         let [here, there] = [end, 1 - end].map(|end| &self.wires[wire].ends[end]);
         if here.closed || !here.writable || is_cut {
             return false;
@@ -183,6 +208,9 @@ impl<C: Level> Network<C> {
         let described = C::describe(&piece);
         self.trace
             .push(format!("{host} {link:?} writes {described}"));
+        if !is_open && self.wires[wire].resets {
+            self.wires[wire].ends[end].ends_at = Some(now);
+        }
         if is_open {
             let at = self.arrival(wire, end);
             let there = &mut self.wires[wire].ends[1 - end];

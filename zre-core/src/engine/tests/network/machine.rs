@@ -1,13 +1,15 @@
 //! What runs on the hosts of a network: an engine, or a model of another implementation.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::{net::SocketAddr, num::NonZeroU16};
 
 use zre_proto::PeerId;
 
+use super::ZyreGossip;
 use crate::{
     engine::{Engine, LinkId, Output, tests::level::Level},
     event::Event,
+    interfaces::{Interface, NetworkId},
     notice::Notice,
     time::Instant,
 };
@@ -22,6 +24,11 @@ pub(crate) trait Machine<C: Level> {
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant);
 
     fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
+
+    /// A connection came in to its gossip hub.
+    fn accept_gossip(&mut self, _remote: SocketAddr, _now: Instant) -> LinkId {
+        panic!("it is no hub")
+    }
 
     fn read(
         &mut self,
@@ -58,6 +65,9 @@ pub(crate) trait Machine<C: Level> {
     fn handle_resolved(&mut self, _link: LinkId, _remote: SocketAddr, _now: Instant) -> bool {
         true
     }
+    fn handle_interfaces(&mut self, _interfaces: &[Interface], _now: Instant) {}
+
+    fn handle_listening(&mut self, _network: NetworkId, _port: NonZeroU16, _now: Instant) {}
 
     fn handle_connected(&mut self, _link: LinkId, _now: Instant) {}
 
@@ -65,6 +75,10 @@ pub(crate) trait Machine<C: Level> {
 
     fn engine(&mut self) -> &mut Engine<C> {
         panic!("a model is no engine")
+    }
+
+    fn zyre_gossip(&mut self) -> &mut ZyreGossip {
+        panic!("it is not zyre")
     }
 }
 
@@ -83,6 +97,10 @@ impl<C: Level> Machine<C> for Engine<C> {
 
     fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId {
         C::accept(self, remote, from, now)
+    }
+
+    fn accept_gossip(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
+        self.handle_gossip_accepted(remote, now)
     }
 
     fn read(
@@ -137,6 +155,14 @@ impl<C: Level> Machine<C> for Engine<C> {
 
     fn handle_resolved(&mut self, link: LinkId, remote: SocketAddr, now: Instant) -> bool {
         self.handle_resolved(link, remote, now)
+    }
+
+    fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
+        self.handle_interfaces(interfaces, now);
+    }
+
+    fn handle_listening(&mut self, network: NetworkId, port: NonZeroU16, now: Instant) {
+        self.handle_listening(network, port, now);
     }
 
     fn handle_connected(&mut self, link: LinkId, now: Instant) {

@@ -4,12 +4,23 @@
 //! among its hosts.
 
 mod carry;
+mod gossip;
+mod lans;
 mod machine;
 mod wire;
 mod zyre;
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -18,13 +29,16 @@ use zre_proto::{Endpoint, GroupName, PeerId};
 use super::level::Level;
 use crate::{
     config::Config,
-    engine::Engine,
+    engine::{Engine, LinkId},
     event::Event,
+    interfaces::NetworkId,
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
     time::Instant,
 };
+pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
+pub(crate) use lans::{v4, v6};
 use machine::Machine;
 use wire::Wire;
 use zyre::Zyre;
@@ -52,6 +66,10 @@ pub(crate) struct Network<C: Level> {
     ends_are_told: bool,
     datagrams: BTreeMap<(Instant, usize), (SocketAddr, Bytes)>,
     datagrams_sent: usize,
+    /// Addresses that hosts had: nobody answers there.
+    former: BTreeSet<IpAddr>,
+    /// Connections that nobody answers, at the host that opens them.
+    unanswered: Vec<(usize, LinkId)>,
     /// How much of the trace has been searched for HELLOs.
     hellos_counted_to: usize,
 }
@@ -62,7 +80,13 @@ pub(crate) struct Host<C: Level> {
     pub(crate) address: SocketAddr,
     /// Where it is reached, too.
     pub(crate) other_address: Option<SocketAddr>,
+    /// Where it listens, and sends beacons from, on each of its networks.
+    sockets: Vec<(NetworkId, SocketAddr)>,
+    /// Its addresses that nothing crosses to and from, without anybody being told.
+    dead: BTreeSet<IpAddr>,
     alive: bool,
+    /// Whether the machine sleeps: nothing happens there.
+    pub(crate) sleeps: bool,
     /// Whether its port takes connections.
     pub(crate) listens: bool,
     /// Whether beacons reach it.
@@ -92,6 +116,8 @@ impl<C: Level> Network<C> {
             ends_are_told: true,
             datagrams: BTreeMap::new(),
             datagrams_sent: 0,
+            former: BTreeSet::new(),
+            unanswered: Vec::new(),
             hellos_counted_to: 0,
         }
     }
@@ -144,12 +170,19 @@ impl<C: Level> Network<C> {
         self.add_machine(&endpoint, Box::new(engine))
     }
 
-    fn add_machine(&mut self, endpoint: &Endpoint, machine: Box<dyn Machine<C>>) -> usize {
+    pub(super) fn add_machine(
+        &mut self,
+        endpoint: &Endpoint,
+        machine: Box<dyn Machine<C>>,
+    ) -> usize {
         self.hosts.push(Host {
             machine,
             address: endpoint.to_socket_addr().unwrap(),
             other_address: None,
+            sockets: vec![(NetworkId::ONLY, endpoint.to_socket_addr().unwrap())],
+            dead: BTreeSet::new(),
             alive: true,
+            sleeps: false,
             listens: true,
             hears: true,
             takes_events: true,
@@ -202,6 +235,10 @@ impl Network<MessageLink> {
 impl<C: Level> Network<C> {
     pub(crate) fn engine(&mut self, host: usize) -> &mut Engine<C> {
         self.hosts[host].machine.engine()
+    }
+
+    pub(crate) fn zyre_gossip(&mut self, host: usize) -> &mut ZyreGossip {
+        self.hosts[host].machine.zyre_gossip()
     }
 
     pub(crate) fn id(&self, host: usize) -> PeerId {
@@ -357,7 +394,7 @@ impl<C: Level> Network<C> {
     }
 
     fn next_step(&self) -> Option<Instant> {
-        let living = self.hosts.iter().filter(|host| host.alive);
+        let living = self.hosts.iter().filter(|host| host.alive && !host.sleeps);
         let timeouts = living.filter_map(|host| host.machine.poll_timeout());
         timeouts.chain(self.next_arrival()).min()
     }
@@ -373,15 +410,16 @@ impl<C: Level> Network<C> {
     fn next_at(&self, wire: &Wire<C::Piece>, end: usize) -> Option<Instant> {
         let at = &wire.ends[end];
         let machine = &self.hosts[at.host].machine;
-        let may_read = machine.may_read(at.link);
-        wire.next_at(end).filter(|_| may_read)
+        let may_read = machine.may_read(at.link) && !self.hosts[at.host].sleeps;
+        let crosses = self.crosses(wire);
+        wire.next_at(end).filter(|_| may_read && crosses)
     }
 
     fn time_out(&mut self, host: usize) {
         let now = self.now;
         let host = &mut self.hosts[host];
         let machine = &mut host.machine;
-        if !host.alive || machine.poll_timeout().is_none_or(|at| at > now) {
+        if !host.alive || host.sleeps || machine.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
         host.timeouts += 1;
@@ -392,9 +430,15 @@ impl<C: Level> Network<C> {
 }
 
 impl<C: Level> Host<C> {
+    fn is_hub_at(&self, address: SocketAddr) -> bool {
+        let hub = SocketAddr::new(self.address.ip(), GOSSIP_PORT);
+        self.alive && self.listens && address == hub
+    }
+
     fn is_reached_at(&self, address: SocketAddr) -> bool {
-        let addresses = [Some(self.address), self.other_address];
-        self.alive && self.listens && addresses.contains(&Some(address))
+        let mut addresses = self.sockets.iter().map(|(_, address)| *address);
+        let is_one = addresses.any(|it| it == address) || self.other_address == Some(address);
+        self.alive && self.listens && is_one
     }
 
     fn take_events(&mut self) {

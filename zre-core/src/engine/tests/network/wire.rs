@@ -1,14 +1,19 @@
 //! The connections between hosts.
 
 use alloc::collections::VecDeque;
+use core::net::IpAddr;
 
 use crate::{engine::LinkId, time::Instant};
 
 /// A connection; its first end is the one that connected.
 pub(crate) struct Wire<P> {
     pub(crate) ends: [WireEnd<P>; 2],
+    /// The addresses of both ends.
+    pub(super) addresses: [IpAddr; 2],
     /// Nothing crosses any more, and nobody is told.
     pub(crate) is_cut: bool,
+    /// Whoever writes is told that the other end knows nothing of the connection.
+    pub(super) resets: bool,
 }
 
 pub(crate) struct WireEnd<P> {
@@ -25,10 +30,16 @@ pub(crate) struct WireEnd<P> {
 }
 
 impl<P> Wire<P> {
-    pub(super) fn new(client: (usize, LinkId), server: (usize, LinkId)) -> Self {
+    pub(super) fn new(
+        client: (usize, LinkId),
+        server: (usize, LinkId),
+        addresses: [IpAddr; 2],
+    ) -> Self {
         Self {
+            addresses,
             ends: [WireEnd::new(client), WireEnd::new(server)],
             is_cut: false,
+            resets: false,
         }
     }
 

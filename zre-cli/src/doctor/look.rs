@@ -1,0 +1,218 @@
+//! Looks around with a node of its own.
+
+use std::{collections::BTreeMap, future::pending, net::SocketAddr, time::Duration};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+use zre_tokio::{Endpoint, Event, Node, Notice, Notices, PeerId, PeerInfo};
+
+use super::{ear::Ear, heard::Heard};
+use crate::shutdown::Shutdown;
+
+/// How long a peer may take to answer a PING.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many of what each stranger could make more of are kept.
+const MOST: usize = 500;
+
+/// What was seen of others.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) heard: Heard,
+    /// The peers that have entered and are there, with the time of an answer.
+    pub(super) met: Vec<(PeerInfo, Option<Duration>)>,
+    /// Why others did not enter.
+    pub(super) troubles: BTreeMap<PeerId, Trouble>,
+    /// Where else this node's own identity is.
+    pub(super) own_identity: Vec<SocketAddr>,
+    /// Identities that two nodes have, and where they are.
+    pub(super) twins: BTreeMap<PeerId, [String; 2]>,
+    /// What the system would not do for the node.
+    pub(super) refusals: Vec<String>,
+    /// What is good to know of others, under a word that no version changes.
+    pub(super) remarks: Vec<(&'static str, String)>,
+}
+
+/// Why a node that was heard did not enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No connection to it can be made.
+    NotConnected { endpoint: Endpoint, error: String },
+    /// It takes our connection, and makes none to us.
+    CannotConnectBack { endpoint: Endpoint },
+    /// It closes our connections.
+    Refuses { endpoint: Endpoint },
+    /// It accepts encrypted connections alone.
+    CurveOnly,
+    /// What it says breaks the protocol, or there are too many peers.
+    Refused { why: String },
+}
+
+/// Looks around for so long. Then it waits for connections that are still being made, for so long
+/// again and a little more.
+pub(super) async fn around(
+    node: &Node,
+    ear: Option<Ear>,
+    notices: Notices,
+    wait: Duration,
+    patience: Duration,
+    shutdown: &Shutdown,
+) -> Seen {
+    const MARGIN: Duration = Duration::from_millis(500);
+    let mut look = Look {
+        node,
+        ear,
+        notices,
+        seen: Seen::default(),
+    };
+    let end = Instant::now() + wait;
+    let work = async {
+        look.until(end, |_| false).await;
+        look.until(end + patience + MARGIN, |look| !look.is_undecided())
+            .await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = shutdown.requested() => {}
+    }
+    let mut seen = look.seen;
+    seen.met = ping_all(node).await;
+    seen.met
+        .sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    for (peer, _) in &seen.met {
+        seen.troubles.remove(&peer.id);
+    }
+    seen
+}
+
+struct Look<'a> {
+    node: &'a Node,
+    ear: Option<Ear>,
+    notices: Notices,
+    seen: Seen,
+}
+
+impl Look<'_> {
+    /// Notes everything until then, or until it is enough.
+    async fn until(&mut self, end: Instant, is_enough: impl Fn(&Self) -> bool) {
+        while !is_enough(self) {
+            tokio::select! {
+                () = sleep_until(end) => return,
+                (from, datagram) = hear(&mut self.ear) => {
+                    self.seen.heard.note(from, &datagram, Instant::now());
+                }
+                Some(notice) = self.notices.recv() => self.seen.note(notice),
+                // A node whose events are not taken stops reading from its peers.
+                event = self.node.recv() => match event {
+                    Some(Event::Stop { .. }) | None => return,
+                    Some(_) => {}
+                },
+            }
+        }
+    }
+
+    /// Whether a node is heard of which it is not known what becomes of it.
+    fn is_undecided(&self) -> bool {
+        let met = self.node.peers();
+        let mut nodes = self.seen.heard.nodes();
+        nodes.any(|(peer, heard)| {
+            let is_decided = peer == self.node.id()
+                || heard.is_secured
+                || heard.has_left
+                || met.contains(&peer)
+                || self.seen.troubles.contains_key(&peer);
+            !is_decided
+        })
+    }
+}
+
+async fn hear(ear: &mut Option<Ear>) -> (SocketAddr, Vec<u8>) {
+    match ear {
+        Some(ear) => ear.next().await,
+        None => pending().await,
+    }
+}
+
+impl Seen {
+    fn note(&mut self, notice: Notice) {
+        let text = notice.to_string();
+        match notice {
+            Notice::ConnectFailed {
+                peer,
+                endpoint,
+                error,
+                ..
+            }
+            | Notice::Unreachable {
+                peer,
+                endpoint,
+                error,
+            } => self.note_trouble(peer, Trouble::NotConnected { endpoint, error }),
+            Notice::NoHello { peer, endpoint } => {
+                self.note_trouble(peer, Trouble::CannotConnectBack { endpoint });
+            }
+            Notice::RefusedByPeer { peer, endpoint, .. } => {
+                self.note_trouble(peer, Trouble::Refuses { endpoint });
+            }
+            Notice::SecuredPeer { peer, .. } | Notice::SecuredTuple { peer, .. } => {
+                self.note_trouble(peer, Trouble::CurveOnly);
+            }
+            Notice::PeerLimit { peer, .. } | Notice::Refused { peer, .. } => {
+                self.note_trouble(peer, Trouble::Refused { why: text });
+            }
+            Notice::OwnIdentity { from } if self.own_identity.len() < MOST => {
+                self.own_identity.push(from);
+            }
+            Notice::IdentityInUse {
+                peer,
+                endpoint,
+                remote,
+                claimed,
+            } if self.twins.len() < MOST => {
+                let other = claimed.map_or_else(|| remote.to_string(), |it| it.to_string());
+                self.twins.insert(peer, [endpoint.to_string(), other]);
+            }
+            Notice::NotListening { .. }
+            | Notice::BeaconNotReceived { .. }
+            | Notice::NotAccepted { .. } => note_once(&mut self.refusals, text),
+            Notice::OwnIdentityGossiped { .. }
+            | Notice::BadTuple(_)
+            | Notice::TupleLimit(_)
+            | Notice::GossipClientClosed { .. } => {
+                note_once(&mut self.remarks, ("gossip", text));
+            }
+            Notice::EarlyWrap { peer } => {
+                let text = format!("node {peer} counts its messages as pyre and zyre.js do");
+                note_once(&mut self.remarks, ("early_wrap", text));
+            }
+            _ => {}
+        }
+    }
+
+    /// The first counts: what follows is often its consequence.
+    fn note_trouble(&mut self, peer: PeerId, trouble: Trouble) {
+        if self.troubles.len() < MOST {
+            self.troubles.entry(peer).or_insert(trouble);
+        }
+    }
+}
+
+fn note_once<T: PartialEq>(notes: &mut Vec<T>, note: T) {
+    if !notes.contains(&note) && notes.len() < MOST {
+        notes.push(note);
+    }
+}
+
+async fn ping_all(node: &Node) -> Vec<(PeerInfo, Option<Duration>)> {
+    let mut answers = JoinSet::new();
+    for info in node.peer_infos() {
+        let node = node.clone();
+        answers.spawn(async move {
+            let answer = timeout(PATIENCE, node.ping(info.id)).await;
+            (info, answer.ok().and_then(Result::ok))
+        });
+    }
+    answers.join_all().await
+}

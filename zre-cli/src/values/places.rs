@@ -1,0 +1,120 @@
+//! How interfaces, addresses and endpoints are written on the command line.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use zre_tokio::{BindEndpoint, Endpoint, InterfaceChoice};
+
+/// Reads the name of a network interface, one of its addresses, or a subnet.
+pub(crate) fn interface(text: &str) -> Result<InterfaceChoice, String> {
+    const EXPECTED: &str = "expected the name of an interface, an IPv4 address or an IPv6 address \
+         of it, a subnet such as 10.0.0.0/8, or `all`";
+    match InterfaceChoice::from(text) {
+        // No system has such names.
+        InterfaceChoice::Name(name) if name.is_empty() || name == "*" || name.contains('/') => {
+            Err(EXPECTED.to_owned())
+        }
+        // A link-local address is one interface's anyway.
+        InterfaceChoice::Name(name) => match name.split_once('%') {
+            Some((address, _)) if address.parse::<IpAddr>().is_ok() => {
+                Ok(InterfaceChoice::from(address))
+            }
+            _ => Ok(InterfaceChoice::Name(name)),
+        },
+        choice => Ok(choice),
+    }
+}
+
+/// Reads where a node accepts connections; `tcp://` may be left out.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    const EXPECTED: &str = "expected an endpoint such as tcp://10.0.0.2:5000 or \
+         tcp://host.example:5000, with a port from 1 to 65535";
+    with_transport(text)
+        .parse()
+        .map_err(|_| EXPECTED.to_owned())
+}
+
+/// Reads where a gossip hub is.
+pub(crate) fn hub_endpoint(text: &str) -> Result<Endpoint, String> {
+    if let Some((endpoint, _)) = text.split_once('|') {
+        return Err(format!(
+            "the key of a hub is not understood yet, as zre does not encrypt (CURVE): write \
+             {endpoint} without it, for a hub that needs none"
+        ));
+    }
+    endpoint(text)
+}
+
+/// Reads where a gossip hub listens.
+pub(crate) fn bind_endpoint(text: &str) -> Result<BindEndpoint, String> {
+    const EXPECTED: &str = "expected where to listen, such as tcp://*:5670, tcp://10.0.0.1:5670 or \
+         tcp://eth0:5670";
+    with_transport(text)
+        .parse()
+        .map_err(|_| EXPECTED.to_owned())
+}
+
+/// Reads an IP address.
+pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| "expected an IPv4 or IPv6 address; names are not looked up here".to_owned())
+}
+
+fn with_transport(text: &str) -> Cow<'_, str> {
+    match text.contains("://") {
+        true => text.into(),
+        false => format!("tcp://{text}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_a_name_an_address_or_a_subnet() {
+        for (text, shown) in [
+            ("eth0", "eth0"),
+            ("eth0:home", "eth0:home"),
+            ("Local Area Connection", "Local Area Connection"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("a%b", "a%b"),
+        ] {
+            let read = interface(text).map(|choice| choice.to_string());
+            assert_eq!(read.as_deref(), Ok(shown));
+        }
+        for wrong in ["", "*", "10.0.0.0/33", "eth0/24"] {
+            assert!(interface(wrong).unwrap_err().contains("`all`"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_needs_no_transport_but_a_port() {
+        for (text, shown) in [
+            ("tcp://10.0.0.2:5000", "tcp://10.0.0.2:5000"),
+            ("10.0.0.2:5000", "tcp://10.0.0.2:5000"),
+            ("host.example:1", "tcp://host.example:1"),
+            ("[fe80::1%eth0]:7", "tcp://[fe80::1%eth0]:7"),
+        ] {
+            let read = endpoint(text).map(|endpoint| endpoint.to_string());
+            assert_eq!(read.as_deref(), Ok(shown));
+        }
+        for wrong in ["", "10.0.0.2", "10.0.0.2:0", "udp://10.0.0.2:1", "*:1"] {
+            assert!(endpoint(wrong).unwrap_err().contains("tcp://"), "{wrong}");
+        }
+        let bound = bind_endpoint("*:5670").map(|endpoint| endpoint.to_string());
+        assert_eq!(bound.as_deref(), Ok("tcp://*:5670"));
+        assert!(bind_endpoint("*").unwrap_err().contains("tcp://*:5670"));
+    }
+
+    #[test]
+    fn a_key_of_a_hub_is_refused_with_the_reason() {
+        let refused = hub_endpoint("tcp://hub:5670|k+y").unwrap_err();
+        assert!(refused.contains("does not encrypt"), "{refused}");
+        assert!(
+            refused.contains("write tcp://hub:5670 without"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! Starting a node.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tracing::{debug, warn};
+use zre_core::{
+    Beacons, Engine, Instant,
+    interfaces::{Interface, InterfaceChoice, Interfaces, IpVersion, choose},
+};
+use zre_net::{
+    Process, Watcher,
+    socket::{self, ListenPort},
+};
+
+use super::{
+    Hub, Local, Stream,
+    driving::Command,
+    fork::Fork,
+    networks::{ListenerId, NetworkSockets},
+    state::State,
+};
+use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there};
+
+impl<S: Stream + 'static> Hub<S> {
+    /// Starts a node: opens its sockets, which wait for the driver.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong with the settings, or what the system refuses.
+    pub fn start(settings: &Settings) -> Result<Arc<Self>, StartError> {
+        let hub = Arc::new(Self::new(settings.prepare()?, Process::current()?));
+        // Before the interfaces are listed, so that no change falls between.
+        *hub.lock_watcher() = Some(watch(&hub)?);
+        let interfaces = list_interfaces()?;
+        let advice = settings.advise(&interfaces)?;
+        if let Some(at) = &settings.gossip_bind {
+            hub.listen_to_gossip(at, &interfaces, settings.ip)?;
+        }
+        hub.open_networks(interfaces)?;
+        advice.iter().for_each(|advice| warn!("{advice}"));
+        Ok(hub)
+    }
+
+    fn new(prepared: Prepared, process: Process) -> Self {
+        let Prepared {
+            config,
+            seed,
+            sockets,
+        } = prepared;
+        let engine = Engine::new(config.clone(), seed, Instant::default());
+        let local = Local {
+            id: engine.node().id(),
+            name: engine.node().name().clone(),
+        };
+        Self {
+            config,
+            state: Mutex::new(State::new(engine, NetworkSockets::new(sockets.clone()))),
+            local,
+            fork: Fork::new(process, sockets),
+            watcher: Mutex::new(None),
+        }
+    }
+
+    /// Opens the sockets of the networks that the node is to be on.
+    fn open_networks(&self, interfaces: Vec<Interface>) -> Result<(), StartError> {
+        // A failure to start is told by the error alone.
+        self.lock().watch.hold_log(true);
+        self.with(|state, now| state.handle_interfaces(interfaces, now));
+        let (failures, endpoint) = {
+            let mut state = self.lock();
+            let endpoint = state.engine.node().endpoint().clone();
+            (state.networks.take_failures(), endpoint)
+        };
+        let is_on_none = self.read(|node| node.networks().next().is_none());
+        // What may come of itself, such as an address that is not ready yet, is tried again.
+        let is_final = |error: &&io::Error| is_on_none || is_taken(error);
+        if let Some(error) = failures.iter().find(is_final) {
+            return Err(io::Error::new(error.kind(), error.to_string()).into());
+        }
+        self.with(|state, _| state.watch.hold_log(false));
+        let Local { id, name, .. } = &self.local;
+        debug!(%id, %name, %endpoint, network = %self.network(), "started");
+        self.fork.note_endpoint(endpoint);
+        Ok(())
+    }
+
+    fn listen_to_gossip(
+        &self,
+        at: &BindEndpoint,
+        interfaces: &[Interface],
+        ip: IpVersion,
+    ) -> Result<(), StartError> {
+        let mut state = self.lock();
+        for listener in gossip_listeners(at, interfaces, ip)? {
+            state.gossip_at.push(listener.local_addr()?);
+            let listen = Command::Listen(ListenerId::Gossip, listener);
+            state.driver.push(listen);
+        }
+        Ok(())
+    }
+}
+
+impl<S> Hub<S> {
+    /// Who drives the node holds it while it runs.
+    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
+        self.lock_watcher().take()
+    }
+
+    fn lock_watcher(&self) -> MutexGuard<'_, Option<Watcher>> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has the driver list the interfaces whenever they may have changed.
+fn watch<S: Stream + 'static>(hub: &Arc<Hub<S>>) -> io::Result<Watcher> {
+    let hub = Arc::downgrade(hub);
+    Watcher::new(move || {
+        if let Some(hub) = Weak::upgrade(&hub) {
+            hub.list_interfaces();
+        }
+    })
+}
+
+/// The interfaces of this machine.
+pub(crate) fn list_interfaces() -> io::Result<Vec<Interface>> {
+    zre_net::interfaces().map_err(|error| {
+        let message = format!("cannot list the network interfaces: {error}");
+        io::Error::new(error.kind(), message)
+    })
+}
+
+/// Whether somebody else has what was asked for.
+fn is_taken(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == ErrorKind::AddrInUse || kind == ErrorKind::PermissionDenied
+}
+
+/// Opens the sockets of a gossip hub. To listen on all addresses takes one for each IP version.
+fn gossip_listeners(
+    at: &BindEndpoint,
+    interfaces: &[Interface],
+    ip: IpVersion,
+) -> Result<Vec<TcpListener>, StartError> {
+    let port = ListenPort::Fixed(at.port);
+    let chosen = match &at.host {
+        BindHost::Any => return gossip_listeners_at_any(port, ip),
+        BindHost::Address(address) => InterfaceChoice::Address(*address),
+        BindHost::Interface(name) => InterfaceChoice::Name(name.clone()),
+    };
+    let wanted = Interfaces::Chosen(vec![chosen.clone()]);
+    let choice = choose(interfaces, &wanted, ip, &Beacons::Off, &[]);
+    let listener = match (choice.used.first(), &at.host) {
+        (Some(address), _) => socket::listen_on(address, port)?,
+        // Of loopback, addresses can be used that are not listed.
+        (None, BindHost::Address(address)) => socket::listener(*address, port)?,
+        (None, _) => {
+            let there = there(interfaces);
+            let asked = chosen;
+            return Err(StartError::NoInterface { asked, there });
+        }
+    };
+    Ok(vec![listener])
+}
+
+fn gossip_listeners_at_any(
+    port: ListenPort,
+    ip: IpVersion,
+) -> Result<Vec<TcpListener>, StartError> {
+    let v4 = |port| socket::listener(Ipv4Addr::UNSPECIFIED, port);
+    let v6 = |port| socket::listener(Ipv6Addr::UNSPECIFIED, port);
+    let first = match ip {
+        IpVersion::V6 => return Ok(vec![v6(port)?]),
+        _ => v4(port)?,
+    };
+    if ip == IpVersion::V4 {
+        return Ok(vec![first]);
+    }
+    let same = ListenPort::Fixed(first.local_addr()?.port());
+    match v6(same) {
+        Ok(second) => Ok(vec![first, second]),
+        Err(error) if is_taken(&error) => Err(error.into()),
+        // The system does without IPv6.
+        Err(_) => Ok(vec![first]),
+    }
+}
