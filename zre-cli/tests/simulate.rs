@@ -55,8 +55,8 @@ const TROUBLE: [&str; 18] = [
 #[test]
 fn the_same_seed_gives_the_same_output_and_another_another() {
     let with_seed = |seed| succeed(&[&TROUBLE[..], &["--growth", "--seed", seed]].concat());
-    let first = with_seed("7");
-    assert_eq!(first, with_seed("7"));
+    let first = with_seed("4");
+    assert_eq!(first, with_seed("4"));
     let other = with_seed("8");
     let trace = |output: &str| {
         let (_, trace) = output.split_once("trace ").expect("the hash is told");

@@ -3,4 +3,5 @@
 //! With `--nocapture`, what it says is shown.
 
 mod broken;
+mod page;
 mod rig;

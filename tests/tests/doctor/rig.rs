@@ -13,10 +13,14 @@ pub(crate) struct Said {
     code: Option<i32>,
 }
 
-/// Runs `zre doctor` for two seconds.
+/// Runs `zre doctor`, for two seconds unless told otherwise.
 pub(crate) fn doctor(on: &Namespace, arguments: &[&str]) -> Said {
+    let wait: &[&str] = match arguments.contains(&"--wait") {
+        true => &[],
+        false => &["--wait", "2s"],
+    };
     let output = zre(on, "doctor")
-        .args(["--wait", "2s"])
+        .args(wait)
         .args(arguments)
         .stdin(Stdio::null())
         .output()

@@ -324,7 +324,7 @@ mod tests {
         let expected = [
             "lo (1): connected, loopback",
             "    127.0.0.1/8    not used: is loopback",
-            "    ::1/128        not used: was not asked for",
+            "    ::1/128        not used: is loopback",
             "docker0 (3): connected",
             "    172.17.0.1/16  not used: comes after another",
             "eth1 (4): down, no address",

@@ -134,7 +134,16 @@ fn default(
     let best = others.filter(usable).min_by_key(|it| {
         let has_no_route = it.default_route.is_none();
         let is_unconnected = it.state != InterfaceState::Connected;
-        (is_unconnected, has_no_route, it.default_route)
+        // As of the ends of containers' cables: on most networks there is nobody behind them.
+        let has_only_link_local = first_of_each(it, needs)
+            .iter()
+            .all(|used| is_link_local(used.address));
+        (
+            is_unconnected,
+            has_no_route,
+            it.default_route,
+            has_only_link_local,
+        )
     });
     let Some(best) = best else {
         let loopback = interfaces.iter().filter(|it| it.is_loopback);
@@ -255,14 +264,14 @@ fn why_not(
     if interface.state == InterfaceState::Down {
         return WhyNot::Down;
     }
+    if interface.is_loopback && !matches!(wanted, Interfaces::Chosen(_)) {
+        return WhyNot::Loopback;
+    }
     if !needs.allow(address.address, interface.is_loopback) {
         return WhyNot::NotAskedFor;
     }
     if let Some(obstacle) = needs.obstacle(interface, address) {
         return obstacle;
-    }
-    if interface.is_loopback && !matches!(wanted, Interfaces::Chosen(_)) {
-        return WhyNot::Loopback;
     }
     let is_interface_used = used.iter().any(|it| it.index == interface.index);
     match interface.state {

@@ -71,6 +71,20 @@ fn without_a_default_route_it_is_the_first_that_is_connected() {
 }
 
 #[test]
+fn without_a_default_route_one_with_link_local_addresses_alone_comes_after_the_others() {
+    let veth = interface("veth1", 2, &[("fe80::1", 64)]);
+    let wanted = Interfaces::Default;
+    assert_eq!(
+        used_with(&[lo(), veth.clone(), docker0()], &wanted, IpVersion::Both),
+        ["docker0 (172.17.0.1)"]
+    );
+    assert_eq!(
+        used_with(&[lo(), veth], &wanted, IpVersion::Both),
+        ["veth1 (fe80::1)"]
+    );
+}
+
+#[test]
 fn loopback_is_the_last_resort() {
     let mut off = eth0();
     off.state = InterfaceState::Down;

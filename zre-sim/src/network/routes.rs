@@ -97,16 +97,16 @@ impl Network {
         self.interface_at(address)?.lan
     }
 
-    /// The address from which a host sends to another: on the same subnet, else by the default
-    /// route. `None` if no route leads there.
+    /// The address from which a host sends to another, whose number this is: one on the same
+    /// subnet, else by the default route. `None` if no route leads there.
     pub(crate) fn source(
-        &mut self,
+        &self,
         host: HostIndex,
         target: SocketAddr,
-    ) -> Option<(AddressIndex, AddressIndex)> {
-        let number = self.addresses.number(target.ip());
+        number: AddressIndex,
+    ) -> Option<AddressIndex> {
         if self.host_at(host, number) == Some(host) {
-            return Some((number, number));
+            return Some(number);
         }
         let state = &self.hosts[host];
         let up = state.interfaces.iter();
@@ -124,7 +124,7 @@ impl Network {
             .filter(|_| !is_link_local(target.ip()))
             .min_by_key(|(on, _)| on.default_route);
         let (_, assigned) = direct.or(routed)?;
-        Some((assigned.address, number))
+        Some(assigned.address)
     }
 
     fn ip(&self, assigned: &Assigned) -> IpAddr {

@@ -45,9 +45,11 @@ impl World {
         opener.wires.insert(link, wire, Side::Opener);
         let (from, opened_by) = (opener.host, opener.machine.node().id());
         let port = to.port();
-        let addresses = self.network.source(from, to);
-        let (source, target) = addresses.unwrap_or_default();
-        let host = addresses.and_then(|(_, target)| self.network.host_at(from, target));
+        let target = self.network.addresses.number(to.ip());
+        let source = self.network.source(from, to, target);
+        let host = source.and_then(|_| self.network.host_at(from, target));
+        let is_routed = source.is_some();
+        let source = source.unwrap_or_default();
         let listener = host.and_then(|host| self.listeners.get(&(host, port)));
         // Without a listener the wire needs another end, too; it is refused before that is used.
         let taker = listener.copied().unwrap_or(process);
@@ -66,7 +68,7 @@ impl World {
                 let refused = SimEvent::Refused(wire, "connection refused");
                 (Duration::from_millis(1), refused)
             }
-            _ if addresses.is_none() => {
+            _ if !is_routed => {
                 let refused = SimEvent::Refused(wire, "network is unreachable");
                 (Duration::from_millis(1), refused)
             }

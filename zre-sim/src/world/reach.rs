@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use zre_core::{Beacons, proto::Endpoint};
 
-use super::{ProcessIndex, World, connections::GOSSIP_PORT};
+use super::{ProcessIndex, World, connections::GOSSIP_PORT, networks::seen_by};
 use crate::network::{AddressIndex, Addresses, HostIndex, LanIndex};
 
 /// Where the running processes are, and what leads them to each other.
@@ -79,7 +79,7 @@ impl World {
         }
         let is_fixed = reach.fixed.contains(&(one, other)) || reach.fixed.contains(&(other, one));
         let gossips = reach.gossip[one] == reach.gossip[other];
-        (is_fixed || gossips) && self.can_connect(&reach.places[one], &reach.places[other])
+        (is_fixed || gossips) && self.meet_on_routes(&reach.places[one], &reach.places[other])
     }
 
     /// Whether two running processes may know each other: one may have been told of the other
@@ -140,7 +140,10 @@ impl World {
         let found = reach.places.iter().position(|it| it.process == process);
         let found = found.filter(|found| *found != from)?;
         let (from, to) = (&reach.places[from], &reach.places[found]);
-        self.can_connect(from, to).then_some(found)
+        let source = self.network.source(from.host, remote, address)?;
+        let leads = self.network.path(from.host, source, address).is_some()
+            && self.network.path(to.host, address, source).is_some();
+        leads.then_some(found)
     }
 
     /// Whether two processes are on a network on which each hears the other and can connect to it.
@@ -160,13 +163,33 @@ impl World {
             && self.network.carries(to, from)
     }
 
-    /// Whether each of two processes can connect to the other.
+    /// Whether each of two processes can connect to the other, if it knows all its addresses.
     fn can_connect(&self, one: &Places, other: &Places) -> bool {
-        let path = |from: &Places, a: &On, b: &On| {
+        pairs(one, other).any(|(a, b)| {
             let is_inside = a.address != Addresses::LOOPBACK || one.host == other.host;
-            is_inside && self.network.path(from.host, a.address, b.address).is_some()
+            let open = |host, from, to| self.network.path(host, from, to).is_some();
+            is_inside
+                && open(one.host, a.address, b.address)
+                && open(other.host, b.address, a.address)
+        })
+    }
+
+    /// Whether each of two processes connects to the other by an address to which the other one's
+    /// own connections lead: so whatever one is told of the other is right.
+    fn meet_on_routes(&self, one: &Places, other: &Places) -> bool {
+        let routed = |from: &Places, to: &On| {
+            let target = self.network.addresses.get(to.address);
+            let target = seen_by(to.interface, target, GOSSIP_PORT);
+            self.network.source(from.host, target, to.address)
         };
-        pairs(one, other).any(|(a, b)| a.is_v6 == b.is_v6 && path(one, a, b) && path(other, b, a))
+        pairs(one, other).any(|(a, b)| {
+            let are_routes =
+                routed(one, b) == Some(a.address) && routed(other, a) == Some(b.address);
+            let open = |host, from, to| self.network.path(host, from, to).is_some();
+            are_routes
+                && open(one.host, a.address, b.address)
+                && open(other.host, b.address, a.address)
+        })
     }
 }
 

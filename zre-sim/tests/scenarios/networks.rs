@@ -13,6 +13,7 @@ use zre_sim::{
 use crate::{
     agree_within, comings_and_goings, crowd, millis, nobody_left, secs, settle,
     support::{for_each_seed, pick},
+    talk,
 };
 
 /// How long after a change everybody has found the others again at the latest.
@@ -113,6 +114,28 @@ fn a_peer_that_changes_its_address_right_after_it_was_met_is_found_again() {
         sim.host("a").interface("eth0").change_address();
         hears(&mut sim, "a", &["b", "c"]);
         settle(&mut sim, secs(0));
+    });
+}
+
+/// Messages for the one that moved away must not reach the one that moved in.
+#[test]
+fn an_address_that_another_node_takes_over_does_not_mislead_messages() {
+    for_each_seed(8, |level, seed| {
+        let mut sim = acquainted(level, seed, &["a", "b", "c", "d"]);
+        let names = ["a", "b", "c", "d"];
+        let vacant = sim.host("a").address();
+        // All have the same port.
+        sim.host("a").interface("eth0").change_address();
+        talk(&mut sim, &names, millis(pick(seed, 0, 4000)));
+        sim.host("b")
+            .interface("eth0")
+            .take_addresses()
+            .add_address(vacant, 16);
+        talk(&mut sim, &names, secs(8));
+        sim.check().unwrap_or_else(|broken| panic!("{broken}"));
+        hears(&mut sim, "a", &["b", "c", "d"]);
+        hears(&mut sim, "b", &["a", "c", "d"]);
+        settle(&mut sim, secs(40));
     });
 }
 

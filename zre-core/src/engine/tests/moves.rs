@@ -28,6 +28,8 @@ at_both_levels! {
     a_peer_whose_connection_moves_has_not_moved,
     a_peer_that_moved_is_met_where_it_is_although_a_stranger_waits_too,
     a_newcomer_from_where_the_peer_is_heard_keeps_its_place,
+    a_peer_that_is_never_heard_where_it_is_connected_has_as_long_as_ever,
+    a_peer_that_cannot_be_reached_where_it_moved_is_tried_where_it_was,
     what_was_not_confirmed_before_a_move_is_counted,
     a_node_that_slept_asks_before_it_believes_a_move,
 }
@@ -285,6 +287,38 @@ fn a_newcomer_from_where_the_peer_is_heard_keeps_its_place<C: Level>() {
     assert!(!own.is_closed(&test));
     assert!(exits_after(&mut test, &mut peer) <= 2);
     assert!(!own.is_closed(&test));
+}
+
+/// Its HELLO names a place of which nothing is heard, as behind a port mapping.
+fn a_peer_that_is_never_heard_where_it_is_connected_has_as_long_as_ever<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let id = PeerId::from([1; 16]);
+    let mut to = test.connect_from("10.0.2.1:6666", id);
+    to.send(&mut test, 1, hello(1));
+    let from = test.answer_open();
+    assert_eq!(test.told(), ["peer1 enters"]);
+    let began = test.now;
+    let mut new = test.connect_from("10.0.2.1:6667", id);
+    new.send(&mut test, 1, hello(1));
+    while test.now.since(began) < millis(4900) {
+        test.beacon(id, &elsewhere());
+        test.run(millis(100));
+        test.write_all(from.at);
+    }
+    assert_eq!(test.told(), NOTHING);
+    assert!(!to.is_closed(&test));
+}
+
+fn a_peer_that_cannot_be_reached_where_it_moved_is_tried_where_it_was<C: Level>() {
+    let (mut test, mut peer) = heard_at_two::<C>();
+    beacons_elsewhere(&mut test, &mut peer, secs(3));
+    assert_eq!(test.told(), ["peer1 exits: connection lost"]);
+    let (link, sought) = test.wanted.pop_front().unwrap();
+    assert_eq!(sought, elsewhere());
+    test.engine.handle_closed(link, "refused", test.now);
+    test.drain();
+    test.run(millis(60));
+    assert_eq!(test.wanted.front().unwrap().1, peer.endpoint);
 }
 
 fn what_was_not_confirmed_before_a_move_is_counted<C: Level>() {
