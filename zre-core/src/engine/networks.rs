@@ -46,9 +46,9 @@ enum Sockets {
 
 impl<C: Connection> Engine<C> {
     /// The network interfaces of this machine are these: decides which of their addresses are used,
-    /// as [`Config::networks`](crate::Config#structfield.networks) says, and asks for sockets there.
-    /// Without that setting, it does nothing. Call it before anything else, and when something has
-    /// changed.
+    /// as [`Config::networks`](crate::Config#structfield.networks) says, and asks for sockets
+    /// there. Without that setting, it does nothing. Call it before anything else, and when
+    /// something has changed.
     pub fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
         self.cx.advance(now);
         let config = self.node.config();

@@ -152,6 +152,9 @@ impl Node {
         let is_known = |network| known.iter().any(|(known, _)| *known == network);
         self.context.announce_on(|network| !is_known(network));
         if let Some(change) = change {
+            if !change.joined.is_empty() {
+                self.context.hurry_beacons();
+            }
             self.context.refusals.forget_losses();
             self.tell_network(change);
             for sought in sought {
