@@ -209,10 +209,12 @@ impl Peers {
     pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint, context: &mut NodeContext) {
         let is_elsewhere =
             |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
-        if !self.table.get(id).is_some_and(is_elsewhere) {
+        let Some(peer) = self.table.get(id).filter(|peer| is_elsewhere(peer)) else {
             return;
-        }
-        if self.is_held(place, *id) || self.owner_of(place, *id, context).is_some() {
+        };
+        // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
+        let gives_way = !peer.is_ready() && self.is_held(place, *id);
+        if gives_way || self.owner_of(place, *id, context).is_some() {
             return self.exit(id, ExitReason::Unreachable, context);
         }
         let Some((peer, source)) = self.table.entry(id) else {
