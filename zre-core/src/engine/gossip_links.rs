@@ -148,6 +148,7 @@ impl<C: Connection> GossipLinks<C> {
         while let Some(link) = self.clients.keys().next().copied() {
             self.close_client(link, cx);
         }
+        self.is_full = false;
     }
 
     pub(super) fn release_memory(&mut self) {
