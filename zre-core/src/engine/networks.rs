@@ -104,6 +104,10 @@ impl<C: Connection> Engine<C> {
     /// The sockets for a network could not be opened. It is tried again a second later.
     pub fn handle_not_listening(&mut self, network: NetworkId, error: &str, now: Instant) {
         self.cx.advance(now);
+        // It may have been asked for before the node was stopped.
+        if self.is_stopped() {
+            return;
+        }
         let mut wanted = self.joining.wanted.iter_mut();
         if let Some(it) = wanted.find(|it| it.id == network) {
             // Once for each change, and not for each attempt.

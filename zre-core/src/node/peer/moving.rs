@@ -100,6 +100,7 @@ impl Peer {
     /// elsewhere.
     pub(super) fn moves_at(&self, config: &Config) -> Option<Instant> {
         let suspicion = self.suspicion()?;
+        // No beacons are missing of a peer from which none ever came.
         if !self.is_announced || self.channel.awaits_endpoint {
             return None;
         }
