@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Buf as _;
-use zre_core::{Event, Instant, Limits, Link, LinkEvent, LinkId, Multipart, Output, Role};
+use zre_core::{Event, Instant, Limits, Link, LinkEvent, LinkId, Multipart, OpenFor, Output, Role};
 use zre_proto::{
     Body, Content, Endpoint, GroupName, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
 };
@@ -63,7 +63,7 @@ impl HonestPeer {
         let endpoint = Endpoint::from_socket_addr(address).unwrap();
         let beacon = adversary::beacon(id, address.port(), false);
         tested.engine.handle_datagram(address, &beacon, now);
-        let opened = opened_connection(tested, &endpoint);
+        let opened = opened_connection(tested, &endpoint, now);
         tested.engine.handle_connected(opened, now);
         let remote = SocketAddr::new(address.ip(), 40000);
         let accepted = tested.engine.handle_accepted(remote, now);
@@ -298,15 +298,22 @@ impl Connection {
 }
 
 /// The connection that the engine opens to the honest peer.
-fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint) -> LinkId {
+fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint, now: Instant) -> LinkId {
     loop {
         let output = tested.engine.poll_output();
-        if let Output::Open {
-            link, endpoint: to, ..
-        } = output.expect("it opens a connection")
-        {
-            assert_eq!(to, *endpoint);
-            return link;
+        match output.expect("it opens a connection") {
+            Output::Listen { network, address } => tested.listen(network, address, now),
+            // Nobody is there yet.
+            Output::Open { link, purpose, .. } if purpose == OpenFor::User => {
+                tested.engine.handle_closed(link, "connection refused", now);
+            }
+            Output::Open {
+                link, endpoint: to, ..
+            } => {
+                assert_eq!(to, *endpoint);
+                return link;
+            }
+            _ => {}
         }
     }
 }
