@@ -26,6 +26,8 @@ pub(crate) struct HonestPeer {
     /// The connection that the engine opened.
     from: Connection,
     is_open: bool,
+    /// Whether the node has said that it goes.
+    is_left: bool,
     /// How many bytes go over a connection at once.
     pub(crate) piece: usize,
     /// The number of its last message.
@@ -74,6 +76,7 @@ impl HonestPeer {
             to: Connection::new(Role::Connecting(RoutingId::from(id)), accepted),
             from: Connection::new(Role::Accepting, opened),
             is_open: true,
+            is_left: false,
             piece: usize::MAX,
             sequence: 0,
             status: 0,
@@ -208,6 +211,7 @@ impl HonestPeer {
             }
             any = true;
         }
+        assert!(!self.is_left || tested.is_stopping, "it stays");
         any
     }
 
@@ -225,6 +229,8 @@ impl HonestPeer {
             }
             Body::Ping => self.say(Body::PingOk),
             Body::PingOk => {}
+            // A node that gossips says so when it stops.
+            Body::Goodbye => self.is_left = true,
             Body::Join { group, status } => {
                 assert!(self.node_groups.insert(group));
                 self.count(status);
