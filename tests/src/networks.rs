@@ -9,7 +9,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
     net::IpAddr,
     ops::Deref,
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -57,8 +57,12 @@ impl Networks {
     ///
     /// Panics when the system has run out of what a namespace takes.
     pub fn host(&self) -> Host {
-        Host::new(Arc::clone(&self.switches))
+        self.try_host()
             .unwrap_or_else(|error| panic!("cannot make a host: {error}"))
+    }
+
+    pub(crate) fn try_host(&self) -> io::Result<Host> {
+        Host::new(Arc::clone(&self.switches))
     }
 
     /// Makes a host whose interface `eth0` is on this LAN, with this address and, if the address
@@ -157,7 +161,7 @@ impl Host {
             cables: Mutex::default(),
         };
         // An address is to be usable at once.
-        host.set("net.ipv6.conf.default.accept_dad", 0);
+        host.try_set("net.ipv6.conf.default.accept_dad", 0)?;
         Ok(host)
     }
 
@@ -277,14 +281,18 @@ impl Host {
 
     /// Sets a variable of the kernel, such as `net.ipv4.ip_forward`, for this host alone.
     pub fn set(&self, variable: &str, value: u32) {
+        let done = self.try_set(variable, value);
+        done.unwrap_or_else(|error| panic!("cannot set {variable}: {error}"));
+    }
+
+    fn try_set(&self, variable: &str, value: u32) -> io::Result<()> {
         let file = format!("/proc/sys/{}", variable.replace('.', "/"));
         let mut shell = self.namespace.command("sh");
         shell.args(["-c", r#"echo "$1" > "$2""#, "sh", &value.to_string(), &file]);
-        let status = shell.status();
-        assert!(
-            status.as_ref().is_ok_and(ExitStatus::success),
-            "cannot set {variable}: {status:?}"
-        );
+        match shell.status()? {
+            status if status.success() => Ok(()),
+            status => Err(io::Error::other(format!("{file}: {status}"))),
+        }
     }
 
     fn port(&self, interface: &str) -> String {

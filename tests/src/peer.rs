@@ -245,7 +245,8 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// Panics when it says anything meanwhile.
+    /// Panics when it says anything meanwhile, other than on which networks it is: addresses of
+    /// IPv6 take a moment to come.
     pub fn says_nothing_for(&self, time: Duration) {
         self.log.stays_quiet_until(Instant::now() + time);
     }

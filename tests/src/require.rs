@@ -63,6 +63,8 @@ impl RealPeers {
 fn check() -> Result<(), String> {
     // A switch too: a kernel can lack it where it has the rest.
     Lan::new(1).map_err(|error| format!("no network namespace: {error}"))?;
+    let host = Networks::new().and_then(|networks| networks.try_host());
+    host.map_err(|error| format!("no host with several interfaces: {error}"))?;
     programs::python()?;
     Ok(())
 }

@@ -31,11 +31,15 @@
 //! handles the log must not wait for the node.
 //!
 //! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
-//! told otherwise, it uses the first network interface that can broadcast, or loopback if there is
-//! none. It writes its log with `tracing`; [`Node::notices`] gives the same as values. A subscriber
-//! that blocks, as one does that writes to a pipe which nobody reads, holds up the node and
-//! everything that uses it: choose one that does not block, such as
-//! `tracing_appender::non_blocking`.
+//! told otherwise, it uses the network interface with the default route, or loopback while there is
+//! none, and it follows changes while it runs: [`Builder::interfaces`] and [`Event::Network`] say
+//! more. Where beacons do not pass, there are fixed peers ([`Builder::connect`]) and gossip
+//! ([`Builder::gossip_connect`]).
+//!
+//! It writes its log with `tracing`; [`Node::notices`] gives the same as values. The log is written
+//! on the threads that carry the node, so a subscriber that blocks, as one does that writes to a
+//! pipe which nobody reads, holds up the node and everything that uses it: choose one that does not
+//! block, such as `tracing_appender::non_blocking`.
 //!
 //! # Features
 //!

@@ -4,8 +4,11 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
     time::Instant,
 };
 
@@ -24,6 +27,9 @@ use crate::tcp::Tcp;
 /// A node's sockets and tasks, which run wherever its driver is polled.
 pub(crate) struct Smol {
     process: Process,
+    driver: Arc<DriverWaker>,
+    /// Whom that wakes now.
+    woken: Option<Waker>,
     timer: Timer,
     deadline: Option<Instant>,
     /// The connections' tasks; they run inside the driver and nowhere else.
@@ -36,6 +42,8 @@ impl Smol {
     pub(crate) fn new(process: Process) -> Self {
         Self {
             process,
+            driver: Arc::default(),
+            woken: None,
             timer: Timer::never(),
             deadline: None,
             executor: Arc::default(),
@@ -46,6 +54,20 @@ impl Smol {
     /// Runs the connections' tasks whenever it is polled.
     pub(crate) fn tasks(&self) -> Arc<Executor<'static>> {
         Arc::clone(&self.executor)
+    }
+
+    fn watch<T: AsSocket>(&self, socket: Async<T>) -> io::Result<Watched<T>> {
+        let socket = ForkSafe::new(socket, &self.process);
+        Ok(Watched::new(socket, &self.driver))
+    }
+
+    /// Sockets that become ready wake whoever polls the driver now.
+    fn note_driver(&mut self, cx: &Context<'_>) {
+        let is_known = |woken: &Waker| woken.will_wake(cx.waker());
+        if !self.woken.as_ref().is_some_and(is_known) {
+            self.woken = Some(cx.waker().clone());
+            self.driver.set(cx.waker());
+        }
     }
 
     fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -63,11 +85,11 @@ impl Runtime for Smol {
     type Listener = Watched<TcpListener>;
 
     fn receiver(&mut self, socket: UdpSocket) -> io::Result<Self::Receiver> {
-        Ok(Watched::new(Async::new_nonblocking(socket)?, &self.process))
+        self.watch(Async::new_nonblocking(socket)?)
     }
 
     fn listener(&mut self, socket: TcpListener) -> io::Result<Self::Listener> {
-        Ok(Watched::new(Async::new_nonblocking(socket)?, &self.process))
+        self.watch(Async::new_nonblocking(socket)?)
     }
 
     fn poll_recv(
@@ -76,7 +98,8 @@ impl Runtime for Smol {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        receiver.poll_with(cx, |receiver| receiver.recv_from(buffer))
+        self.note_driver(cx);
+        receiver.poll_with(|receiver| receiver.recv_from(buffer))
     }
 
     fn poll_accept(
@@ -84,7 +107,8 @@ impl Runtime for Smol {
         listener: &mut Self::Listener,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let accepted = ready!(listener.poll_with(cx, TcpListener::accept));
+        self.note_driver(cx);
+        let accepted = ready!(listener.poll_with(TcpListener::accept));
         Poll::Ready(accepted.and_then(|(stream, remote)| {
             let stream = ForkSafe::new(Async::new(stream)?, &self.process);
             Ok((Tcp(stream), remote))
@@ -143,37 +167,94 @@ impl Connector for SmolConnector {
     }
 }
 
-/// A socket that is not tried again before async-io says that it is worth it: the driver is polled
-/// for every message.
+/// A receiver or a listener. The driver is polled for every message, and there may be a number of
+/// these, so async-io is not asked again before it has said that this one is ready.
 pub(crate) struct Watched<T: AsSocket> {
     socket: ForkSafe<Async<T>>,
-    may_be_ready: bool,
+    /// Whether the socket has said that it would block.
+    waits: bool,
+    news: Arc<News>,
+    waker: Waker,
 }
 
 impl<T: AsSocket> Watched<T> {
-    fn new(socket: Async<T>, process: &Process) -> Self {
+    fn new(socket: ForkSafe<Async<T>>, driver: &Arc<DriverWaker>) -> Self {
+        let news = Arc::new(News {
+            are_some: AtomicBool::new(true),
+            driver: Arc::clone(driver),
+        });
         Self {
-            socket: ForkSafe::new(socket, process),
-            may_be_ready: true,
+            socket,
+            waits: false,
+            waker: Arc::clone(&news).into(),
+            news,
         }
     }
 
     fn poll_with<R>(
         &mut self,
-        cx: &mut Context<'_>,
         mut attempt: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            if !self.may_be_ready {
-                ready!(self.socket.poll_readable(cx))?;
-                self.may_be_ready = true;
+            if self.waits {
+                if !self.news.take() {
+                    return Poll::Pending;
+                }
+                let mut cx = Context::from_waker(&self.waker);
+                ready!(self.socket.poll_readable(&mut cx))?;
+                self.waits = false;
             }
             match attempt(self.socket.get_ref()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.may_be_ready = false;
+                    self.waits = true;
+                    // So that it is asked once, and wakes from then on.
+                    self.news.are_some.store(true, Ordering::Release);
                 }
                 done => return Poll::Ready(done),
             }
+        }
+    }
+}
+
+/// What async-io has said of a socket since it was asked last.
+struct News {
+    are_some: AtomicBool,
+    driver: Arc<DriverWaker>,
+}
+
+impl News {
+    fn take(&self) -> bool {
+        // Mostly there are none, and looking is cheaper than taking.
+        self.are_some.load(Ordering::Acquire) && self.are_some.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for News {
+    fn wake(self: Arc<Self>) {
+        self.are_some.store(true, Ordering::Release);
+        self.driver.wake();
+    }
+}
+
+/// Wakes whoever polls the driver.
+#[derive(Default)]
+struct DriverWaker(Mutex<Option<Waker>>);
+
+impl DriverWaker {
+    fn set(&self, waker: &Waker) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = known.replace(waker.clone());
+        drop(known);
+        // Dropping it may drop a task, which may do anything.
+        drop(old);
+    }
+
+    fn wake(&self) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = known.clone();
+        drop(known);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }

@@ -109,7 +109,8 @@ impl Log {
 
     pub(super) fn stays_quiet_until(&self, deadline: Instant) {
         let before = self.said().lines.len();
-        let more = |said: &mut Said| (said.lines.len() > before).then_some(());
+        let counts = |line: &Line| text_of(&line.value, "event") != "NETWORK";
+        let more = |said: &mut Said| said.lines.iter().skip(before).any(counts).then_some(());
         if self.wait_until(deadline, more).is_ok() {
             panic!("{} was to be quiet after {before} lines\n{self}", self.name);
         }

@@ -19,6 +19,7 @@ mod groups;
 mod meeting;
 mod messages;
 mod mistakes;
+mod networks;
 mod pressure;
 mod readiness;
 mod receiving;
@@ -102,6 +103,7 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         receiving::ALL,
         readiness::ALL,
         mistakes::ALL,
+        networks::ALL,
         trouble::ALL,
         asking::ALL,
         subscribing::ALL,

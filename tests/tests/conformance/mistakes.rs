@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use zre_core::proto::PeerId;
+use zre_core::{Beacons, interfaces::IpVersion, proto::PeerId};
 use zre_tests::{any_node::NodeOptions, raw_peer::random_id};
 
 use crate::scene::{Player, Scene, Side::Left};
@@ -148,6 +148,22 @@ fn what_contradicts_itself_or_is_empty_is_refused_with_the_remedy(scene: &Scene)
     assert!(
         error.starts_with("evasive_after is 30s, longer than expired_after, which is 10s: "),
         "{error}"
+    );
+    let error = refused(scene, |alice| alice.beacons = Beacons::Off);
+    assert!(
+        error.starts_with("beacons are off, and the node has nothing else to find peers by: "),
+        "{error}"
+    );
+    let error = refused(scene, |alice| alice.connect = vec!["10.0.0.1:5".into()]);
+    assert_eq!(
+        error,
+        "connect: endpoint \"10.0.0.1:5\" does not begin with \"tcp://\""
+    );
+    let error = refused(scene, |alice| alice.ip = IpVersion::V6);
+    assert_eq!(
+        error,
+        "the interface is 127.0.0.1, and the node uses IPv6 alone: take another address, or both \
+         versions of IP"
     );
     let error = refused(scene, |alice| alice.name = Some(String::new()));
     assert!(error.starts_with("the node name is empty; "), "{error}");

@@ -1,6 +1,9 @@
 //! Gossip: hubs and clients of ours and of zyre.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 use zre_tests::{Host, Networks, Peer, PeerOptions, any_node::Flavour};
@@ -31,6 +34,7 @@ enum Role {
 /// Hosts on one LAN, each with a node that gossips and sends no beacons. The first is the hub.
 struct Club {
     hosts: Vec<Host>,
+    started: AtomicU16,
     networks: Networks,
 }
 
@@ -38,6 +42,7 @@ impl Club {
     fn new(networks: Networks, hosts: usize) -> Self {
         let mut club = Self {
             hosts: Vec::new(),
+            started: AtomicU16::new(0),
             networks,
         };
         for _ in 0..hosts {
@@ -68,7 +73,9 @@ impl Club {
         match kind {
             Ours(flavour) => Peer::ours(&self.hosts[index], flavour, &options.no_beacon()),
             Zyre => {
-                let endpoint = format!("tcp://10.90.0.{}:*", index + 1);
+                // Not where an earlier node has been, of which hubs still tell.
+                let port = 50_000 + self.started.fetch_add(1, Ordering::Relaxed);
+                let endpoint = format!("tcp://10.90.0.{}:{port}", index + 1);
                 Peer::zyre(&self.hosts[index], &options.endpoint(&endpoint))
             }
         }

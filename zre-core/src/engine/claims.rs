@@ -29,7 +29,7 @@ use super::{
     delivery::deliver_in_session,
     fixed::proof,
     output::{LinkId, Output},
-    peer_links::PeerLinks,
+    peer_links::{ELSEWHERE_AFTER, PeerLinks},
 };
 use crate::{
     error::{Fault, LinkError},
@@ -267,12 +267,23 @@ impl<C: Connection> Engine<C> {
             // Somebody else has entered under this identity meanwhile.
             Awaited::Connection if is_live => Finding::Ask,
             Awaited::Connection => match self.links.of_peer(peer) {
+                Some(links) if links.is_open() && self.is_left_behind(link, peer) => Finding::Stale,
                 Some(links) if links.is_open() => Finding::Deliver,
                 Some(links) if !links.is_given_up() => Finding::Wait,
                 _ if self.node.awaits_endpoint(peer) => Finding::Wait,
                 _ => Finding::Stale,
             },
         }
+    }
+
+    /// Whether a HELLO came over a network that has died since: we could not connect to the peer
+    /// there, and have reached it elsewhere.
+    fn is_left_behind(&self, link: LinkId, peer: PeerId) -> bool {
+        let unclaimed = &self.links.unclaimed;
+        let waits = unclaimed.claim(link).map(|claim| claim.came_at);
+        let is_old = waits.is_some_and(|since| self.cx.now.since(since) >= ELSEWHERE_AFTER);
+        let remote = unclaimed.remote(link);
+        is_old && remote.is_some_and(|it| rank(&self.node, peer, it.ip()) == Rank::Heard)
     }
 
     /// Whether a HELLO came late. A younger connection carries the session, so this HELLO was sent

@@ -94,12 +94,6 @@ impl<C: Connection> LinkState<C> {
         *total -= core::mem::take(&mut self.unfinished);
     }
 
-    /// Takes what waits in it, before it is closed.
-    pub(super) fn into_connection(mut self, cx: &mut EngineContext) -> C {
-        self.uncount(&mut cx.unfinished);
-        self.connection
-    }
-
     /// Closes a peer's connection from our side.
     pub(super) fn close(mut self, cx: &mut EngineContext) {
         self.uncount(&mut cx.unfinished);

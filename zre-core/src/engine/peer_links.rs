@@ -42,7 +42,7 @@ const TRIES: u32 = 3;
 /// How long after the second the last of these attempts is made.
 const LAST_TRY_AFTER: Duration = Duration::from_secs(1);
 /// After so long without an answer a peer is tried elsewhere, if it is heard there.
-const ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
+pub(super) const ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
 
 /// The connections to and from one peer.
 #[derive(Debug)]

@@ -357,16 +357,12 @@ impl Link {
     fn open(&mut self, metadata: &Metadata) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
         self.phase = LinkPhase::Open;
-        // Messages may go only behind our READY, which has been queued before.
-        self.put_unsent();
-        Ok(Decoded::Event(LinkEvent::Open { peer }))
-    }
-
-    fn put_unsent(&mut self) {
         self.unsent_size = 0;
+        // Messages may go only behind our READY, which has been queued before.
         for Multipart { first, rest } in core::mem::take(&mut self.unsent) {
             self.output.put_message(&first, &rest);
         }
+        Ok(Decoded::Event(LinkEvent::Open { peer }))
     }
 
     /// Stops answering PINGs while the peer does not read our PONGs.
@@ -476,9 +472,6 @@ impl Connection for Link {
         // buffer but its greeting and READY.
         self.unsent = failed.unsent;
         self.unsent_size = failed.unsent_size;
-        if self.is_open() {
-            self.put_unsent();
-        }
     }
 
     fn release_memory(&mut self) {

@@ -168,46 +168,13 @@ impl<C: Connection> Engine<C> {
 
 /// A connection is there, and nothing has been said over it.
 impl<C: Connection> Engine<C> {
-    /// Whether the connection goes to a peer to whom another is being made. Then it is the peer's
-    /// now, or not needed.
-    pub(super) fn take_over_by_fixed(&mut self, number: usize, said_peer: Option<PeerId>) -> bool {
-        if let Some(peer) = self.find_waiting(number, said_peer) {
-            self.take_over(number, peer);
-            return true;
-        }
-        // It is sought where its beacons come from. If it is not reached there, this is next. But
-        // one that has said HELLO is to answer here: it may not be reached there at all.
-        let other = said_peer.filter(|peer| self.is_sought(*peer));
-        let other = other.filter(|peer| !self.links.unclaimed.is_claimed(*peer));
-        if let Some(peer) = other {
-            self.note_said(number, peer);
-        }
-        other.is_some()
-    }
-
-    fn take_over(&mut self, number: usize, peer: PeerId) {
-        let told = self.node.endpoints(peer).next().cloned();
-        let Some(entry) = self.links.fixed.get_mut(number) else {
-            return;
-        };
-        let before = entry.adopt(peer, told, self.cx.now);
-        if let (State::Opening { link, .. }, Some(links)) = (before, self.links.of_peer_mut(peer)) {
-            self.cx.deadlines.clear(EngineTimer::Handshake(link.id));
-            links.take_over(link, &self.node, &mut self.cx);
-        }
-        self.links.unclaimed.note_change();
-    }
-
-    /// The peer that was here last, if it is sought where it was said to be then, and has not been
-    /// reached there yet.
-    fn find_waiting(&self, number: usize, said_peer: Option<PeerId>) -> Option<PeerId> {
-        let entry = self.links.fixed.entries.get(number)?;
-        let peer = entry.last_peer()?;
-        let links = self.links.of_peer(peer)?;
-        let is_waiting = links.is_sought() && !links.is_open();
-        let is_here = entry.was_adopted_by(peer, self.node.endpoints(peer).next())
-            && said_peer.is_none_or(|said| said == peer);
-        (is_waiting && is_here).then_some(peer)
+    /// Whether the connection goes to a peer that is sought where its beacons come from, as the
+    /// other side says. If it is not reached there, this is next. But one that has said HELLO is to
+    /// answer here: it may not be reached there at all.
+    pub(super) fn is_not_needed(&self, said_peer: PeerId) -> bool {
+        let links = self.links.of_peer(said_peer);
+        let is_claimed = self.links.unclaimed.is_claimed(said_peer);
+        links.is_some_and(|links| links.is_open() || links.is_sought() && !is_claimed)
     }
 
     fn is_sought(&self, peer: PeerId) -> bool {

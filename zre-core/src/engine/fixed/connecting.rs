@@ -15,7 +15,6 @@ use crate::{
         context::{EngineTimer, Owner},
         link_state::LinkState,
         output::{OpenFor, Output},
-        peer_links::PeerLinks,
     },
     link::{Connection, LinkEvent},
     notice::Notice,
@@ -134,13 +133,9 @@ impl<C: Connection> Engine<C> {
         if said_peer == Some(self.node.id()) {
             return self.note_own(number);
         }
-        let is_open = |links: &PeerLinks<C>| links.is_open();
-        if let Some(peer) = said_peer.filter(|peer| self.links.of_peer(*peer).is_some_and(is_open))
-        {
-            return self.note_said(number, peer);
-        }
-        if !self.take_over_by_fixed(number, said_peer) {
-            self.greet(number, said_peer);
+        match said_peer.filter(|peer| self.is_not_needed(*peer)) {
+            Some(peer) => self.note_said(number, peer),
+            None => self.greet(number, said_peer),
         }
     }
 

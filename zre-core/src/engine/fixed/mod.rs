@@ -23,9 +23,6 @@
 //!   ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If it does not, it is sought where it says
 //!   that it is, and the entry does not take it again for that reason.
 //!
-//! A peer that was here before, says that it is where it was then, and cannot be reached there,
-//! gets the next connection that is made here, without having to say HELLO again.
-//!
 //! # Strangers
 //!
 //! Whoever listens at the endpoint gets our HELLO, PINGs, and the groups that we join, and nothing

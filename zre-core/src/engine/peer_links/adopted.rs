@@ -58,29 +58,6 @@ impl<C: Connection> PeerLinks<C> {
         self.tell_writable(node, cx);
     }
 
-    /// Takes a connection over which nothing has been sent, in place of one that could not be had
-    /// so far. What waits for the peer is sent over it.
-    pub(in crate::engine) fn take_over(
-        &mut self,
-        mut link: LinkState<C>,
-        node: &Node,
-        cx: &mut EngineContext,
-    ) {
-        match core::mem::take(&mut self.outgoing) {
-            Outgoing::Opening { link: failed, .. } => {
-                let id = failed.id;
-                link.connection.take_unsent(failed.into_connection(cx));
-                cx.close_link(id);
-            }
-            Outgoing::Retrying { failed, .. } => link.connection.take_unsent(failed),
-            Outgoing::Unopened | Outgoing::Open(_) | Outgoing::Lost { .. } => {}
-        }
-        self.clear_timers(cx);
-        cx.give_link(link.id, self.peer);
-        self.outgoing = Outgoing::Open(link);
-        self.tell_writable(node, cx);
-    }
-
     /// Where the connection that is being made goes.
     pub(in crate::engine) fn opening_to(&self) -> Option<&Endpoint> {
         match &self.outgoing {

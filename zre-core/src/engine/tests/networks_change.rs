@@ -27,6 +27,7 @@ at_both_levels! {
     a_peer_lost_with_our_network_is_met_again_at_once_where_else_it_is_heard,
     a_peer_lost_with_our_address_is_met_again_at_once_where_it_was,
     a_peer_that_was_lost_again_and_again_is_met_at_once_when_our_network_changes,
+    a_hello_over_a_network_that_has_died_since_begins_nothing,
     a_network_that_comes_and_goes_often_delays_nobody,
     a_machine_that_sleeps_for_an_hour_finds_its_peers_at_once,
 }
@@ -217,6 +218,31 @@ fn a_peer_that_was_lost_again_and_again_is_met_at_once_when_our_network_changes<
     is_on(&mut test, &[interface(0, v4(0, 77))]);
     test.beacon(id(), &place(v4(0, 9)));
     assert_eq!(test.wanted.len(), 1);
+}
+
+/// The peer could not hear us any more over the connection that its HELLO came over.
+fn a_hello_over_a_network_that_has_died_since_begins_nothing<C: Level>() {
+    let mut test = on_networks::<C>(2);
+    test.told();
+    test.beacon(id(), &place(v4(0, 9)));
+    test.beacon(id(), &place(v4(1, 9)));
+    let named = |address: IpAddr| {
+        let Body::Hello(mut hello) = hello(1) else {
+            unreachable!("it is a HELLO")
+        };
+        hello.endpoint = place(address);
+        Body::Hello(hello)
+    };
+    let mut dead = test.connect_from("10.0.0.9:6666", id());
+    dead.send(&mut test, 1, named(v4(0, 9)));
+    test.run(millis(2100));
+    let (sought, _) = told_at_last(&mut test);
+    assert_eq!(sought, "tcp://10.1.0.9:49152");
+    assert!(dead.is_closed(&test));
+    assert_eq!(test.told(), [""; 0]);
+    let mut to = test.connect_from("10.1.0.9:6666", id());
+    to.send(&mut test, 1, named(v4(1, 9)));
+    assert_eq!(test.told(), ["peer1 enters"]);
 }
 
 fn a_network_that_comes_and_goes_often_delays_nobody<C: Level>() {

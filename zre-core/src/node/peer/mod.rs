@@ -221,16 +221,17 @@ impl Peer {
             places: match self.is_unreachable() {
                 // All of them have been tried.
                 true => OtherPlaces::default(),
-                false => self.places(),
+                false if self.is_ready() => self.places(),
+                // Where it was sought it has not answered.
+                false => self.others.clone(),
             },
         }
     }
 
-    /// Where its beacons come from, but for a place where it was sought and has not answered.
+    /// Where its beacons come from.
     fn places(&self) -> OtherPlaces {
         let mut places = self.others.clone();
-        let is_there = self.is_ready() && self.is_announced;
-        if let Some(source) = source_of(&self.endpoint).filter(|_| is_there) {
+        if let Some(source) = source_of(&self.endpoint).filter(|_| self.is_announced) {
             places.note(source, self.endpoint.clone(), self.heard_at);
         }
         places

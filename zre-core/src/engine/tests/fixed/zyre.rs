@@ -128,6 +128,8 @@ fn zyres_on_one_host_are_not_mixed_up() {
     net.hosts[0].hears = false;
     net.run(secs(100));
     let mut told_to_us = told(&mut net, 0);
+    // Their beacons, which were heard at first, have ceased.
+    told_to_us.retain(|event| !event.ends_with("is evasive"));
     told_to_us.sort_unstable();
     assert_eq!(told_to_us, ["zyre0 enters", "zyre1 enters", "zyre2 enters"]);
     for zyre in 1..=3 {
