@@ -334,7 +334,8 @@ impl AnyNode {
     /// When it is on none.
     pub fn address(&self) -> std::net::IpAddr {
         let networks = self.network().networks;
-        networks[0].address
+        let first = networks.first().expect("it is on a network");
+        first.address
     }
 
     /// Its peers.
