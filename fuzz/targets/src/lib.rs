@@ -15,6 +15,7 @@
 mod adversary;
 mod beacon;
 mod engine;
+mod gossip;
 mod heap;
 mod link;
 mod message;
@@ -27,6 +28,7 @@ mod zmtp;
 
 pub use beacon::beacon;
 pub use engine::engine;
+pub use gossip::gossip;
 pub use link::link;
 pub use message::message;
 pub use two_engines::two_engines;
@@ -36,11 +38,12 @@ pub use zmtp::zmtp;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its program and its corpus have.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("beacon", beacon),
     ("message", message),
     ("zmtp", zmtp),
     ("link", link),
+    ("gossip", gossip),
     ("engine", engine),
     ("two_engines", two_engines),
 ];

@@ -17,7 +17,9 @@ pub enum Recorded {
 
 /// The script for the target `engine` in which the engine meets the recorded node.
 pub fn for_engine(recorded: &[Recorded]) -> Vec<u8> {
-    write(recorded, |action| match action {
+    // Nothing but beacons.
+    let mode = vec![0];
+    write(mode, recorded, |action| match action {
         Recorded::Datagram(_) => &[engine::DATAGRAM, 0],
         Recorded::Connect => &[engine::CONNECT],
         Recorded::Bytes(_) => &[engine::BYTES, 0],
@@ -26,15 +28,19 @@ pub fn for_engine(recorded: &[Recorded]) -> Vec<u8> {
 
 /// The script for the target `two_engines` in which the first engine meets the recorded node.
 pub fn for_two_engines(recorded: &[Recorded]) -> Vec<u8> {
-    write(recorded, |action| match action {
+    let mode = vec![0];
+    write(mode, recorded, |action| match action {
         Recorded::Datagram(_) => &[two_engines::DATAGRAM, 0, 0],
         Recorded::Connect => &[two_engines::CONNECT, 0],
         Recorded::Bytes(_) => &[two_engines::BYTES, 0],
     })
 }
 
-fn write(recorded: &[Recorded], start: fn(&Recorded) -> &'static [u8]) -> Vec<u8> {
-    let mut script = Vec::new();
+fn write(
+    mut script: Vec<u8>,
+    recorded: &[Recorded],
+    start: fn(&Recorded) -> &'static [u8],
+) -> Vec<u8> {
     for action in recorded {
         script.extend_from_slice(start(action));
         if let Recorded::Datagram(bytes) | Recorded::Bytes(bytes) = action {

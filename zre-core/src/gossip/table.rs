@@ -214,8 +214,9 @@ impl Table {
         if !self.make_room(peer, source, value.len() + TUPLE_COST) {
             return Taken::Full;
         }
+        let known = self.tuples.get(&peer);
+        let was_there = known.is_some_and(|it| it.state == State::There);
         let before = self.remove(peer);
-        let was_there = before.as_ref().is_some_and(|it| it.state == State::There);
         let changes = before.map_or(0, |it| it.next_changes(now));
         let is_secured = tuple.public_key.is_some();
         self.insert(

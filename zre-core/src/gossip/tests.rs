@@ -457,3 +457,18 @@ impl Hub {
         self.says(client, GossipMessage::Hello)
     }
 }
+
+/// A peer with a key is not sought, so nothing but its going tells that it is not there.
+#[test]
+fn a_tuple_that_gets_a_key_while_its_peer_is_there_is_told_no_more_when_it_has_gone() {
+    let mut hub = Hub::new(Limits::default());
+    let client = hub.greeted_client(1);
+    hub.says(client, tuple(1));
+    hub.enters(1);
+    let with_key = format!("tcp://10.0.3.1:2|{}", "k".repeat(40));
+    hub.says(client, tuple_at(1, &with_key));
+    assert_eq!(hub.noted(), ["secured_peer"]);
+    hub.is_gone(1, false);
+    let late = hub.client(2);
+    assert_eq!(hub.says(late, GossipMessage::Hello), NOTHING);
+}

@@ -223,13 +223,18 @@ fn chosen(
     used
 }
 
-/// The first usable address of each IP version.
+/// The first usable address of each IP version. Without IPv4, a link-local one, too: a host that
+/// has nothing else cannot reach any other.
 fn first_of_each(interface: &Interface, needs: Needs<'_>) -> Vec<LocalAddress> {
     let usable = interface.usable(needs);
     let first = |is_v6: bool| usable.iter().find(|it| it.address.is_ipv6() == is_v6);
-    let both = [first(false), first(true)];
-    let both = both.into_iter().flatten();
-    both.map(|it| interface.local(it)).collect()
+    // If the first is one already, there is no need for a second.
+    let is_needed =
+        needs.ip == IpVersion::V6 && !usable.first().is_some_and(|it| is_link_local(it.address));
+    let link_local = usable.iter().find(|it| is_link_local(it.address));
+    let chosen = [first(false), first(true), link_local.filter(|_| is_needed)];
+    let chosen = chosen.into_iter().flatten();
+    chosen.map(|it| interface.local(it)).collect()
 }
 
 fn passed_over(

@@ -96,7 +96,7 @@ fn both_ip_versions_are_used_with_a_global_address_before_a_link_local_one() {
     let all = [lo(), eth0()];
     let used = |ip| used_with(&all, &Interfaces::Default, ip);
     assert_eq!(used(IpVersion::Both), ["eth0 (10.0.0.2)", "eth0 (fd00::2)"]);
-    assert_eq!(used(IpVersion::V6), ["eth0 (fd00::2)"]);
+    assert_eq!(used(IpVersion::V6), ["eth0 (fd00::2)", "eth0 (fe80::2)"]);
     assert_eq!(used(IpVersion::V4), ["eth0 (10.0.0.2)"]);
     let used = |ip| used_with(&[lo()], &Interfaces::Default, ip);
     assert_eq!(used(IpVersion::Both), ["lo (127.0.0.1)"]);

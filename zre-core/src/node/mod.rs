@@ -152,6 +152,9 @@ impl Node {
         let is_known = |network| known.iter().any(|(known, _)| *known == network);
         self.context.announce_on(|network| !is_known(network));
         if let Some(change) = change {
+            if !change.joined.is_empty() {
+                self.context.hurry_beacons();
+            }
             self.context.refusals.forget_losses();
             self.tell_network(change);
             for sought in sought {
@@ -164,7 +167,8 @@ impl Node {
     /// that goes out again, are told.
     pub fn handle_beacon_sent(&mut self, network: NetworkId, sent: Result<(), &str>, now: Instant) {
         self.context.advance(now);
-        if !self.context.networks.note_beacon(network, sent.is_ok()) {
+        // `Event::Stop` is the last event, and the goodbye is a beacon, too.
+        if !self.running || !self.context.networks.note_beacon(network, sent.is_ok()) {
             return;
         }
         if let Err(error) = sent {

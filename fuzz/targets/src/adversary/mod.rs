@@ -1,11 +1,13 @@
 //! The adversary: its connections, and how it makes what it sends.
 
+mod gossip;
 mod message;
 
-use zre_core::{LinkId, Role};
+use zre_core::{LinkId, Role, interfaces::NetworkId};
 use zre_proto::{Beacon, PeerId, RoutingId};
 
 use crate::wire;
+pub(crate) use gossip::ScriptedGossip;
 pub(crate) use message::{ScriptedMessage, group};
 
 /// Somebody who connects and is connected to, and says what a script makes it say.
@@ -41,6 +43,8 @@ pub(crate) struct Connection {
     pub(crate) is_closed: bool,
     /// Whether the engine asked for it to be closed.
     was_told_to_close: bool,
+    /// The engine's network that it goes over, if the engine looks at interfaces.
+    network: Option<NetworkId>,
     /// Who the adversary claimed to be in its handshake.
     pub(crate) greeted_as: Option<PeerId>,
     /// The number of the last message sent.
@@ -82,6 +86,7 @@ impl Adversary {
             is_outgoing,
             is_closed,
             was_told_to_close: false,
+            network: None,
             greeted_as: None,
             sequence: 0,
             raw: Vec::new(),
@@ -94,6 +99,22 @@ impl Adversary {
             self.add(engine, link, true, !self.accepts);
         }
         self.accepts
+    }
+
+    /// The newest connection with an engine goes over this network.
+    pub(crate) fn note_network(&mut self, engine: usize, link: LinkId, network: Option<NetworkId>) {
+        let mut newest = self.connections.iter_mut().rev();
+        let found = newest.find(|one| (one.engine, one.link) == (engine, link));
+        found.expect("it has been added").network = network;
+    }
+
+    /// An engine leaves a network: gives the connections that were open there.
+    pub(crate) fn leave(&mut self, engine: usize, network: NetworkId) -> Vec<LinkId> {
+        let connections = self.connections.iter_mut();
+        let there = connections.filter(|one| (one.engine, one.network) == (engine, Some(network)));
+        there
+            .filter_map(|one| (!core::mem::replace(&mut one.is_closed, true)).then_some(one.link))
+            .collect()
     }
 
     /// An engine closes a connection with it.

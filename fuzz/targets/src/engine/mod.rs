@@ -2,16 +2,22 @@
 
 mod step;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
+    time::Duration,
+};
 
-use zre_core::{Error, Instant};
+use zre_core::{
+    Beacons, Config, Error, Instant, NetworkSettings,
+    interfaces::{Interface, InterfaceAddress, InterfaceState, Interfaces},
+};
 use zre_proto::{Content, Endpoint, PeerId};
 
 use crate::{
     adversary::{Adversary, group},
     heap::Meter,
     script::Reader,
-    world::{self, HonestPeer, MESSAGE, Numbers, READ, TestedEngine, World},
+    world::{self, HonestPeer, MESSAGE, Names, Numbers, PORT, READ, TestedEngine, World},
 };
 pub(crate) use step::{BYTES, CONNECT, DATAGRAM};
 use step::{OddCall, Step};
@@ -36,29 +42,36 @@ const HONEST_ID: [u8; 16] = *b"an honest peer's";
 /// The adversary can say anything under other identities. Under the honest peer's it can send
 /// beacons, and messages that do not fit its session. It cannot say HELLO as the honest peer: that
 /// is a restart, as no signature tells them apart.
+///
+/// The first byte of a script says whether the engine looks at the interfaces of its machine, has a
+/// fixed peer, is a gossip hub, or has one. The honest peer is on an interface that stays.
 pub fn engine(bytes: &[u8]) {
-    let mut world = new_world();
-    world.play(Reader(bytes), STEPS, play);
+    let mut script = Reader(bytes);
+    let mut world = new_world(script.read());
+    world.play(script, STEPS, play);
     if !world.adversary.knows_secret {
         check_honest_peer_is_served(&mut world);
         check_rest_without_adversary(&mut world);
     }
 }
 
-fn new_world() -> World {
+fn new_world(mode: u8) -> World {
     let endpoint = Endpoint::from_socket_addr(address(ENGINE)).unwrap();
     let mut config = world::config(endpoint, id(ENGINE));
     config.limits.groups_per_peer = 16;
     config.limits.message_size = MESSAGE;
     config.limits.outbound = 4096;
+    configure(&mut config, mode);
     let now = Instant::from_micros(1_000_000);
     let mut tested = TestedEngine::new(config, [1; 32], now);
+    tested.engine.handle_interfaces(&interfaces(0), now);
     tested.listens = false;
     tested.gets_datagrams = false;
     let honest = HonestPeer::meet(&mut tested, id(HONEST), address(HONEST), now);
     let mut adversary = Adversary::new(MESSAGES, READ, &HONEST_ID);
     adversary.counts_refused = true;
     let mut world = World::new(vec![tested], adversary, Numbers { id, address }, TIME, now);
+    world.names = Names::To(address(0).ip());
     world.honest = Some(honest);
     world.settle();
     listen(&mut world);
@@ -68,6 +81,24 @@ fn new_world() -> World {
 
 fn play(world: &mut World, step: Step<'_>) {
     match step {
+        Step::Interfaces { state } => world.has_interfaces(0, &interfaces(state)),
+        Step::OpensSockets { opens } => world.engines[0].opens_sockets = opens,
+        Step::SendsBeacons { sends } => world.engines[0].sends_beacons = sends,
+        Step::Names { address: to } => {
+            world.names = match to {
+                ..200 => Names::To(address(to).ip()),
+                _ => Names::Nowhere,
+            };
+        }
+        Step::ConnectFrom { address: from } if !is_others(from) => {
+            world.connect_from(0, address(from));
+        }
+        Step::ConnectForGossip => world.connect_for_gossip(0),
+        Step::Gossip {
+            link,
+            times,
+            message,
+        } => world.gossip(link, times, message),
         Step::Datagram { from, datagram } => world.datagram(0, address(from), datagram),
         Step::Connect => world.connect(0),
         Step::Bytes { link, bytes } => world.send_raw(link, bytes),
@@ -258,10 +289,88 @@ fn id(number: u8) -> PeerId {
 
 /// Addresses: the adversary's, the engine's, the honest peer's, and another port of its.
 fn address(number: u8) -> SocketAddr {
-    match number % 9 {
-        ENGINE => ([10, 0, 0, 1], 49152).into(),
-        HONEST => ([10, 0, 1, 1], 49152).into(),
+    match number % ADDRESSES {
+        ENGINE => ([10, 0, 0, 1], PORT).into(),
+        HONEST => ([10, 0, 1, 1], PORT).into(),
         8 => ([10, 0, 1, 1], 1).into(),
+        // The adversary on other networks.
+        9 => ([10, 1, 0, 2], 1).into(),
+        10 => (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2), 1).into(),
+        11 => SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2), 1, 0, 3).into(),
         number => ([10, 0, 0, 2], u16::from(number) + 1).into(),
     }
+}
+
+/// How many addresses there are.
+const ADDRESSES: u8 = 12;
+
+/// Whether an address is not the adversary's.
+fn is_others(number: u8) -> bool {
+    [ENGINE, HONEST, 8].contains(&(number % ADDRESSES))
+}
+
+/// What the engine does beside beacons, by the bits of a script's first byte.
+fn configure(config: &mut Config, mode: u8) {
+    if mode & 1 == 1 {
+        config.networks = Some(NetworkSettings {
+            interfaces: Interfaces::All,
+            ..NetworkSettings::default()
+        });
+    }
+    if mode & 2 == 2 {
+        config.connect.push("tcp://fixed:49152".parse().unwrap());
+    }
+    if mode & 4 == 4 {
+        config
+            .gossip_connect
+            .push("tcp://hub:5670".parse().unwrap());
+    }
+    config.is_gossip_hub = mode & 8 == 8;
+    if mode & 16 == 16 {
+        config.beacons = Beacons::Off;
+    }
+}
+
+/// The interfaces of the engine's machine: one stays as it is, and the bits describe others.
+fn interfaces(state: u8) -> Vec<Interface> {
+    let new = |name, index, address: &[([u8; 4], u8)]| {
+        let mut interface = Interface::new(name, index);
+        let addresses = address.iter();
+        let addresses =
+            addresses.map(|(it, prefix)| InterfaceAddress::new(IpAddr::from(*it), *prefix));
+        interface.addresses = addresses.collect();
+        interface
+    };
+    let mut lo = new("lo", 1, &[([127, 0, 0, 1], 8)]);
+    lo.is_loopback = true;
+    let eth0 = new("eth0", 2, &[([10, 0, 0, 1], 16)]);
+    let mut all = vec![lo, eth0];
+    let addresses: &[_] = match state >> 2 & 3 {
+        0 => &[],
+        1 => &[([10, 1, 0, 1], 16)],
+        2 => &[([10, 1, 0, 9], 16)],
+        _ => &[([10, 1, 0, 1], 16), ([10, 0, 7, 7], 16)],
+    };
+    let mut eth1 = new("eth1", 3, addresses);
+    eth1.state = match state & 3 {
+        1 => InterfaceState::Down,
+        2 => InterfaceState::NoCarrier,
+        _ => InterfaceState::Connected,
+    };
+    for (bit, prefix) in [(16, 0xfd00), (32, 0xfe80)] {
+        if state & bit == bit {
+            let address = Ipv6Addr::new(prefix, 0, 0, 0, 0, 0, 0, 1);
+            eth1.addresses.push(InterfaceAddress::new(address, 64));
+        }
+    }
+    if state & 64 == 64 {
+        eth1.default_route = Some(1);
+    }
+    if state & 128 == 128 {
+        eth1.index = 4;
+    }
+    if state & 3 != 0 {
+        all.push(eth1);
+    }
+    all
 }

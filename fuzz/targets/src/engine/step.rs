@@ -1,4 +1,7 @@
-use crate::{adversary::ScriptedMessage, script::choices};
+use crate::{
+    adversary::{ScriptedGossip, ScriptedMessage},
+    script::choices,
+};
 
 pub(crate) const DATAGRAM: u8 = 0;
 pub(crate) const CONNECT: u8 = 1;
@@ -7,7 +10,7 @@ pub(crate) const BYTES: u8 = 2;
 choices! {
     /// A step of a script for the target `engine`.
     #[derive(Debug)]
-    pub(super) enum Step<'a> from 'a, one of 26 {
+    pub(super) enum Step<'a> from 'a, one of 34 {
         DATAGRAM => Datagram { from: u8, datagram: &'a [u8] },
         CONNECT => Connect,
         BYTES => Bytes { link: u8, bytes: &'a [u8] },
@@ -36,6 +39,16 @@ choices! {
         23 => HonestPiece { piece: u8 },
         24 => WhisperToHonest { size: u16 },
         25 => Stop { at_once: bool },
+        /// The machine has these interfaces from now on; see [`interfaces`](super::interfaces).
+        26 => Interfaces { state: u8 },
+        /// Whether sockets can be opened on new networks.
+        27 => OpensSockets { opens: bool },
+        28 => SendsBeacons { sends: bool },
+        /// Where host names lead.
+        29 => Names { address: u8 },
+        30 => ConnectFrom { address: u8 },
+        31 => ConnectForGossip,
+        32 | 33 => Gossip { link: u8, times: u8, message: ScriptedGossip<'a> },
     }
 }
 

@@ -1,4 +1,7 @@
-use crate::{adversary::ScriptedMessage, script::choices};
+use crate::{
+    adversary::{ScriptedGossip, ScriptedMessage},
+    script::choices,
+};
 
 pub(crate) const DATAGRAM: u8 = 0;
 pub(crate) const CONNECT: u8 = 1;
@@ -7,7 +10,7 @@ pub(crate) const BYTES: u8 = 2;
 choices! {
     /// A step of a script for the target `two_engines`.
     #[derive(Debug)]
-    pub(super) enum Step<'a> from 'a, one of 22 {
+    pub(super) enum Step<'a> from 'a, one of 26 {
         DATAGRAM => Datagram { to: u8, from: u8, datagram: &'a [u8] },
         CONNECT => Connect { to: u8 },
         BYTES => Bytes { link: u8, bytes: &'a [u8] },
@@ -37,5 +40,11 @@ choices! {
         19 => Shout { engine: u8, group: u8 },
         20 => Join { engine: u8, group: u8 },
         21 => Leave { engine: u8, group: u8 },
+        /// An engine's machine gets other addresses; see [`interfaces`](super::interfaces).
+        22 => Move { engine: u8, place: u8 },
+        /// Where host names lead: to the first engine, the second, the adversary, or nowhere.
+        23 => Names { to: u8 },
+        24 => ConnectForGossip { to: u8 },
+        25 => Gossip { link: u8, times: u8, message: ScriptedGossip<'a> },
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use zre_proto::Endpoint;
 
 use super::{READ, World};
-use crate::adversary::{self, ScriptedMessage};
+use crate::adversary::{self, ScriptedGossip, ScriptedMessage};
 
 impl World {
     /// It sends a datagram, from any address.
@@ -33,8 +33,38 @@ impl World {
 
     pub(crate) fn connect(&mut self, engine: usize) {
         let from = (self.numbers.address)(0);
-        let link = self.engines[engine].engine.handle_accepted(from, self.now);
+        self.connect_from(engine, from);
+    }
+
+    /// It connects from an address of its own.
+    pub(crate) fn connect_from(&mut self, engine: usize, from: SocketAddr) {
+        let tested = &mut self.engines[engine];
+        let network = tested.network_to(from);
+        let link = tested.engine.handle_accepted(from, self.now);
         self.adversary.add(engine, link, false, false);
+        self.adversary.note_network(engine, link, network);
+    }
+
+    /// It connects to the port for gossip.
+    pub(crate) fn connect_for_gossip(&mut self, engine: usize) {
+        let from = (self.numbers.address)(0);
+        let tested = &mut self.engines[engine];
+        let network = tested.network_to(from);
+        let link = tested.engine.handle_gossip_accepted(from, self.now);
+        self.adversary.add(engine, link, false, false);
+        self.adversary.note_network(engine, link, network);
+    }
+
+    /// It says a gossip message some times.
+    pub(crate) fn gossip(&mut self, link: u8, times: u8, message: ScriptedGossip<'_>) {
+        let Some(index) = self.adversary.choose(link) else {
+            return;
+        };
+        let bytes = message.encode(self.numbers.id, self.numbers.address);
+        for _ in 0..usize::from(times).max(1).min(self.adversary.messages) {
+            self.adversary.messages -= 1;
+            self.send(index, &bytes);
+        }
     }
 
     /// It sends bytes of the script's own making.

@@ -37,6 +37,8 @@ impl EventOrder {
                 assert!(was_in, "{peer} leaves {group} and was not in it");
             }
             Event::Stop { .. } => self.is_stopped = true,
+            // It is about no peer.
+            Event::Network { .. } => {}
             other => {
                 let peer = other.peer().expect("it is about a peer");
                 self.groups(peer);

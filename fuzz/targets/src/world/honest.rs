@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Buf as _;
-use zre_core::{Event, Instant, Limits, Link, LinkEvent, LinkId, Multipart, Output, Role};
+use zre_core::{Event, Instant, Limits, Link, LinkEvent, LinkId, Multipart, OpenFor, Output, Role};
 use zre_proto::{
     Body, Content, Endpoint, GroupName, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
 };
@@ -26,6 +26,8 @@ pub(crate) struct HonestPeer {
     /// The connection that the engine opened.
     from: Connection,
     is_open: bool,
+    /// Whether the node has said that it goes.
+    is_left: bool,
     /// How many bytes go over a connection at once.
     pub(crate) piece: usize,
     /// The number of its last message.
@@ -63,7 +65,7 @@ impl HonestPeer {
         let endpoint = Endpoint::from_socket_addr(address).unwrap();
         let beacon = adversary::beacon(id, address.port(), false);
         tested.engine.handle_datagram(address, &beacon, now);
-        let opened = opened_connection(tested, &endpoint);
+        let opened = opened_connection(tested, &endpoint, now);
         tested.engine.handle_connected(opened, now);
         let remote = SocketAddr::new(address.ip(), 40000);
         let accepted = tested.engine.handle_accepted(remote, now);
@@ -74,6 +76,7 @@ impl HonestPeer {
             to: Connection::new(Role::Connecting(RoutingId::from(id)), accepted),
             from: Connection::new(Role::Accepting, opened),
             is_open: true,
+            is_left: false,
             piece: usize::MAX,
             sequence: 0,
             status: 0,
@@ -208,6 +211,7 @@ impl HonestPeer {
             }
             any = true;
         }
+        assert!(!self.is_left || tested.is_stopping, "it stays");
         any
     }
 
@@ -225,6 +229,8 @@ impl HonestPeer {
             }
             Body::Ping => self.say(Body::PingOk),
             Body::PingOk => {}
+            // A node that gossips says so when it stops.
+            Body::Goodbye => self.is_left = true,
             Body::Join { group, status } => {
                 assert!(self.node_groups.insert(group));
                 self.count(status);
@@ -298,15 +304,22 @@ impl Connection {
 }
 
 /// The connection that the engine opens to the honest peer.
-fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint) -> LinkId {
+fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint, now: Instant) -> LinkId {
     loop {
         let output = tested.engine.poll_output();
-        if let Output::Open {
-            link, endpoint: to, ..
-        } = output.expect("it opens a connection")
-        {
-            assert_eq!(to, *endpoint);
-            return link;
+        match output.expect("it opens a connection") {
+            Output::Listen { network, address } => tested.listen(network, address, now),
+            // Nobody is there yet.
+            Output::Open { link, purpose, .. } if purpose == OpenFor::User => {
+                tested.engine.handle_closed(link, "connection refused", now);
+            }
+            Output::Open {
+                link, endpoint: to, ..
+            } => {
+                assert_eq!(to, *endpoint);
+                return link;
+            }
+            _ => {}
         }
     }
 }

@@ -4,6 +4,7 @@
 mod actions;
 mod event_order;
 mod honest;
+mod network;
 mod stream;
 mod tested;
 mod whispers;
@@ -12,7 +13,7 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{Event, Instant, LinkId, Output};
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::PeerId;
 
 use crate::{
     adversary::Adversary,
@@ -21,8 +22,9 @@ use crate::{
 };
 use event_order::EventOrder;
 pub(crate) use honest::HonestPeer;
+pub(crate) use network::Names;
 use stream::{End, Stream};
-pub(crate) use tested::{READ, TestedEngine, config};
+pub(crate) use tested::{PORT, READ, TestedEngine, config};
 pub(crate) use whispers::{MARK, NumberedWhispers};
 
 /// The most bytes of the engines' and the honest peer's messages.
@@ -55,6 +57,9 @@ pub(crate) struct World {
     /// A peer of the first engine's.
     pub(crate) honest: Option<HonestPeer>,
     pub(crate) adversary: Adversary,
+    pub(crate) names: Names,
+    /// Connections that engines did not want any more when it was known where they lead.
+    unwanted: Vec<(usize, LinkId)>,
     pub(crate) numbers: Numbers,
     pub(crate) meter: Meter,
     pub(crate) trace: Trace,
@@ -83,6 +88,8 @@ impl World {
             datagrams: Vec::new(),
             honest: None,
             adversary,
+            names: Names::Right,
+            unwanted: Vec::new(),
             numbers,
             meter: Meter::start(),
             trace: Trace::new(),
@@ -132,8 +139,12 @@ impl World {
                 let unsent = tested.unsent(connection.link).expect("it is open");
                 assert!(unsent.remaining() <= limits.outbound + BEYOND_OUTBOUND);
             }
-            assert!(outgoing < limits.peers);
-            assert!(accepted < limits.peers + limits.unclaimed_links);
+            // Fixed peers and gossip hubs are the user's own.
+            let own = tested.engine.node().config();
+            let own = own.connect.len() + own.gossip_connect.len();
+            assert!(outgoing < limits.peers + own);
+            let strangers = limits.unclaimed_links + limits.gossip_clients;
+            assert!(accepted < limits.peers + own + strangers);
         }
     }
 
@@ -147,6 +158,8 @@ impl World {
     pub(crate) fn check_held_afterwards(&mut self) {
         self.adversary.connections = Vec::new();
         self.datagrams = Vec::new();
+        assert_eq!(self.unwanted, [], "they were to be closed");
+        self.unwanted = Vec::new();
         self.check_held(HELD_AFTERWARDS);
     }
 
@@ -250,57 +263,28 @@ impl World {
             any = true;
             self.trace.show((self.millis(), number, &output));
             match output {
-                Output::Datagram { datagram, .. } => self.broadcast(number, datagram),
+                Output::Datagram { network, datagram } => {
+                    self.announce(number, network, datagram);
+                }
                 Output::Open { link, endpoint, .. } => self.open(number, link, &endpoint),
                 Output::Close(link) => self.close(number, link),
                 Output::Writable(_) => self.adversary_reads(),
-                Output::Listen { .. } | Output::Leave(_) | Output::Resume => {}
+                Output::Listen { network, address } => {
+                    self.engines[number].listen(network, address, self.now);
+                }
+                Output::Leave(network) => self.leave(number, network),
+                Output::Resume => {}
             }
         }
         panic!("outputs do not end");
     }
 
-    fn broadcast(&mut self, from: usize, datagram: Bytes) {
-        let from = self.address_of(from);
-        for tested in &mut self.engines {
-            if tested.gets_datagrams {
-                tested.engine.handle_datagram(from, &datagram, self.now);
-            }
-        }
-        if self.datagrams.len() < REPEATABLE {
-            self.datagrams.push((from, datagram));
-        }
-    }
-
-    fn open(&mut self, client: usize, link: LinkId, to: &Endpoint) {
-        let mut engines = 0..self.engines.len();
-        let server = engines.find(|server| to.to_socket_addr() == Some(self.address_of(*server)));
-        assert_ne!(server, Some(client), "that is the engine itself");
-        if let Some(honest) = &self.honest {
-            assert_ne!(*to, honest.endpoint, "it is connected already");
-        }
-        let accepts = match server {
-            Some(server) => self.engines[server].accepts,
-            None => self.adversary.accepts(client, link),
-        };
-        if !accepts {
-            let engine = &mut self.engines[client].engine;
-            return engine.handle_closed(link, "connection refused", self.now);
-        }
-        if let Some(server) = server {
-            let mut remote = self.address_of(client);
-            remote.set_port(40_000);
-            let accepted = self.engines[server]
-                .engine
-                .handle_accepted(remote, self.now);
-            let ends = [End::new(client, link), End::new(server, accepted)];
-            self.streams.push(Stream { ends });
-        }
-        let engine = &mut self.engines[client].engine;
-        engine.handle_connected(link, self.now);
-    }
-
     fn close(&mut self, number: usize, link: LinkId) {
+        let mut unwanted = self.unwanted.iter();
+        if let Some(place) = unwanted.position(|one| *one == (number, link)) {
+            self.unwanted.remove(place);
+            return;
+        }
         let is_this = |end: &End| (end.engine, end.link) == (number, link);
         for stream in &mut self.streams {
             // It may have been read to its end since the engine wanted it closed.
@@ -316,11 +300,6 @@ impl World {
             }
             _ => self.adversary.close(number, link),
         }
-    }
-
-    fn address_of(&self, number: usize) -> SocketAddr {
-        let endpoint = self.engines[number].engine.node().endpoint();
-        endpoint.to_socket_addr().expect("an address")
     }
 
     fn millis(&self) -> u64 {

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use zre_core::LinkId;
+use zre_core::{LinkId, interfaces::NetworkId};
 
 use super::World;
 
@@ -11,6 +11,9 @@ const ON_THE_WAY: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) ends: [End; 2],
+    pub(crate) is_gossip: bool,
+    /// The network of one end is gone, so nothing is carried any more.
+    is_dead: bool,
 }
 
 /// Where bytes arrive.
@@ -19,6 +22,7 @@ pub(crate) struct End {
     pub(super) engine: usize,
     /// The engine's name for the connection.
     pub(super) link: LinkId,
+    network: Option<NetworkId>,
     arrived: VecDeque<u8>,
     /// The adversary holds back what has arrived.
     pub(crate) is_held: bool,
@@ -28,6 +32,22 @@ pub(crate) struct End {
 }
 
 impl Stream {
+    pub(super) fn new(ends: [End; 2], is_gossip: bool) -> Self {
+        Self {
+            ends,
+            is_gossip,
+            is_dead: false,
+        }
+    }
+
+    /// An engine leaves a network: gives the connection if it has an open end there.
+    pub(super) fn leave(&mut self, engine: usize, network: NetworkId) -> Option<LinkId> {
+        let is_there = |end: &&mut End| (end.engine, end.network) == (engine, Some(network));
+        let end = self.ends.iter_mut().find(is_there)?;
+        self.is_dead = true;
+        (!core::mem::replace(&mut end.is_closed, true)).then_some(end.link)
+    }
+
     /// Ends it: at one end at once, at the other when what is on its way there has come.
     pub(crate) fn cut(&mut self, end: usize, loses: bool) {
         self.ends[end].arrived.clear();
@@ -51,10 +71,11 @@ impl Stream {
 }
 
 impl End {
-    pub(super) fn new(engine: usize, link: LinkId) -> Self {
+    pub(super) fn new(engine: usize, link: LinkId, network: Option<NetworkId>) -> Self {
         Self {
             engine,
             link,
+            network,
             arrived: VecDeque::new(),
             is_held: false,
             has_ended: false,
@@ -85,9 +106,10 @@ impl World {
 
     /// What an end writes arrives at the other, as far as there is room.
     fn write(&mut self, stream: usize, end: usize) -> bool {
+        let is_dead = self.streams[stream].is_dead;
         let ends = &mut self.streams[stream].ends;
         let here = &ends[end];
-        if here.is_closed || here.has_ended {
+        if here.is_closed || here.has_ended || is_dead {
             return false;
         }
         let room = ON_THE_WAY - ends[1 - end].arrived.len();
@@ -106,6 +128,9 @@ impl World {
 
     /// An engine reads what has arrived at its end, and behind it that the connection has ended.
     pub(crate) fn read(&mut self, stream: usize, end: usize, most: usize) -> bool {
+        if self.streams[stream].is_dead {
+            return false;
+        }
         let end = &mut self.streams[stream].ends[end];
         let tested = &mut self.engines[end.engine];
         if end.is_closed || !tested.engine.may_read(end.link) {

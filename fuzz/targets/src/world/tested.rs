@@ -1,8 +1,16 @@
+use std::net::SocketAddr;
+
 use bytes::{Buf, Bytes};
-use zre_core::{Config, Engine, Instant, Limits, LinkId};
+use zre_core::{
+    Config, Engine, Instant, Limits, LinkId,
+    interfaces::{LocalAddress, NetworkId},
+};
 use zre_proto::{Endpoint, PeerId};
 
 use super::{EventOrder, NumberedWhispers};
+
+/// The port at which engines listen that look at interfaces.
+pub(crate) const PORT: u16 = 49152;
 
 /// The most bytes of one read.
 pub(crate) const READ: usize = 4096;
@@ -23,6 +31,12 @@ pub(crate) struct TestedEngine {
     pub(crate) accepts: bool,
     /// Whether datagrams of the engines reach it, its own as well.
     pub(crate) gets_datagrams: bool,
+    /// Where it has sockets, if it looks at the interfaces of its host.
+    pub(crate) networks: Vec<(NetworkId, LocalAddress)>,
+    /// Whether sockets can be opened that it asks for.
+    pub(crate) opens_sockets: bool,
+    /// Whether its system sends its beacons.
+    pub(crate) sends_beacons: bool,
 }
 
 impl TestedEngine {
@@ -36,7 +50,41 @@ impl TestedEngine {
             listens: true,
             accepts: true,
             gets_datagrams: true,
+            networks: Vec::new(),
+            opens_sockets: true,
+            sends_beacons: true,
         }
+    }
+
+    /// Where it can be connected to.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let node = self.engine.node();
+        match node.config().networks {
+            Some(_) => {
+                let addresses = self.networks.iter().map(|(_, on)| on.address);
+                addresses.map(|address| (address, PORT).into()).collect()
+            }
+            None => node.endpoint().to_socket_addr().into_iter().collect(),
+        }
+    }
+
+    /// The network over which it sends to an address, if it looks at interfaces.
+    pub(crate) fn network_to(&self, remote: SocketAddr) -> Option<NetworkId> {
+        let direct = |(_, on): &&(NetworkId, LocalAddress)| on.contains(remote.ip());
+        let found = self.networks.iter().find(direct);
+        found.or(self.networks.first()).map(|(id, _)| *id)
+    }
+
+    /// Opens the sockets that the engine asks for, if that can be done.
+    pub(crate) fn listen(&mut self, network: NetworkId, on: LocalAddress, now: Instant) {
+        if !self.opens_sockets {
+            return self
+                .engine
+                .handle_not_listening(network, "address in use", now);
+        }
+        self.networks.push((network, on));
+        let port = PORT.try_into().unwrap();
+        self.engine.handle_listening(network, port, now);
     }
 
     /// Lets the engine read at most `most` bytes of what came over a connection; says how many it
@@ -99,6 +147,8 @@ pub(crate) fn config(endpoint: Endpoint, id: PeerId) -> Config {
     config.limits.peers = 6;
     config.limits.pending_peers = 4;
     config.limits.unclaimed_links = 4;
+    config.limits.gossip_clients = 3;
+    config.limits.gossip_tuples = 8;
     config.limits.headers_per_peer = 16;
     config.limits.header_frame = 2048;
     config.limits.message_frames = 16;

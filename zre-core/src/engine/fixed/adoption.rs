@@ -268,7 +268,8 @@ impl<C: Connection> Engine<C> {
             return Place::Own;
         }
         let known = self.node.peer_at(place);
-        let known = known.filter(|peer| self.is_sought(*peer));
+        // One that has entered has its place also while its connection has just ended.
+        let known = known.filter(|peer| self.is_sought(*peer) || self.node.is_ready(*peer));
         if let Some(peer) = known {
             return Place::Peer(peer);
         }

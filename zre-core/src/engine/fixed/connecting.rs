@@ -21,9 +21,13 @@ use crate::{
 };
 
 impl<C: Connection> Engine<C> {
-    /// Tries all that wait, at the start and when there is a new network.
+    /// Tries all that wait, at the start and when there is a new network. What was this node's own
+    /// place may be another's then.
     pub(in crate::engine) fn try_all_fixed(&mut self) {
         for number in 0..self.links.fixed.entries.len() {
+            if let Some(entry) = self.links.fixed.get_mut(number) {
+                entry.forget_own();
+            }
             self.try_fixed(number);
         }
     }

@@ -115,6 +115,13 @@ impl<C> Fixed<C> {
         matches!(self.state, State::Waiting)
     }
 
+    /// It need not be this node itself any more that is there.
+    pub(super) fn forget_own(&mut self) {
+        if matches!(self.state, State::Own) {
+            self.state = State::Waiting;
+        }
+    }
+
     pub(super) fn greeted_mut(&mut self) -> Option<&mut Greeted<C>> {
         match &mut self.state {
             State::Greeted(greeted) => Some(greeted),

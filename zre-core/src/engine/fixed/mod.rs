@@ -85,7 +85,7 @@ pub enum FixedState {
     Greeted,
     /// This peer is there.
     Connected(PeerId),
-    /// This node itself is there. It is not tried again.
+    /// This node itself is there. It is not tried again before the node joins a network.
     Own,
 }
 
