@@ -98,6 +98,15 @@ struct Needs<'a> {
 }
 
 impl Needs<'_> {
+    /// Who chooses an address means its version of IP, on loopback, too.
+    fn of(self, choice: &InterfaceChoice) -> Self {
+        let ip = match (self.ip, choice) {
+            (IpVersion::Both, InterfaceChoice::Address(IpAddr::V6(_))) => IpVersion::V6,
+            (ip, _) => ip,
+        };
+        Self { ip, ..self }
+    }
+
     fn allow(self, address: IpAddr, is_loopback: bool) -> bool {
         match (self.ip, address) {
             (IpVersion::V4, IpAddr::V4(_)) | (IpVersion::V6, IpAddr::V6(_)) => true,
@@ -192,6 +201,7 @@ fn chosen(
 ) -> Vec<LocalAddress> {
     let mut used: Vec<LocalAddress> = Vec::new();
     for choice in choices {
+        let needs = needs.of(choice);
         for interface in interfaces {
             let addresses = match choice {
                 InterfaceChoice::Name(name) if interface.name == *name => {

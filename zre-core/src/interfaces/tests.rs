@@ -119,6 +119,17 @@ fn a_name_an_address_a_label_and_a_subnet_choose() {
 }
 
 #[test]
+fn who_chooses_an_address_means_its_version() {
+    let choose = |address: &str| {
+        let wanted = Interfaces::Chosen(vec![address.into()]);
+        used_with(&[lo(), eth0()], &wanted, IpVersion::Both)
+    };
+    assert_eq!(choose("::1"), ["lo (::1)"]);
+    assert_eq!(choose("fe80::2"), ["eth0 (fe80::2)"]);
+    assert_eq!(choose("10.0.0.2"), ["eth0 (10.0.0.2)"]);
+}
+
+#[test]
 fn all_means_each_subnet_once_and_no_loopback() {
     let many = interface(
         "eth1",
