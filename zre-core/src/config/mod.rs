@@ -100,8 +100,9 @@ pub enum Beacons {
     /// To this multicast group; the IP version that it does not belong to goes on as with
     /// [`Broadcast`](Self::Broadcast). All nodes need the same.
     Multicast(IpAddr),
-    /// To these addresses, each alone, for networks that filter broadcasts. Each node that is to be
-    /// found is in the list of at least one of two.
+    /// To these addresses, each alone, for networks that filter broadcasts. Of two nodes in one
+    /// subnet, one has to list the other. Where they are in different subnets, both need this
+    /// setting: others drop beacons from beyond their subnet.
     To(Vec<IpAddr>),
     /// Not at all: peers are found by gossip or at fixed endpoints.
     Off,
