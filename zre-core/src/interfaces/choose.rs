@@ -124,8 +124,8 @@ impl Needs<'_> {
             Beacons::Multicast(_) => true,
             Beacons::Broadcast => is_v6,
         };
-        // Linux says of its loopback that it cannot multicast. With IPv4 it can. With IPv6 it cannot,
-        // but who asks for loopback may have other ways to find peers.
+        // Linux says of its loopback that it cannot multicast. With IPv4 it can. With IPv6 it
+        // cannot, but who asks for loopback may have other ways to find peers.
         if needs_multicast && !(interface.can_multicast || interface.is_loopback) {
             return Some(WhyNot::CannotMulticast);
         }
