@@ -54,6 +54,13 @@ pub(super) enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Version(u64);
 
+/// By what it is seen that there is something to tell or another time to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mark {
+    last_version: u64,
+    due_at: Option<Instant>,
+}
+
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Table {
@@ -172,6 +179,13 @@ impl Table {
             }
         }
         None
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            last_version: self.last_version,
+            due_at: self.due_at(),
+        }
     }
 
     /// When the next peer is to be sought.

@@ -169,6 +169,32 @@ fn a_tuple_is_told_to_all_others_once_and_to_those_that_come_later() {
     assert_eq!(hub.sought, ["0001"]);
 }
 
+/// Looking at all connections for each message would let one client burden a hub with many.
+#[test]
+fn a_message_that_changes_nothing_for_others_is_no_news_for_them() {
+    let mut hub = Hub::new(Limits::default());
+    let (a, b) = (hub.client(1), hub.client(2));
+    hub.says(b, GossipMessage::Hello);
+    hub.gossip.take_news();
+    let to_a = [
+        (GossipMessage::Ping, "PONG"),
+        (tuple(1), "INVALID"),
+        (GossipMessage::Hello, ""),
+        (GossipMessage::Ping, "PONG"),
+    ];
+    for (message, answer) in to_a {
+        assert_eq!(hub.says(a, message).join(" "), answer);
+        assert!(!hub.gossip.take_news());
+    }
+    hub.says(a, tuple(1));
+    assert!(hub.gossip.take_news());
+    hub.says(a, tuple(1));
+    assert!(!hub.gossip.take_news(), "it is known");
+    hub.client(3);
+    assert!(!hub.gossip.take_news());
+    assert_eq!(hub.hears(b).len(), 1);
+}
+
 #[test]
 fn hello_and_invalid_without_end_bring_no_more_than_one_answer_a_second() {
     let mut hub = Hub::new(Limits::default());
