@@ -13,6 +13,7 @@
 //! not to be: [`Table`] has the rules, and those by which peers are sought again.
 
 mod session;
+mod share;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -110,7 +111,7 @@ impl Gossip {
         now: Instant,
     ) {
         self.advance(now);
-        let session = Session::new(side, remote, self.table.share(), now);
+        let session = Session::new(side, remote, now);
         self.sessions.insert(link, session);
         // A client is silent until it has said HELLO.
         self.has_news |= side != Side::Client;
@@ -119,7 +120,9 @@ impl Gossip {
     /// A connection has ended.
     pub(crate) fn handle_ended(&mut self, link: LinkId, now: Instant) {
         self.advance(now);
-        if let Some(session) = self.sessions.remove(&link) {
+        if let Some(session) = self.sessions.remove(&link)
+            && session.has_given
+        {
             self.table.source_ended(source_of(link, session.side));
         }
     }
@@ -251,12 +254,13 @@ impl Gossip {
         {
             return;
         }
-        let source = source_of(link, session.side);
+        let (source, origin) = (source_of(link, session.side), session.origin(link));
+        session.has_given = true;
         let is_news = !self.table.has(tuple.peer, value);
-        if is_news && !session.budget.take(self.now) {
+        if is_news && !self.table.may_bring(origin, self.now) {
             return self.note_limit(link);
         }
-        match self.table.take(source, &tuple, value, self.now) {
+        match self.table.take((source, origin), &tuple, value, self.now) {
             Taken::Known => {}
             Taken::Secured => self.notices.push(Notice::SecuredTuple {
                 peer: tuple.peer,
