@@ -109,6 +109,7 @@ impl<C: Connection> Engine<C> {
         let all = links.all();
         for (link, owner) in all {
             self.set_own_place(link, owner);
+            self.send_gossip_to(link, owner);
         }
     }
 
@@ -226,6 +227,7 @@ impl<C: Connection> Engine<C> {
         };
         gossip.handle_open(link, side, remote, self.cx.now);
         self.set_own_place(link, owner);
+        self.send_gossip_to(link, owner);
     }
 
     /// Something has been written, so there may be room for more. Not looked at each time: a client

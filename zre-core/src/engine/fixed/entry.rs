@@ -45,6 +45,8 @@ pub(crate) struct Fixed<C> {
     last: Option<(PeerId, Endpoint)>,
     /// The peer that the other side said it is, and that did not answer what it was asked here.
     not_here: Option<PeerId>,
+    /// Whether the user has been told that this node itself is there.
+    is_own_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +63,12 @@ pub(super) enum State<C> {
     /// We have said HELLO.
     Greeted(Greeted<C>),
     /// This peer is there, and the connection is among its own.
-    Adopted { peer: PeerId, since: Instant },
+    Adopted {
+        peer: PeerId,
+        since: Instant,
+        /// Whether only the other side says that it is this peer, which is connected elsewhere.
+        is_only_said: bool,
+    },
     /// It is this node itself that is there.
     Own,
 }
@@ -92,6 +99,7 @@ impl<C> Fixed<C> {
             error: None,
             last: None,
             not_here: None,
+            is_own_told: false,
         }
     }
 
@@ -111,15 +119,28 @@ impl<C> Fixed<C> {
         }
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting)
+    /// Whether it is to be tried when its timer fires. Who is there may have been a lie, or another
+    /// may be there by now.
+    pub(super) fn may_be_tried(&self) -> bool {
+        match self.state {
+            State::Waiting | State::Own => true,
+            State::Adopted { is_only_said, .. } => is_only_said,
+            State::Opening { .. } | State::Greeted(_) => false,
+        }
     }
 
     /// It need not be this node itself any more that is there.
     pub(super) fn forget_own(&mut self) {
         if matches!(self.state, State::Own) {
             self.state = State::Waiting;
+            self.is_own_told = false;
         }
+    }
+
+    /// This node itself is there, or the other side says so. Says whether that is news.
+    pub(super) fn note_own(&mut self) -> bool {
+        self.state = State::Own;
+        !core::mem::replace(&mut self.is_own_told, true)
     }
 
     pub(super) fn greeted_mut(&mut self) -> Option<&mut Greeted<C>> {
@@ -132,6 +153,18 @@ impl<C> Fixed<C> {
     pub(super) fn adopted_by(&self) -> Option<PeerId> {
         match self.state {
             State::Adopted { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The peer that is there, unless only the other side says so.
+    pub(super) fn surely_adopted_by(&self) -> Option<PeerId> {
+        match self.state {
+            State::Adopted {
+                peer,
+                is_only_said: false,
+                ..
+            } => Some(peer),
             _ => None,
         }
     }
@@ -191,14 +224,26 @@ impl<C> Fixed<C> {
     /// A peer is there. Gives the state before.
     pub(super) fn adopt(&mut self, peer: PeerId, told: Option<Endpoint>, now: Instant) -> State<C> {
         self.last = told.map(|told| (peer, told));
-        let adopted = State::Adopted { peer, since: now };
+        let adopted = State::Adopted {
+            peer,
+            since: now,
+            is_only_said: false,
+        };
         core::mem::replace(&mut self.state, adopted)
+    }
+
+    /// That the peer is there is only what the other side says.
+    pub(super) fn note_only_said(&mut self) {
+        if let State::Adopted { is_only_said, .. } = &mut self.state {
+            *is_only_said = true;
+        }
     }
 
     /// A session has begun.
     pub(super) fn note_entered(&mut self) {
         (self.failures, self.unanswered) = (0, 0);
         self.error = None;
+        self.is_own_told = false;
     }
 
     /// The peer that was there is gone. Gives the pause before the next attempt.

@@ -28,8 +28,8 @@ at_both_levels! {
     a_peer_that_is_restarted_ten_times_enters_ten_times,
     another_node_at_the_endpoint_takes_the_place_of_the_one_before,
     a_peer_that_moves_behind_its_name_is_found_at_the_new_address,
-    an_own_endpoint_is_told_once_and_never_tried_again,
-    an_own_endpoint_behind_a_name_is_told_once_and_never_tried_again,
+    an_own_endpoint_is_told_once_and_never_connected_to,
+    an_own_endpoint_behind_a_name_is_told_once_and_never_connected_to,
     a_name_and_an_address_of_one_peer_lead_to_one_session,
     a_node_without_a_network_tries_nothing_until_it_has_one,
     a_node_that_stops_closes_connections_that_await_a_hello,
@@ -220,22 +220,22 @@ fn own_notices(notices: &[Notice]) -> usize {
     notices.iter().filter(is_own).count()
 }
 
-fn an_own_endpoint_is_told_once_and_never_tried_again<C: Level>() {
+fn an_own_endpoint_is_told_once_and_never_connected_to<C: Level>() {
     let mut net = Network::<C>::new();
     net.add_with(fixed(&net, "alice", &["tcp://[::ffff:10.0.0.1]:49152"]));
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert!(!net.trace.iter().any(|line| line.contains("Open")));
 }
 
-fn an_own_endpoint_behind_a_name_is_told_once_and_never_tried_again<C: Level>() {
+fn an_own_endpoint_behind_a_name_is_told_once_and_never_connected_to<C: Level>() {
     let mut net = Network::<C>::new();
     let name = "tcp://alice.example:49152";
     net.names
         .insert(name.into(), "10.0.0.1:49152".parse().unwrap());
     net.add_with(fixed(&net, "alice", &[name]));
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert_eq!(net.open_wires(), 0);
@@ -294,10 +294,36 @@ fn a_node_that_reaches_itself_through_a_port_mapping_knows_its_own_identity() {
     let mut net = Network::<Link>::new();
     net.add_with(fixed(&net, "alice", &["tcp://10.9.9.9:1"]));
     net.hosts[0].other_address = Some("10.9.9.9:1".parse().unwrap());
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert_eq!(told(&mut net, 0), NOTHING);
+}
+
+/// It is looked again who is there, and the peer hears nothing of it.
+#[test]
+fn a_peer_behind_a_port_mapping_that_is_connected_otherwise_stays_in_one_session() {
+    let mut net = Network::<Link>::new();
+    let name = "tcp://bob.example:5000";
+    for (host, connect) in [&[name][..], &[]].into_iter().enumerate() {
+        let mut config = fixed(&net, ["alice", "bob"][host], connect);
+        config.beacons = Beacons::Broadcast;
+        net.add_with(config);
+    }
+    net.run(secs(20));
+    net.hosts[0].notices.clear();
+    let mapped = "203.0.113.7:5000".parse().unwrap();
+    net.hosts[1].other_address = Some(mapped);
+    net.names.insert(name.into(), mapped);
+    net.run(secs(1000));
+    assert_eq!(told(&mut net, 0), ["bob enters"]);
+    assert_eq!(told(&mut net, 1), ["alice enters"]);
+    assert_eq!(net.open_wires(), 2);
+    assert_eq!(shown(&mut net, 0), [format!("connected to {}", net.id(1))]);
+    assert_eq!(
+        (&*net.hosts[0].notices, &*net.hosts[1].notices),
+        (&[][..], &[][..])
+    );
 }
 
 #[test]
