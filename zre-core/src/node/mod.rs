@@ -164,7 +164,8 @@ impl Node {
     /// that goes out again, are told.
     pub fn handle_beacon_sent(&mut self, network: NetworkId, sent: Result<(), &str>, now: Instant) {
         self.context.advance(now);
-        if !self.context.networks.note_beacon(network, sent.is_ok()) {
+        // The last event is `Stop`, whatever becomes of the goodbye.
+        if !self.running || !self.context.networks.note_beacon(network, sent.is_ok()) {
             return;
         }
         if let Err(error) = sent {

@@ -272,10 +272,17 @@ impl<C: Connection> Engine<C> {
     fn note_own(&mut self, number: usize) {
         self.close_fixed(number);
         self.cx.deadlines.clear(EngineTimer::Fixed(number));
-        if let Some(entry) = self.links.fixed.get_mut(number) {
-            entry.state = State::Own;
+        let Some(entry) = self.links.fixed.get_mut(number) else {
+            return;
+        };
+        let (pause, is_news) = entry.is_own();
+        if is_news {
             let endpoint = entry.endpoint.clone();
             self.cx.notices.push(Notice::OwnFixedPeer { endpoint });
+        }
+        if let Some(pause) = pause {
+            let at = self.cx.now + pause;
+            self.cx.deadlines.set(EngineTimer::Fixed(number), at);
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, Host, PeerId};
 
 use super::{FixedPeer, FixedState, adoption::address_of};
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 
 /// The longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The longest pause after connections that were there and brought no HELLO.
+/// The longest pause after connections that were there and brought no HELLO, and the pause after
+/// which a name is looked up again that led to this node.
 const LONGEST_UNANSWERED: Duration = Duration::from_secs(60);
 /// The longest pause after a session that was short.
 const LONGEST_AFTER_SESSION: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub(crate) struct Fixed<C> {
     short_sessions: u32,
     /// Why the last attempt failed; gone when a peer is there.
     error: Option<String>,
+    /// Whether it has been told that this node itself is there, since a peer was.
+    is_told_own: bool,
     /// The peer that was here last, and where it said that it is.
     last: Option<(PeerId, Endpoint)>,
     /// The peer that the other side said it is, and that did not answer what it was asked here.
@@ -90,6 +93,7 @@ impl<C> Fixed<C> {
             unanswered: 0,
             short_sessions: 0,
             error: None,
+            is_told_own: false,
             last: None,
             not_here: None,
         }
@@ -111,8 +115,18 @@ impl<C> Fixed<C> {
         }
     }
 
+    /// Whether nothing is being tried, and nobody else is there.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting)
+        matches!(self.state, State::Waiting | State::Own)
+    }
+
+    /// This node itself is there. Gives after how long to look again, as a name may lead elsewhere
+    /// by then, and whether it is news.
+    pub(super) fn is_own(&mut self) -> (Option<Duration>, bool) {
+        self.state = State::Own;
+        let is_name = matches!(self.endpoint.host(), Host::Name(_));
+        let is_news = !core::mem::replace(&mut self.is_told_own, true);
+        (is_name.then_some(LONGEST_UNANSWERED), is_news)
     }
 
     pub(super) fn greeted_mut(&mut self) -> Option<&mut Greeted<C>> {
@@ -196,6 +210,7 @@ impl<C> Fixed<C> {
 
     /// The peer that was there is gone. Gives the pause before the next attempt.
     pub(super) fn release(&mut self, shortest: Duration, now: Instant) -> Duration {
+        self.is_told_own = false;
         if let State::Adopted { since, .. } = core::mem::take(&mut self.state) {
             let is_short = now.since(since) < LASTING;
             self.short_sessions = match is_short {

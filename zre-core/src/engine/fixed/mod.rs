@@ -85,7 +85,8 @@ pub enum FixedState {
     Greeted,
     /// This peer is there.
     Connected(PeerId),
-    /// This node itself is there. It is not tried again.
+    /// This node itself is there. It is tried again when the node's networks have changed, and a
+    /// name a minute later.
     Own,
 }
 

@@ -29,7 +29,7 @@ at_both_levels! {
     another_node_at_the_endpoint_takes_the_place_of_the_one_before,
     a_peer_that_moves_behind_its_name_is_found_at_the_new_address,
     an_own_endpoint_is_told_once_and_never_tried_again,
-    an_own_endpoint_behind_a_name_is_told_once_and_never_tried_again,
+    an_own_endpoint_behind_a_name_is_told_once_and_looked_up_again,
     a_name_and_an_address_of_one_peer_lead_to_one_session,
     a_node_without_a_network_tries_nothing_until_it_has_one,
     a_node_that_stops_closes_connections_that_await_a_hello,
@@ -229,9 +229,10 @@ fn an_own_endpoint_is_told_once_and_never_tried_again<C: Level>() {
     assert!(!net.trace.iter().any(|line| line.contains("Open")));
 }
 
-fn an_own_endpoint_behind_a_name_is_told_once_and_never_tried_again<C: Level>() {
+/// So all nodes can have the same settings, and a name that stands for the one that serves.
+fn an_own_endpoint_behind_a_name_is_told_once_and_looked_up_again<C: Level>() {
     let mut net = Network::<C>::new();
-    let name = "tcp://alice.example:49152";
+    let name = "tcp://server.example:49152";
     net.names
         .insert(name.into(), "10.0.0.1:49152".parse().unwrap());
     net.add_with(fixed(&net, "alice", &[name]));
@@ -239,6 +240,12 @@ fn an_own_endpoint_behind_a_name_is_told_once_and_never_tried_again<C: Level>() 
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert_eq!(net.open_wires(), 0);
+    net.add_with(fixed(&net, "bob", &[]));
+    net.names
+        .insert(name.into(), "10.0.0.2:49152".parse().unwrap());
+    net.run(secs(61));
+    assert_eq!(told(&mut net, 0), ["bob enters"]);
+    assert_eq!(own_notices(&net.hosts[0].notices), 1);
 }
 
 fn a_name_and_an_address_of_one_peer_lead_to_one_session<C: Level>() {
