@@ -298,8 +298,9 @@ pub enum Notice {
         /// Why the last attempt failed.
         error: String,
     },
-    /// A fixed endpoint is this node's own. It is not tried again.
-    #[error("the fixed peer at {endpoint} is this node itself: it is not tried again")]
+    /// A fixed endpoint is this node's own. A name is looked up again a minute later, and it is not
+    /// told again.
+    #[error("the fixed peer at {endpoint} is this node itself")]
     OwnFixedPeer {
         /// The endpoint, as the user has written it.
         endpoint: Endpoint,

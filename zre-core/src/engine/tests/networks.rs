@@ -284,3 +284,15 @@ fn a_gossip_hub_is_told_the_endpoint_of_the_network_that_it_shares_and_each_chan
     let moved = interface("eth0", 2, [10, 0, 0, 7]);
     assert_eq!(has(&[moved, wlan0()]), ["", "tcp://10.0.0.7:50000"]);
 }
+
+#[test]
+fn nothing_is_told_of_a_goodbye_that_cannot_be_sent() {
+    let mut host = Host::new(Interfaces::Default);
+    host.has(&[eth0()]);
+    host.engine.stop_now(host.now);
+    let unreachable = Err("unreachable");
+    host.engine
+        .handle_beacon_sent(NetworkId(0), unreachable, host.now);
+    assert!(matches!(host.engine.poll_event(), Some(Event::Stop { .. })));
+    assert_eq!(host.engine.poll_event(), None);
+}
