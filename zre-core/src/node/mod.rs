@@ -484,12 +484,14 @@ impl Node {
 
     /// A beacon came under our own identity. The system gives a broadcast to its sender, too.
     fn hear_own(&mut self, from: SocketAddr, port: Option<NonZeroU16>) {
+        let now = self.context.now;
         let networks = &mut self.context.networks;
         let mut own = networks.announced();
         let is_own_port = port.is_none_or(|port| own.any(|(_, own)| own == port));
         drop(own);
         // A node that is not told its networks does not know all addresses of its machine.
-        let is_own = networks.is_own_address(from.ip()) || self.context.config.networks.is_none();
+        let is_own =
+            networks.is_own_address(from.ip(), now) || self.context.config.networks.is_none();
         if is_own_port && is_own {
             networks.note_own(from.ip());
         } else if let Some(port) = port {

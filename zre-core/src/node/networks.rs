@@ -17,6 +17,9 @@ use crate::{
     time::Instant,
 };
 
+/// For so long a beacon from a former address may be this node's own.
+const FORMER_FOR: Duration = Duration::from_secs(300);
+
 /// The networks of this node, the best first.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -30,8 +33,9 @@ pub(super) struct Networks {
     are_told: bool,
     /// When one was last left.
     left_at: Option<Instant>,
-    /// Addresses that were this node's own, the latest first. Its beacons may still be under way.
-    former: VecDeque<IpAddr>,
+    /// Addresses that were this node's own, the latest first, and when they were left. Its
+    /// beacons may still be under way.
+    former: VecDeque<(IpAddr, Instant)>,
 }
 
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl Networks {
         const MOST: usize = 16;
         for on in left {
             self.left_at = Some(now);
-            self.former.push_front(on.network.address.address);
+            self.former.push_front((on.network.address.address, now));
             self.former.truncate(MOST);
         }
     }
@@ -187,11 +191,12 @@ impl Networks {
                 && is_source(self.endpoint(), source)
     }
 
-    /// Whether an address is this node's own, or was.
-    pub(super) fn is_own_address(&self, address: IpAddr) -> bool {
+    /// Whether an address is this node's own, or was a short while ago.
+    pub(super) fn is_own_address(&self, address: IpAddr, now: Instant) -> bool {
         let address = address.to_canonical();
-        let mut on = self.on.iter();
-        on.any(|on| on.network.address.address == address) || self.former.contains(&address)
+        let (mut on, mut former) = (self.on.iter(), self.former.iter());
+        on.any(|on| on.network.address.address == address)
+            || former.any(|(it, left_at)| *it == address && now.since(*left_at) < FORMER_FOR)
     }
 
     /// A beacon of this node has come back from this address.
