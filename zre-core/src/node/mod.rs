@@ -164,11 +164,12 @@ impl Node {
     }
 
     /// A beacon has been sent on a network, or could not be. The first that fails, and the first
-    /// that goes out again, are told.
+    /// that goes out again, are told; that they fail again is told once in ten seconds.
     pub fn handle_beacon_sent(&mut self, network: NetworkId, sent: Result<(), &str>, now: Instant) {
         self.context.advance(now);
         // `Event::Stop` is the last event, and the goodbye is a beacon, too.
-        if !self.running || !self.context.networks.note_beacon(network, sent.is_ok()) {
+        let (networks, now) = (&mut self.context.networks, self.context.now);
+        if !self.running || !networks.note_beacon(network, sent.is_ok(), now) {
             return;
         }
         if let Err(error) = sent {

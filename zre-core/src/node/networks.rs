@@ -20,6 +20,9 @@ use crate::{
 /// For so long a beacon from a former address may be this node's own.
 const FORMER_FOR: Duration = Duration::from_secs(300);
 
+/// So long after it was told that beacons cannot be sent, it is told again.
+const FAILS_AGAIN: Duration = Duration::from_secs(10);
+
 /// The networks of this node, the best first.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -42,8 +45,10 @@ pub(super) struct Networks {
 #[cfg_attr(test, derive(Clone))]
 struct On {
     network: OwnNetwork,
-    /// Whether the last beacon could be sent.
+    /// Whether the last beacon could be sent, as it has been told.
     announces: bool,
+    /// When it was last told that it could not.
+    failed_at: Option<Instant>,
     /// How many beacons of this node have come back from it.
     own_heard: u64,
 }
@@ -111,12 +116,19 @@ impl Networks {
         self.left_at.is_some_and(|at| now.since(at) < time)
     }
 
-    /// Notes how a beacon went, and says whether that is new.
-    pub(super) fn note_beacon(&mut self, network: NetworkId, is_sent: bool) -> bool {
+    /// Notes how a beacon went, and says whether that is to be told: that one could not be sent is,
+    /// once in ten seconds.
+    pub(super) fn note_beacon(&mut self, network: NetworkId, is_sent: bool, now: Instant) -> bool {
         let mut on = self.on.iter_mut();
         let Some(on) = on.find(|on| on.network.id == network) else {
             return false;
         };
+        if on.announces && !is_sent {
+            if on.failed_at.is_some_and(|at| now.since(at) < FAILS_AGAIN) {
+                return false;
+            }
+            on.failed_at = Some(now);
+        }
         core::mem::replace(&mut on.announces, is_sent) != is_sent
     }
 
@@ -232,6 +244,7 @@ impl On {
         Self {
             network,
             announces: true,
+            failed_at: None,
             own_heard: 0,
         }
     }
