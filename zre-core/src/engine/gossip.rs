@@ -111,6 +111,9 @@ impl<C: Connection> Engine<C> {
             self.set_own_place(link, owner);
             self.send_gossip_to(link, owner);
         }
+        if let Some(gossip) = &mut self.gossip {
+            gossip.forget_former_places();
+        }
     }
 
     /// Where the name of a hub has led.

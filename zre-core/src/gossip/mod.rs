@@ -56,8 +56,8 @@ pub(crate) struct Gossip {
     sessions: BTreeMap<LinkId, Session>,
     outputs: VecDeque<GossipOutput>,
     notices: Vec<Notice>,
-    /// Where this node is, or was a short while ago.
-    own_places: VecDeque<Endpoint>,
+    /// Where this node is, and was before.
+    own_places: VecDeque<OwnPlace>,
     /// Where a tuple said last that this node is, though it is not.
     foreign_place: Option<Endpoint>,
     /// Whether there may be something to send to anybody, or the time of the next has changed.
@@ -65,6 +65,14 @@ pub(crate) struct Gossip {
     /// What the table had when this was last asked.
     seen: Mark,
     generator: ChaCha8Rng,
+}
+
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+struct OwnPlace {
+    endpoint: Endpoint,
+    /// Whether it still is. If not, another node may be there.
+    is_current: bool,
 }
 
 /// What gossip wants done.
@@ -131,16 +139,30 @@ impl Gossip {
     /// told with the next message.
     pub(crate) fn set_own(&mut self, link: LinkId, place: Option<Endpoint>) {
         const REMEMBERED: usize = 16;
-        if let Some(place) = &place
-            && !self.own_places.contains(place)
-        {
-            self.own_places.push_back(place.clone());
+        if let Some(place) = &place {
+            let mut known = self.own_places.iter_mut();
+            match known.find(|own| own.endpoint == *place) {
+                Some(known) => known.is_current = true,
+                None => self.own_places.push_back(OwnPlace {
+                    endpoint: place.clone(),
+                    is_current: true,
+                }),
+            }
             if self.own_places.len() > REMEMBERED {
                 self.own_places.pop_front();
             }
         }
         if let Some(session) = self.sessions.get_mut(&link) {
             session.own = place;
+        }
+    }
+
+    /// [`set_own`](Self::set_own) has been called for all connections, as the node may be elsewhere
+    /// than before: whoever is at a former place of its is sought as others are.
+    pub(crate) fn forget_former_places(&mut self) {
+        for own in &mut self.own_places {
+            let mut sessions = self.sessions.values();
+            own.is_current = sessions.any(|session| session.own.as_ref() == Some(&own.endpoint));
         }
     }
 
@@ -250,7 +272,7 @@ impl Gossip {
         if self
             .own_places
             .iter()
-            .any(|own| own.is_same_place(&tuple.endpoint))
+            .any(|own| own.is_current && own.endpoint.is_same_place(&tuple.endpoint))
         {
             return;
         }
@@ -278,7 +300,8 @@ impl Gossip {
 
     /// A tuple has this node's own identity.
     fn take_own(&mut self, link: LinkId, place: Endpoint) {
-        let is_own = |own: &Endpoint| own.is_same_place(&place);
+        // It is the past, however long ago: no other node has both the identity and the place.
+        let is_own = |own: &OwnPlace| own.endpoint.is_same_place(&place);
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };

@@ -484,6 +484,20 @@ fn what_only_another_host_can_mean_is_not_sought() {
 }
 
 #[test]
+fn a_node_at_a_former_address_of_this_one_is_sought() {
+    let mut hub = Hub::new(Limits::default());
+    let upper = hub.hub(1);
+    let [old, new] = ["tcp://10.0.0.1:1", "tcp://10.0.0.7:1"];
+    hub.says(upper, tuple_at(1, old));
+    assert_eq!(hub.sought, NOTHING);
+    hub.gossip.set_own(upper, Some(new.parse().unwrap()));
+    hub.gossip.forget_former_places();
+    hub.says(upper, tuple_at(2, old));
+    hub.says(upper, tuple_at(3, new));
+    assert_eq!(hub.sought, ["0002"]);
+}
+
+#[test]
 fn what_is_no_tuple_of_a_node_is_noted_once_for_each_source() {
     let mut hub = Hub::new(Limits::default());
     let client = hub.greeted_client(1);

@@ -289,7 +289,8 @@ impl Peers {
             return;
         };
         let peer = *id;
-        context.note_change(peer, reason.is_final());
+        // Of one that has not entered nothing is known: anybody may have claimed its place.
+        context.note_change(peer, reason.is_final() && removed.is_ready());
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));

@@ -240,7 +240,7 @@ impl<C: Connection> Engine<C> {
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
-        let (pause, is_news) = entry.fail(error, shortest);
+        let (pause, is_news) = entry.fail(error, shortest, self.cx.now);
         if is_news {
             self.cx.notices.push(Notice::FixedPeer {
                 endpoint: entry.endpoint.clone(),

@@ -23,6 +23,8 @@ const LONGEST_AFTER_SESSION: Duration = Duration::from_secs(1);
 const LASTING: Duration = Duration::from_secs(10);
 /// The longest time that a connection waits for a HELLO.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// So long after an error has been told, another is told. The first does not count.
+const TELL_PAUSE: Duration = Duration::from_secs(60);
 /// So many messages follow our HELLO before the connection begins anew.
 const MOST_SENT: u16 = 1000;
 
@@ -45,8 +47,20 @@ pub(crate) struct Fixed<C> {
     last: Option<(PeerId, Endpoint)>,
     /// The peer that the other side said it is, and that did not answer what it was asked here.
     not_here: Option<PeerId>,
+    told: Told,
     /// Whether the user has been told that this node itself is there.
     is_own_told: bool,
+}
+
+/// Which errors the user has been told.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+struct Told {
+    /// The last, unless a peer has entered since.
+    last: Option<String>,
+    has_any: bool,
+    /// When one was last told that was not the first.
+    at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +113,7 @@ impl<C> Fixed<C> {
             error: None,
             last: None,
             not_here: None,
+            told: Told::default(),
             is_own_told: false,
         }
     }
@@ -242,7 +257,7 @@ impl<C> Fixed<C> {
     /// A session has begun.
     pub(super) fn note_entered(&mut self) {
         (self.failures, self.unanswered) = (0, 0);
-        self.error = None;
+        (self.error, self.told.last) = (None, None);
         self.is_own_told = false;
     }
 
@@ -259,14 +274,19 @@ impl<C> Fixed<C> {
         doubled(shortest, doublings, LONGEST_AFTER_SESSION.max(shortest))
     }
 
-    /// An attempt has brought nothing. Gives the pause before the next, and whether the error is
-    /// another than before.
-    pub(super) fn fail(&mut self, error: &str, shortest: Duration) -> (Duration, bool) {
+    /// An attempt has brought nothing. Gives the pause before the next, and whether the user is to
+    /// be told of the error.
+    pub(super) fn fail(
+        &mut self,
+        error: &str,
+        shortest: Duration,
+        now: Instant,
+    ) -> (Duration, bool) {
         let was_greeted = matches!(core::mem::take(&mut self.state), State::Greeted(_));
-        let is_news = self.error.as_deref() != Some(error);
-        if is_news {
+        if self.error.as_deref() != Some(error) {
             self.error = Some(error.into());
         }
+        let is_news = self.told.note(error, now);
         let (count, longest) = match was_greeted {
             true => (&mut self.unanswered, LONGEST_UNANSWERED),
             false => (&mut self.failures, LONGEST),
@@ -295,6 +315,21 @@ impl<C> Fixed<C> {
             state,
             error: self.error.clone(),
         }
+    }
+}
+
+impl Told {
+    /// Whether an error is to be told: another than the last, after a pause.
+    fn note(&mut self, error: &str, now: Instant) -> bool {
+        let is_early = self.at.is_some_and(|at| now.since(at) < TELL_PAUSE);
+        if self.last.as_deref() == Some(error) || is_early {
+            return false;
+        }
+        if core::mem::replace(&mut self.has_any, true) {
+            self.at = Some(now);
+        }
+        self.last = Some(error.into());
+        true
     }
 }
 

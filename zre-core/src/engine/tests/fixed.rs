@@ -24,6 +24,7 @@ at_both_levels! {
     two_nodes_without_beacons_meet_at_a_fixed_endpoint_over_one_connection_each_way,
     an_endpoint_where_nobody_is_is_tried_for_ever_ever_more_slowly,
     one_warning_is_given_for_each_reason_and_not_for_each_attempt,
+    errors_that_alternate_are_told_once_a_minute_at_most,
     a_peer_that_comes_late_is_found,
     a_peer_that_is_restarted_ten_times_enters_ten_times,
     another_node_at_the_endpoint_takes_the_place_of_the_one_before,
@@ -110,32 +111,52 @@ fn an_endpoint_where_nobody_is_is_tried_for_ever_ever_more_slowly<C: Level>() {
 
 fn one_warning_is_given_for_each_reason_and_not_for_each_attempt<C: Level>() {
     let mut test = to_peer_1::<C>();
-    for error in [
-        "refused",
-        "refused",
-        "unreachable",
-        "unreachable",
-        "refused",
-    ] {
-        let (link, _) = test.wanted.pop_front().unwrap();
-        test.engine.handle_closed(link, error, test.now);
-        test.run(secs(10));
+    for error in ["refused", "unreachable", "refused"] {
+        fail_for_a_while(&mut test, &[error]);
     }
-    let errors = test.notices.iter().filter_map(|notice| match notice {
-        Notice::FixedPeer {
-            endpoint: at,
-            error,
-        } if *at == endpoint(1) => Some(&**error),
-        _ => None,
-    });
-    assert!(
-        errors.eq(["refused", "unreachable", "refused"]),
+    assert_eq!(
+        errors_told(&test),
+        ["refused", "unreachable", "refused"],
         "{:?}",
         test.notices
     );
     let shown: Vec<_> = test.engine.fixed_peers().collect();
     assert_eq!(shown[0].error.as_deref(), Some("refused"));
     assert_eq!(shown[0].endpoint, endpoint(1));
+}
+
+/// The engine's attempts fail for more than a minute, with one error after the other.
+fn fail_for_a_while<C: Level>(test: &mut SingleEngine<C>, errors: &[&str]) {
+    for error in errors.iter().cycle().take(8) {
+        let (link, _) = test.wanted.pop_front().unwrap();
+        test.engine.handle_closed(link, error, test.now);
+        test.run(secs(10));
+    }
+}
+
+fn errors_told<C: Level>(test: &SingleEngine<C>) -> Vec<String> {
+    let errors = test.notices.iter().filter_map(|notice| match notice {
+        Notice::FixedPeer {
+            endpoint: at,
+            error,
+        } if *at == endpoint(1) => Some(error.clone()),
+        _ => None,
+    });
+    errors.collect()
+}
+
+/// As where two routers answer by turns.
+fn errors_that_alternate_are_told_once_a_minute_at_most<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    for _ in 0..9 {
+        fail_for_a_while(&mut test, &["refused", "unreachable"]);
+    }
+    let told = errors_told(&test).len();
+    assert!((8..=14).contains(&told), "in 12 minutes: {told}");
+    // The last is not forgotten.
+    fail_for_a_while(&mut test, &["timed out"]);
+    assert_eq!(errors_told(&test).last().unwrap(), "timed out");
+    assert_eq!(errors_told(&test)[..2], ["refused", "unreachable"]);
 }
 
 fn a_peer_that_comes_late_is_found<C: Level>() {

@@ -327,6 +327,17 @@ fn our_own_beacon_on_another_interface_or_from_a_former_address_is_not_anothers(
     assert!(test.wanted.is_empty());
 }
 
+#[test]
+fn another_node_with_our_identity_at_our_former_address_is_told_after_a_while() {
+    let mut test = on_networks::<Link>(2);
+    let own = test.engine.node().id();
+    is_on(&mut test, &[interface(1, v4(1, 1))]);
+    test.run(secs(301));
+    test.beacon(own, &place(v4(0, 1)));
+    let is_told = |notice: &Notice| matches!(notice, Notice::OwnIdentity { .. });
+    assert!(test.notices.iter().any(is_told));
+}
+
 fn a_fixed_endpoint_that_was_our_own_is_tried_when_our_address_has_changed<C: Level>() {
     let mut config = config();
     config.connect = [place(v4(0, 1))].into();
