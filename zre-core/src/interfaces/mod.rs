@@ -4,6 +4,7 @@
 //! for: [`Interfaces`], [`IpVersion`] and [`Beacons`](crate::Beacons). The result names the
 //! addresses to be used, and says of all others why they were passed over.
 
+mod choice;
 mod choose;
 #[cfg(test)]
 mod tests;
