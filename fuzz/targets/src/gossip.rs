@@ -31,10 +31,10 @@ fn frame(bytes: &[u8]) {
     // There is one way to write each message.
     assert_eq!(decoded.encode(), bytes);
     assert_eq!(decoded.len(), bytes.len());
-    if let GossipMessage::Publish { key, value, .. } = &decoded {
-        if let Ok(read) = GossipTuple::read(key, value) {
-            tuple(&read);
-        }
+    if let GossipMessage::Publish { key, value, .. } = &decoded
+        && let Ok(read) = GossipTuple::read(key, value)
+    {
+        tuple(&read);
     }
 }
 

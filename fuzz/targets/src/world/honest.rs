@@ -310,7 +310,11 @@ fn opened_connection(tested: &mut TestedEngine, endpoint: &Endpoint, now: Instan
         match output.expect("it opens a connection") {
             Output::Listen { network, address } => tested.listen(network, address, now),
             // Nobody is there yet.
-            Output::Open { link, purpose, .. } if purpose == OpenFor::User => {
+            Output::Open {
+                link,
+                purpose: OpenFor::User,
+                ..
+            } => {
                 tested.engine.handle_closed(link, "connection refused", now);
             }
             Output::Open {
