@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-/// What holds a namespace. Its arguments, if it has any, are files that programs in it find in place
-/// of these two.
+/// What holds a namespace. Its arguments, if it has any, are files that programs in it find in
+/// place of these two.
 const HOLD: &str = r#"
     if [ $# -gt 0 ]; then
         mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/nsswitch.conf || exit

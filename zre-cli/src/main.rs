@@ -58,8 +58,8 @@ enum Command {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, `zre
 doctor` found a fault, `zre interfaces` no network, the output of `zre pipe` or `zre chat` was not
-read to its end, or `zre simulate` ended with wrong views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
-signal.";
+read to its end, or `zre simulate` ended with wrong views; 2 the command line is wrong, or the
+node cannot start; 130 or 143 ended at once by a second signal.";
 
 fn main() -> ExitCode {
     address_space::share_among_threads();

@@ -290,7 +290,8 @@ pub enum Notice {
     },
     /// Nobody is to be had at a fixed endpoint
     /// ([`Config::connect`](crate::Config#structfield.connect)). It is tried again for as long as
-    /// the node runs, and noted when it begins and when the reason changes.
+    /// the node runs, and noted when it begins and when the reason changes, then at most once in a
+    /// minute.
     #[error("no peer at {endpoint}: {error}; trying again until there is one")]
     FixedPeer {
         /// The endpoint, as the user has written it.
@@ -298,8 +299,8 @@ pub enum Notice {
         /// Why the last attempt failed.
         error: String,
     },
-    /// A fixed endpoint is this node's own. A name is looked up again a minute later, and it is not
-    /// told again.
+    /// A fixed endpoint is this node's own. It is looked at again every two minutes, and no more is
+    /// noted.
     #[error("the fixed peer at {endpoint} is this node itself")]
     OwnFixedPeer {
         /// The endpoint, as the user has written it.
@@ -315,7 +316,7 @@ pub enum Notice {
         error: String,
     },
     /// The system would not send a beacon. The next one is due one beacon interval later; nothing
-    /// more is noted until one has been sent.
+    /// more is noted until one has been sent, and ten seconds have passed.
     #[error("could not send a beacon: {error}")]
     BeaconNotSent {
         /// Why, in the system's words.

@@ -189,8 +189,8 @@ impl HostHandle<'_> {
     }
 
     /// Starts its nodes again, with the same programs. Each has a new identity unless its
-    /// configuration names one, and a new port unless it [keeps](crate::NodeHandle::keep_port) it. Nodes that still run are killed first. The host is switched on and
-    /// not frozen afterwards.
+    /// configuration names one, and a new port unless it [keeps](crate::NodeHandle::keep_port) it.
+    /// Nodes that still run are killed first. The host is switched on and not frozen afterwards.
     pub fn restart(&mut self) {
         let state = &mut self.sim.world.network.hosts[self.host];
         (state.on, state.frozen) = (true, false);

@@ -203,8 +203,8 @@ impl Sim {
         self.events(node).iter().map(in_short).collect()
     }
 
-    /// Whether every running node knows exactly the running nodes that it can hear and reach in both
-    /// directions, and their groups.
+    /// Whether every running node knows exactly the running nodes that it can hear and reach in
+    /// both directions, and their groups.
     ///
     /// Where there are [routers](Sim::route), or nodes with fixed peers or gossip, it knows those
     /// at least to which its beacons, fixed peers or hubs lead it, and none that it cannot reach.

@@ -355,8 +355,8 @@ impl RawBeacon {
         }
     }
 
-    /// A socket of IPv6 for the discovery port `port`. Loopback has no groups, so each datagram goes
-    /// to one of those who listen there.
+    /// A socket of IPv6 for the discovery port `port`. Loopback has no groups, so each datagram
+    /// goes to one of those who listen there.
     ///
     /// # Panics
     ///

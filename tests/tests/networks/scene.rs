@@ -248,12 +248,13 @@ impl Others {
         }
     }
 
-    /// Each talks with this node again. `clock` says how long it took: of ours at most two seconds,
-    /// of the others as long as they take to see that a peer has moved.
+    /// Each talks with this node again. `clock` says how long it took: of ours two beacon intervals
+    /// and the pause after an attempt to connect that came too early, of the others as long as they
+    /// take to see that a peer has moved.
     pub(crate) fn talk(&self, node: &Peer, clock: &Clock) {
         let talk = |other: &Peer| {
             let allowed = match other.uuid() == self.ours.uuid() {
-                true => Duration::from_secs(2),
+                true => Duration::from_millis(2500),
                 false => Duration::from_secs(8),
             };
             talk(node, other, 2 * allowed);

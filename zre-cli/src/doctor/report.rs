@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use zre_tokio::PeerInfo;
+use zre_tokio::{Beacons, PeerInfo};
 
 use super::{
     diagnosis::{Diagnosis, Finding},
@@ -44,7 +44,9 @@ impl Report {
         }
         if let Some(node) = &facts.node {
             line("This node")?;
-            own_lines(node).iter().try_for_each(|it| line(it))?;
+            own_lines(node, &facts.beacons)
+                .iter()
+                .try_for_each(|it| line(it))?;
         }
         line(&format!("Nodes heard or met in {:?}", facts.waited))?;
         let nodes = nodes(facts);
@@ -68,21 +70,19 @@ impl Report {
     }
 }
 
-fn own_lines(node: &OwnNode) -> Vec<String> {
+fn own_lines(node: &OwnNode, beacons: &Beacons) -> Vec<String> {
     let mut lines = vec![format!("  {}  {}", node.name, node.id)];
     for network in &node.networks {
         let on = &network.state;
         lines.push(format!("  {} on {}", on.endpoint, on.interface));
         let to: Vec<_> = on.beacons_to.iter().map(ToString::to_string).collect();
-        lines.push(match (&on.beacon_error, to.as_slice()) {
-            (_, []) => "      no beacons".to_owned(),
-            (Some(error), _) => format!("      {} beacons, then: {error}", on.beacons_sent),
-            (None, to) => format!(
-                "      {} beacons to {}, {} came back",
-                on.beacons_sent,
-                to.join(" and "),
-                network.came_back
-            ),
+        let sent = format!("      {} beacons to {}", on.beacons_sent, to.join(" and "));
+        lines.push(match (&on.beacon_error, beacons) {
+            _ if to.is_empty() => "      no beacons".to_owned(),
+            (Some(error), _) => format!("{sent}, then: {error}"),
+            // Those to one host do not come back.
+            (None, Beacons::To(_)) => sent,
+            (None, _) => format!("{sent}, {} came back", network.came_back),
         });
     }
     lines
@@ -208,7 +208,7 @@ impl Node<'_> {
 
     fn by(&self) -> String {
         let Some(heard) = self.heard else {
-            return "not heard by beacon".to_owned();
+            return "met without a broadcast".to_owned();
         };
         let from: Vec<_> = heard.places().map(|at| at.ip().to_string()).collect();
         let interval = heard.interval();

@@ -77,8 +77,8 @@ Events, one JSON object on each line of standard output:
   {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE","unconfirmed":0}
   {"event":"NETWORK","networks":[..],"joined":[..],"left":[..]}
   {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
-START and ENTER are on one line, too. "addr" and "endpoint" are the same. "text" is there when all frames are
-UTF-8: a string for one frame, a list for several.
+START and ENTER are on one line, too. "addr" and "endpoint" are the same. "text" is there when all
+frames are UTF-8: a string for one frame, a list for several.
 SKIPPED: bob is a member of the group and reads too slowly; so many shouts have passed him over
 since the last such event. See --slow-members.
 NETWORK: the networks that the node is on have changed, or beacons cannot be sent any more

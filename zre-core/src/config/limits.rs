@@ -105,9 +105,10 @@ pub struct Limits {
     /// closes one of those from the address with the most: one that has not said HELLO for a
     /// second, or else the one that has been silent for longest.
     pub gossip_clients: usize,
-    /// Gossip tuples that are known; 4096 unless set. One source, a client or a hub, gives at most
-    /// half of them. Beyond that, a new tuple takes the place of one whose peer is not there, from
-    /// the same source if that has its half, or it is ignored.
+    /// Gossip tuples that are known; 4096 unless set. One source, a hub or all clients of one
+    /// address, gives at most half of them; on loopback, each client does. Beyond that, a new tuple
+    /// takes the place of one whose peer is not there, from the same source if that has its half,
+    /// else from one that has given more, or it is ignored.
     pub gossip_tuples: usize,
     /// Bytes of these tuples; 1 MiB unless set. One source gives at most half of them.
     pub gossip_bytes: usize,

@@ -34,9 +34,9 @@ pub struct Config {
     pub beacons: Beacons,
     /// Fixed peers: endpoints where a peer is sought for as long as the node runs, whoever it is,
     /// and whether beacons come from there or not. An attempt that fails is followed by another,
-    /// after pauses that double from [`reconnect_min`](Config#structfield.reconnect_min) to 10 s.
-    /// Host names are looked up at each attempt.
-    /// [`Engine::fixed_peers`](crate::Engine::fixed_peers) says how far they are.
+    /// after pauses that double from [`reconnect_min`](Config#structfield.reconnect_min) to 10 s,
+    /// or to a minute where connections are taken and no HELLO comes. Host names are looked up at
+    /// each attempt. [`Engine::fixed_peers`](crate::Engine::fixed_peers) says how far they are.
     pub connect: Vec<Endpoint>,
     /// Whether the node is a gossip hub: connections to its gossip port are reported with
     /// [`handle_gossip_accepted`](crate::Engine::handle_gossip_accepted).
@@ -100,8 +100,9 @@ pub enum Beacons {
     /// To this multicast group; the IP version that it does not belong to goes on as with
     /// [`Broadcast`](Self::Broadcast). All nodes need the same.
     Multicast(IpAddr),
-    /// To these addresses, each alone, for networks that filter broadcasts. Each node that is to be
-    /// found is in the list of at least one of two.
+    /// To these addresses, each alone, for networks that filter broadcasts. Of two nodes in one
+    /// subnet, one has to list the other. Where they are in different subnets, both need this
+    /// setting: others drop beacons from beyond their subnet.
     To(Vec<IpAddr>),
     /// Not at all: peers are found by gossip or at fixed endpoints.
     Off,

@@ -1,7 +1,10 @@
 //! Gossip over the connections of an engine: opening them, and what comes and goes over them.
 
 use alloc::{boxed::Box, format};
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use super::{
     Engine, GossipHubInfo,
@@ -21,6 +24,8 @@ use crate::{
 /// So many bytes may wait for one connection. The rest of what is to be told follows when they have
 /// been written.
 const WAITING: usize = 16 << 10;
+/// How long after that it is looked at whether there is room.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
 
 impl<C: Connection> Engine<C> {
     /// A connection came in on the port of this node's gossip hub; see
@@ -40,8 +45,9 @@ impl<C: Connection> Engine<C> {
             gossip.handle_ended(loser, self.cx.now);
         }
         self.tell_writable(link);
+        // A listener may still accept while it is being closed.
         if self.is_stopped() {
-            self.close_gossip(link, Owner::GossipClient, "this node has stopped");
+            self.end_gossip();
         }
         // A connection of whole messages is open from the start.
         while self.receive_gossip(link, Owner::GossipClient) {}
@@ -103,6 +109,10 @@ impl<C: Connection> Engine<C> {
         let all = links.all();
         for (link, owner) in all {
             self.set_own_place(link, owner);
+            self.send_gossip_to(link, owner);
+        }
+        if let Some(gossip) = &mut self.gossip {
+            gossip.forget_former_places();
         }
     }
 
@@ -169,11 +179,12 @@ impl<C: Connection> Engine<C> {
         self.break_gossip(link, owner, LinkError::HandshakeTimeout.into());
     }
 
+    /// Closes all connections, as the node stops. No hub is lost with that.
     pub(super) fn end_gossip(&mut self) {
-        let links = self.links.gossip.as_ref();
-        for (link, owner) in links.map(|links| links.all()).unwrap_or_default() {
-            self.close_gossip(link, owner, "this node has stopped");
+        if let Some(links) = &mut self.links.gossip {
+            links.close_all(&mut self.cx);
         }
+        self.gossip = None;
     }
 }
 
@@ -219,12 +230,15 @@ impl<C: Connection> Engine<C> {
         };
         gossip.handle_open(link, side, remote, self.cx.now);
         self.set_own_place(link, owner);
+        self.send_gossip_to(link, owner);
     }
 
-    /// Something has been written, so there may be room for more.
+    /// Something has been written, so there may be room for more. Not looked at each time: a client
+    /// that reads nothing would delay all that is written to peers.
     pub(super) fn gossip_written(&mut self) {
         if self.links.gossip.as_ref().is_some_and(|it| it.is_full) {
-            self.send_gossip();
+            let at = self.cx.now + ROOM_PAUSE;
+            self.cx.deadlines.set_earlier(EngineTimer::Gossip, at);
         }
     }
 

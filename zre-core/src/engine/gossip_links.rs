@@ -137,6 +137,20 @@ impl<C: Connection> GossipLinks<C> {
         hubs.chain(clients).collect()
     }
 
+    /// Closes all connections from our side.
+    pub(super) fn close_all(&mut self, cx: &mut EngineContext) {
+        for hub in &mut self.hubs {
+            hub.is_open = false;
+            if let Some(state) = hub.state.take() {
+                cx.close_link(state.id);
+            }
+        }
+        while let Some(link) = self.clients.keys().next().copied() {
+            self.close_client(link, cx);
+        }
+        self.is_full = false;
+    }
+
     pub(super) fn release_memory(&mut self) {
         let hubs = self.hubs.iter_mut().filter_map(|hub| hub.state.as_mut());
         let clients = self.clients.values_mut().map(|client| &mut client.state);

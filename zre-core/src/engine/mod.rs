@@ -585,8 +585,8 @@ impl<C: Connection> Engine<C> {
                     links.tell_writable(&self.node, &mut self.cx);
                 }
             }
-            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's PING;
-            // or gossip, of which little waits at a time.
+            // To others, all that goes out are a greeting, READY, a HELLO and answers to ZMTP's
+            // PING; or gossip, of which little waits at a time.
             Some(owner) => {
                 if let Some(state) = self.links.get_mut(owner, link) {
                     state.tell_writable(&mut self.cx.outputs);

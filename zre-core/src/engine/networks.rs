@@ -46,9 +46,9 @@ enum Sockets {
 
 impl<C: Connection> Engine<C> {
     /// The network interfaces of this machine are these: decides which of their addresses are used,
-    /// as [`Config::networks`](crate::Config#structfield.networks) says, and asks for sockets there.
-    /// Without that setting, it does nothing. Call it before anything else, and when something has
-    /// changed.
+    /// as [`Config::networks`](crate::Config#structfield.networks) says, and asks for sockets
+    /// there. Without that setting, it does nothing. Call it before anything else, and when
+    /// something has changed.
     pub fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
         self.cx.advance(now);
         let config = self.node.config();
@@ -104,6 +104,10 @@ impl<C: Connection> Engine<C> {
     /// The sockets for a network could not be opened. It is tried again a second later.
     pub fn handle_not_listening(&mut self, network: NetworkId, error: &str, now: Instant) {
         self.cx.advance(now);
+        // It may have been asked for before the node was stopped.
+        if self.is_stopped() {
+            return;
+        }
         let mut wanted = self.joining.wanted.iter_mut();
         if let Some(it) = wanted.find(|it| it.id == network) {
             // Once for each change, and not for each attempt.

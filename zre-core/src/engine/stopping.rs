@@ -6,7 +6,7 @@ use crate::{link::Connection, time::Instant};
 impl<C: Connection> Engine<C> {
     /// Begins to stop: commands are refused, and when peers have confirmed what was sent to them,
     /// or the linger time is over, the node says goodbye and closes everything. The last event is
-    /// [`Event::Stop`], which says what was not confirmed.
+    /// [`Event::Stop`](crate::Event::Stop), which says what was not confirmed.
     pub fn stop(&mut self, now: Instant) {
         self.cx.advance(now);
         if self.phase != EnginePhase::Running {

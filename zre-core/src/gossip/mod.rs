@@ -13,6 +13,7 @@
 //! not to be: [`Table`] has the rules, and those by which peers are sought again.
 
 mod session;
+mod share;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,7 @@ use crate::{
 };
 use session::Session;
 pub(crate) use session::Side;
-use table::{Source, Table, Taken};
+use table::{Mark, Source, Table, Taken};
 
 /// How long this node waits before it tells its own tuple again to a hub that has another.
 const CORRECTION_PAUSE: Duration = Duration::from_secs(10);
@@ -55,13 +56,23 @@ pub(crate) struct Gossip {
     sessions: BTreeMap<LinkId, Session>,
     outputs: VecDeque<GossipOutput>,
     notices: Vec<Notice>,
-    /// Where this node is, or was a short while ago.
-    own_places: VecDeque<Endpoint>,
+    /// Where this node is, and was before.
+    own_places: VecDeque<OwnPlace>,
     /// Where a tuple said last that this node is, though it is not.
     foreign_place: Option<Endpoint>,
-    /// Whether there may be something to send.
+    /// Whether there may be something to send to anybody, or the time of the next has changed.
     has_news: bool,
+    /// What the table had when this was last asked.
+    seen: Mark,
     generator: ChaCha8Rng,
+}
+
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+struct OwnPlace {
+    endpoint: Endpoint,
+    /// Whether it still is. If not, another node may be there.
+    is_current: bool,
 }
 
 /// What gossip wants done.
@@ -94,6 +105,7 @@ impl Gossip {
             own_places: VecDeque::new(),
             foreign_place: None,
             has_news: false,
+            seen: Mark::default(),
             generator,
         }
     }
@@ -107,49 +119,70 @@ impl Gossip {
         now: Instant,
     ) {
         self.advance(now);
-        let session = Session::new(side, remote, self.table.share(), now);
+        let session = Session::new(side, remote, now);
         self.sessions.insert(link, session);
-        self.has_news = true;
+        // A client is silent until it has said HELLO.
+        self.has_news |= side != Side::Client;
     }
 
     /// A connection has ended.
     pub(crate) fn handle_ended(&mut self, link: LinkId, now: Instant) {
         self.advance(now);
-        if let Some(session) = self.sessions.remove(&link) {
+        if let Some(session) = self.sessions.remove(&link)
+            && session.has_given
+        {
             self.table.source_ended(source_of(link, session.side));
         }
     }
 
-    /// This node is reached here over a connection, or it is not known where.
+    /// This node is reached here over a connection, or it is not known where. The other side is
+    /// told with the next message.
     pub(crate) fn set_own(&mut self, link: LinkId, place: Option<Endpoint>) {
         const REMEMBERED: usize = 16;
-        if let Some(place) = &place
-            && !self.own_places.contains(place)
-        {
-            self.own_places.push_back(place.clone());
+        if let Some(place) = &place {
+            let mut known = self.own_places.iter_mut();
+            match known.find(|own| own.endpoint == *place) {
+                Some(known) => known.is_current = true,
+                None => self.own_places.push_back(OwnPlace {
+                    endpoint: place.clone(),
+                    is_current: true,
+                }),
+            }
             if self.own_places.len() > REMEMBERED {
                 self.own_places.pop_front();
             }
         }
         if let Some(session) = self.sessions.get_mut(&link) {
             session.own = place;
-            self.has_news = true;
         }
     }
 
-    /// A message came.
+    /// [`set_own`](Self::set_own) has been called for all connections, as the node may be elsewhere
+    /// than before: whoever is at a former place of its is sought as others are.
+    pub(crate) fn forget_former_places(&mut self) {
+        for own in &mut self.own_places {
+            let mut sessions = self.sessions.values();
+            own.is_current = sessions.any(|session| session.own.as_ref() == Some(&own.endpoint));
+        }
+    }
+
+    /// A message came. What it changes for this connection alone is no news: see what is
+    /// [next](Self::next_message) for it.
     pub(crate) fn handle_message(&mut self, link: LinkId, message: GossipMessage, now: Instant) {
         self.advance(now);
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };
-        self.has_news = true;
         session.note_message();
         match message {
             GossipMessage::Publish { key, value, .. } if session.is_known() => {
                 self.take_tuple(link, &key, &value);
             }
-            message => session.take(&message, now),
+            message => {
+                let due_at = session.due_at();
+                session.take(&message, now);
+                self.has_news |= session.due_at() != due_at;
+            }
         }
     }
 
@@ -185,7 +218,6 @@ impl Gossip {
             Sought::Later => self.table.postpone(peer, now),
             Sought::Never => self.table.drop(peer, now),
         }
-        self.has_news = true;
     }
 
     /// Something has changed for a peer, which may have a tuple or not.
@@ -203,7 +235,6 @@ impl Gossip {
             Standing::Gone if is_final => self.table.drop(peer, now),
             Standing::Gone | Standing::Unreachable => self.is_missed(peer),
         }
-        self.has_news = true;
     }
 
     fn seek_due(&mut self) {
@@ -241,16 +272,17 @@ impl Gossip {
         if self
             .own_places
             .iter()
-            .any(|own| own.is_same_place(&tuple.endpoint))
+            .any(|own| own.is_current && own.endpoint.is_same_place(&tuple.endpoint))
         {
             return;
         }
-        let source = source_of(link, session.side);
+        let (source, origin) = (source_of(link, session.side), session.origin(link));
+        session.has_given = true;
         let is_news = !self.table.has(tuple.peer, value);
-        if is_news && !session.budget.take(self.now) {
+        if is_news && !self.table.may_bring(origin, self.now) {
             return self.note_limit(link);
         }
-        match self.table.take(source, &tuple, value, self.now) {
+        match self.table.take((source, origin), &tuple, value, self.now) {
             Taken::Known => {}
             Taken::Secured => self.notices.push(Notice::SecuredTuple {
                 peer: tuple.peer,
@@ -268,7 +300,8 @@ impl Gossip {
 
     /// A tuple has this node's own identity.
     fn take_own(&mut self, link: LinkId, place: Endpoint) {
-        let is_own = |own: &Endpoint| own.is_same_place(&place);
+        // It is the past, however long ago: no other node has both the identity and the place.
+        let is_own = |own: &OwnPlace| own.endpoint.is_same_place(&place);
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };
@@ -316,10 +349,12 @@ impl Gossip {
         core::mem::take(&mut self.notices)
     }
 
-    /// Whether [`next_message`](Self::next_message) may have something for some connection since
-    /// this was last asked.
+    /// Whether [`next_message`](Self::next_message) may have something for any connection since
+    /// this was last asked, or [`poll_timeout`](Self::poll_timeout) gives another time.
     pub(crate) fn take_news(&mut self) -> bool {
-        core::mem::take(&mut self.has_news)
+        let mark = self.table.mark();
+        let has_changed = core::mem::replace(&mut self.seen, mark) != mark;
+        core::mem::take(&mut self.has_news) || has_changed
     }
 
     /// The next message for a connection over which there is room.

@@ -6,10 +6,11 @@ use core::{net::IpAddr, time::Duration};
 use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId};
 
 use super::{
+    share::Origin,
     table::{Source, Table, Version},
     text_of,
 };
-use crate::time::Instant;
+use crate::{engine::LinkId, time::Instant};
 
 /// A hub of zyre forgets a client that says nothing for a second.
 const PING_AFTER: Duration = Duration::from_millis(400);
@@ -49,7 +50,8 @@ pub(super) struct Session {
     unanswered: u32,
     /// Whether a hub has answered a PING behind this node's own tuple.
     has_taken_own: bool,
-    pub(super) budget: TupleBudget,
+    /// Whether a tuple of it may be in the table.
+    pub(super) has_given: bool,
     pub(super) has_noted_bad: bool,
     pub(super) has_noted_limit: bool,
 }
@@ -68,7 +70,7 @@ enum Hello {
 }
 
 impl Session {
-    pub(super) fn new(side: Side, remote: Option<IpAddr>, share: usize, now: Instant) -> Self {
+    pub(super) fn new(side: Side, remote: Option<IpAddr>, now: Instant) -> Self {
         Self {
             side,
             remote,
@@ -84,9 +86,18 @@ impl Session {
             sent_at: now,
             unanswered: 0,
             has_taken_own: false,
-            budget: TupleBudget::new(share, now),
+            has_given: false,
             has_noted_bad: false,
             has_noted_limit: false,
+        }
+    }
+
+    /// Whose share of the table its tuples count in.
+    pub(super) fn origin(&self, link: LinkId) -> Origin {
+        match (self.side, self.remote) {
+            (Side::Hub(hub), _) => Origin::Hub(hub),
+            (Side::Client, Some(remote)) if !remote.is_loopback() => Origin::Address(remote),
+            (Side::Client, _) => Origin::Client(link),
         }
     }
 
@@ -259,39 +270,5 @@ impl Session {
             public_key: None,
         };
         Some(tuple.to_message())
-    }
-}
-
-/// How many new tuples one source may bring: as many at once as it has places in the table, then
-/// some each second.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone))]
-pub(super) struct TupleBudget {
-    left: usize,
-    most: usize,
-    at: Instant,
-}
-
-impl TupleBudget {
-    const ONE_MORE_IN: Duration = Duration::from_millis(50);
-
-    fn new(most: usize, now: Instant) -> Self {
-        Self {
-            left: most,
-            most,
-            at: now,
-        }
-    }
-
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let passed = now.since(self.at).as_micros() / Self::ONE_MORE_IN.as_micros();
-        if passed > 0 {
-            let more = usize::try_from(passed).unwrap_or(usize::MAX);
-            self.left = self.left.saturating_add(more).min(self.most);
-            self.at = now;
-        }
-        let may = self.left > 0;
-        self.left -= usize::from(may);
-        may
     }
 }

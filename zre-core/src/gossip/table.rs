@@ -20,7 +20,10 @@ use core::time::Duration;
 
 use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId, Text};
 
-use super::GossipOutput;
+use super::{
+    GossipOutput,
+    share::{Origin, Shares},
+};
 use crate::{config::Config, engine::LinkId, time::Instant};
 
 /// So many peers are sought at once, or a quarter of those that may be pending. The others wait for
@@ -54,13 +57,20 @@ pub(super) enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Version(u64);
 
+/// By what it is seen that there is something to tell or another time to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mark {
+    last_version: u64,
+    due_at: Option<Instant>,
+}
+
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Table {
     tuples: BTreeMap<PeerId, Tuple>,
     told: BTreeMap<Version, PeerId>,
     due: BTreeSet<(Instant, PeerId)>,
-    shares: BTreeMap<Source, Share>,
+    shares: Shares,
     last_version: u64,
     bytes: usize,
     /// How many are being sought.
@@ -71,18 +81,12 @@ pub(super) struct Table {
     expired_after: Duration,
 }
 
-/// What one source has given.
-#[derive(Debug, Clone, Copy, Default)]
-struct Share {
-    tuples: usize,
-    bytes: usize,
-}
-
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 struct Tuple {
     value: Text,
     source: Source,
+    origin: Origin,
     version: Version,
     state: State,
     /// Whether it has been there, since the tuple came.
@@ -132,7 +136,7 @@ impl Table {
             tuples: BTreeMap::new(),
             told: BTreeMap::new(),
             due: BTreeSet::new(),
-            shares: BTreeMap::new(),
+            shares: Shares::new(config.limits.gossip_tuples, config.limits.gossip_bytes),
             last_version: 0,
             bytes: 0,
             sought: 0,
@@ -143,9 +147,9 @@ impl Table {
         }
     }
 
-    /// How many tuples one source may give.
-    pub(super) fn share(&self) -> usize {
-        half(self.tuples_limit)
+    /// Whether an origin may bring a new tuple now, which counts.
+    pub(super) fn may_bring(&mut self, origin: Origin, now: Instant) -> bool {
+        self.shares.may_bring(origin, now)
     }
 
     pub(super) fn has(&self, peer: PeerId, value: &Text) -> bool {
@@ -174,6 +178,13 @@ impl Table {
         None
     }
 
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            last_version: self.last_version,
+            due_at: self.due_at(),
+        }
+    }
+
     /// When the next peer is to be sought.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let next = self.due.first().map(|(at, _)| *at);
@@ -197,7 +208,7 @@ impl Table {
 impl Table {
     pub(super) fn take(
         &mut self,
-        source: Source,
+        (source, origin): (Source, Origin),
         tuple: &GossipTuple,
         value: &Text,
         now: Instant,
@@ -211,11 +222,12 @@ impl Table {
             Some(known) if known.is_flapping(now) => return Taken::Known,
             Some(_) | None => {}
         }
-        if !self.make_room(peer, source, value.len() + TUPLE_COST) {
+        if !self.make_room(peer, origin, value.len() + TUPLE_COST) {
             return Taken::Full;
         }
+        let known = self.tuples.get(&peer);
+        let was_there = known.is_some_and(|it| it.state == State::There);
         let before = self.remove(peer);
-        let was_there = before.as_ref().is_some_and(|it| it.state == State::There);
         let changes = before.map_or(0, |it| it.next_changes(now));
         let is_secured = tuple.public_key.is_some();
         self.insert(
@@ -223,6 +235,7 @@ impl Table {
             Tuple {
                 value: value.clone(),
                 source,
+                origin,
                 version: Version::default(),
                 state: match (was_there, is_secured) {
                     (true, _) => State::There,
@@ -271,9 +284,6 @@ impl Table {
     /// A connection has ended. Of a tuple whose peer cannot be asked, nothing else says that it is
     /// still there.
     pub(super) fn source_ended(&mut self, source: Source) {
-        if !self.shares.contains_key(&source) {
-            return;
-        }
         let is_unsure = |tuple: &Tuple| tuple.state == State::Idle && !tuple.is_dropped;
         let tuples = self.tuples.iter();
         let unsure = tuples.filter(|(_, tuple)| tuple.source == source && is_unsure(tuple));
@@ -284,26 +294,23 @@ impl Table {
     }
 
     /// Makes room for a tuple of so many bytes, in place of the one that its peer has.
-    fn make_room(&mut self, peer: PeerId, source: Source, bytes: usize) -> bool {
-        let (tuples_limit, bytes_limit) = (self.tuples_limit, self.bytes_limit);
+    fn make_room(&mut self, peer: PeerId, origin: Origin, bytes: usize) -> bool {
         loop {
             let (mut tuples, mut of_all) = (self.tuples.len(), self.bytes);
-            let mut share = self.shares.get(&source).copied().unwrap_or_default();
+            let mut held = self.shares.held(origin);
             if let Some(before) = self.tuples.get(&peer) {
                 tuples -= 1;
                 of_all -= before.bytes();
-                if before.source == source {
-                    share.tuples -= 1;
-                    share.bytes -= before.bytes();
+                if before.origin == origin {
+                    held = held.without(before.bytes());
                 }
             }
-            let has_share =
-                share.tuples < half(tuples_limit) && share.bytes + bytes <= half(bytes_limit);
-            let has_place = tuples < tuples_limit && of_all + bytes <= bytes_limit;
-            let loser = match (has_share, has_place) {
+            let held = held.with(bytes);
+            let has_place = tuples < self.tuples_limit && of_all + bytes <= self.bytes_limit;
+            let loser = match (self.shares.is_within(held), has_place) {
                 (true, true) => return true,
-                (false, _) => self.most_dispensable(peer, Some(source)),
-                (true, false) => self.most_dispensable(peer, None),
+                (false, _) => self.most_dispensable(peer, |it| it.origin == origin),
+                (true, false) => self.most_dispensable_of_others(peer, self.shares.weight(held)),
             };
             let Some(loser) = loser else {
                 return false;
@@ -314,25 +321,41 @@ impl Table {
 
     /// The tuple that is the first to make room: one that is dropped, or else one whose peer has
     /// never been there, or else one whose peer has been missing for longest.
-    fn most_dispensable(&self, except: PeerId, source: Option<Source>) -> Option<PeerId> {
-        let of_source = |it: &Tuple| source.is_none_or(|source| it.source == source);
+    fn most_dispensable(
+        &self,
+        except: PeerId,
+        is_meant: impl Fn(&Tuple) -> bool,
+    ) -> Option<PeerId> {
         let tuples = self.tuples.iter();
         let missing = tuples.filter(|(peer, it)| {
             // One that is new, and has not been sought yet, does not make room for a newer one.
-            let is_new = it.tries == 0 && !it.is_dropped && it.state != State::Idle;
-            **peer != except && of_source(it) && it.state != State::There && !is_new
+            **peer != except && it.state != State::There && !it.is_new() && is_meant(it)
         });
         let order = |it: &Tuple| (!it.is_dropped, it.has_entered, it.since);
         let first = missing.min_by_key(|(peer, it)| (order(it), **peer));
         first.map(|(peer, _)| *peer)
     }
 
+    /// The tuple that is the first to make room for one of an origin that would have so much then.
+    /// It is of one that has no less. Where all are new, the latest of the one that has most goes:
+    /// others could fill the table for minutes.
+    fn most_dispensable_of_others(&self, except: PeerId, weight: u128) -> Option<PeerId> {
+        let weight_of = |it: &Tuple| self.shares.weight(self.shares.held(it.origin));
+        let missing = self.most_dispensable(except, |it| it.is_dropped || weight_of(it) >= weight);
+        missing.or_else(|| {
+            let tuples = self.tuples.iter();
+            let new = tuples.filter(|(peer, it)| **peer != except && it.is_new());
+            let crowding = new.filter(|(_, it)| weight_of(it) > weight);
+            let order = |it: &Tuple| (weight_of(it), it.state != State::Sought, it.since);
+            let last = crowding.max_by_key(|(peer, it)| (order(it), **peer));
+            last.map(|(peer, _)| *peer)
+        })
+    }
+
     fn insert(&mut self, peer: PeerId, tuple: Tuple) {
         let bytes = tuple.bytes();
         self.bytes += bytes;
-        let share = self.shares.entry(tuple.source).or_default();
-        share.tuples += 1;
-        share.bytes += bytes;
+        self.shares.add(tuple.origin, bytes);
         if let State::Due(at) = tuple.state {
             self.due.insert((at, peer));
         }
@@ -345,13 +368,7 @@ impl Table {
         let tuple = self.tuples.remove(&peer)?;
         let bytes = tuple.bytes();
         self.bytes -= bytes;
-        if let Some(share) = self.shares.get_mut(&tuple.source) {
-            share.tuples -= 1;
-            share.bytes -= bytes;
-            if share.tuples == 0 {
-                self.shares.remove(&tuple.source);
-            }
-        }
+        self.shares.remove(tuple.origin, bytes);
         Some(tuple)
     }
 }
@@ -508,6 +525,12 @@ impl Tuple {
         endpoint.parse().ok()
     }
 
+    /// Whether it has not been sought yet, or is for the first time.
+    fn is_new(&self) -> bool {
+        let is_sought = matches!(self.state, State::Due(_) | State::Sought);
+        self.tries == 0 && !self.is_dropped && is_sought
+    }
+
     /// Whether it need not be sought as eagerly as one that has just come.
     fn is_sought_again(&self) -> bool {
         self.tries > 0 || self.is_dropped
@@ -534,8 +557,4 @@ impl Tuple {
         let longest = longest.clamp(USUAL_PAUSE, LONGEST_PAUSE);
         FIRST_PAUSE.saturating_mul(doubled).min(longest)
     }
-}
-
-fn half(limit: usize) -> usize {
-    limit.div_ceil(2)
 }

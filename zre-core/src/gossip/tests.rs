@@ -30,8 +30,12 @@ impl Hub {
 
     /// A client connects and says nothing yet.
     fn client(&mut self, number: u64) -> LinkId {
+        self.client_at(number, [10, 0, 1, u8::try_from(number % 256).unwrap()])
+    }
+
+    fn client_at(&mut self, number: u64, address: [u8; 4]) -> LinkId {
         let link = LinkId::from_number(number);
-        let remote = IpAddr::from([10, 0, 1, 1]);
+        let remote = IpAddr::from(address);
         self.gossip
             .handle_open(link, Side::Client, Some(remote), self.now);
         link
@@ -169,6 +173,32 @@ fn a_tuple_is_told_to_all_others_once_and_to_those_that_come_later() {
     assert_eq!(hub.sought, ["0001"]);
 }
 
+/// Looking at all connections for each message would let one client burden a hub with many.
+#[test]
+fn a_message_that_changes_nothing_for_others_is_no_news_for_them() {
+    let mut hub = Hub::new(Limits::default());
+    let (a, b) = (hub.client(1), hub.client(2));
+    hub.says(b, GossipMessage::Hello);
+    hub.gossip.take_news();
+    let to_a = [
+        (GossipMessage::Ping, "PONG"),
+        (tuple(1), "INVALID"),
+        (GossipMessage::Hello, ""),
+        (GossipMessage::Ping, "PONG"),
+    ];
+    for (message, answer) in to_a {
+        assert_eq!(hub.says(a, message).join(" "), answer);
+        assert!(!hub.gossip.take_news());
+    }
+    hub.says(a, tuple(1));
+    assert!(hub.gossip.take_news());
+    hub.says(a, tuple(1));
+    assert!(!hub.gossip.take_news(), "it is known");
+    hub.client(3);
+    assert!(!hub.gossip.take_news());
+    assert_eq!(hub.hears(b).len(), 1);
+}
+
 #[test]
 fn hello_and_invalid_without_end_bring_no_more_than_one_answer_a_second() {
     let mut hub = Hub::new(Limits::default());
@@ -233,6 +263,50 @@ fn one_source_fills_half_of_the_table_and_others_have_the_rest() {
     assert_eq!(hub.sought.len(), 100);
     assert_eq!(hub.noted(), NOTHING);
     assert_eq!(hub.gossip.table.len(), 100);
+}
+
+/// Nothing is gained by connecting again, or twice.
+#[test]
+fn the_clients_of_one_address_have_one_share_and_those_on_loopback_one_each() {
+    for (address, most) in [([10, 0, 9, 9], 50), ([127, 0, 0, 1], 100)] {
+        let mut hub = Hub::new(Limits::default().gossip_tuples(100));
+        let connect = |hub: &mut Hub, number| {
+            let client = hub.client_at(number, address);
+            hub.says(client, GossipMessage::Hello);
+            client
+        };
+        let one = connect(&mut hub, 1);
+        (0..1000).for_each(|number| drop(hub.says(one, tuple(number))));
+        hub.gossip.handle_ended(one, hub.now);
+        let two = connect(&mut hub, 2);
+        (1000..2000).for_each(|number| drop(hub.says(two, tuple(number))));
+        assert_eq!(hub.gossip.table.len(), most);
+        assert_eq!(hub.sought.len(), most);
+    }
+}
+
+/// The tuples of the flood are under way, or wait for their turn.
+#[test]
+fn a_table_that_two_sources_have_filled_has_room_for_new_tuples_of_a_third() {
+    let mut hub = Hub::new(Limits::default().gossip_tuples(1000));
+    let [one, other, honest] = [1, 2, 3].map(|number| hub.greeted_client(number));
+    let flood = |hub: &mut Hub, from: u32| {
+        for number in from..from + 500 {
+            hub.says(one, tuple(number));
+            hub.says(other, tuple(5000 + number));
+        }
+    };
+    flood(&mut hub, 0);
+    assert_eq!(hub.gossip.table.len(), 1000);
+    for number in 20_000..20_100 {
+        hub.says(honest, tuple(number));
+    }
+    hub.wait(Duration::from_secs(20));
+    flood(&mut hub, 1000);
+    assert_eq!(hub.gossip.table.len(), 1000);
+    for number in 20_000..20_100 {
+        assert!(hub.gossip.table.source(peer(number)).is_some(), "{number}");
+    }
 }
 
 #[test]
@@ -410,6 +484,20 @@ fn what_only_another_host_can_mean_is_not_sought() {
 }
 
 #[test]
+fn a_node_at_a_former_address_of_this_one_is_sought() {
+    let mut hub = Hub::new(Limits::default());
+    let upper = hub.hub(1);
+    let [old, new] = ["tcp://10.0.0.1:1", "tcp://10.0.0.7:1"];
+    hub.says(upper, tuple_at(1, old));
+    assert_eq!(hub.sought, NOTHING);
+    hub.gossip.set_own(upper, Some(new.parse().unwrap()));
+    hub.gossip.forget_former_places();
+    hub.says(upper, tuple_at(2, old));
+    hub.says(upper, tuple_at(3, new));
+    assert_eq!(hub.sought, ["0002"]);
+}
+
+#[test]
 fn what_is_no_tuple_of_a_node_is_noted_once_for_each_source() {
     let mut hub = Hub::new(Limits::default());
     let client = hub.greeted_client(1);
@@ -456,4 +544,19 @@ impl Hub {
         let client = self.client(number);
         self.says(client, GossipMessage::Hello)
     }
+}
+
+/// A peer with a key is not sought, so nothing but its going tells that it is not there.
+#[test]
+fn a_tuple_that_gets_a_key_while_its_peer_is_there_is_told_no_more_when_it_has_gone() {
+    let mut hub = Hub::new(Limits::default());
+    let client = hub.greeted_client(1);
+    hub.says(client, tuple(1));
+    hub.enters(1);
+    let with_key = format!("tcp://10.0.3.1:2|{}", "k".repeat(40));
+    hub.says(client, tuple_at(1, &with_key));
+    assert_eq!(hub.noted(), ["secured_peer"]);
+    hub.is_gone(1, false);
+    let late = hub.client(2);
+    assert_eq!(hub.says(late, GossipMessage::Hello), NOTHING);
 }

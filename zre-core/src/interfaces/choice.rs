@@ -15,8 +15,8 @@ pub enum Interfaces {
     /// The interface with the default route. Without one, the first that can carry beacons; without
     /// that, loopback until there is another.
     ///
-    /// When the default route moves to another interface, the node is there, too, and stays where it
-    /// was for as long as that is connected.
+    /// When the default route moves to another interface, the node is there, too, and stays where
+    /// it was for as long as that is connected.
     #[default]
     Default,
     /// All that can carry beacons, with each of their subnets, apart from loopback. One without a
@@ -29,9 +29,9 @@ pub enum Interfaces {
 
 /// An interface, or some of its addresses.
 ///
-/// Made from text, `10.0.0.1` and `fe80::1` mean an [`Address`](Self::Address), `10.0.0.0/8` means a
-/// [`Subnet`](Self::Subnet), and anything else is a [`Name`](Self::Name); so every text is a choice,
-/// and whether it can be met shows only when the node starts.
+/// Made from text, `10.0.0.1` and `fe80::1` mean an [`Address`](Self::Address), `10.0.0.0/8` means
+/// a [`Subnet`](Self::Subnet), and anything else is a [`Name`](Self::Name); so every text is a
+/// choice, and whether it can be met shows only when the node starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InterfaceChoice {
@@ -54,7 +54,8 @@ pub enum InterfaceChoice {
 pub enum IpVersion {
     /// IPv4 alone.
     V4,
-    /// IPv6 alone, as zyre does with `ZSYS_IPV6=1`.
+    /// IPv6 alone, as zyre does with `ZSYS_IPV6=1`. Of an interface, a link-local address is used
+    /// beside another, for hosts that have nothing else.
     V6,
     /// Both, where an interface has both. On loopback it is IPv4 alone.
     #[default]

@@ -98,6 +98,15 @@ struct Needs<'a> {
 }
 
 impl Needs<'_> {
+    /// Who chooses an address means its version of IP, on loopback, too.
+    fn of(self, choice: &InterfaceChoice) -> Self {
+        let ip = match (self.ip, choice) {
+            (IpVersion::Both, InterfaceChoice::Address(IpAddr::V6(_))) => IpVersion::V6,
+            (ip, _) => ip,
+        };
+        Self { ip, ..self }
+    }
+
     fn allow(self, address: IpAddr, is_loopback: bool) -> bool {
         match (self.ip, address) {
             (IpVersion::V4, IpAddr::V4(_)) | (IpVersion::V6, IpAddr::V6(_)) => true,
@@ -115,7 +124,8 @@ impl Needs<'_> {
             Beacons::Multicast(_) => true,
             Beacons::Broadcast => is_v6,
         };
-        // Linux says of its loopback that it cannot multicast, and it can.
+        // Linux says of its loopback that it cannot multicast. With IPv4 it can. With IPv6 it
+        // cannot, but who asks for loopback may have other ways to find peers.
         if needs_multicast && !(interface.can_multicast || interface.is_loopback) {
             return Some(WhyNot::CannotMulticast);
         }
@@ -192,6 +202,7 @@ fn chosen(
 ) -> Vec<LocalAddress> {
     let mut used: Vec<LocalAddress> = Vec::new();
     for choice in choices {
+        let needs = needs.of(choice);
         for interface in interfaces {
             let addresses = match choice {
                 InterfaceChoice::Name(name) if interface.name == *name => {
@@ -213,13 +224,18 @@ fn chosen(
     used
 }
 
-/// The first usable address of each IP version.
+/// The first usable address of each IP version. Without IPv4, a link-local one, too: a host that
+/// has nothing else cannot reach any other.
 fn first_of_each(interface: &Interface, needs: Needs<'_>) -> Vec<LocalAddress> {
     let usable = interface.usable(needs);
     let first = |is_v6: bool| usable.iter().find(|it| it.address.is_ipv6() == is_v6);
-    let both = [first(false), first(true)];
-    let both = both.into_iter().flatten();
-    both.map(|it| interface.local(it)).collect()
+    // If the first is one already, there is no need for a second.
+    let is_needed =
+        needs.ip == IpVersion::V6 && !usable.first().is_some_and(|it| is_link_local(it.address));
+    let link_local = usable.iter().find(|it| is_link_local(it.address));
+    let chosen = [first(false), first(true), link_local.filter(|_| is_needed)];
+    let chosen = chosen.into_iter().flatten();
+    chosen.map(|it| interface.local(it)).collect()
 }
 
 fn passed_over(

@@ -1,10 +1,9 @@
 //! The network interfaces of the machine, and on which of them a node is.
 //!
 //! The caller says what there is ([`Interface`]); [`choose`] decides by what the user has asked
-//! for ([`Interfaces`], [`IpVersion`], [`Beacons`]). The result names the addresses to be used, and
-//! says of all others why they were passed over.
+//! for: [`Interfaces`], [`IpVersion`] and [`Beacons`](crate::Beacons). The result names the
+//! addresses to be used, and says of all others why they were passed over.
 
-mod choice;
 mod choose;
 #[cfg(test)]
 mod tests;

@@ -96,7 +96,7 @@ fn both_ip_versions_are_used_with_a_global_address_before_a_link_local_one() {
     let all = [lo(), eth0()];
     let used = |ip| used_with(&all, &Interfaces::Default, ip);
     assert_eq!(used(IpVersion::Both), ["eth0 (10.0.0.2)", "eth0 (fd00::2)"]);
-    assert_eq!(used(IpVersion::V6), ["eth0 (fd00::2)"]);
+    assert_eq!(used(IpVersion::V6), ["eth0 (fd00::2)", "eth0 (fe80::2)"]);
     assert_eq!(used(IpVersion::V4), ["eth0 (10.0.0.2)"]);
     let used = |ip| used_with(&[lo()], &Interfaces::Default, ip);
     assert_eq!(used(IpVersion::Both), ["lo (127.0.0.1)"]);
@@ -116,6 +116,17 @@ fn a_name_an_address_a_label_and_a_subnet_choose() {
         ["eth0 (10.0.0.2)", "eth1 (10.1.0.2)", "eth1 (10.2.0.2)"]
     );
     assert_eq!(used(&all, "127.0.0.1"), ["lo (127.0.0.1)"]);
+}
+
+#[test]
+fn who_chooses_an_address_means_its_version() {
+    let choose = |address: &str| {
+        let wanted = Interfaces::Chosen(vec![address.into()]);
+        used_with(&[lo(), eth0()], &wanted, IpVersion::Both)
+    };
+    assert_eq!(choose("::1"), ["lo (::1)"]);
+    assert_eq!(choose("fe80::2"), ["eth0 (fe80::2)"]);
+    assert_eq!(choose("10.0.0.2"), ["eth0 (10.0.0.2)"]);
 }
 
 #[test]

@@ -30,6 +30,11 @@ pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest time of a timer: no setting makes one spin.
 pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
+/// So many beacons follow soon on the first on a network that has come while the node runs.
+const QUICK_BEACONS: u8 = 3;
+/// How soon.
+const QUICK: Duration = Duration::from_millis(250);
+
 /// The node's own state, its clock and its queues.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -52,6 +57,8 @@ pub(super) struct NodeContext {
     pub(super) refusals: Refusals,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
+    /// How many of the next beacons come sooner than others.
+    quick_beacons: u8,
     /// When a timer came late: this node slept, and what came meanwhile may lie unread.
     woke_at: Option<Instant>,
     /// Which peers have come and gone, if anybody wants to know.
@@ -88,6 +95,7 @@ impl NodeContext {
             last_ping: 0,
             refusals: Refusals::default(),
             awaits_confirmation: false,
+            quick_beacons: 0,
             woke_at: None,
             changes: None,
             config,
@@ -118,7 +126,11 @@ impl NodeContext {
         self.announce_on(|_| true);
         // This comes once a second, often enough to give back what a burst of events took.
         self.events.release_memory();
-        let interval = self.config.beacon_interval.max(MIN_INTERVAL);
+        let mut interval = self.config.beacon_interval.max(MIN_INTERVAL);
+        if self.quick_beacons > 0 {
+            self.quick_beacons -= 1;
+            interval = interval.min(QUICK);
+        }
         // From now on and not from when it was due: beacons that were slept over are not sent.
         self.deadlines.set(NodeTimer::Beacon, self.now + interval);
     }
@@ -131,6 +143,14 @@ impl NodeContext {
                 self.send_beacon(network, Some(port));
             }
         }
+    }
+
+    /// A network has come. What is sent first on it may be lost, as while a switch learns of a host
+    /// whose link has just come up. So the next beacons come soon.
+    pub(super) fn hurry_beacons(&mut self) {
+        self.quick_beacons = QUICK_BEACONS;
+        self.deadlines
+            .set_earlier(NodeTimer::Beacon, self.now + QUICK);
     }
 
     /// Says goodbye on all networks.

@@ -124,7 +124,7 @@ impl Node {
     /// need not be the first.
     pub fn handle_reached(&mut self, peer: PeerId, place: &Endpoint, now: Instant) {
         self.context.advance(now);
-        self.peers.reached(&peer, place);
+        self.peers.reached(&peer, place, &mut self.context);
     }
 
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for

@@ -152,6 +152,9 @@ impl Node {
         let is_known = |network| known.iter().any(|(known, _)| *known == network);
         self.context.announce_on(|network| !is_known(network));
         if let Some(change) = change {
+            if !change.joined.is_empty() {
+                self.context.hurry_beacons();
+            }
             self.context.refusals.forget_losses();
             self.tell_network(change);
             for sought in sought {
@@ -161,11 +164,12 @@ impl Node {
     }
 
     /// A beacon has been sent on a network, or could not be. The first that fails, and the first
-    /// that goes out again, are told.
+    /// that goes out again, are told; that they fail again is told once in ten seconds.
     pub fn handle_beacon_sent(&mut self, network: NetworkId, sent: Result<(), &str>, now: Instant) {
         self.context.advance(now);
-        // The last event is `Stop`, whatever becomes of the goodbye.
-        if !self.running || !self.context.networks.note_beacon(network, sent.is_ok()) {
+        // `Event::Stop` is the last event, and the goodbye is a beacon, too.
+        let (networks, now) = (&mut self.context.networks, self.context.now);
+        if !self.running || !networks.note_beacon(network, sent.is_ok(), now) {
             return;
         }
         if let Err(error) = sent {
@@ -481,12 +485,14 @@ impl Node {
 
     /// A beacon came under our own identity. The system gives a broadcast to its sender, too.
     fn hear_own(&mut self, from: SocketAddr, port: Option<NonZeroU16>) {
+        let now = self.context.now;
         let networks = &mut self.context.networks;
         let mut own = networks.announced();
         let is_own_port = port.is_none_or(|port| own.any(|(_, own)| own == port));
         drop(own);
         // A node that is not told its networks does not know all addresses of its machine.
-        let is_own = networks.is_own_address(from.ip()) || self.context.config.networks.is_none();
+        let is_own =
+            networks.is_own_address(from.ip(), now) || self.context.config.networks.is_none();
         if is_own_port && is_own {
             networks.note_own(from.ip());
         } else if let Some(port) = port {

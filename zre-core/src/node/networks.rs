@@ -17,6 +17,12 @@ use crate::{
     time::Instant,
 };
 
+/// For so long a beacon from a former address may be this node's own.
+const FORMER_FOR: Duration = Duration::from_secs(300);
+
+/// So long after it was told that beacons cannot be sent, it is told again.
+const FAILS_AGAIN: Duration = Duration::from_secs(10);
+
 /// The networks of this node, the best first.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -30,16 +36,19 @@ pub(super) struct Networks {
     are_told: bool,
     /// When one was last left.
     left_at: Option<Instant>,
-    /// Addresses that were this node's own, the latest first. Its beacons may still be under way.
-    former: VecDeque<IpAddr>,
+    /// Addresses that were this node's own, the latest first, and when they were left. Its
+    /// beacons may still be under way.
+    former: VecDeque<(IpAddr, Instant)>,
 }
 
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 struct On {
     network: OwnNetwork,
-    /// Whether the last beacon could be sent.
+    /// Whether the last beacon could be sent, as it has been told.
     announces: bool,
+    /// When it was last told that it could not.
+    failed_at: Option<Instant>,
     /// How many beacons of this node have come back from it.
     own_heard: u64,
 }
@@ -97,7 +106,7 @@ impl Networks {
         const MOST: usize = 16;
         for on in left {
             self.left_at = Some(now);
-            self.former.push_front(on.network.address.address);
+            self.former.push_front((on.network.address.address, now));
             self.former.truncate(MOST);
         }
     }
@@ -107,12 +116,19 @@ impl Networks {
         self.left_at.is_some_and(|at| now.since(at) < time)
     }
 
-    /// Notes how a beacon went, and says whether that is new.
-    pub(super) fn note_beacon(&mut self, network: NetworkId, is_sent: bool) -> bool {
+    /// Notes how a beacon went, and says whether that is to be told: that one could not be sent is,
+    /// once in ten seconds.
+    pub(super) fn note_beacon(&mut self, network: NetworkId, is_sent: bool, now: Instant) -> bool {
         let mut on = self.on.iter_mut();
         let Some(on) = on.find(|on| on.network.id == network) else {
             return false;
         };
+        if on.announces && !is_sent {
+            if on.failed_at.is_some_and(|at| now.since(at) < FAILS_AGAIN) {
+                return false;
+            }
+            on.failed_at = Some(now);
+        }
         core::mem::replace(&mut on.announces, is_sent) != is_sent
     }
 
@@ -187,11 +203,12 @@ impl Networks {
                 && is_source(self.endpoint(), source)
     }
 
-    /// Whether an address is this node's own, or was.
-    pub(super) fn is_own_address(&self, address: IpAddr) -> bool {
+    /// Whether an address is this node's own, or was a short while ago.
+    pub(super) fn is_own_address(&self, address: IpAddr, now: Instant) -> bool {
         let address = address.to_canonical();
-        let mut on = self.on.iter();
-        on.any(|on| on.network.address.address == address) || self.former.contains(&address)
+        let (mut on, mut former) = (self.on.iter(), self.former.iter());
+        on.any(|on| on.network.address.address == address)
+            || former.any(|(it, left_at)| *it == address && now.since(*left_at) < FORMER_FOR)
     }
 
     /// A beacon of this node has come back from this address.
@@ -227,6 +244,7 @@ impl On {
         Self {
             network,
             announces: true,
+            failed_at: None,
             own_heard: 0,
         }
     }

@@ -204,12 +204,20 @@ impl Peers {
         self.meet(*id, place, earlier.unwrap_or_default(), context);
     }
 
-    /// The connection to a peer has been made at this place.
-    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint) {
+    /// The connection to a peer has been made at this place. It is over if another is there, who
+    /// came since the connection was asked for.
+    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint, context: &mut NodeContext) {
         let is_elsewhere =
             |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
-        let Some((peer, source)) = self.table.entry(id).filter(|(peer, _)| is_elsewhere(peer))
-        else {
+        let Some(peer) = self.table.get(id).filter(|peer| is_elsewhere(peer)) else {
+            return;
+        };
+        // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
+        let gives_way = !peer.is_ready() && self.is_held(place, *id);
+        if gives_way || self.owner_of(place, *id, context).is_some() {
+            return self.exit(id, ExitReason::Unreachable, context);
+        }
+        let Some((peer, source)) = self.table.entry(id) else {
             return;
         };
         source.forget_endpoint();
@@ -281,7 +289,8 @@ impl Peers {
             return;
         };
         let peer = *id;
-        context.note_change(peer, reason.is_final());
+        // Of one that has not entered nothing is known: anybody may have claimed its place.
+        context.note_change(peer, reason.is_final() && removed.is_ready());
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));

@@ -46,7 +46,8 @@ pub(super) fn scope_of(endpoint: &Endpoint) -> Option<u32> {
     }
 }
 
-/// Whether an endpoint is the place that [`at_source`] gives.
+/// Whether an endpoint is the place that [`at_source`] gives. The source is in its canonical
+/// notation. For each beacon this is asked a few times, so nothing is allocated.
 pub(super) fn is_source(endpoint: &Endpoint, source: SocketAddr) -> bool {
     match (endpoint.host(), source) {
         // Nearly all.
@@ -59,6 +60,10 @@ pub(super) fn is_source(endpoint: &Endpoint, source: SocketAddr) -> bool {
                 && (!address.is_unicast_link_local()
                     || scope_of(endpoint).is_none_or(|scope| scope == source.scope_id()))
         }
+        (Host::V6 { address, .. }, SocketAddr::V4(source)) => {
+            address.to_ipv4_mapped() == Some(*source.ip()) && endpoint.port().get() == source.port()
+        }
+        (Host::V4(_), SocketAddr::V6(_)) => false,
         _ => at_source(source).is_same_place(endpoint),
     }
 }

@@ -183,7 +183,7 @@ impl Peer {
 }
 
 impl ExitReason {
-    /// Whether a peer that is gone for it is not to be sought.
+    /// Whether a peer that had entered and is gone for it is not to be sought.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Goodbye | Self::Replaced)
     }

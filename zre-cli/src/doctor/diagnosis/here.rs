@@ -104,7 +104,12 @@ fn own_beacons(facts: &Facts, node: &OwnNode) -> Vec<Finding> {
             return Some(finding(
                 "beacons_not_sent",
                 format!("beacons cannot be sent on {on}: {error}"),
-                format!("is a firewall on this machine in the way? Let UDP port {port} out"),
+                match on.address.is_loopback() && on.address.is_ipv6() {
+                    true => "take --interface 127.0.0.1: loopback has no multicast here".to_owned(),
+                    false => {
+                        format!("is a firewall on this machine in the way? Let UDP port {port} out")
+                    }
+                },
             ));
         }
         let is_deaf = network.came_back == 0 && !heard_from_others;

@@ -207,9 +207,13 @@ impl<C: Connection> Engine<C> {
     }
 
     /// There is another connection to the peer that the other side says it is. That it is may be a
-    /// lie, so it is not remembered.
+    /// lie, so it is not remembered, and it is looked again after a while.
     pub(super) fn note_said(&mut self, number: usize, peer: PeerId) {
         self.do_without(number, peer, None);
+        if let Some(entry) = self.links.fixed.get_mut(number) {
+            entry.note_only_said();
+        }
+        self.look_again(number);
     }
 
     fn do_without(&mut self, number: usize, peer: PeerId, told: Option<Endpoint>) {
@@ -268,7 +272,8 @@ impl<C: Connection> Engine<C> {
             return Place::Own;
         }
         let known = self.node.peer_at(place);
-        let known = known.filter(|peer| self.is_sought(*peer));
+        // One that has entered has its place also while its connection has just ended.
+        let known = known.filter(|peer| self.is_sought(*peer) || self.node.is_ready(*peer));
         if let Some(peer) = known {
             return Place::Peer(peer);
         }
@@ -278,7 +283,7 @@ impl<C: Connection> Engine<C> {
                 .place
                 .as_ref()
                 .is_some_and(|it| it.is_same_place(place));
-            let who = match entry.adopted_by() {
+            let who = match entry.surely_adopted_by() {
                 Some(peer) => Place::Peer(peer),
                 None if entry.link_id().is_some() => Place::Fixed(number),
                 None => return None,

@@ -1,6 +1,6 @@
 //! How connections to fixed endpoints are made, and tried again.
 
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 
 use zre_proto::{Body, Endpoint, GroupName, Message, RoutingId};
 
@@ -20,10 +20,18 @@ use crate::{
     notice::Notice,
 };
 
+/// After so long it is looked again who is at an endpoint that needs no connection, as the other
+/// side says.
+const LOOK_AGAIN: Duration = Duration::from_secs(120);
+
 impl<C: Connection> Engine<C> {
-    /// Tries all that wait, at the start and when there is a new network.
+    /// Tries all that wait, at the start and when there is a new network. What was this node's own
+    /// place may be another's then.
     pub(in crate::engine) fn try_all_fixed(&mut self) {
         for number in 0..self.links.fixed.entries.len() {
+            if let Some(entry) = self.links.fixed.get_mut(number) {
+                entry.forget_own();
+            }
             self.try_fixed(number);
         }
     }
@@ -37,7 +45,7 @@ impl<C: Connection> Engine<C> {
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
-        if !entry.is_waiting() {
+        if !entry.may_be_tried() {
             return;
         }
         // A name is looked up anew each time.
@@ -232,7 +240,7 @@ impl<C: Connection> Engine<C> {
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
-        let (pause, is_news) = entry.fail(error, shortest);
+        let (pause, is_news) = entry.fail(error, shortest, self.cx.now);
         if is_news {
             self.cx.notices.push(Notice::FixedPeer {
                 endpoint: entry.endpoint.clone(),
@@ -268,21 +276,21 @@ impl<C: Connection> Engine<C> {
         self.cx.deadlines.set(EngineTimer::Fixed(number), at);
     }
 
-    /// This node itself is at the endpoint.
+    /// Looks again later, as what the other side says may be a lie.
+    pub(super) fn look_again(&mut self, number: usize) {
+        let at = self.cx.now + self.cx.jitter(LOOK_AGAIN);
+        self.cx.deadlines.set(EngineTimer::Fixed(number), at);
+    }
+
+    /// This node itself is at the endpoint, or the other side says so.
     fn note_own(&mut self, number: usize) {
         self.close_fixed(number);
-        self.cx.deadlines.clear(EngineTimer::Fixed(number));
-        let Some(entry) = self.links.fixed.get_mut(number) else {
-            return;
-        };
-        let (pause, is_news) = entry.is_own();
-        if is_news {
+        self.look_again(number);
+        if let Some(entry) = self.links.fixed.get_mut(number)
+            && entry.note_own()
+        {
             let endpoint = entry.endpoint.clone();
             self.cx.notices.push(Notice::OwnFixedPeer { endpoint });
-        }
-        if let Some(pause) = pause {
-            let at = self.cx.now + pause;
-            self.cx.deadlines.set(EngineTimer::Fixed(number), at);
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Endpoint, Host, PeerId};
+use zre_proto::{Endpoint, PeerId};
 
 use super::{FixedPeer, FixedState, adoption::address_of};
 use crate::{
@@ -15,8 +15,7 @@ use crate::{
 
 /// The longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The longest pause after connections that were there and brought no HELLO, and the pause after
-/// which a name is looked up again that led to this node.
+/// The longest pause after connections that were there and brought no HELLO.
 const LONGEST_UNANSWERED: Duration = Duration::from_secs(60);
 /// The longest pause after a session that was short.
 const LONGEST_AFTER_SESSION: Duration = Duration::from_secs(1);
@@ -24,6 +23,8 @@ const LONGEST_AFTER_SESSION: Duration = Duration::from_secs(1);
 const LASTING: Duration = Duration::from_secs(10);
 /// The longest time that a connection waits for a HELLO.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// So long after an error has been told, another is told. The first does not count.
+const TELL_PAUSE: Duration = Duration::from_secs(60);
 /// So many messages follow our HELLO before the connection begins anew.
 const MOST_SENT: u16 = 1000;
 
@@ -42,12 +43,24 @@ pub(crate) struct Fixed<C> {
     short_sessions: u32,
     /// Why the last attempt failed; gone when a peer is there.
     error: Option<String>,
-    /// Whether it has been told that this node itself is there, since a peer was.
-    is_told_own: bool,
     /// The peer that was here last, and where it said that it is.
     last: Option<(PeerId, Endpoint)>,
     /// The peer that the other side said it is, and that did not answer what it was asked here.
     not_here: Option<PeerId>,
+    told: Told,
+    /// Whether the user has been told that this node itself is there.
+    is_own_told: bool,
+}
+
+/// Which errors the user has been told.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+struct Told {
+    /// The last, unless a peer has entered since.
+    last: Option<String>,
+    has_any: bool,
+    /// When one was last told that was not the first.
+    at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +77,12 @@ pub(super) enum State<C> {
     /// We have said HELLO.
     Greeted(Greeted<C>),
     /// This peer is there, and the connection is among its own.
-    Adopted { peer: PeerId, since: Instant },
+    Adopted {
+        peer: PeerId,
+        since: Instant,
+        /// Whether only the other side says that it is this peer, which is connected elsewhere.
+        is_only_said: bool,
+    },
     /// It is this node itself that is there.
     Own,
 }
@@ -93,9 +111,10 @@ impl<C> Fixed<C> {
             unanswered: 0,
             short_sessions: 0,
             error: None,
-            is_told_own: false,
             last: None,
             not_here: None,
+            told: Told::default(),
+            is_own_told: false,
         }
     }
 
@@ -115,18 +134,28 @@ impl<C> Fixed<C> {
         }
     }
 
-    /// Whether nothing is being tried, and nobody else is there.
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Own)
+    /// Whether it is to be tried when its timer fires. Who is there may have been a lie, or another
+    /// may be there by now.
+    pub(super) fn may_be_tried(&self) -> bool {
+        match self.state {
+            State::Waiting | State::Own => true,
+            State::Adopted { is_only_said, .. } => is_only_said,
+            State::Opening { .. } | State::Greeted(_) => false,
+        }
     }
 
-    /// This node itself is there. Gives after how long to look again, as a name may lead elsewhere
-    /// by then, and whether it is news.
-    pub(super) fn is_own(&mut self) -> (Option<Duration>, bool) {
+    /// It need not be this node itself any more that is there.
+    pub(super) fn forget_own(&mut self) {
+        if matches!(self.state, State::Own) {
+            self.state = State::Waiting;
+            self.is_own_told = false;
+        }
+    }
+
+    /// This node itself is there, or the other side says so. Says whether that is news.
+    pub(super) fn note_own(&mut self) -> bool {
         self.state = State::Own;
-        let is_name = matches!(self.endpoint.host(), Host::Name(_));
-        let is_news = !core::mem::replace(&mut self.is_told_own, true);
-        (is_name.then_some(LONGEST_UNANSWERED), is_news)
+        !core::mem::replace(&mut self.is_own_told, true)
     }
 
     pub(super) fn greeted_mut(&mut self) -> Option<&mut Greeted<C>> {
@@ -139,6 +168,18 @@ impl<C> Fixed<C> {
     pub(super) fn adopted_by(&self) -> Option<PeerId> {
         match self.state {
             State::Adopted { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The peer that is there, unless only the other side says so.
+    pub(super) fn surely_adopted_by(&self) -> Option<PeerId> {
+        match self.state {
+            State::Adopted {
+                peer,
+                is_only_said: false,
+                ..
+            } => Some(peer),
             _ => None,
         }
     }
@@ -198,19 +239,30 @@ impl<C> Fixed<C> {
     /// A peer is there. Gives the state before.
     pub(super) fn adopt(&mut self, peer: PeerId, told: Option<Endpoint>, now: Instant) -> State<C> {
         self.last = told.map(|told| (peer, told));
-        let adopted = State::Adopted { peer, since: now };
+        let adopted = State::Adopted {
+            peer,
+            since: now,
+            is_only_said: false,
+        };
         core::mem::replace(&mut self.state, adopted)
+    }
+
+    /// That the peer is there is only what the other side says.
+    pub(super) fn note_only_said(&mut self) {
+        if let State::Adopted { is_only_said, .. } = &mut self.state {
+            *is_only_said = true;
+        }
     }
 
     /// A session has begun.
     pub(super) fn note_entered(&mut self) {
         (self.failures, self.unanswered) = (0, 0);
-        self.error = None;
+        (self.error, self.told.last) = (None, None);
+        self.is_own_told = false;
     }
 
     /// The peer that was there is gone. Gives the pause before the next attempt.
     pub(super) fn release(&mut self, shortest: Duration, now: Instant) -> Duration {
-        self.is_told_own = false;
         if let State::Adopted { since, .. } = core::mem::take(&mut self.state) {
             let is_short = now.since(since) < LASTING;
             self.short_sessions = match is_short {
@@ -222,14 +274,19 @@ impl<C> Fixed<C> {
         doubled(shortest, doublings, LONGEST_AFTER_SESSION.max(shortest))
     }
 
-    /// An attempt has brought nothing. Gives the pause before the next, and whether the error is
-    /// another than before.
-    pub(super) fn fail(&mut self, error: &str, shortest: Duration) -> (Duration, bool) {
+    /// An attempt has brought nothing. Gives the pause before the next, and whether the user is to
+    /// be told of the error.
+    pub(super) fn fail(
+        &mut self,
+        error: &str,
+        shortest: Duration,
+        now: Instant,
+    ) -> (Duration, bool) {
         let was_greeted = matches!(core::mem::take(&mut self.state), State::Greeted(_));
-        let is_news = self.error.as_deref() != Some(error);
-        if is_news {
+        if self.error.as_deref() != Some(error) {
             self.error = Some(error.into());
         }
+        let is_news = self.told.note(error, now);
         let (count, longest) = match was_greeted {
             true => (&mut self.unanswered, LONGEST_UNANSWERED),
             false => (&mut self.failures, LONGEST),
@@ -258,6 +315,21 @@ impl<C> Fixed<C> {
             state,
             error: self.error.clone(),
         }
+    }
+}
+
+impl Told {
+    /// Whether an error is to be told: another than the last, after a pause.
+    fn note(&mut self, error: &str, now: Instant) -> bool {
+        let is_early = self.at.is_some_and(|at| now.since(at) < TELL_PAUSE);
+        if self.last.as_deref() == Some(error) || is_early {
+            return false;
+        }
+        if core::mem::replace(&mut self.has_any, true) {
+            self.at = Some(now);
+        }
+        self.last = Some(error.into());
+        true
     }
 }
 

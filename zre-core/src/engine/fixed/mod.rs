@@ -27,7 +27,8 @@
 //!
 //! Whoever listens at the endpoint gets our HELLO, PINGs, and the groups that we join, and nothing
 //! else. It can send nothing: the connecting end of a connection takes no message. Whoever says
-//! another peer's identity there can delay that peer by a second, once.
+//! another peer's identity there can delay that peer by a second, once. Whoever says this node's
+//! identity, or that of a peer which is connected elsewhere, is asked again two minutes later.
 //! Whoever connects to us and claims the place of a connection that goes to somebody else, as that
 //! one's identity says, is refused unless it comes from that address.
 //!
@@ -85,8 +86,8 @@ pub enum FixedState {
     Greeted,
     /// This peer is there.
     Connected(PeerId),
-    /// This node itself is there. It is tried again when the node's networks have changed, and a
-    /// name a minute later.
+    /// This node itself is there. It is tried again two minutes later, for what says so may be a
+    /// lie, and when the node joins a network.
     Own,
 }
 

@@ -24,12 +24,13 @@ at_both_levels! {
     two_nodes_without_beacons_meet_at_a_fixed_endpoint_over_one_connection_each_way,
     an_endpoint_where_nobody_is_is_tried_for_ever_ever_more_slowly,
     one_warning_is_given_for_each_reason_and_not_for_each_attempt,
+    errors_that_alternate_are_told_once_a_minute_at_most,
     a_peer_that_comes_late_is_found,
     a_peer_that_is_restarted_ten_times_enters_ten_times,
     another_node_at_the_endpoint_takes_the_place_of_the_one_before,
     a_peer_that_moves_behind_its_name_is_found_at_the_new_address,
-    an_own_endpoint_is_told_once_and_never_tried_again,
-    an_own_endpoint_behind_a_name_is_told_once_and_looked_up_again,
+    an_own_endpoint_is_told_once_and_never_connected_to,
+    an_own_endpoint_behind_a_name_is_told_once_and_never_connected_to,
     a_name_and_an_address_of_one_peer_lead_to_one_session,
     a_node_without_a_network_tries_nothing_until_it_has_one,
     a_node_that_stops_closes_connections_that_await_a_hello,
@@ -110,32 +111,52 @@ fn an_endpoint_where_nobody_is_is_tried_for_ever_ever_more_slowly<C: Level>() {
 
 fn one_warning_is_given_for_each_reason_and_not_for_each_attempt<C: Level>() {
     let mut test = to_peer_1::<C>();
-    for error in [
-        "refused",
-        "refused",
-        "unreachable",
-        "unreachable",
-        "refused",
-    ] {
-        let (link, _) = test.wanted.pop_front().unwrap();
-        test.engine.handle_closed(link, error, test.now);
-        test.run(secs(10));
+    for error in ["refused", "unreachable", "refused"] {
+        fail_for_a_while(&mut test, &[error]);
     }
-    let errors = test.notices.iter().filter_map(|notice| match notice {
-        Notice::FixedPeer {
-            endpoint: at,
-            error,
-        } if *at == endpoint(1) => Some(&**error),
-        _ => None,
-    });
-    assert!(
-        errors.eq(["refused", "unreachable", "refused"]),
+    assert_eq!(
+        errors_told(&test),
+        ["refused", "unreachable", "refused"],
         "{:?}",
         test.notices
     );
     let shown: Vec<_> = test.engine.fixed_peers().collect();
     assert_eq!(shown[0].error.as_deref(), Some("refused"));
     assert_eq!(shown[0].endpoint, endpoint(1));
+}
+
+/// The engine's attempts fail for more than a minute, with one error after the other.
+fn fail_for_a_while<C: Level>(test: &mut SingleEngine<C>, errors: &[&str]) {
+    for error in errors.iter().cycle().take(8) {
+        let (link, _) = test.wanted.pop_front().unwrap();
+        test.engine.handle_closed(link, error, test.now);
+        test.run(secs(10));
+    }
+}
+
+fn errors_told<C: Level>(test: &SingleEngine<C>) -> Vec<String> {
+    let errors = test.notices.iter().filter_map(|notice| match notice {
+        Notice::FixedPeer {
+            endpoint: at,
+            error,
+        } if *at == endpoint(1) => Some(error.clone()),
+        _ => None,
+    });
+    errors.collect()
+}
+
+/// As where two routers answer by turns.
+fn errors_that_alternate_are_told_once_a_minute_at_most<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    for _ in 0..9 {
+        fail_for_a_while(&mut test, &["refused", "unreachable"]);
+    }
+    let told = errors_told(&test).len();
+    assert!((8..=14).contains(&told), "in 12 minutes: {told}");
+    // The last is not forgotten.
+    fail_for_a_while(&mut test, &["timed out"]);
+    assert_eq!(errors_told(&test).last().unwrap(), "timed out");
+    assert_eq!(errors_told(&test)[..2], ["refused", "unreachable"]);
 }
 
 fn a_peer_that_comes_late_is_found<C: Level>() {
@@ -220,32 +241,25 @@ fn own_notices(notices: &[Notice]) -> usize {
     notices.iter().filter(is_own).count()
 }
 
-fn an_own_endpoint_is_told_once_and_never_tried_again<C: Level>() {
+fn an_own_endpoint_is_told_once_and_never_connected_to<C: Level>() {
     let mut net = Network::<C>::new();
     net.add_with(fixed(&net, "alice", &["tcp://[::ffff:10.0.0.1]:49152"]));
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert!(!net.trace.iter().any(|line| line.contains("Open")));
 }
 
-/// So all nodes can have the same settings, and a name that stands for the one that serves.
-fn an_own_endpoint_behind_a_name_is_told_once_and_looked_up_again<C: Level>() {
+fn an_own_endpoint_behind_a_name_is_told_once_and_never_connected_to<C: Level>() {
     let mut net = Network::<C>::new();
-    let name = "tcp://server.example:49152";
+    let name = "tcp://alice.example:49152";
     net.names
         .insert(name.into(), "10.0.0.1:49152".parse().unwrap());
     net.add_with(fixed(&net, "alice", &[name]));
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert_eq!(net.open_wires(), 0);
-    net.add_with(fixed(&net, "bob", &[]));
-    net.names
-        .insert(name.into(), "10.0.0.2:49152".parse().unwrap());
-    net.run(secs(61));
-    assert_eq!(told(&mut net, 0), ["bob enters"]);
-    assert_eq!(own_notices(&net.hosts[0].notices), 1);
 }
 
 fn a_name_and_an_address_of_one_peer_lead_to_one_session<C: Level>() {
@@ -301,10 +315,36 @@ fn a_node_that_reaches_itself_through_a_port_mapping_knows_its_own_identity() {
     let mut net = Network::<Link>::new();
     net.add_with(fixed(&net, "alice", &["tcp://10.9.9.9:1"]));
     net.hosts[0].other_address = Some("10.9.9.9:1".parse().unwrap());
-    net.run(secs(100));
+    net.run(secs(1000));
     assert_eq!(own_notices(&net.hosts[0].notices), 1);
     assert_eq!(shown(&mut net, 0), ["this node itself"]);
     assert_eq!(told(&mut net, 0), NOTHING);
+}
+
+/// It is looked again who is there, and the peer hears nothing of it.
+#[test]
+fn a_peer_behind_a_port_mapping_that_is_connected_otherwise_stays_in_one_session() {
+    let mut net = Network::<Link>::new();
+    let name = "tcp://bob.example:5000";
+    for (host, connect) in [&[name][..], &[]].into_iter().enumerate() {
+        let mut config = fixed(&net, ["alice", "bob"][host], connect);
+        config.beacons = Beacons::Broadcast;
+        net.add_with(config);
+    }
+    net.run(secs(20));
+    net.hosts[0].notices.clear();
+    let mapped = "203.0.113.7:5000".parse().unwrap();
+    net.hosts[1].other_address = Some(mapped);
+    net.names.insert(name.into(), mapped);
+    net.run(secs(1000));
+    assert_eq!(told(&mut net, 0), ["bob enters"]);
+    assert_eq!(told(&mut net, 1), ["alice enters"]);
+    assert_eq!(net.open_wires(), 2);
+    assert_eq!(shown(&mut net, 0), [format!("connected to {}", net.id(1))]);
+    assert_eq!(
+        (&*net.hosts[0].notices, &*net.hosts[1].notices),
+        (&[][..], &[][..])
+    );
 }
 
 #[test]

@@ -404,21 +404,22 @@ fn a_large_table_is_told_as_fast_as_the_client_reads_and_never_waits_as_a_whole(
     config.is_gossip_hub = true;
     let now = Instant::from_micros(1_000_000);
     let mut hub = Engine::new(config, [1; 32], now);
-    let connect = |hub: &mut Engine, from: &str| {
+    let connect = |hub: &mut Engine, from: &str, now| {
         let link = hub.handle_gossip_accepted(from.parse().unwrap(), now);
         let mut client = Link::new(Role::Gossiping(GossipEnd::Client), &Limits::default());
         client.send(&GossipMessage::Hello.encode(), &Content::default());
         (link, client)
     };
-    let (first, mut teller) = connect(&mut hub, "10.0.0.2:1");
+    let (first, mut teller) = connect(&mut hub, "10.0.0.2:1", now);
     for number in 0..1000 {
         let tuple = secured(number).to_message();
         teller.send(&tuple.encode(), &Content::default());
     }
-    carry(&mut hub, first, &mut teller);
-    let (second, mut reader) = connect(&mut hub, "10.0.0.3:1");
+    let mut now = now;
+    carry(&mut hub, first, &mut teller, &mut now);
+    let (second, mut reader) = connect(&mut hub, "10.0.0.3:1", now);
     // The hub's own, and all others.
-    assert_eq!(carry(&mut hub, second, &mut reader), 1001);
+    assert_eq!(carry(&mut hub, second, &mut reader, &mut now), 1001);
 }
 
 /// A tuple that the hub does not seek, so that it has nothing else to do.
@@ -433,20 +434,23 @@ fn secured(number: u16) -> GossipTuple {
 }
 
 /// Carries both ways between a hub and a client, and gives how many messages came to the client.
-fn carry(hub: &mut Engine, link: LinkId, client: &mut Link) -> usize {
-    let (mut came, now) = (0, Instant::from_micros(1_000_000));
+fn carry(hub: &mut Engine, link: LinkId, client: &mut Link, now: &mut Instant) -> usize {
+    let mut came = 0;
     loop {
         let buffer = client.write_buffer();
         let to_hub = buffer.copy_to_bytes(buffer.remaining());
         let mut rest = Some(to_hub.clone()).filter(|bytes| !bytes.is_empty());
         while let Some(piece) = rest {
-            rest = <Link as Level>::read(hub, link, piece, usize::MAX, now);
+            rest = <Link as Level>::read(hub, link, piece, usize::MAX, *now);
         }
         let buffer = hub.write_buffer(link).unwrap();
         let waiting = buffer.remaining();
         assert!(waiting <= 17 << 10, "{waiting}");
         let to_client = buffer.copy_to_bytes(waiting);
-        hub.handle_written(now);
+        hub.handle_written(*now);
+        // It looks a moment later whether there is room.
+        *now = *now + millis(5);
+        hub.handle_timeout(*now);
         let events = feed(client, &to_client).unwrap();
         let is_message = |event: &&LinkEvent| matches!(event, LinkEvent::Message(_));
         came += events.iter().filter(is_message).count();

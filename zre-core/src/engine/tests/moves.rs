@@ -22,6 +22,7 @@ at_both_levels! {
     a_newcomer_from_the_peers_own_address_waits_for_as_long_as_ever,
     a_newcomer_from_where_no_beacons_come_waits_for_as_long_as_ever,
     a_stranger_that_beacons_and_connects_gains_nothing_while_the_peer_pauses_for_a_second,
+    a_peer_that_sends_no_beacons_has_no_less_time_to_answer_than_others,
     beacons_from_elsewhere_alone_do_not_move_a_peer_that_answers,
     beacons_from_elsewhere_that_stop_with_those_of_the_peer_do_not_move_it,
     a_peer_whose_answer_lies_unread_has_not_moved,
@@ -185,6 +186,29 @@ fn a_stranger_that_beacons_and_connects_gains_nothing_while_the_peer_pauses_for_
         test.run(secs(1));
     }
     peer.is_undisturbed(&mut test);
+}
+
+fn a_peer_that_sends_no_beacons_has_no_less_time_to_answer_than_others<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let id = PeerId::from([1; 16]);
+    let mut to = test.connect_from("10.0.1.1:6666", id);
+    to.send(&mut test, 1, hello(1));
+    let mut from = test.answer_open();
+    assert_eq!(test.told(), ["peer1 enters"]);
+    from.exchange(&mut test);
+    // No message comes from it either, as it has nothing to say.
+    test.run(secs(2));
+    for _ in 0..23 {
+        test.beacon(id, &elsewhere());
+        newcomer(&mut test, id, "10.0.2.1:6666");
+        test.run(millis(100));
+        from.exchange(&mut test);
+    }
+    to.send(&mut test, 2, Body::PingOk);
+    assert_eq!(test.told(), NOTHING);
+    test.engine
+        .whisper(id, "still here".into(), test.now)
+        .unwrap();
 }
 
 fn beacons_from_elsewhere_alone_do_not_move_a_peer_that_answers<C: Level>() {

@@ -214,6 +214,30 @@ fn beacons_that_cannot_be_sent_are_told_once_and_so_is_their_return() {
 }
 
 #[test]
+fn beacons_that_fail_every_other_time_are_told_once_in_ten_seconds() {
+    let mut host = Host::new(Interfaces::Default);
+    host.has(&[eth0()]);
+    let send = |host: &mut Host, sent| {
+        host.engine.handle_beacon_sent(NetworkId(0), sent, host.now);
+        host.wait(1000);
+    };
+    for _ in 0..30 {
+        send(&mut host, Err("unreachable"));
+        send(&mut host, Ok(()));
+    }
+    let told = host.events().len();
+    assert!((10..=14).contains(&told), "in a minute: {told}");
+    let notices = core::iter::from_fn(|| host.engine.poll_notice()).count();
+    assert!((5..=7).contains(&notices), "{notices}");
+    // It fails for good.
+    for _ in 0..11 {
+        send(&mut host, Err("unreachable"));
+    }
+    let last = host.events().pop().unwrap();
+    assert!(last.contains("cannot be sent"), "{last}");
+}
+
+#[test]
 fn a_node_says_goodbye_on_all_its_networks_and_leaves_none_afterwards() {
     let mut host = Host::new(Interfaces::All);
     host.has(&[eth0(), wlan0()]);

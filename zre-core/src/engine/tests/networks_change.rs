@@ -11,7 +11,8 @@ use super::{
     single_engine::{RemoteEnd, SingleEngine, config, hello},
 };
 use crate::{
-    config::NetworkSettings,
+    FixedState,
+    config::{Config, NetworkSettings},
     engine::LinkId,
     interfaces::{Interface, InterfaceAddress, Interfaces, IpVersion},
     link::Link,
@@ -29,6 +30,7 @@ at_both_levels! {
     a_peer_that_was_lost_again_and_again_is_met_at_once_when_our_network_changes,
     a_hello_over_a_network_that_has_died_since_begins_nothing,
     a_network_that_comes_and_goes_often_delays_nobody,
+    a_fixed_endpoint_that_was_our_own_is_tried_when_our_address_has_changed,
     a_machine_that_sleeps_for_an_hour_finds_its_peers_at_once,
 }
 
@@ -42,7 +44,10 @@ fn interface(number: u8, address: impl Into<IpAddr>) -> Interface {
 
 /// An engine at 10.0.0.1, 10.1.0.1 and so on, as many as `count`.
 pub(super) fn on_networks<C: Level>(count: u8) -> SingleEngine<C> {
-    let mut config = config();
+    on_networks_with(count, config())
+}
+
+fn on_networks_with<C: Level>(count: u8, mut config: Config) -> SingleEngine<C> {
     config.networks = Some(NetworkSettings {
         interfaces: Interfaces::All,
         ip: IpVersion::Both,
@@ -320,4 +325,26 @@ fn our_own_beacon_on_another_interface_or_from_a_former_address_is_not_anothers(
     assert!(!heard(&mut test, v4(0, 1)), "it was sent before");
     assert!(heard(&mut test, v4(1, 9)));
     assert!(test.wanted.is_empty());
+}
+
+#[test]
+fn another_node_with_our_identity_at_our_former_address_is_told_after_a_while() {
+    let mut test = on_networks::<Link>(2);
+    let own = test.engine.node().id();
+    is_on(&mut test, &[interface(1, v4(1, 1))]);
+    test.run(secs(301));
+    test.beacon(own, &place(v4(0, 1)));
+    let is_told = |notice: &Notice| matches!(notice, Notice::OwnIdentity { .. });
+    assert!(test.notices.iter().any(is_told));
+}
+
+fn a_fixed_endpoint_that_was_our_own_is_tried_when_our_address_has_changed<C: Level>() {
+    let mut config = config();
+    config.connect = [place(v4(0, 1))].into();
+    let mut test = on_networks_with::<C>(1, config);
+    let shown = |test: &SingleEngine<C>| test.engine.fixed_peers().next().unwrap().state;
+    assert_eq!(shown(&test), FixedState::Own);
+    is_on(&mut test, &[interface(0, v4(0, 77))]);
+    assert_eq!(shown(&test), FixedState::Connecting);
+    assert_eq!(test.wanted[0].1, place(v4(0, 1)));
 }

@@ -9,7 +9,11 @@ use super::{
     network::{millis, secs},
     single_engine::{RemoteEnd, SingleEngine, endpoint, hello},
 };
-use crate::{Error, link::Link, notice::Notice};
+use crate::{
+    Error,
+    link::{Link, Role},
+    notice::Notice,
+};
 
 const NOTHING: [&str; 0] = [];
 
@@ -17,6 +21,7 @@ at_both_levels! {
     a_forged_beacon_does_not_lead_messages_astray,
     a_forged_beacon_where_nobody_answers_costs_nothing,
     a_peer_that_answers_where_it_is_connected_is_not_sought_elsewhere,
+    a_peer_that_is_reached_where_another_has_entered_meanwhile_has_no_place_there,
     a_place_is_the_same_in_every_spelling,
     a_host_name_is_not_looked_up,
     loopback_of_another_host_is_not_ours,
@@ -85,6 +90,28 @@ fn a_peer_that_answers_where_it_is_connected_is_not_sought_elsewhere<C: Level>()
     assert!(test.wanted.is_empty());
     test.engine.whisper(id(1), "x".into(), test.now).unwrap();
     assert_eq!(test.told(), ["peer1 enters"]);
+}
+
+/// While a connection to peer 9 is being made where peer 1 is heard, too, peer 1 enters there.
+fn a_peer_that_is_reached_where_another_has_entered_meanwhile_has_no_place_there<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    test.beacon(id(9), &endpoint(9));
+    test.beacon(id(9), &endpoint(1));
+    let (refused, _) = test.wanted.pop_front().unwrap();
+    test.engine.handle_closed(refused, "refused", test.now);
+    test.run(millis(100));
+    let (late, sought) = test.wanted.pop_front().unwrap();
+    assert_eq!(sought, endpoint(1));
+    let mut peer = test.add_peer(1);
+    test.engine.handle_connected(late, test.now);
+    RemoteEnd::new(late, Role::Accepting).exchange(&mut test);
+    assert_eq!(test.closed, [late]);
+    // The place is still its own: who claims it makes nobody connect there.
+    test.beacon(id(8), &endpoint(1));
+    assert!(test.wanted.is_empty());
+    peer.from.exchange(&mut test);
+    peer.say(&mut test, Body::PingOk);
+    peer.is_undisturbed(&mut test);
 }
 
 fn named(text: &str) -> Body {

@@ -7,7 +7,8 @@ use bytes::{Buf as _, Bytes};
 use super::{
     level::{Level, at_both_levels},
     network::{Network, group, millis, secs},
-    single_engine::{SingleEngine, endpoint, hello, whisper},
+    networks_change::on_networks,
+    single_engine::{SingleEngine, config, endpoint, hello, whisper},
 };
 use crate::{error::Error, event::Event};
 
@@ -21,6 +22,8 @@ at_both_levels! {
     a_peer_that_goes_while_stopping_waits_for_it_ends_the_wait,
     a_node_that_stops_refuses_commands_and_says_so_once,
     what_happens_after_the_end_changes_nothing_and_leaves_nothing_open,
+    sockets_that_fail_after_the_end_are_neither_told_nor_tried_again,
+    a_node_that_stops_has_lost_no_gossip_hub,
     the_last_beacon_goes_out_before_the_connections_close,
     goodbye_is_a_message_too_where_beacons_may_not_reach_everybody,
     nobody_enters_a_node_that_has_said_goodbye,
@@ -129,6 +132,41 @@ fn what_happens_after_the_end_changes_nothing_and_leaves_nothing_open<C: Level>(
     assert!(late.is_closed(&test));
     assert_eq!(test.told(), NOTHING);
     assert!(test.wanted.is_empty());
+    assert_eq!(test.engine.poll_timeout(), None);
+}
+
+fn sockets_that_fail_after_the_end_are_neither_told_nor_tried_again<C: Level>() {
+    let mut test = on_networks::<C>(2);
+    test.told();
+    let network = test.announced[0];
+    test.engine.stop(test.now);
+    assert_eq!(test.told(), ["stop"]);
+    // The goodbye is a beacon, too.
+    test.engine
+        .handle_beacon_sent(network, Err("down"), test.now);
+    test.engine.handle_not_listening(network, "down", test.now);
+    assert_eq!(test.told(), NOTHING);
+    assert_eq!(test.engine.poll_timeout(), None);
+}
+
+fn a_node_that_stops_has_lost_no_gossip_hub<C: Level>() {
+    let mut config = config();
+    config.gossip_connect = [endpoint(1), endpoint(2)].into();
+    config.is_gossip_hub = true;
+    let mut test = SingleEngine::<C>::with(config);
+    test.drain();
+    let (hub, _) = test.wanted[0];
+    test.engine.handle_connected(hub, test.now);
+    let remote = "10.0.1.3:7000".parse().unwrap();
+    let client = test.engine.handle_gossip_accepted(remote, test.now);
+    test.engine.stop(test.now);
+    test.drain();
+    test.closed.sort();
+    assert_eq!(test.closed, [hub, test.wanted[1].0, client]);
+    assert_eq!(test.notices, []);
+    let late = test.engine.handle_gossip_accepted(remote, test.now);
+    test.drain();
+    assert_eq!(test.closed.last(), Some(&late));
     assert_eq!(test.engine.poll_timeout(), None);
 }
 

@@ -3,15 +3,14 @@
 //! A host in two networks is heard from both, so a beacon from another place means nothing by
 //! itself. The peer *has moved* if all of this is true:
 //!
-//! * for one and a half beacon intervals no beacon has come from the place where it is connected,
-//!   nor any message;
+//! * beacons have come from the place where it is connected, and for one and a half beacon
+//!   intervals none has, nor any message;
 //! * beacons from another address go on meanwhile;
 //! * it has been asked where it is connected (PING), and has not answered for a beacon interval.
 //!
-//! It is asked when it was heard where it is connected, and is heard at the other place alone. If a
-//! HELLO comes in its name over a new connection, it is asked at once, and found out sooner, also if
-//! it left before its first beacon there. Then the session ends, and the next begins where the peer
-//! is heard.
+//! It is asked when it is heard at the other place alone. If a HELLO comes in its name over a new
+//! connection, it is asked at once, and found out sooner. Then the session ends, and the next
+//! begins where the peer is heard.
 //!
 //! Anybody can send beacons in a peer's name. But while the peer is there, its own beacons or its
 //! answer come, and nothing happens to it.
@@ -101,7 +100,8 @@ impl Peer {
     /// elsewhere.
     pub(super) fn moves_at(&self, config: &Config) -> Option<Instant> {
         let suspicion = self.suspicion()?;
-        if self.channel.awaits_endpoint {
+        // No beacons are missing of a peer from which none ever came.
+        if !self.is_announced || self.channel.awaits_endpoint {
             return None;
         }
         let mut others = self.others.iter();

@@ -206,13 +206,8 @@ impl Peer {
         }
         if is_source(&self.endpoint, source) {
             (self.heard_at, self.is_announced) = (now, true);
-            // A HELLO that came another way did not tell the link, without which nothing leads
-            // there.
-            let is_unknown_link =
-                is_link_local(&self.endpoint) && scope_of(&self.endpoint).is_none();
-            let place = at_source(source);
-            return match is_unknown_link && !self.is_ready() && scope_of(&place).is_some() {
-                true => PeerEffect::Move(place),
+            return match self.has_learnt_link(source) {
+                true => PeerEffect::Move(at_source(source)),
                 false => PeerEffect::Nothing,
             };
         }
@@ -224,6 +219,16 @@ impl Peer {
             true => PeerEffect::Move(endpoint),
             false => self.doubt_connection(source, context),
         }
+    }
+
+    /// Whether a beacon tells on which link a peer is that has not entered. A HELLO that came
+    /// another way did not tell, and without it nothing leads there.
+    fn has_learnt_link(&self, source: SocketAddr) -> bool {
+        let has_scope = matches!(source, SocketAddr::V6(it) if it.scope_id() != 0);
+        has_scope
+            && !self.is_ready()
+            && is_link_local(&self.endpoint)
+            && scope_of(&self.endpoint).is_none()
     }
 
     /// A beacon says that the peer leaves. Messages that it sent before, even its HELLO, may still

@@ -90,6 +90,20 @@ fn what_has_become_of_peers_is_told_once_and_whether_it_is_for_good() {
     assert_eq!(test.node.standing(carol.id), Standing::Ready);
 }
 
+/// Or a forged beacon would make this node drop a tuple.
+#[test]
+fn one_that_has_not_entered_is_not_gone_for_good_when_a_beacon_names_its_place() {
+    let mut test = SingleNode::new();
+    let bob = FakePeer::new("bob", 2);
+    test.node.watch_changes();
+    sought(&mut test, &bob);
+    let intruder = FakePeer::new("intruder", 2);
+    assert_eq!(intruder.endpoint(), bob.endpoint());
+    test.hears(&intruder);
+    assert_eq!(test.node.standing(bob.id), Standing::Gone);
+    assert_eq!(test.node.take_changes(), [(bob.id, false)].into());
+}
+
 #[test]
 fn a_node_that_has_said_goodbye_seeks_nobody() {
     let mut test = SingleNode::new();

@@ -31,6 +31,7 @@ at_both_levels! {
     an_answer_that_comes_while_the_peer_is_sought_in_vain_is_enough,
     an_answer_to_a_connection_that_is_gone_does_no_harm,
     a_peer_whose_name_leads_to_ourselves_or_to_another_peer_is_not_connected_to,
+    a_peer_whose_name_leads_to_another_that_is_just_being_lost_is_not_connected_to,
     a_peer_whose_name_leads_to_a_fixed_endpoint_gets_the_connection_to_it,
     groups_joined_before_the_peer_says_hello_are_told_in_order,
     a_fixed_connection_that_brings_no_hello_is_told_once_and_begun_anew,
@@ -174,6 +175,15 @@ fn meet_by_name<C: Level>(test: &mut SingleEngine<C>, id: PeerId) -> LinkId {
     let (link, at) = test.wanted.pop_back().unwrap();
     assert_eq!(at, name);
     link
+}
+
+fn a_peer_whose_name_leads_to_another_that_is_just_being_lost_is_not_connected_to<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let peer = test.add_peer(2);
+    let link = meet_by_name(&mut test, [5; 16].into());
+    test.engine.handle_closed(peer.from.at, "reset", test.now);
+    let remote = "10.0.1.2:49152".parse().unwrap();
+    assert!(!test.engine.handle_resolved(link, remote, test.now));
 }
 
 fn a_peer_whose_name_leads_to_ourselves_or_to_another_peer_is_not_connected_to<C: Level>() {

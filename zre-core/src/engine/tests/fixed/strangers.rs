@@ -1,6 +1,7 @@
 //! Whoever is at a fixed endpoint, or says that it is.
 
 use alloc::format;
+use core::time::Duration;
 
 use zre_proto::{
     Body, Endpoint, Hello, PeerId, RoutingId,
@@ -14,7 +15,7 @@ use crate::{
         tests::{
             level::{Level, at_both_levels},
             network::{millis, secs},
-            single_engine::{RemoteEnd, SingleEngine, endpoint, hello, whisper},
+            single_engine::{FakePeer, RemoteEnd, SingleEngine, endpoint, hello, whisper},
         },
     },
     link::{Link, Role},
@@ -230,6 +231,57 @@ fn one_that_goes_on_saying_a_peers_identity_delays_it_once() {
         assert_eq!(test.told().last().unwrap(), "peer2 exits: connection lost");
     }
     assert!(to.is_some());
+}
+
+/// Nor does it keep the fixed peer out for as long as that peer is there.
+#[test]
+fn one_that_says_a_connected_peers_identity_keeps_the_fixed_peer_out_for_two_minutes() {
+    let mut test = to_peer_1::<Link>();
+    let fixed = test.wanted.pop_front().unwrap();
+    let mut peer = test.add_peer(2);
+    test.wanted.push_front(fixed);
+    answer_as(&mut test, peer.id);
+    assert_eq!(test.wanted.len(), 0);
+    for _ in 0..4 {
+        // It says so again and again.
+        let waited = wait_for_attempt(&mut test, &mut peer);
+        assert!((secs(90)..=secs(125)).contains(&waited), "{waited:?}");
+        let again = answer_as(&mut test, peer.id);
+        assert!(again.received.is_empty());
+        assert!(again.is_closed(&test));
+    }
+    wait_for_attempt(&mut test, &mut peer);
+    let from = answer_as(&mut test, [1; 16].into());
+    assert!(is_greeted(&from));
+    assert_eq!(test.notices, []);
+}
+
+/// Waits until the engine wants a connection, while the peer talks.
+fn wait_for_attempt(test: &mut SingleEngine<Link>, peer: &mut FakePeer<Link>) -> Duration {
+    let since = test.now;
+    while test.wanted.is_empty() && test.now.since(since) < secs(600) {
+        test.run(secs(2));
+        peer.say(test, whisper("hello"));
+        assert_eq!(test.told(), ["peer2 whispers hello"]);
+    }
+    test.now.since(since)
+}
+
+#[test]
+fn one_that_says_our_own_identity_keeps_the_fixed_peer_out_for_two_minutes() {
+    let mut test = to_peer_1::<Link>();
+    let own = test.engine.node.id();
+    for _ in 0..4 {
+        assert!(answer_as(&mut test, own).received.is_empty());
+        test.run(secs(89));
+        assert_eq!(test.wanted.len(), 0);
+        while test.wanted.is_empty() && test.now.as_micros() < 1_000_000_000 {
+            test.run(secs(1));
+        }
+    }
+    assert_eq!(test.notices.len(), 1, "{:?}", test.notices);
+    let from = answer_as(&mut test, [1; 16].into());
+    assert!(is_greeted(&from));
 }
 
 #[test]
