@@ -74,6 +74,14 @@ fn beyond_the_limits(seeds: &Seeds) {
     for text in ["h:65536", "h:0", "h:+80", "[fe80::1%eth0]:1", "0.0.0.0:1"] {
         seeds.write("message", text.as_bytes());
     }
+    for value in [
+        "tcp://10.0.0.1:1",
+        "tcp://10.0.0.1:1|",
+        "udp://10.0.0.1:1",
+        "tcp://[fe80::1]:1",
+    ] {
+        seeds.write("gossip", value.as_bytes());
+    }
     seeds.write("zmtp", &[&b"\x04PING\0\0"[..], &[7; 17]].concat());
     seeds.write("zmtp", &[2, 0x80, 0, 0, 0, 0, 0, 0, 0]);
     // Behind a good handshake: too long a first frame, too long a message, and too many frames.
@@ -125,7 +133,11 @@ fn one_side(seeds: &Seeds, connection: &Connection, side: Side) {
     seeds.write("link", &[&[accepting, 1], &pieces[..], &rest].concat());
     let mut message = Vec::new();
     while let Some((header, whole, body)) = take_frame(&mut rest) {
-        let target = if header.command { "zmtp" } else { "message" };
+        let target = match body.first_chunk() {
+            _ if header.command => "zmtp",
+            Some([0xAA, 0xA0]) => "gossip",
+            _ => "message",
+        };
         seeds.write(target, &body);
         message.extend_from_slice(&whole);
         if !header.more {

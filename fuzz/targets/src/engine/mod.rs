@@ -8,7 +8,7 @@ use std::{
 };
 
 use zre_core::{
-    Beacons, Config, Error, Instant, NetworkSettings,
+    Config, Error, Instant, NetworkSettings,
     interfaces::{Interface, InterfaceAddress, InterfaceState, Interfaces},
 };
 use zre_proto::{Content, Endpoint, PeerId};
@@ -326,9 +326,6 @@ fn configure(config: &mut Config, mode: u8) {
             .push("tcp://hub:5670".parse().unwrap());
     }
     config.is_gossip_hub = mode & 8 == 8;
-    if mode & 16 == 16 {
-        config.beacons = Beacons::Off;
-    }
 }
 
 /// The interfaces of the engine's machine: one stays as it is, and the bits describe others.

@@ -10,8 +10,10 @@ use crate::adversary::{self, ScriptedGossip, ScriptedMessage};
 impl World {
     /// It sends a datagram, from any address.
     pub(crate) fn datagram(&mut self, engine: usize, from: SocketAddr, datagram: &[u8]) {
-        let engine = &mut self.engines[engine].engine;
-        engine.handle_datagram(from, datagram, self.now);
+        let tested = &mut self.engines[engine];
+        if tested.hears_beacons() {
+            tested.engine.handle_datagram(from, datagram, self.now);
+        }
     }
 
     /// It sends a beacon of anybody's. The lowest bit of `flags` makes it a goodbye, the next one
@@ -39,6 +41,9 @@ impl World {
     /// It connects from an address of its own.
     pub(crate) fn connect_from(&mut self, engine: usize, from: SocketAddr) {
         let tested = &mut self.engines[engine];
+        if tested.addresses().is_empty() {
+            return;
+        }
         let network = tested.network_to(from);
         let link = tested.engine.handle_accepted(from, self.now);
         self.adversary.add(engine, link, false, false);
@@ -49,6 +54,9 @@ impl World {
     pub(crate) fn connect_for_gossip(&mut self, engine: usize) {
         let from = (self.numbers.address)(0);
         let tested = &mut self.engines[engine];
+        if tested.addresses().is_empty() {
+            return;
+        }
         let network = tested.network_to(from);
         let link = tested.engine.handle_gossip_accepted(from, self.now);
         self.adversary.add(engine, link, false, false);

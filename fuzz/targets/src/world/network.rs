@@ -54,7 +54,7 @@ impl World {
 
     fn broadcast(&mut self, from: SocketAddr, datagram: Bytes) {
         for tested in &mut self.engines {
-            if tested.gets_datagrams {
+            if tested.gets_datagrams && tested.hears_beacons() {
                 tested.engine.handle_datagram(from, &datagram, self.now);
             }
         }

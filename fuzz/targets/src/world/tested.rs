@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes};
 use zre_core::{
-    Config, Engine, Instant, Limits, LinkId,
+    Beacons, Config, Engine, Instant, Limits, LinkId,
     interfaces::{LocalAddress, NetworkId},
 };
 use zre_proto::{Endpoint, PeerId};
@@ -66,6 +66,12 @@ impl TestedEngine {
             }
             None => node.endpoint().to_socket_addr().into_iter().collect(),
         }
+    }
+
+    /// Whether it has a socket for beacons.
+    pub(crate) fn hears_beacons(&self) -> bool {
+        let config = self.engine.node().config();
+        config.beacons != Beacons::Off && !self.addresses().is_empty()
     }
 
     /// The network over which it sends to an address, if it looks at interfaces.
