@@ -137,7 +137,7 @@ impl World {
 
     fn connect_engines(&mut self, client: (usize, LinkId), server: usize, to: SocketAddr) {
         let (client, link) = client;
-        let mut from = self.engines[client].addresses()[0];
+        let mut from = self.engines[client].address_to(to);
         from.set_port(40_000);
         let is_gossip = to.port() == GOSSIP_PORT;
         let engine = &mut self.engines[server].engine;
@@ -145,12 +145,9 @@ impl World {
             true => engine.handle_gossip_accepted(from, self.now),
             false => engine.handle_accepted(from, self.now),
         };
-        let networks = [(client, to), (server, from)];
-        let networks = networks.map(|(engine, remote)| self.engines[engine].network_to(remote));
-        let ends = [
-            End::new(client, link, networks[0]),
-            End::new(server, accepted, networks[1]),
-        ];
+        let from = self.engines[client].network_to(to);
+        let at = self.engines[server].network_at(to.ip());
+        let ends = [End::new(client, link, from), End::new(server, accepted, at)];
         self.streams.push(Stream::new(ends, is_gossip));
     }
 

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, Bytes};
 use zre_core::{
@@ -79,6 +79,22 @@ impl TestedEngine {
         let direct = |(_, on): &&(NetworkId, LocalAddress)| on.contains(remote.ip());
         let found = self.networks.iter().find(direct);
         found.or(self.networks.first()).map(|(id, _)| *id)
+    }
+
+    /// The address from which it sends to another.
+    pub(crate) fn address_to(&self, remote: SocketAddr) -> SocketAddr {
+        let network = self.network_to(remote);
+        let mut networks = self.networks.iter();
+        let on = networks.find(|(id, _)| Some(*id) == network);
+        on.map_or_else(|| self.addresses()[0], |(_, on)| (on.address, PORT).into())
+    }
+
+    /// The network with an address of its own, if it looks at interfaces.
+    pub(crate) fn network_at(&self, own: IpAddr) -> Option<NetworkId> {
+        let mut networks = self.networks.iter();
+        networks
+            .find(|(_, on)| on.address == own)
+            .map(|(id, _)| *id)
     }
 
     /// Opens the sockets that the engine asks for, if that can be done.

@@ -320,3 +320,40 @@ fn nothing_is_told_of_a_goodbye_that_cannot_be_sent() {
     assert!(matches!(host.engine.poll_event(), Some(Event::Stop { .. })));
     assert_eq!(host.engine.poll_event(), None);
 }
+
+/// Its address was another's before.
+#[test]
+fn a_node_does_not_seek_at_its_own_address_whoever_was_there() {
+    let mut host = Host::new(Interfaces::Default);
+    host.has(&[interface("eth0", 2, [10, 0, 0, 77])]);
+    let peer = Beacon {
+        peer: [9; 16].into(),
+        port: core::num::NonZeroU16::new(50_000),
+        public_key: None,
+    };
+    let from = ([10, 0, 0, 2], 5670).into();
+    host.engine.handle_datagram(from, &peer.encode(), host.now);
+    let (first, _) = opened(&mut host).unwrap();
+    host.engine.handle_interfaces(&[eth0()], host.now);
+    let gone = "its network is gone";
+    host.engine.handle_closed(first, gone, host.now);
+    let (again, place) = opened(&mut host).expect("it is sought where it was heard");
+    assert!(!host.engine.handle_resolved(again, place, host.now));
+}
+
+/// Opens the sockets that are asked for, and gives the connection that is.
+fn opened(host: &mut Host) -> Option<(crate::LinkId, core::net::SocketAddr)> {
+    while let Some(output) = host.engine.poll_output() {
+        match output {
+            Output::Listen { network, .. } => {
+                let port = 50_000.try_into().unwrap();
+                host.engine.handle_listening(network, port, host.now);
+            }
+            Output::Open { link, endpoint, .. } => {
+                return Some((link, endpoint.to_socket_addr().unwrap()));
+            }
+            _ => {}
+        }
+    }
+    None
+}
