@@ -13,7 +13,7 @@ pub(crate) struct Stream {
     pub(crate) ends: [End; 2],
     pub(crate) is_gossip: bool,
     /// The network of one end is gone, so nothing is carried any more.
-    is_dead: bool,
+    pub(crate) is_dead: bool,
 }
 
 /// Where bytes arrive.
