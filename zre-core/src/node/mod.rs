@@ -503,15 +503,17 @@ impl Node {
 
     fn peer_appears(&mut self, peer: PeerId, from: SocketAddr, port: NonZeroU16) {
         let mut source = from;
-        source.set_ip(source.ip().to_canonical());
+        // Only IPv6 has two spellings.
+        if from.is_ipv6() {
+            source.set_ip(from.ip().to_canonical());
+        }
         source.set_port(port.get());
         let context = &mut self.context;
-        // Another node cannot be where this one is: the beacon is forged or misconfigured.
-        if context.networks.is_own_source(source) {
-            return;
-        }
         match self.peers.hear(&peer, source, &context.config, context.now) {
+            // Nearly all.
             Heard::Again => {}
+            // Another node cannot be where this one is: the beacon is forged or misconfigured.
+            _ if context.networks.is_own_source(source) => {}
             Heard::Stranger => self
                 .peers
                 .stranger_appears(peer, at_source(source), context),

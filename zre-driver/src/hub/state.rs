@@ -268,9 +268,12 @@ impl<S: Stream> State<S> {
                     self.connections.remove(link, &mut self.aftermath);
                     self.changes.note_connections();
                 }
-                Output::Resume => self
-                    .connections
-                    .wake_readers(&self.engine, &mut self.aftermath),
+                Output::Resume => {
+                    // The engine has gone on with what it had read, of whichever peers.
+                    self.changes.note_connections();
+                    self.connections
+                        .wake_readers(&self.engine, &mut self.aftermath);
+                }
             }
         }
     }

@@ -3,14 +3,16 @@
 //! A host in two networks is heard from both, so a beacon from another place means nothing by
 //! itself. The peer *has moved* if all of this is true:
 //!
-//! * beacons have come from the place where it is connected, and for one and a half beacon
-//!   intervals none has, nor any message;
+//! * for one and a half beacon intervals no beacon has come from the place where it is connected,
+//!   nor any message; for a peer that never sent beacons from there, this time begins when it has
+//!   been asked in vain;
 //! * beacons from another address go on meanwhile;
 //! * it has been asked where it is connected (PING), and has not answered for a beacon interval.
 //!
-//! It is asked when it is heard at the other place alone. If a HELLO comes in its name over a new
-//! connection, it is asked at once, and found out sooner. Then the session ends, and the next
-//! begins where the peer is heard.
+//! It is asked when it was heard where it is connected, and is heard at the other place alone. If a
+//! HELLO comes in its name over a new connection, it is asked at once, and found out sooner, also
+//! if it left before its first beacon there. Then the session ends, and the next begins where the
+//! peer is heard.
 //!
 //! Anybody can send beacons in a peer's name. But while the peer is there, its own beacons or its
 //! answer come, and nothing happens to it.
@@ -100,14 +102,18 @@ impl Peer {
     /// elsewhere.
     pub(super) fn moves_at(&self, config: &Config) -> Option<Instant> {
         let suspicion = self.suspicion()?;
-        // No beacons are missing of a peer from which none ever came.
-        if !self.is_announced || self.channel.awaits_endpoint {
+        if self.channel.awaits_endpoint {
             return None;
         }
         let mut others = self.others.iter();
         let is_heard_elsewhere = others.any(|place| self.tells_of_move(place, config));
-        let silent_at = self.heard_at + moved_after(config);
-        is_heard_elsewhere.then(|| suspicion.asked.deadline().max(silent_at))
+        let asked_until = suspicion.asked.deadline();
+        let at = match self.is_announced {
+            true => asked_until.max(self.heard_at + moved_after(config)),
+            // No beacon is missing, so it is silent only since it was asked.
+            false => asked_until + moved_after(config),
+        };
+        is_heard_elsewhere.then_some(at)
     }
 
     /// Where it is, if it has moved.
