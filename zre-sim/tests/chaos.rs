@@ -228,7 +228,7 @@ impl Chaos {
         let other = self.hosts[self.dice.index(self.hosts.len())].clone();
         let lan = ["lan", "far"][self.dice.index(2)];
         let by = self.dice.millis(10_000);
-        match self.dice.roll(24) {
+        match self.dice.roll(27) {
             0 => {
                 let conditions = self.conditions();
                 self.sim.lan(lan).set(conditions);
@@ -303,6 +303,15 @@ impl Chaos {
                 self.sim.host(&host).on(lan);
                 self.sim.host(&host).restart();
             }
+            // Nodes go on meanwhile.
+            24 => drop(self.sim.host(&host).interface("eth0").change_address()),
+            25 => {
+                self.sim.host(&host).remove_interface("eth0");
+                let pause = self.dice.millis(3000);
+                self.sim.run_for(pause);
+                self.sim.host(&host).interface("eth0").on(lan);
+            }
+            26 if !self.swaps => drop(self.sim.host(&host).interface("eth0").on(lan)),
             _ => {}
         }
     }

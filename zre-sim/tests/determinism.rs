@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use zre_sim::{Conditions, Level, Sim};
+use zre_sim::{Conditions, Level, Sim, core::Beacons};
 
 /// Lines that can be read when the simulation is over.
 #[derive(Clone, Default)]
@@ -37,7 +37,22 @@ fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
         sim.host(name).start();
         sim.node(name).join("CHAT").expect("the node runs");
     }
+    sim.route("lan", "far");
+    sim.host("e").on("far").start_with(|config| {
+        config.beacons = Beacons::Off;
+        config.is_gossip_hub = true;
+        config
+            .connect
+            .push("tcp://b:49152".parse().expect("an endpoint"));
+    });
+    sim.host("f").on("far").start_with(|config| {
+        config
+            .gossip_connect
+            .push("tcp://e:5670".parse().expect("an endpoint"));
+    });
     sim.run_for(Duration::from_secs(5));
+    sim.host("b").interface("eth0").change_address();
+    sim.host("c").interface("wlan0").on("far");
     sim.host("a").drift(-300);
     for number in 0..50 {
         sim.node("a")
@@ -52,7 +67,11 @@ fn run(level: Level, seed: u64) -> (Vec<u8>, u64) {
     sim.host("d").crash();
     sim.run_for(Duration::from_secs(2));
     sim.host("d").restart();
-    sim.run_for(Duration::from_secs(20));
+    sim.host("c")
+        .remove_interface("eth0")
+        .interface("eth0")
+        .on("lan");
+    sim.run_for(Duration::from_secs(60));
     assert!(sim.agrees(), "{:?}", sim.differences());
     sim.check_quiet().unwrap_or_else(|error| panic!("{error}"));
     sim.finish_trace().expect("memory takes everything");
