@@ -266,7 +266,11 @@ impl World {
                 Output::Datagram { network, datagram } => {
                     self.announce(number, network, datagram);
                 }
-                Output::Open { link, endpoint, .. } => self.open(number, link, &endpoint),
+                Output::Open {
+                    link,
+                    endpoint,
+                    purpose,
+                } => self.open(number, link, &endpoint, purpose),
                 Output::Close(link) => self.close(number, link),
                 Output::Writable(_) => self.adversary_reads(),
                 Output::Listen { network, address } => {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use bytes::Bytes;
 use zre_core::{
-    LinkId,
+    LinkId, OpenFor,
     interfaces::{Interface, NetworkId},
 };
 use zre_proto::{Endpoint, Host};
@@ -63,12 +63,18 @@ impl World {
         }
     }
 
-    pub(super) fn open(&mut self, client: usize, link: LinkId, to: &Endpoint) {
+    pub(super) fn open(&mut self, client: usize, link: LinkId, to: &Endpoint, purpose: OpenFor) {
         let found = self.find(to);
-        let engine = &mut self.engines[client].engine;
+        let tested = &mut self.engines[client];
+        let is_own = found.is_some_and(|found| tested.addresses().contains(&found));
+        let engine = &mut tested.engine;
         let Some(remote) = found else {
             return engine.handle_closed(link, "name not known", self.now);
         };
+        // As a driver checks addresses that peers give: this one may have become its own since.
+        if purpose == OpenFor::Peer && is_own {
+            return engine.handle_closed(link, "this node itself is there", self.now);
+        }
         if !engine.handle_resolved(link, remote, self.now) {
             return self.unwanted.push((client, link));
         }

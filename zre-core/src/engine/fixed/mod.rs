@@ -168,14 +168,13 @@ impl<C: Connection> Engine<C> {
         let Some(endpoint) = links.and_then(PeerLinks::opening_to).cloned() else {
             return true;
         };
+        // The node has compared plain addresses already.
+        if endpoint.canonical().to_socket_addr() == Some(remote) {
+            return true;
+        }
         let Some(place) = Endpoint::from_socket_addr(remote) else {
             return true;
         };
-        // The node has compared plain addresses already. But one may have become its own since.
-        let is_plain = endpoint.canonical().to_socket_addr() == Some(remote);
-        if is_plain && !self.node.is_own_place(&place) {
-            return true;
-        }
         let error = match self.whose(&place) {
             Place::Own => "this node itself is there",
             Place::Peer(other) if other != peer => "another peer is connected there",
