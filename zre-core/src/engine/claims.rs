@@ -112,7 +112,7 @@ enum Finding {
 
 /// How likely it is that a connection from this address is the peer's.
 fn rank(node: &Node, peer: PeerId, remote: IpAddr) -> Rank {
-    let connected = node.endpoints(peer).next();
+    let connected = node.likeliest_endpoint(peer);
     let host = connected.and_then(|at| at.canonical().to_socket_addr());
     match host.is_some_and(|host| host.ip() == remote.to_canonical()) {
         true => Rank::Connected,
@@ -420,7 +420,7 @@ impl<C: Connection> Engine<C> {
         remote: SocketAddr,
         claimed: Option<Endpoint>,
     ) {
-        if let Some(endpoint) = self.node.endpoints(peer).next().cloned() {
+        if let Some(endpoint) = self.node.likeliest_endpoint(peer).cloned() {
             self.cx.notices.push(Notice::IdentityInUse {
                 peer,
                 endpoint,

@@ -128,6 +128,16 @@ impl Peers {
         })
     }
 
+    /// The first of [`endpoints`](Self::endpoints).
+    pub(super) fn likeliest_endpoint(&self, id: PeerId, networks: &Networks) -> Option<&Endpoint> {
+        let peer = self.table.get(&id)?;
+        // Nearly always, and without a list of the others.
+        if self.by_endpoint.get(&peer.endpoint) == Some(id) {
+            return Some(&peer.endpoint);
+        }
+        self.endpoints(id, networks).next()
+    }
+
     /// Whether a peer has entered and nothing can be sent to it yet: it is not known whether
     /// it, or another, is where it is connected or would be.
     pub(super) fn is_in_doubt(&self, id: &PeerId) -> bool {

@@ -148,6 +148,11 @@ impl Node {
         self.peers.endpoints(peer, &self.context.networks)
     }
 
+    /// The first of [`endpoints`](Node::endpoints).
+    pub(crate) fn likeliest_endpoint(&self, peer: PeerId) -> Option<&Endpoint> {
+        self.peers.likeliest_endpoint(peer, &self.context.networks)
+    }
+
     /// When the last sign of life came from a peer; `None` if it has not entered or is gone.
     pub fn last_heard(&self, peer: PeerId) -> Option<Instant> {
         self.peers.last_heard(&peer)

@@ -74,7 +74,7 @@ impl<C: Connection> Engine<C> {
         if self.node.is_ready(peer) || !self.links.of_peer(peer).is_some_and(is_waiting) {
             return;
         }
-        let Some(endpoint) = self.node.endpoints(peer).next().cloned() else {
+        let Some(endpoint) = self.node.likeliest_endpoint(peer).cloned() else {
             return;
         };
         if let Some(fit) = self.find_fixed(peer, &endpoint) {
@@ -85,7 +85,7 @@ impl<C: Connection> Engine<C> {
     /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
     /// the connection to that is the peer's now.
     pub(super) fn adopt_found(&mut self, number: usize, peer: PeerId) -> bool {
-        let endpoint = self.node.endpoints(peer).next().cloned();
+        let endpoint = self.node.likeliest_endpoint(peer).cloned();
         let (Some(endpoint), Some(entry)) = (endpoint, self.links.fixed.get_mut(number)) else {
             return false;
         };
@@ -187,7 +187,7 @@ impl<C: Connection> Engine<C> {
         let Some((entry, peer)) = entry.and_then(|entry| Some((entry, entry.last_peer()?))) else {
             return false;
         };
-        let told = self.node.endpoints(peer).next();
+        let told = self.node.likeliest_endpoint(peer);
         let is_open = self.links.of_peer(peer).is_some_and(PeerLinks::is_open);
         let is_connected = is_open && entry.was_adopted_by(peer, told);
         if is_connected {
@@ -202,7 +202,7 @@ impl<C: Connection> Engine<C> {
     /// A peer is connected, or about to be, at the place of a fixed endpoint, over another
     /// connection.
     pub(super) fn note_connected(&mut self, number: usize, peer: PeerId) {
-        let told = self.node.endpoints(peer).next().cloned();
+        let told = self.node.likeliest_endpoint(peer).cloned();
         self.do_without(number, peer, told);
     }
 

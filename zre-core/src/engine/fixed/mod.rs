@@ -149,6 +149,8 @@ impl<C: Connection> Engine<C> {
         self.cx.advance(now);
         let is_wanted = match self.cx.owner(link) {
             Some(Owner::Fixed(number)) => self.fixed_resolved(number, remote),
+            // Nearly always, and nothing follows: parked connections need not be looked at.
+            Some(Owner::Outgoing(peer)) if self.is_plain(peer, remote) => return true,
             Some(Owner::Outgoing(peer)) => self.peer_resolved(peer, remote),
             Some(Owner::GossipHub(hub)) => {
                 self.gossip_resolved(hub, remote);
@@ -162,14 +164,16 @@ impl<C: Connection> Engine<C> {
         is_wanted && self.cx.owner(link).is_some()
     }
 
+    /// Whether the endpoint of a peer was a plain address, which the node has compared already.
+    fn is_plain(&self, peer: PeerId, remote: SocketAddr) -> bool {
+        let endpoint = self.links.of_peer(peer).and_then(PeerLinks::opening_to);
+        endpoint.is_some_and(|it| it.canonical().to_socket_addr() == Some(remote))
+    }
+
     /// A peer's endpoint has been looked up.
     fn peer_resolved(&mut self, peer: PeerId, remote: SocketAddr) -> bool {
         let links = self.links.of_peer(peer);
-        let Some(endpoint) = links.and_then(PeerLinks::opening_to).cloned() else {
-            return true;
-        };
-        // The node has compared plain addresses already.
-        if endpoint.canonical().to_socket_addr() == Some(remote) {
+        if links.and_then(PeerLinks::opening_to).is_none() {
             return true;
         }
         let Some(place) = Endpoint::from_socket_addr(remote) else {
