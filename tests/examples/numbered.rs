@@ -66,9 +66,11 @@ fn main() -> Outcome {
 }
 
 fn options(arguments: impl Iterator<Item = String>) -> Outcome<(NodeOptions, Duration)> {
-    let mut options = NodeOptions::default();
     // The faults are made for IPv4: over IPv6 the nodes would meet around them.
-    options.ip = IpVersion::V4;
+    let mut options = NodeOptions {
+        ip: IpVersion::V4,
+        ..NodeOptions::default()
+    };
     let mut pace = Duration::ZERO;
     for argument in arguments {
         let (flag, value) = argument.split_once('=').unwrap_or((&argument, ""));
