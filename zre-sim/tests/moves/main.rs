@@ -17,14 +17,15 @@ use script::Script;
 use support::for_each_seed;
 use zre_sim::{Level, Sim, core::Instant};
 
-/// How long after the last change everybody has found all others at the latest, and messages arrive: when silence tells,
-/// after five seconds, that a peer is not where it was.
+/// How long after the last change everybody has found all others at the latest, and messages
+/// arrive: when silence tells, after five seconds, that a peer is not where it was.
 const FOUND: Duration = Duration::from_secs(7);
 
 /// The same where beacons are lost, mostly three in a row.
 const FOUND_WITH_LOSSES: Duration = Duration::from_secs(9);
 
-/// And how long it takes mostly: one and a half beacon intervals without a beacon, and one without an answer.
+/// And how long it takes mostly: one and a half beacon intervals without a beacon, and one without
+/// an answer.
 const FOUND_MOSTLY: Duration = Duration::from_secs(3);
 
 /// How long after that nodes that are out of reach are forgotten everywhere.
