@@ -76,6 +76,8 @@ mod link;
 mod node;
 mod notice;
 mod one_line;
+mod security;
+mod seed;
 #[cfg(feature = "serde")]
 mod serialization;
 mod time;
@@ -90,5 +92,8 @@ pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, Unconfirmed};
 pub use link::{Connection, GossipEnd, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
+pub use rand_core;
+pub use security::{Security, Trust, TrustedKeys};
+pub use seed::Seed;
 pub use time::Instant;
 pub use zre_proto as proto;

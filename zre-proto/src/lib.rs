@@ -8,8 +8,9 @@
 //! * [`Message`]: one ZRE message, with its sequence number and its [`Content`].
 //! * [`GossipMessage`]: what a gossip hub and its clients say to each other, mostly a
 //!   [`GossipTuple`].
+//! * [`curve`]: keys, and the boxes and commands of CURVE.
 //! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
-//! * [`Endpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values in
+//! * [`Endpoint`], [`KeyedEndpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values in
 //!   them.
 //!
 //! Decoders never panic, never loop without consuming input, and never reserve memory for bytes
@@ -31,6 +32,7 @@
 //! * `serde`: `Serialize` and `Deserialize` for [`PeerId`], [`Endpoint`], [`Text`], [`ShortText`],
 //!   [`GroupName`], [`Headers`] and [`Content`]. The documentation of each type says what it looks
 //!   like.
+//! * `std`: the ciphers of [`curve`] look at run time for what the processor can do.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -42,10 +44,12 @@ extern crate std;
 
 mod beacon;
 mod content;
+pub mod curve;
 mod endpoint;
 mod gossip;
 mod headers;
 mod identity;
+mod keyed_endpoint;
 mod message;
 mod reader;
 #[cfg(feature = "serde")]
@@ -60,6 +64,7 @@ pub use endpoint::{Endpoint, EndpointError, Host};
 pub use gossip::{GossipError, GossipMessage, GossipTuple, GossipTupleError};
 pub use headers::Headers;
 pub use identity::{PeerId, PeerIdError, RoutingId, RoutingIdError};
+pub use keyed_endpoint::{KeyedEndpoint, KeyedEndpointError};
 pub use message::{Body, Hello, Message, MessageError, MessageLimits};
 pub use reader::Truncated;
 pub use text::{GroupName, ShortText, Text, TooLong};

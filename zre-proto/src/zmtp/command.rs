@@ -141,6 +141,11 @@ impl Metadata {
             .map(|(_, value)| value.as_bytes())
     }
 
+    /// Reads properties up to the end.
+    pub(crate) fn decode_all(properties: &[u8]) -> Result<Self, CommandError> {
+        Self::decode(Reader::new(properties))
+    }
+
     fn decode(mut fields: Reader<'_>) -> Result<Self, CommandError> {
         let mut properties = Vec::new();
         while !fields.is_empty() {
@@ -153,7 +158,7 @@ impl Metadata {
         Ok(Self(properties))
     }
 
-    fn encode(&self, out: &mut BytesMut) {
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
         for (name, value) in &self.0 {
             put_short(out, name);
             out.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));

@@ -26,6 +26,9 @@ impl Mechanism {
     /// No security (RFC 37, "The NULL Security Mechanism").
     pub const NULL: Self = Self(*b"NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
+    /// Authentication and encryption with public keys (RFC 25/ZMTP-CURVE).
+    pub const CURVE: Self = Self(*b"CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
     fn decode(bytes: [u8; 20]) -> Option<Self> {
         let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(20);
         let (name, padding) = bytes.split_at_checked(length)?;
