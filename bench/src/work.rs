@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
-    Config, Engine, Event, Instant, LinkId, Output,
+    Config, Engine, Event, Instant, LinkId, Output, Seed,
     proto::{
         Beacon, Body, Content, GroupName, Headers, Hello, Message, MessageError, MessageLimits,
         ShortText,
@@ -261,7 +261,7 @@ fn engine(number: u16) -> Engine {
     seed.first_chunk_mut::<2>()
         .expect("it is longer")
         .copy_from_slice(&[high, low]);
-    Engine::new(config, seed, NOW)
+    Engine::new(config, Seed::predictable(seed), NOW)
 }
 
 fn address(number: u16) -> SocketAddr {

@@ -20,8 +20,9 @@ use std::{
 use bytes::Bytes;
 use socket2::{Domain, Socket, Type};
 use zre_core::{
-    Config, Event, Fault, Node, NodeOutput,
+    Config, Event, Fault, Node, NodeOutput, Seed,
     proto::{Content, Endpoint, GroupName, Message, MessageLimits, PeerId, RoutingId},
+    rand_core::OsRng,
 };
 use zre_examples::Arguments;
 
@@ -80,8 +81,7 @@ impl OverLibzmq {
         config.name = Some("over-libzmq".try_into()?);
         config.groups.insert(group.clone());
         config.validate()?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
+        let seed = Seed::random(&mut OsRng)?;
         Ok(Self {
             node: Node::new(config, seed, zre_core::Instant::default()),
             started: Instant::now(),

@@ -16,7 +16,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use zre_core::{Config, Engine, Event, ExitReason, Instant, LinkId, Output};
+use zre_core::{Config, Engine, Event, ExitReason, Instant, LinkId, Output, Seed};
 use zre_proto::{
     Content, Headers, PeerId, RoutingId,
     zmtp::{Command, FrameHeader, Greeting, Metadata},
@@ -158,7 +158,7 @@ impl<'a> Replay<'a> {
         let mut config = Config::new(format!("tcp://{ours}").parse().unwrap());
         config.id = Some(who_connects(to_them));
         Self {
-            engine: Engine::new(config, [1; 32], Instant::default()),
+            engine: Engine::new(config, Seed::predictable([1; 32]), Instant::default()),
             now: Instant::default(),
             theirs,
             to_us,

@@ -213,6 +213,7 @@ fn show_change(event: &Event) -> Result<(), Failure> {
             name,
             endpoint,
             headers,
+            ..
         } => {
             let headers: String = headers
                 .iter()

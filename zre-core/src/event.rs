@@ -7,7 +7,10 @@ use core::{
 };
 
 use bytes::Bytes;
-use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text};
+use zre_proto::{
+    Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text,
+    curve::{KeyMetadata, PublicKey},
+};
 
 use crate::{error::Fault, link::Link, one_line::OneLine};
 
@@ -41,6 +44,26 @@ pub enum Event {
         endpoint: Endpoint,
         /// Its headers.
         headers: Headers,
+        /// The key that it has proved to have; `None` if this node has none itself.
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none")
+        )]
+        key: Option<PeerKey>,
+    },
+    /// A node has been found, and no session can begin with it, as one does not trust the other's
+    /// key. There is no `Enter` of it, nor an `Exit`. It comes once for each such node, and again
+    /// when the keys that this node trusts have changed.
+    ///
+    /// It is left out while as many events wait as
+    /// [`Limits::events`](crate::Limits#structfield.events) allow.
+    Refused {
+        /// Who it says it is.
+        peer: PeerId,
+        /// The key that it has, or that its beacon names.
+        key: PublicKey,
+        /// Who refuses whom.
+        by: RefusedBy,
     },
     /// A peer is gone.
     Exit {
@@ -144,6 +167,61 @@ pub enum Event {
     },
 }
 
+/// The key of a peer, which it has proved to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PeerKey {
+    /// The key.
+    pub public: PublicKey,
+    /// What its certificate says of its owner, if this node has one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub metadata: KeyMetadata,
+}
+
+impl PeerKey {
+    /// A key, and what is known of its owner.
+    pub fn new(public: PublicKey, metadata: KeyMetadata) -> Self {
+        Self { public, metadata }
+    }
+}
+
+/// As in `key 0123… (alice)`.
+impl fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {}", self.public)?;
+        match self.metadata.name() {
+            Some(name) => write!(f, " ({name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who refuses whom for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum RefusedBy {
+    /// This node does not trust the other.
+    Us,
+    /// The other does not trust this node.
+    Them,
+}
+
+impl RefusedBy {
+    /// The word for it in JSON lines: `us` or `them`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Them => "them",
+        }
+    }
+}
+
 /// A peer that has not confirmed all messages which were accepted for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -198,11 +276,14 @@ impl Event {
     /// The peer that the event is about. `None` for [`Network`](Event::Network) and
     /// [`Stop`](Event::Stop).
     pub fn peer(&self) -> Option<PeerId> {
-        self.peer_and_name().map(|(peer, _)| peer)
+        match self {
+            Self::Refused { peer, .. } => Some(*peer),
+            _ => self.peer_and_name().map(|(peer, _)| peer),
+        }
     }
 
-    /// The name of the peer that the event is about. `None` for [`Network`](Event::Network)
-    /// and [`Stop`](Event::Stop).
+    /// The name of the peer that the event is about. `None` for [`Refused`](Event::Refused),
+    /// [`Network`](Event::Network) and [`Stop`](Event::Stop).
     pub fn name(&self) -> Option<&ShortText> {
         self.peer_and_name().map(|(_, name)| name)
     }
@@ -245,7 +326,7 @@ impl Event {
             | Self::Skipped { peer, name, .. }
             | Self::Evasive { peer, name }
             | Self::Silent { peer, name } => Some((*peer, name)),
-            Self::Network { .. } | Self::Stop { .. } => None,
+            Self::Refused { .. } | Self::Network { .. } | Self::Stop { .. } => None,
         }
     }
 
@@ -289,7 +370,17 @@ impl fmt::Display for Event {
             write!(line, "{name} ({peer:.6}) ")?;
         }
         match self {
-            Self::Enter { endpoint, .. } => write!(line, "entered at {endpoint}"),
+            Self::Enter { endpoint, key, .. } => {
+                write!(line, "entered at {endpoint}")?;
+                match key {
+                    Some(key) => write!(line, " with {key}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Refused { peer, key, by } => match by {
+                RefusedBy::Us => write!(line, "{peer:.6} is not trusted: its key is {key}"),
+                RefusedBy::Them => write!(line, "{peer:.6} does not trust the key of this node"),
+            },
             Self::Exit {
                 reason,
                 unconfirmed,
@@ -474,6 +565,9 @@ pub struct PeerInfo {
     pub headers: Headers,
     /// The groups that it is in.
     pub groups: BTreeSet<GroupName>,
+    /// The key that it has proved to have; `None` if this node has none itself.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub key: Option<PeerKey>,
 }
 
 #[cfg(test)]
@@ -534,6 +628,7 @@ mod tests {
                     name: name(),
                     endpoint: "tcp://h:1".parse().unwrap(),
                     headers: Headers::default(),
+                    key: None,
                 },
                 "entered at tcp://h:1",
             ),

@@ -17,12 +17,12 @@
 //! arguments: the same seed and the same inputs give the same outputs.
 //!
 //! ```
-//! use zre_core::{Config, Event, Instant, Node, NodeOutput};
+//! use zre_core::{Config, Event, Instant, Node, NodeOutput, Seed};
 //!
 //! let now = Instant::default();
 //! let config = |port: u16| Config::new(format!("tcp://10.0.0.1:{port}").parse().unwrap());
-//! let mut alice = Node::new(config(1), [1; 32], now);
-//! let mut bob = Node::new(config(2), [2; 32], now);
+//! let mut alice = Node::new(config(1), Seed::predictable([1; 32]), now);
+//! let mut bob = Node::new(config(2), Seed::predictable([2; 32]), now);
 //!
 //! // Carries everything from one node to the other. Returns whether there was anything.
 //! let carry = |from: &mut Node, to: &mut Node| {
@@ -88,7 +88,7 @@ pub use engine::{
     Engine, FixedPeer, FixedState, GossipHubInfo, LinkId, OpenFor, Output, Reader, Shouted,
 };
 pub use error::{Error, Fault, LinkError};
-pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, Unconfirmed};
+pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, PeerKey, RefusedBy, Unconfirmed};
 pub use link::{Connection, GossipEnd, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;

@@ -69,6 +69,7 @@ mod tests {
             name: name(),
             endpoint: "tcp://10.0.0.1:1".parse().unwrap(),
             headers: Headers::try_from_iter([("K", "v")]).unwrap(),
+            key: None,
         };
         let join = Event::Join {
             peer,
@@ -162,6 +163,7 @@ mod tests {
             endpoint: "tcp://10.0.0.1:1".parse().unwrap(),
             headers: Headers::try_from_iter([("K", "v")]).unwrap(),
             groups: ["A".parse().unwrap(), "B".parse().unwrap()].into(),
+            key: None,
         };
         let value = json!(info);
         assert_eq!(value["groups"], json!(["A", "B"]));

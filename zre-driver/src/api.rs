@@ -4,15 +4,16 @@ pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
     Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, GossipHubInfo,
-    Limits, LinkError, NetworkInfo, Notice, PeerInfo, SlowMembers, Unconfirmed,
+    Limits, LinkError, NetworkInfo, Notice, PeerInfo, PeerKey, RefusedBy, SlowMembers, Trust,
+    TrustedKeys, Unconfirmed,
     interfaces::{
         Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
         PassedOver, WhyNot,
     },
     proto::{
         BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
-        IntoFrame, MessageError, PeerId, PeerIdError, RoutingId, RoutingIdError, ShortText, Text,
-        ToStrError, TooLong, Truncated,
+        IntoFrame, KeyedEndpoint, KeyedEndpointError, MessageError, PeerId, PeerIdError, RoutingId,
+        RoutingIdError, ShortText, Text, ToStrError, TooLong, Truncated,
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::identity::PeerId;
+use crate::{curve::PublicKey, identity::PeerId};
 
 /// The UDP port that IANA assigned to ZRE discovery.
 pub const DISCOVERY_PORT: u16 = 5670;
@@ -23,7 +23,7 @@ pub struct Beacon {
     /// the node is leaving.
     pub port: Option<NonZeroU16>,
     /// The node's CURVE public key. A beacon with a key has version 3, one without version 1.
-    pub public_key: Option<[u8; 32]>,
+    pub public_key: Option<PublicKey>,
 }
 
 /// Why a datagram is not a beacon.
@@ -88,7 +88,7 @@ impl Beacon {
         Ok(Self {
             peer: (*uuid).into(),
             port: NonZeroU16::new(u16::from_be_bytes(*port)),
-            public_key: key.first_chunk::<32>().copied(),
+            public_key: key.first_chunk::<32>().copied().map(PublicKey::from),
         })
     }
 
@@ -103,7 +103,7 @@ impl Beacon {
         datagram.put_slice(&self.peer.to_bytes());
         datagram.put_u16(self.port.map_or(0, NonZeroU16::get));
         if let Some(key) = &self.public_key {
-            datagram.put_slice(key);
+            datagram.put_slice(key.as_bytes());
         }
         datagram.freeze()
     }

@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 use crate::{
+    curve::{KeyError, PublicKey},
     endpoint::{Endpoint, EndpointError},
     identity::PeerId,
     reader::{Reader, Truncated},
@@ -196,9 +197,8 @@ pub struct GossipTuple {
     pub peer: PeerId,
     /// Where it accepts connections.
     pub endpoint: Endpoint,
-    /// Its CURVE public key in Z85, as it stands in the tuple: 40 characters, which are not
-    /// checked.
-    pub public_key: Option<ShortText>,
+    /// Its CURVE public key.
+    pub public_key: Option<PublicKey>,
 }
 
 /// Why a tuple is not one of a ZRE node.
@@ -214,20 +214,17 @@ pub enum GossipTupleError {
     /// The value does not begin with an endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// What follows the endpoint has not the length of a public key.
-    #[error("the public key for {peer} has {length} bytes, expected 40")]
+    /// What follows the endpoint is not a public key.
+    #[error("the key for {peer}: {error}")]
     PublicKey {
         /// The node.
         peer: PeerId,
-        /// How many bytes there are.
-        length: usize,
+        /// What is wrong with it.
+        error: KeyError,
     },
 }
 
 impl GossipTuple {
-    /// The characters of a public key in Z85.
-    const KEY_LEN: usize = 40;
-
     /// Reads key and value of a [`Publish`](GossipMessage::Publish).
     ///
     /// # Errors
@@ -241,11 +238,8 @@ impl GossipTuple {
             None => (value, None),
         };
         let endpoint = endpoint.parse()?;
-        let length = public_key.map_or(Self::KEY_LEN, str::len);
-        if length != Self::KEY_LEN {
-            return Err(GossipTupleError::PublicKey { peer, length });
-        }
-        let public_key = public_key.and_then(|key| key.try_into().ok());
+        let public_key = public_key.map(str::parse).transpose();
+        let public_key = public_key.map_err(|error| GossipTupleError::PublicKey { peer, error })?;
         Ok(Self {
             peer,
             endpoint,
@@ -364,8 +358,7 @@ mod tests {
         assert!(
             tuple
                 .public_key
-                .as_ref()
-                .is_some_and(|it| *it == *public_key)
+                .is_some_and(|it| it.to_string() == *public_key)
         );
         let GossipMessage::Publish { value: again, .. } = tuple.to_message() else {
             panic!("no tuple")

@@ -8,7 +8,10 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text};
+use crate::{
+    Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text,
+    curve::{KeyMetadata, PublicKey},
+};
 
 /// In text formats its 32 hexadecimal digits, in binary formats its 16 bytes. It is read with or
 /// without hyphens.
@@ -47,6 +50,41 @@ impl<'de> Deserialize<'de> for PeerId {
         } else {
             deserializer.deserialize_bytes(PeerIdVisitor)
         }
+    }
+}
+
+/// In text formats its Z85, in binary formats its 32 bytes.
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.collect_str(self),
+            false => self.as_bytes().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.is_human_readable() {
+            true => String::deserialize(deserializer)?
+                .parse()
+                .map_err(de::Error::custom),
+            false => <[u8; 32]>::deserialize(deserializer).map(Self::from),
+        }
+    }
+}
+
+/// A list of pairs: the same name may come twice.
+impl Serialize for KeyMetadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyMetadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = Vec::<(String, String)>::deserialize(deserializer)?;
+        Ok(all.into_iter().collect())
     }
 }
 

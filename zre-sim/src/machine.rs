@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroU16};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
-    Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output,
+    Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output, Seed,
     interfaces::{Interface, NetworkId},
     proto::{GossipMessage, Message, RoutingId},
 };
@@ -66,7 +66,7 @@ macro_rules! with_engine {
 pub(crate) use with_engine;
 
 impl Machine {
-    pub(crate) fn new(level: Level, config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub(crate) fn new(level: Level, config: Config, seed: Seed, now: Instant) -> Self {
         match level {
             Level::Bytes => Self::Bytes(Box::new(Engine::new(config, seed, now))),
             Level::Messages => {

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zre_core::{
-    Config, Event, Instant, Output,
+    Config, Event, Instant, Output, Seed,
     proto::{Endpoint, PeerId},
 };
 
@@ -236,7 +236,7 @@ impl World {
             part.copy_from_slice(&xxh3_64_with_seed(name.as_bytes(), salt).to_le_bytes());
         }
         let now = self.network.hosts[host].clock.read(self.now);
-        Machine::new(self.level, config, seed, now)
+        Machine::new(self.level, config, Seed::predictable(seed), now)
     }
 
     fn started(&mut self, process: ProcessIndex) {

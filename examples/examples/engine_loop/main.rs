@@ -26,7 +26,7 @@ use std::{
 };
 
 use bytes::Buf;
-use zre_core::{Config, Engine, Event, LinkId, Output, proto::Endpoint};
+use zre_core::{Config, Engine, Event, LinkId, Output, Seed, proto::Endpoint, rand_core::OsRng};
 use zre_examples::Arguments;
 
 use sockets::{Connection, Sockets};
@@ -69,8 +69,7 @@ impl Embedded {
         // A peer from which no beacon comes, such as `--connect tcp://10.0.0.7:49152`.
         config.connect = arguments.list("connect")?;
         // Everything random in the engine comes from the seed, also the node's identity.
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
+        let seed = Seed::random(&mut OsRng)?;
         Ok(Self {
             engine: Engine::new(config, seed, zre_core::Instant::default()),
             started: Instant::now(),

@@ -28,7 +28,7 @@ pub fn beacon(bytes: &[u8]) {
         let beacon = Beacon {
             peer: parts.peer.into(),
             port: NonZeroU16::new(parts.port),
-            public_key: parts.public_key,
+            public_key: parts.public_key.map(Into::into),
         };
         assert_eq!(Beacon::decode(&beacon.encode()), Ok(beacon));
     }

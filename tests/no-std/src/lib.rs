@@ -9,7 +9,7 @@
 use core::panic::PanicInfo;
 
 use linked_list_allocator::LockedHeap;
-use zre_core::{Config, Engine, Instant, proto::Beacon};
+use zre_core::{Config, Engine, Instant, Seed, proto::Beacon};
 
 #[global_allocator]
 static HEAP: LockedHeap = LockedHeap::empty();
@@ -21,7 +21,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 /// Uses both crates, so that both are linked.
 pub fn run(config: Config, datagram: &[u8]) -> bool {
-    let mut engine = Engine::new(config, [0; 32], Instant::default());
+    let mut engine = Engine::new(config, Seed::predictable([0; 32]), Instant::default());
     engine.handle_timeout(Instant::from_micros(1));
     zre_proto::Beacon::decode(datagram).is_ok_and(|beacon: Beacon| beacon.port.is_some())
 }

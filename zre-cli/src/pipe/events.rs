@@ -223,7 +223,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 #[rustfmt::skip]
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
-        &Event::Enter { peer, ref name, ref endpoint, ref headers } => {
+        &Event::Enter { peer, ref name, ref endpoint, ref headers, .. } => {
             EventLine::Enter { peer, name, addr: endpoint, endpoint, headers }
         }
         &Event::Exit { peer, ref name, ref reason, unconfirmed } => {
@@ -420,6 +420,7 @@ mod tests {
             name: name.as_str().try_into().unwrap(),
             endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
             headers: Headers::default(),
+            key: None,
         };
         assert_eq!(json(&enter)["name"], name);
     }

@@ -7,11 +7,14 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::{net::IpAddr, time::Duration};
 
 use thiserror::Error;
-use zre_proto::{Endpoint, GroupName, Headers, Hello, PeerId, ShortText};
+use zre_proto::{Endpoint, GroupName, Headers, Hello, KeyedEndpoint, PeerId, ShortText};
 
 pub use self::limits::Limits;
 pub(crate) use self::own::{OwnLimit, check_own};
-use crate::interfaces::{Interfaces, IpVersion};
+use crate::{
+    interfaces::{Interfaces, IpVersion},
+    security::Security,
+};
 
 /// How a node presents itself, how long it waits for its peers, and how much it holds.
 #[derive(Debug, Clone)]
@@ -37,12 +40,19 @@ pub struct Config {
     /// after pauses that double from [`reconnect_min`](Config#structfield.reconnect_min) to 10 s,
     /// or to a minute where connections are taken and no HELLO comes. Host names are looked up at
     /// each attempt. [`Engine::fixed_peers`](crate::Engine::fixed_peers) says how far they are.
-    pub connect: Vec<Endpoint>,
+    ///
+    /// With [`security`](Config#structfield.security) each needs the key of whoever is there, unless
+    /// all nodes have the same.
+    pub connect: Vec<KeyedEndpoint>,
     /// Whether the node is a gossip hub: connections to its gossip port are reported with
     /// [`handle_gossip_accepted`](crate::Engine::handle_gossip_accepted).
     pub is_gossip_hub: bool,
-    /// The gossip hubs that the node connects to.
-    pub gossip_connect: Vec<Endpoint>,
+    /// The gossip hubs that the node connects to; with [`security`](Config#structfield.security)
+    /// with their keys, as in [`connect`](Config#structfield.connect).
+    pub gossip_connect: Vec<KeyedEndpoint>,
+    /// The key of the node, and with whom it talks. `None` if it talks with everybody in the open,
+    /// and with nobody who has a key.
+    pub security: Option<Security>,
     /// The headers that peers see when the node enters.
     pub headers: Headers,
     /// The groups that the node is in from the start.
@@ -242,6 +252,7 @@ impl Config {
             connect: Vec::new(),
             is_gossip_hub: false,
             gossip_connect: Vec::new(),
+            security: None,
             headers: Headers::default(),
             groups: BTreeSet::new(),
             beacon_interval: Duration::from_secs(1),

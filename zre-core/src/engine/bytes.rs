@@ -6,6 +6,7 @@ use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     config::Config,
     link::{Connection as _, Link, Role, WriteBuffer},
+    seed::Seed,
     time::Instant,
 };
 
@@ -14,7 +15,7 @@ impl Engine<Link> {
     /// [`Config::validate`].
     ///
     /// The seed decides everything that is random.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
         Self::start(config, seed, now)
     }
 

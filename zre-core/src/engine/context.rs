@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Limits},
     deadlines::Deadlines,
     notice::Notices,
+    seed::Seed,
     time::Instant,
 };
 
@@ -93,10 +94,10 @@ pub(super) enum EngineTimer {
 }
 
 impl EngineContext {
-    pub(super) fn new(limits: &Limits, seed: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, seed: &Seed, now: Instant) -> Self {
         // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
         // tell the jitter from that.
-        let mut generator = ChaCha8Rng::from_seed(seed);
+        let mut generator = ChaCha8Rng::from_seed(*seed.expose());
         generator.set_stream(1);
         Self {
             now,
@@ -261,7 +262,11 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let mut cx = EngineContext::new(&Limits::default(), [1; 32], Instant::default());
+        let mut cx = EngineContext::new(
+            &Limits::default(),
+            &Seed::predictable([1; 32]),
+            Instant::default(),
+        );
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];

@@ -18,6 +18,7 @@ use crate::{
     link::{Connection, LinkEvent},
     node::Sought,
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 
@@ -78,7 +79,7 @@ impl<C: Connection> Engine<C> {
 
 /// Connections.
 impl<C: Connection> Engine<C> {
-    pub(super) fn start_gossip(&mut self, seed: [u8; 32]) {
+    pub(super) fn start_gossip(&mut self, seed: &Seed) {
         let config = self.node.config();
         if !config.gossips() {
             return;

@@ -6,7 +6,7 @@ use core::{
     time::Duration,
 };
 
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, curve::PublicKey};
 
 use super::{
     context::{EngineContext, EngineTimer, Owner},
@@ -43,6 +43,8 @@ pub(super) struct GossipLinks<C> {
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Hub<C> {
     pub(super) endpoint: Endpoint,
+    /// Its key, if this node has one itself.
+    pub(super) key: Option<PublicKey>,
     pub(super) state: Option<LinkState<C>>,
     /// Where its name led to the last time.
     pub(super) remote: Option<SocketAddr>,
@@ -63,8 +65,9 @@ struct Client<C> {
 
 impl<C: Connection> GossipLinks<C> {
     pub(super) fn new(config: &Config) -> Self {
-        let hubs = config.gossip_connect.iter().map(|endpoint| Hub {
-            endpoint: endpoint.clone(),
+        let hubs = config.gossip_connect.iter().map(|keyed| Hub {
+            endpoint: keyed.endpoint.clone(),
+            key: keyed.key,
             state: None,
             remote: None,
             is_open: false,

@@ -8,13 +8,14 @@ use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     config::Config,
     link::{Connection as _, MessageLink},
+    seed::Seed,
     time::Instant,
 };
 
 impl Engine<MessageLink> {
     /// A running engine whose connections carry whole messages: for callers with a ZeroMQ library,
     /// and for simulations. See [`new`](Engine::new).
-    pub fn with_messages(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn with_messages(config: Config, seed: Seed, now: Instant) -> Self {
         Self::start(config, seed, now)
     }
 

@@ -45,6 +45,7 @@ use crate::{
     link::{Connection, Link},
     node::{Node, NodeOutput},
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 use backpressure::SendCapacity;
@@ -385,11 +386,11 @@ impl<C: Connection> Engine<C> {
 
 /// What follows.
 impl<C: Connection> Engine<C> {
-    fn start(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let cx = EngineContext::new(&config.limits, seed, now);
+    fn start(config: Config, seed: Seed, now: Instant) -> Self {
+        let cx = EngineContext::new(&config.limits, &seed, now);
         let links = Links::new(&config);
         let mut engine = Self {
-            node: Node::new(config, seed, now),
+            node: Node::seeded(config, &seed, now),
             phase: EnginePhase::Running,
             cx,
             links,
@@ -403,7 +404,7 @@ impl<C: Connection> Engine<C> {
         // The first beacon is an output from the start.
         engine.settle();
         engine.try_all_fixed();
-        engine.start_gossip(seed);
+        engine.start_gossip(&seed);
         engine
     }
 

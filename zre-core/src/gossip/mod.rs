@@ -37,6 +37,7 @@ use crate::{
     engine::LinkId,
     node::{Sought, Standing},
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 use session::Session;
@@ -91,8 +92,8 @@ pub(crate) enum GossipOutput {
 
 /// Connections and what comes over them.
 impl Gossip {
-    pub(crate) fn new(own: PeerId, config: &Config, seed: [u8; 32], now: Instant) -> Self {
-        let mut generator = ChaCha8Rng::from_seed(seed);
+    pub(crate) fn new(own: PeerId, config: &Config, seed: &Seed, now: Instant) -> Self {
+        let mut generator = ChaCha8Rng::from_seed(*seed.expose());
         // As in the engine: nobody shall tell it from the node's identity.
         generator.set_stream(2);
         Self {

@@ -21,7 +21,7 @@ impl Hub {
         config.limits = limits;
         let now = Instant::from_micros(1_000_000);
         Self {
-            gossip: Gossip::new([0xEE; 16].into(), &config, [1; 32], now),
+            gossip: Gossip::new([0xEE; 16].into(), &config, &Seed::predictable([1; 32]), now),
             now,
             sought: Vec::new(),
             sought_is: Sought::Begun,

@@ -21,6 +21,7 @@ use crate::{
     event::Event,
     interfaces::NetworkId,
     notice::Notices,
+    seed::Seed,
     time::Instant,
 };
 
@@ -76,7 +77,7 @@ pub(super) enum NodeTimer {
 }
 
 impl NodeContext {
-    pub(super) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(config: Config, seed: &Seed, now: Instant) -> Self {
         let id = config.id.unwrap_or_else(|| random_id(seed));
         let own = Hello {
             name: config.name.clone().unwrap_or_else(|| default_name(id)),
@@ -253,9 +254,9 @@ impl NodeContext {
     }
 }
 
-fn random_id(seed: [u8; 32]) -> PeerId {
+fn random_id(seed: &Seed) -> PeerId {
     let mut bytes = [0; 16];
-    ChaCha8Rng::from_seed(seed).fill_bytes(&mut bytes);
+    ChaCha8Rng::from_seed(*seed.expose()).fill_bytes(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().into()
 }
 

@@ -44,6 +44,7 @@ use crate::{
     event::{Event, ExitReason},
     interfaces::{NetworkId, OwnNetwork},
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 use context::{NodeContext, NodeTimer};
@@ -97,7 +98,11 @@ impl Node {
     /// [`Config::validate`].
     ///
     /// The seed decides everything that is random: the identity, unless `config` gives one.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
+        Self::seeded(config, &seed, now)
+    }
+
+    pub(crate) fn seeded(config: Config, seed: &Seed, now: Instant) -> Self {
         let mut node = Self {
             context: NodeContext::new(config, seed, now),
             peers: Peers::default(),

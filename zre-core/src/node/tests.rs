@@ -22,14 +22,14 @@ use std::{format, vec::Vec};
 use bytes::Bytes;
 use zre_proto::{Beacon, Endpoint, GroupName, PeerId};
 
-use crate::{Config, Event, Instant, Node, NodeOutput};
+use crate::{Config, Event, Instant, Node, NodeOutput, Seed};
 
 #[test]
 fn two_nodes_joined_by_hand() {
     let now = Instant::default();
     let config = |port| Config::new(format!("tcp://10.0.0.1:{port}").parse().unwrap());
-    let mut alice = Node::new(config(49152), [1; 32], now);
-    let mut bob = Node::new(config(49153), [2; 32], now);
+    let mut alice = Node::new(config(49152), Seed::predictable([1; 32]), now);
+    let mut bob = Node::new(config(49153), Seed::predictable([2; 32]), now);
 
     // Carries all that one node wants done to the other, and says whether there was anything.
     let carry = |from: &mut Node, to: &mut Node| {

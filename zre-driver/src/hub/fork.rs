@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, TryLockError};
 
-use zre_core::{Beacons, Config, Engine, Error, Instant, proto::Endpoint};
+use zre_core::{Beacons, Config, Engine, Error, Instant, Seed, proto::Endpoint};
 use zre_net::Process;
 
 use super::{
@@ -56,7 +56,7 @@ impl<S: Stream> Fork<S> {
             config.beacons = Beacons::Off;
             config.connect.clear();
             config.gossip_connect.clear();
-            let engine = Engine::new(config, [0; 32], Instant::default());
+            let engine = Engine::new(config, Seed::predictable([0; 32]), Instant::default());
             Mutex::new(State::over(
                 engine,
                 NetworkSockets::new(self.sockets.clone()),

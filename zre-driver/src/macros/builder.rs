@@ -111,8 +111,8 @@ macro_rules! builder {
             /// is gone, for as long as it runs. A host name is looked up for each attempt.
             pub fn connect<E>(mut self, endpoint: E) -> Self
             where
-                E: TryInto<Endpoint>,
-                EndpointError: From<E::Error>,
+                E: TryInto<KeyedEndpoint>,
+                KeyedEndpointError: From<E::Error>,
             {
                 self.settings.connect(endpoint);
                 self
@@ -134,8 +134,8 @@ macro_rules! builder {
             /// `tcp://10.0.0.1:5670`. Nodes at the same hub find each other without beacons.
             pub fn gossip_connect<E>(mut self, endpoint: E) -> Self
             where
-                E: TryInto<Endpoint>,
-                EndpointError: From<E::Error>,
+                E: TryInto<KeyedEndpoint>,
+                KeyedEndpointError: From<E::Error>,
             {
                 self.settings.gossip_connect(endpoint);
                 self

@@ -99,8 +99,12 @@ impl Settings {
     }
 
     fn other_addresses(&self) -> impl Iterator<Item = (&'static str, IpAddr)> {
-        let connect = self.connect.iter().filter_map(address_of);
-        let gossip = self.gossip_connect.iter().filter_map(address_of);
+        let connect = self
+            .connect
+            .iter()
+            .filter_map(|it| address_of(&it.endpoint));
+        let gossip = self.gossip_connect.iter();
+        let gossip = gossip.filter_map(|it| address_of(&it.endpoint));
         let group = match self.beacons {
             Beacons::Multicast(address) => Some(("the multicast address", address)),
             _ => None,

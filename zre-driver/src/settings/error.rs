@@ -6,7 +6,7 @@ use thiserror::Error;
 use zre_core::{
     ConfigError,
     interfaces::InterfaceChoice,
-    proto::{EndpointError, TooLong},
+    proto::{EndpointError, KeyedEndpointError, TooLong},
 };
 
 use super::BindError;
@@ -32,7 +32,7 @@ pub enum StartError {
         /// Which setting, such as "connect".
         setting: &'static str,
         /// What is wrong with it.
-        error: EndpointError,
+        error: KeyedEndpointError,
     },
     /// The place at which a gossip hub is to listen is none.
     #[error("gossip_bind: {0}")]
@@ -130,6 +130,13 @@ pub enum Mistake {
         /// What is wrong with it.
         error: EndpointError,
     },
+    /// An endpoint is none, or what follows it is no key.
+    KeyedEndpoint {
+        /// Which setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        error: KeyedEndpointError,
+    },
     /// The place at which a gossip hub is to listen is none.
     GossipBind(BindError),
 }
@@ -138,7 +145,11 @@ impl From<Mistake> for StartError {
     fn from(mistake: Mistake) -> Self {
         match mistake {
             Mistake::TooLong(error) => Self::TooLong(error),
-            Mistake::Endpoint { setting, error } => Self::Endpoint { setting, error },
+            Mistake::Endpoint { setting, error } => {
+                let error = error.into();
+                Self::Endpoint { setting, error }
+            }
+            Mistake::KeyedEndpoint { setting, error } => Self::Endpoint { setting, error },
             Mistake::GossipBind(error) => Self::GossipBind(error),
         }
     }

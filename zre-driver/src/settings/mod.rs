@@ -10,7 +10,10 @@ use std::time::Duration;
 use zre_core::{
     Beacons, Limits, SlowMembers,
     interfaces::{InterfaceChoice, Interfaces, IpVersion},
-    proto::{Endpoint, EndpointError, GroupName, PeerId, Text, TooLong},
+    proto::{
+        Endpoint, EndpointError, GroupName, KeyedEndpoint, KeyedEndpointError, PeerId, Text,
+        TooLong,
+    },
 };
 
 pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
@@ -35,9 +38,9 @@ pub struct Settings {
     pub tcp_port: Option<u16>,
     pub advertise: Option<Endpoint>,
     pub beacons: Beacons,
-    pub connect: Vec<Endpoint>,
+    pub connect: Vec<KeyedEndpoint>,
     pub gossip_bind: Option<BindEndpoint>,
-    pub gossip_connect: Vec<Endpoint>,
+    pub gossip_connect: Vec<KeyedEndpoint>,
     pub beacon_interval: Option<Duration>,
     pub evasive_after: Option<Duration>,
     pub expired_after: Option<Duration>,
@@ -100,20 +103,20 @@ impl Settings {
     /// Adds a fixed peer, or remembers that it is no endpoint.
     pub fn connect<E>(&mut self, endpoint: E)
     where
-        E: TryInto<Endpoint>,
-        EndpointError: From<E::Error>,
+        E: TryInto<KeyedEndpoint>,
+        KeyedEndpointError: From<E::Error>,
     {
-        let endpoint = self.endpoint("connect", endpoint);
+        let endpoint = self.keyed("connect", endpoint);
         self.connect.extend(endpoint);
     }
 
     /// Adds a gossip hub, or remembers that it is no endpoint.
     pub fn gossip_connect<E>(&mut self, endpoint: E)
     where
-        E: TryInto<Endpoint>,
-        EndpointError: From<E::Error>,
+        E: TryInto<KeyedEndpoint>,
+        KeyedEndpointError: From<E::Error>,
     {
-        let endpoint = self.endpoint("gossip_connect", endpoint);
+        let endpoint = self.keyed("gossip_connect", endpoint);
         self.gossip_connect.extend(endpoint);
     }
 
@@ -139,6 +142,21 @@ impl Settings {
             Err(error) => {
                 let error = error.into();
                 self.note_mistake(Mistake::Endpoint { setting, error });
+                None
+            }
+        }
+    }
+
+    fn keyed<E>(&mut self, setting: &'static str, endpoint: E) -> Option<KeyedEndpoint>
+    where
+        E: TryInto<KeyedEndpoint>,
+        KeyedEndpointError: From<E::Error>,
+    {
+        match endpoint.try_into() {
+            Ok(endpoint) => Some(endpoint),
+            Err(error) => {
+                let error = KeyedEndpointError::from(error);
+                self.note_mistake(Mistake::KeyedEndpoint { setting, error });
                 None
             }
         }

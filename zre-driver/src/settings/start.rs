@@ -7,9 +7,10 @@ use std::{
 };
 
 use zre_core::{
-    Config, NetworkSettings,
+    Config, NetworkSettings, Seed,
     interfaces::{Choice, Interface, InterfaceChoice, Interfaces, PassedOver, WhyNot, choose},
     proto::{DISCOVERY_PORT, Endpoint, ShortText},
+    rand_core::{OsRng, TryRngCore as _},
 };
 use zre_net::{descriptor_limit, socket::ListenPort};
 
@@ -20,7 +21,7 @@ use crate::{descriptors, hub::SocketSettings};
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) config: Config,
-    pub(crate) seed: [u8; 32],
+    pub(crate) seed: Seed,
     pub(crate) sockets: SocketSettings,
 }
 
@@ -29,14 +30,14 @@ impl Settings {
     pub(crate) fn prepare(&self) -> Result<Prepared, StartError> {
         self.check()?;
         let seed = match self.seed {
-            Some(seed) => seed,
+            Some(seed) => Seed::predictable(seed),
             None => random_seed()?,
         };
         Ok(Prepared {
             config: self.config()?,
             sockets: SocketSettings {
                 port: self.port.unwrap_or(DISCOVERY_PORT),
-                listen: self.listen_port(seed),
+                listen: self.listen_port()?,
                 beacons: self.beacons.clone(),
             },
             seed,
@@ -44,13 +45,20 @@ impl Settings {
     }
 
     /// Nodes that start together begin to look for a free port at different places.
-    fn listen_port(&self, [a, b, ..]: [u8; 32]) -> ListenPort {
-        match self.tcp_port {
-            Some(port) => ListenPort::Fixed(port),
-            None => ListenPort::Free {
-                start: u16::from_be_bytes([a, b]),
+    fn listen_port(&self) -> Result<ListenPort, StartError> {
+        Ok(match (self.tcp_port, self.seed) {
+            (Some(port), _) => ListenPort::Fixed(port),
+            (None, Some([high, low, ..])) => ListenPort::Free {
+                start: u16::from_be_bytes([high, low]),
             },
-        }
+            // Not from the seed, which nobody may learn anything of.
+            (None, None) => {
+                let start = OsRng.try_next_u32().map_err(io::Error::other)?;
+                let [high, low, ..] = start.to_be_bytes();
+                let start = u16::from_be_bytes([high, low]);
+                ListenPort::Free { start }
+            }
+        })
     }
 
     pub(super) fn config(&self) -> Result<Config, StartError> {
@@ -201,10 +209,8 @@ fn reasons(choice: &Choice) -> String {
     }
 }
 
-fn random_seed() -> Result<[u8; 32], StartError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::from)?;
-    Ok(seed)
+fn random_seed() -> Result<Seed, StartError> {
+    Ok(Seed::random(&mut OsRng).map_err(io::Error::other)?)
 }
 
 /// What there is, for an error message.

@@ -47,7 +47,7 @@ pub(crate) fn beacon() -> impl Strategy<Value = Beacon> {
     parts.prop_map(|(peer, port, public_key)| Beacon {
         peer,
         port: NonZeroU16::new(port),
-        public_key,
+        public_key: public_key.map(Into::into),
     })
 }
 
@@ -136,12 +136,12 @@ pub(crate) fn gossip() -> impl Strategy<Value = GossipMessage> {
 }
 
 pub(crate) fn gossip_tuple() -> impl Strategy<Value = GossipTuple> {
-    let public_key = option::of("[0-9a-zA-Z.:+=^!/*?&<>()@%$#{}-]{40}");
+    let public_key = option::of(any::<[u8; 32]>());
     let parts = (peer(), endpoint(), public_key);
     parts.prop_map(|(peer, endpoint, public_key)| GossipTuple {
         peer,
         endpoint,
-        public_key: public_key.map(|key| key.try_into().unwrap()),
+        public_key: public_key.map(Into::into),
     })
 }
 

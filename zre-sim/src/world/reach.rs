@@ -55,12 +55,12 @@ impl World {
         for one in 0..reach.places.len() {
             let config = &self.processes[reach.places[one].process].config;
             for endpoint in &config.connect {
-                let found = self.found_at(&reach, one, endpoint, |port| port);
+                let found = self.found_at(&reach, one, &endpoint.endpoint, |port| port);
                 reach.fixed.extend(found.map(|other| (one, other)));
                 reach.is_simple = false;
             }
             for endpoint in &config.gossip_connect {
-                let hub = self.found_at(&reach, one, endpoint, |_| GOSSIP_PORT);
+                let hub = self.found_at(&reach, one, &endpoint.endpoint, |_| GOSSIP_PORT);
                 if let Some(hub) = hub {
                     reach.join_gossip(one, hub);
                 }

@@ -57,7 +57,7 @@ fn tuple(peer: PeerId, address: SocketAddr, has_key: bool) -> GossipMessage {
     let tuple = GossipTuple {
         peer,
         endpoint: Endpoint::from_socket_addr(address).unwrap(),
-        public_key: has_key.then(|| "k".repeat(40).as_str().try_into().unwrap()),
+        public_key: has_key.then(|| [9; 32].into()),
     };
     tuple.to_message()
 }

@@ -151,7 +151,7 @@ pub(crate) fn beacon(peer: PeerId, port: u16, secured: bool) -> Vec<u8> {
     let beacon = Beacon {
         peer,
         port: core::num::NonZeroU16::new(port),
-        public_key: secured.then_some([9; 32]),
+        public_key: secured.then(|| [9; 32].into()),
     };
     beacon.encode().to_vec()
 }

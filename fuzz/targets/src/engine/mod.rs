@@ -8,7 +8,7 @@ use std::{
 };
 
 use zre_core::{
-    Config, Error, Instant, NetworkSettings,
+    Config, Error, Instant, NetworkSettings, Seed,
     interfaces::{Interface, InterfaceAddress, InterfaceState, Interfaces},
 };
 use zre_proto::{Content, Endpoint, PeerId};
@@ -63,7 +63,7 @@ fn new_world(mode: u8) -> World {
     config.limits.outbound = 4096;
     configure(&mut config, mode);
     let now = Instant::from_micros(1_000_000);
-    let mut tested = TestedEngine::new(config, [1; 32], now);
+    let mut tested = TestedEngine::new(config, Seed::predictable([1; 32]), now);
     tested.engine.handle_interfaces(&interfaces(0), now);
     tested.listens = false;
     tested.gets_datagrams = false;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use zre_core::{
-    Beacons, Config, Instant, NetworkSettings,
+    Beacons, Config, Instant, NetworkSettings, Seed,
     interfaces::{Interface, InterfaceAddress, Interfaces},
 };
 use zre_proto::{Endpoint, PeerId};
@@ -71,7 +71,7 @@ fn tested_engine(number: u8, mode: u8, now: Instant) -> TestedEngine {
     config.limits.message_size = MESSAGE + 64;
     config.limits.outbound = 16 << 10;
     configure(&mut config, number, mode);
-    let mut tested = TestedEngine::new(config, [number; 32], now);
+    let mut tested = TestedEngine::new(config, Seed::predictable([number; 32]), now);
     tested.engine.handle_interfaces(&interfaces(number, 0), now);
     tested
 }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, Bytes};
 use zre_core::{
-    Beacons, Config, Engine, Instant, Limits, LinkId,
+    Beacons, Config, Engine, Instant, Limits, LinkId, Seed,
     interfaces::{LocalAddress, NetworkId},
 };
 use zre_proto::{Endpoint, PeerId};
@@ -40,7 +40,7 @@ pub(crate) struct TestedEngine {
 }
 
 impl TestedEngine {
-    pub(crate) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub(crate) fn new(config: Config, seed: Seed, now: Instant) -> Self {
         Self {
             limits: config.limits,
             engine: Engine::new(config, seed, now),

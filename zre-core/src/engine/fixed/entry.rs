@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, KeyedEndpoint, PeerId, curve::PublicKey};
 
 use super::{FixedPeer, FixedState, adoption::address_of};
 use crate::{
@@ -32,6 +32,8 @@ const MOST_SENT: u16 = 1000;
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Fixed<C> {
     pub(super) endpoint: Endpoint,
+    /// The key of whoever is there, if this node has one itself.
+    pub(super) key: Option<PublicKey>,
     /// Where that was found to be, at the last attempt.
     pub(super) place: Option<Endpoint>,
     pub(super) state: State<C>,
@@ -102,8 +104,10 @@ pub(super) struct Greeted<C> {
 }
 
 impl<C> Fixed<C> {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(keyed: KeyedEndpoint) -> Self {
+        let KeyedEndpoint { endpoint, key } = keyed;
         Self {
+            key,
             place: None,
             endpoint,
             state: State::Waiting,

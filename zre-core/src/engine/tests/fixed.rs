@@ -74,7 +74,7 @@ fn two_nodes_without_beacons_meet_at_a_fixed_endpoint_over_one_connection_each_w
 /// With [`Config::connect`] set to the endpoint of peer 1.
 pub(super) fn to_peer_1<C: Level>() -> SingleEngine<C> {
     let mut config = config();
-    config.connect = [endpoint(1)].into();
+    config.connect = [endpoint(1).into()].into();
     let mut test = SingleEngine::with(config);
     test.drain();
     test
@@ -282,7 +282,7 @@ fn a_name_and_an_address_of_one_peer_lead_to_one_session<C: Level>() {
 
 fn a_node_without_a_network_tries_nothing_until_it_has_one<C: Level>() {
     let mut config = config();
-    config.connect = [endpoint(1)].into();
+    config.connect = [endpoint(1).into()].into();
     config.networks = Some(NetworkSettings::default());
     let mut test = SingleEngine::<C>::with(config);
     test.run(secs(60));

@@ -21,6 +21,7 @@ use crate::{
     link::{GossipEnd, Link, LinkEvent, MessageLink, Role, tests::feed},
     node::tests::{self as node_tests, id_of},
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 
@@ -34,7 +35,10 @@ fn network() -> Net {
 fn config(net: &Net, name: &str, hubs: &[usize]) -> Config {
     let mut config = net.config(name);
     config.beacons = Beacons::Off;
-    config.gossip_connect = hubs.iter().map(|hub| net.gossip_endpoint(*hub)).collect();
+    config.gossip_connect = hubs
+        .iter()
+        .map(|hub| net.gossip_endpoint(*hub).into())
+        .collect();
     config
 }
 
@@ -271,7 +275,7 @@ fn a_peer_that_comes_back_is_met_again_although_its_tuple_is_the_same() {
     let a = add(&mut net, "a", &[hub]);
     let mut config_of_b = config(&net, "b", &[]);
     config_of_b.id = Some(id_of("b"));
-    config_of_b.gossip_connect = [net.gossip_endpoint(hub)].into();
+    config_of_b.gossip_connect = [net.gossip_endpoint(hub).into()].into();
     let b = net.add_with(config_of_b.clone());
     net.run(secs(1));
     assert_eq!(net.told(a), ["b enters"]);
@@ -311,7 +315,7 @@ fn beacons_and_gossip_at_once_are_one_session_with_each_peer() {
     let hub = net.add_with(hub_config);
     for name in ["a", "b"] {
         let mut config = net.config(name);
-        config.gossip_connect = [net.gossip_endpoint(hub)].into();
+        config.gossip_connect = [net.gossip_endpoint(hub).into()].into();
         net.add_with(config);
     }
     net.run(secs(60));
@@ -403,7 +407,7 @@ fn a_large_table_is_told_as_fast_as_the_client_reads_and_never_waits_as_a_whole(
     let mut config = node_tests::config("hub", 1);
     config.is_gossip_hub = true;
     let now = Instant::from_micros(1_000_000);
-    let mut hub = Engine::new(config, [1; 32], now);
+    let mut hub = Engine::new(config, Seed::predictable([1; 32]), now);
     let connect = |hub: &mut Engine, from: &str, now| {
         let link = hub.handle_gossip_accepted(from.parse().unwrap(), now);
         let mut client = Link::new(Role::Gossiping(GossipEnd::Client), &Limits::default());
@@ -429,7 +433,7 @@ fn secured(number: u16) -> GossipTuple {
     GossipTuple {
         peer: id.into(),
         endpoint: format!("tcp://10.7.7.7:{}", 1 + number).parse().unwrap(),
-        public_key: Some("k".repeat(40).try_into().unwrap()),
+        public_key: Some([9; 32].into()),
     }
 }
 
@@ -466,7 +470,7 @@ fn clients_of_a_hub_are_bounded_and_the_silent_of_the_most_crowded_place_go_firs
     config.is_gossip_hub = true;
     config.limits = config.limits.gossip_clients(3);
     let now = Instant::from_micros(1_000_000);
-    let mut hub = Engine::with_messages(config, [1; 32], now);
+    let mut hub = Engine::with_messages(config, Seed::predictable([1; 32]), now);
     let connect = |hub: &mut Engine<MessageLink>, from: &str, at: u64| {
         let now = now + secs(at);
         let link = hub.handle_gossip_accepted(from.parse().unwrap(), now);
@@ -498,10 +502,10 @@ fn gossip_crosses_connections_of_whole_messages() {
     let now = Instant::from_micros(1_000_000);
     let mut config = node_tests::config("hub", 1);
     config.is_gossip_hub = true;
-    let mut hub = Engine::with_messages(config, [1; 32], now);
+    let mut hub = Engine::with_messages(config, Seed::predictable([1; 32]), now);
     let mut config = node_tests::config("a", 2);
     config.gossip_connect = ["tcp://10.0.0.1:9100".parse().unwrap()].into();
-    let mut client = Engine::with_messages(config, [2; 32], now);
+    let mut client = Engine::with_messages(config, Seed::predictable([2; 32]), now);
     let opened = core::iter::from_fn(|| client.poll_output()).find_map(|output| match output {
         Output::Open { link, purpose, .. } => Some((link, purpose)),
         _ => None,
@@ -536,7 +540,7 @@ fn what_is_no_gossip_closes_the_connection_and_is_noted() {
     let mut config = node_tests::config("hub", 1);
     config.is_gossip_hub = true;
     let now = Instant::from_micros(1_000_000);
-    let mut hub = Engine::new(config, [1; 32], now);
+    let mut hub = Engine::new(config, Seed::predictable([1; 32]), now);
     let link = hub.handle_gossip_accepted("10.0.0.2:1".parse().unwrap(), now);
     let mut client = Link::new(Role::Gossiping(GossipEnd::Client), &Limits::default());
     client.send(b"\xAA\xA1\x01\x01", &Content::default());

@@ -16,6 +16,7 @@ use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId},
     link::{Connection, Link, LinkEvent, MessageLink, Role, tests::feed},
+    seed::Seed,
     time::Instant,
 };
 
@@ -29,7 +30,7 @@ pub(crate) trait Level: Connection + 'static {
     /// Whether a message may cross in parts.
     const CAN_BE_CUT: bool;
 
-    fn start(config: Config, seed: [u8; 32], now: Instant) -> Engine<Self>;
+    fn start(config: Config, seed: Seed, now: Instant) -> Engine<Self>;
 
     /// A connection came in; `from` is who the other side says it is, unless bytes tell that.
     fn accept(engine: &mut Engine<Self>, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
@@ -72,7 +73,7 @@ impl Level for Link {
 
     const CAN_BE_CUT: bool = true;
 
-    fn start(config: Config, seed: [u8; 32], now: Instant) -> Engine {
+    fn start(config: Config, seed: Seed, now: Instant) -> Engine {
         Engine::new(config, seed, now)
     }
 
@@ -150,7 +151,7 @@ impl Level for MessageLink {
 
     const CAN_BE_CUT: bool = false;
 
-    fn start(config: Config, seed: [u8; 32], now: Instant) -> Engine<Self> {
+    fn start(config: Config, seed: Seed, now: Instant) -> Engine<Self> {
         Engine::with_messages(config, seed, now)
     }
 

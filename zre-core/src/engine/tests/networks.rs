@@ -13,6 +13,7 @@ use zre_proto::{Beacon, GossipMessage};
 use crate::{
     Beacons, Config, Engine, Event, Instant, LinkId, MessageLink, NetworkSettings, Notice, Output,
     interfaces::{Interface, InterfaceAddress, InterfaceState, Interfaces, IpVersion, NetworkId},
+    seed::Seed,
 };
 
 struct Host {
@@ -28,7 +29,7 @@ impl Host {
             ip: IpVersion::V4,
         });
         let now = Instant::default();
-        let engine = Engine::new(config, [1; 32], now);
+        let engine = Engine::new(config, Seed::predictable([1; 32]), now);
         Self { engine, now }
     }
 
@@ -252,7 +253,7 @@ fn a_node_says_goodbye_on_all_its_networks_and_leaves_none_afterwards() {
 fn a_node_without_beacons_is_silent() {
     let mut config = Config::new("tcp://10.0.0.1:1".parse().unwrap());
     config.beacons = Beacons::Off;
-    let mut engine = Engine::new(config, [1; 32], Instant::default());
+    let mut engine = Engine::new(config, Seed::predictable([1; 32]), Instant::default());
     assert_eq!(engine.poll_output(), None);
     engine.stop_now(Instant::default());
     assert_eq!(engine.poll_output(), None);
@@ -270,7 +271,7 @@ fn a_gossip_hub_is_told_the_endpoint_of_the_network_that_it_shares_and_each_chan
         .map(|hub| hub.parse().unwrap())
         .into();
     let now = Instant::default();
-    let mut engine = Engine::with_messages(config, [1; 32], now);
+    let mut engine = Engine::with_messages(config, Seed::predictable([1; 32]), now);
     let opened = core::iter::from_fn(|| engine.poll_output()).filter_map(|output| match output {
         Output::Open { link, .. } => Some(link),
         _ => None,

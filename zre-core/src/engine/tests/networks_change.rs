@@ -340,7 +340,7 @@ fn another_node_with_our_identity_at_our_former_address_is_told_after_a_while() 
 
 fn a_fixed_endpoint_that_was_our_own_is_tried_when_our_address_has_changed<C: Level>() {
     let mut config = config();
-    config.connect = [place(v4(0, 1))].into();
+    config.connect = [place(v4(0, 1)).into()].into();
     let mut test = on_networks_with::<C>(1, config);
     let shown = |test: &SingleEngine<C>| test.engine.fixed_peers().next().unwrap().state;
     assert_eq!(shown(&test), FixedState::Own);

@@ -14,6 +14,7 @@ use crate::{
     link::{Link, Role},
     node::tests::event_text::tell,
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 
@@ -67,7 +68,7 @@ impl<C: Level> SingleEngine<C> {
         let now = Instant::from_micros(1_000_000);
         Self {
             now,
-            engine: C::start(config, [9; 32], now),
+            engine: C::start(config, Seed::predictable([9; 32]), now),
             wanted: VecDeque::new(),
             closed: Vec::new(),
             resumed: 0,

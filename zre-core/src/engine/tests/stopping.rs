@@ -151,7 +151,7 @@ fn sockets_that_fail_after_the_end_are_neither_told_nor_tried_again<C: Level>() 
 
 fn a_node_that_stops_has_lost_no_gossip_hub<C: Level>() {
     let mut config = config();
-    config.gossip_connect = [endpoint(1), endpoint(2)].into();
+    config.gossip_connect = [endpoint(1).into(), endpoint(2).into()].into();
     config.is_gossip_hub = true;
     let mut test = SingleEngine::<C>::with(config);
     test.drain();

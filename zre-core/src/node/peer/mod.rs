@@ -267,6 +267,7 @@ impl Peer {
             endpoint: ready.endpoint.clone(),
             headers: ready.headers.clone(),
             groups: ready.groups.iter().cloned().collect(),
+            key: None,
         })
     }
 

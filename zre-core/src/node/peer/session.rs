@@ -401,6 +401,7 @@ impl Peer {
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
+            key: None,
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));
@@ -640,6 +641,7 @@ impl Ready {
             name: name.clone(),
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
+            key: None,
         });
         // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {

@@ -38,6 +38,7 @@ fn enter_tells_name_endpoint_and_headers_and_then_the_groups() {
         name: bob.hello.name.clone(),
         endpoint: bob.endpoint().clone(),
         headers: bob.hello.headers.clone(),
+        key: None,
     };
     assert_eq!(events.next(), Some(enter));
     for name in ["A", "B"] {
@@ -312,7 +313,7 @@ fn a_secured_peer_and_a_malformed_beacon_are_noted_and_ignored() {
     let secured = zre_proto::Beacon {
         peer: bob.id,
         port: Some(bob.endpoint().port()),
-        public_key: Some([1; 32]),
+        public_key: Some([1; 32].into()),
     };
     test.node.handle_beacon(from, &secured.encode(), test.now);
     test.node.handle_beacon(from, b"nonsense", test.now);

@@ -9,6 +9,7 @@ use crate::Event;
 pub(crate) fn tell(event: &Event) -> String {
     match event {
         Event::Enter { name, .. } => format!("{name} enters"),
+        Event::Refused { peer, by, .. } => format!("{peer:.6} is refused by {}", by.as_str()),
         Event::Exit { name, reason, .. } => format!("{name} exits: {reason}"),
         Event::Join { name, group, .. } => format!("{name} joins {group}"),
         Event::Leave { name, group, .. } => format!("{name} leaves {group}"),

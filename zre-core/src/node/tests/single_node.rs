@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, string::String, vec::Vec};
 use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, PeerId};
 
 use super::{beacon, config, event_text::tell, id_of};
-use crate::{Config, Event, Instant, Node, NodeOutput, Notice, Verdict};
+use crate::{Config, Event, Instant, Node, NodeOutput, Notice, Seed, Verdict};
 
 pub(super) struct SingleNode {
     pub(super) node: Node,
@@ -77,7 +77,7 @@ impl SingleNode {
     pub(super) fn with(config: Config) -> Self {
         let now = Instant::from_micros(1_000_000);
         Self {
-            node: Node::new(config, [7; 32], now),
+            node: Node::new(config, Seed::predictable([7; 32]), now),
             now,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     config, endpoint, group,
     single_node::{FakePeer, SingleNode},
 };
-use crate::{Event, Instant, Node, NodeOutput, Verdict};
+use crate::{Event, Instant, Node, NodeOutput, Seed, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,7 +42,7 @@ fn the_seed_decides_the_identity_and_the_identity_the_default_name() {
     let node = |seed| {
         let mut config = config("alice", 1);
         config.name = None;
-        Node::new(config, [seed; 32], Instant::default())
+        Node::new(config, Seed::predictable([seed; 32]), Instant::default())
     };
     assert_eq!(node(1).id(), node(1).id());
     assert_ne!(node(1).id(), node(2).id());

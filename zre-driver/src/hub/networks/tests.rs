@@ -1,7 +1,7 @@
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 
 use zre_core::{
-    Config, Engine, Instant, NetworkSettings, Output,
+    Config, Engine, Instant, NetworkSettings, Output, Seed,
     interfaces::{Interface, InterfaceAddress, Interfaces, IpVersion},
 };
 
@@ -24,7 +24,7 @@ fn networks(addresses: &[&str], beacons: &Beacons) -> Vec<(NetworkId, LocalAddre
         interfaces: Interfaces::Chosen(chosen),
         ip: IpVersion::Both,
     });
-    let mut engine = Engine::new(config, [7; 32], Instant::default());
+    let mut engine = Engine::new(config, Seed::predictable([7; 32]), Instant::default());
     engine.handle_interfaces(&interfaces, Instant::default());
     let outputs = std::iter::from_fn(|| engine.poll_output());
     let asked = outputs.filter_map(|output| match output {

@@ -28,6 +28,7 @@ use crate::{
     interfaces::{Interface, InterfaceAddress, Interfaces, IpVersion, NetworkId},
     link::MessageLink,
     node::tests as node_tests,
+    seed::Seed,
     time::Instant,
 };
 
@@ -103,7 +104,7 @@ impl Host {
         config.endpoint = Endpoint::new(config.endpoint.to_socket_addr().unwrap().ip(), nz(port));
         config.id = Some(id_of(host));
         let address = config.endpoint.to_socket_addr().unwrap();
-        let seed = [start * 2 + u8::try_from(host).unwrap(); 32];
+        let seed = Seed::predictable([start * 2 + u8::try_from(host).unwrap(); 32]);
         Self {
             engine: Self::engine(config, seed, now),
             address,
@@ -121,7 +122,7 @@ impl Host {
             interfaces: Interfaces::All,
             ip: IpVersion::V4,
         });
-        let seed = [u8::try_from(host).unwrap(); 32];
+        let seed = Seed::predictable([u8::try_from(host).unwrap(); 32]);
         started.engine = Self::engine(config, seed, now);
         started
     }
@@ -132,7 +133,7 @@ impl Host {
         found.map_or(self.address, |(_, address)| *address)
     }
 
-    fn engine(config: Config, seed: [u8; 32], now: Instant) -> Engine<MessageLink> {
+    fn engine(config: Config, seed: Seed, now: Instant) -> Engine<MessageLink> {
         Engine::with_messages(config, seed, now)
     }
 

@@ -41,7 +41,7 @@ fn a_hub_that_floods_with_tuples_causes_no_storm_and_hinders_no_beacons() {
     let hub = net.add_zyre_gossip(&tuples, &[]);
     let add = |net: &mut Net, name| {
         let mut config = net.config(name);
-        config.gossip_connect = [net.gossip_endpoint(hub)].into();
+        config.gossip_connect = [net.gossip_endpoint(hub).into()].into();
         net.add_with(config)
     };
     let a = add(&mut net, "a");

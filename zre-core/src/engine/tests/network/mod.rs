@@ -35,6 +35,7 @@ use crate::{
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
+    seed::Seed,
     time::Instant,
 };
 pub(crate) use gossip::{GOSSIP_PORT, ZyreGossip};
@@ -165,7 +166,7 @@ impl<C: Level> Network<C> {
     /// A host at the endpoint that its configuration names.
     pub(crate) fn add_with(&mut self, config: Config) -> usize {
         let endpoint = config.endpoint.clone();
-        let seed = [self.hosts.len().to_le_bytes()[0] + 1; 32];
+        let seed = Seed::predictable([self.hosts.len().to_le_bytes()[0] + 1; 32]);
         let engine = C::start(config, seed, self.now);
         self.add_machine(&endpoint, Box::new(engine))
     }

@@ -189,6 +189,7 @@ impl Zyre {
                 name,
                 endpoint: hello.endpoint,
                 headers: hello.headers,
+                key: None,
             }),
             Body::Whisper { content } => self.events.push_back(Event::Whisper {
                 peer: from,
