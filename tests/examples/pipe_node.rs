@@ -148,6 +148,7 @@ fn line(event: &Event) -> Value {
             name,
             endpoint,
             headers,
+            ..
         } => {
             line = about("ENTER", peer, name);
             line["addr"] = endpoint.to_string().into();
