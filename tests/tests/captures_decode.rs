@@ -210,7 +210,10 @@ fn a_curve_node_has_beacons_of_version_3_with_one_key_for_each_peer() {
         assert_eq!(beacon.port.map(u16::from), Some(49152));
         nodes.insert((datagram.from, beacon.peer, beacon.public_key.unwrap()));
     }
-    let key_starts: Vec<_> = nodes.iter().map(|(.., key)| &key[..4]).collect();
+    let key_starts: Vec<_> = nodes
+        .iter()
+        .map(|(.., key)| key.as_bytes()[..4].to_vec())
+        .collect();
     assert_eq!(key_starts, [b"\x64\x6F\xBD\x71", b"\x69\x26\x12\x35"]);
 }
 

@@ -161,8 +161,8 @@ impl Mixture {
                 config.id = Some(PeerId::from(id));
             }
             config.is_gossip_hub = is_hub;
-            config.gossip_connect = hubs;
-            config.connect = fixed;
+            config.gossip_connect = hubs.into_iter().map(Into::into).collect();
+            config.connect = fixed.into_iter().map(Into::into).collect();
         });
         self.sim.node(&name).keep_port();
         self.sim.node(&name).join("ALL").unwrap();
