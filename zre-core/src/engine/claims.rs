@@ -335,6 +335,7 @@ impl<C: Connection> Engine<C> {
             source,
             is_connected,
             came_at,
+            key: None,
         };
         let (sequence, now) = (message.sequence, self.cx.now);
         match self.node.expect_hello(peer, sequence, hello, origin, now) {

@@ -277,7 +277,7 @@ impl<C: Connection> Engine<C> {
             } => {
                 let now = self.cx.now;
                 let sought = match self.cx.attempts.may_begin_gossiped(&endpoint, now) {
-                    true => self.node.handle_tuple(peer, endpoint, is_again, now),
+                    true => self.node.handle_tuple(peer, endpoint.into(), is_again, now),
                     false => Sought::Later,
                 };
                 if let Some(gossip) = &mut self.gossip {

@@ -469,7 +469,7 @@ impl<C: Connection> Engine<C> {
     /// A peer may have been reached elsewhere than the node expects.
     fn note_place(&mut self, peer: PeerId, place: Option<Endpoint>) {
         if let Some(place) = place {
-            self.node.handle_reached(peer, &place, self.cx.now);
+            self.node.handle_reached(peer, &place.into(), self.cx.now);
         }
     }
 
@@ -526,7 +526,7 @@ impl<C: Connection> Engine<C> {
                 let datagram = beacon.encode();
                 self.cx.outputs.push(Output::Datagram { network, datagram });
             }
-            NodeOutput::Connect { peer, endpoint } => {
+            NodeOutput::Connect { peer, endpoint, .. } => {
                 if self.adopt_fixed(peer, &endpoint) {
                     return;
                 }
