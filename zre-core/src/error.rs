@@ -6,6 +6,7 @@ use core::time::Duration;
 use thiserror::Error;
 use zre_proto::{
     GossipError, MessageError, PeerId, TooLong,
+    curve::CurveError,
     zmtp::{CommandError, FrameError, GreetingError},
 };
 
@@ -208,12 +209,19 @@ pub enum LinkError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A command of CURVE is wrong, or was made with other keys.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
     /// Something other than READY or ERROR came during the handshake.
     #[error("{0} during the handshake, expected READY")]
     NotReady(String),
     /// The other side sent ERROR.
     #[error("the other side refuses the connection: {0:?}")]
     Refused(String),
+    /// The other side has proved who it is, and sent ERROR then: it does not trust the key of this
+    /// side.
+    #[error("the other side does not trust the key of this node: {0:?}")]
+    RefusedKey(String),
     /// The other side's socket is of a type that ZRE does not use at this end.
     #[error("the other side is a {theirs:?} socket, expected {expected}")]
     SocketType {

@@ -117,7 +117,20 @@ pub enum Notice {
     /// are not noted.
     #[error("ignored a gossip tuple: {0}")]
     BadTuple(GossipTupleError),
-    /// Gossip has brought the tuple of a node that speaks CURVE, which this node does not offer.
+    /// Gossip has brought the tuple of a node without a key, and this one has a key. It is noted for
+    /// the first, and not again.
+    #[error(
+        "ignored peer {peer} at {endpoint}, known by gossip: it has no key, and this node talks \
+         only with nodes that have one"
+    )]
+    OpenTuple {
+        /// The peer.
+        peer: PeerId,
+        /// Where it accepts connections.
+        endpoint: Endpoint,
+    },
+    /// Gossip has brought the tuple of a node with a key, and this one has none. It is noted for the
+    /// first, and not again.
     #[error("ignored peer {peer} at {endpoint}, known by gossip: it speaks CURVE only")]
     SecuredTuple {
         /// The peer.
@@ -412,7 +425,7 @@ impl Notice {
         match self {
             Self::BadBeacon { .. } => "bad_beacon",
             Self::SecuredPeer { .. } => "secured_peer",
-            Self::OpenPeer { .. } => "open_peer",
+            Self::OpenPeer { .. } | Self::OpenTuple { .. } => "open_peer",
             Self::NotTrusted { .. } => "not_trusted",
             Self::NotTrustedBy { .. } => "not_trusted_by",
             Self::OtherKey { .. } => "other_key",
@@ -459,6 +472,7 @@ impl Notice {
         match self {
             Self::SecuredPeer { peer, .. }
             | Self::OpenPeer { peer, .. }
+            | Self::OpenTuple { peer, .. }
             | Self::NotTrusted { peer, .. }
             | Self::NotTrustedBy { peer, .. }
             | Self::OtherKey { peer, .. }

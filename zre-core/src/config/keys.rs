@@ -1,9 +1,8 @@
 //! Which keys settings need, and which they may not have.
 
-use zre_proto::{Headers, KeyedEndpoint, curve::PublicKey};
+use zre_proto::{Headers, KeyedEndpoint};
 
 use super::{Config, ConfigError};
-use crate::security::Security;
 
 /// The header by which a node with a key tells it (zyre; RFC 43/ZRE).
 pub(crate) const KEY_HEADER: &str = "X-PUBLICKEY";
@@ -47,13 +46,6 @@ impl Config {
     }
 }
 
-/// The key of whoever is at an endpoint of the settings; `None` if the node has no key itself, or
-/// it is not known.
-pub(crate) fn key_at(keyed: Option<PublicKey>, security: Option<&Security>) -> Option<PublicKey> {
-    let security = security?;
-    keyed.or_else(|| security.only_key())
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::{format, string::ToString as _};
@@ -61,7 +53,7 @@ mod tests {
     use zre_proto::curve::{Keypair, SecretKey};
 
     use super::*;
-    use crate::security::{Trust, TrustedKeys};
+    use crate::security::{Security, Trust, TrustedKeys};
 
     fn keypair(number: u8) -> Keypair {
         SecretKey::from([number; 32]).into()

@@ -61,13 +61,17 @@ struct Client<C> {
     state: LinkState<C>,
     remote: SocketAddr,
     has_said_hello: bool,
+    /// The key that it has proved to have, in a node that has one itself.
+    key: Option<PublicKey>,
+    /// Whether that is not trusted, which it is being told.
+    is_refused: bool,
 }
 
 impl<C: Connection> GossipLinks<C> {
     pub(super) fn new(config: &Config) -> Self {
         let hubs = config.gossip_connect.iter().map(|keyed| Hub {
             endpoint: keyed.endpoint.clone(),
-            key: keyed.key,
+            key: config.key_of(keyed),
             state: None,
             remote: None,
             is_open: false,
@@ -172,11 +176,15 @@ impl<C: Connection> GossipLinks<C> {
         cx.deadlines.clear(EngineTimer::GossipConnect(number));
         let ends_at = cx.now + config.handshake_timeout;
         let link = cx.add_link(Owner::GossipHub(number), ends_at);
-        let connection = C::gossiping(GossipEnd::Client, &config.limits);
+        let Some(security) = cx.client_security(hub.key) else {
+            return;
+        };
+        let connection = C::gossiping(GossipEnd::Client, &config.limits, security);
         hub.state = Some(LinkState::new(link, connection, cx.now));
         cx.outputs.push(Output::Open {
             link,
             endpoint: hub.endpoint.clone(),
+            key: hub.key,
             purpose: OpenFor::User,
         });
     }
@@ -261,11 +269,13 @@ impl<C: Connection> GossipLinks<C> {
     ) -> (LinkId, Option<LinkId>) {
         let ends_at = cx.now + config.handshake_timeout;
         let link = cx.add_link(Owner::GossipClient, ends_at);
-        let connection = C::gossiping(GossipEnd::Hub, &config.limits);
+        let connection = C::gossiping(GossipEnd::Hub, &config.limits, cx.server_security());
         let client = Client {
             state: LinkState::new(link, connection, cx.now),
             remote,
             has_said_hello: false,
+            key: None,
+            is_refused: false,
         };
         self.clients.insert(link, client);
         self.places.add(remote.ip());
@@ -302,6 +312,34 @@ impl<C: Connection> GossipLinks<C> {
             client.has_said_hello = true;
             cx.deadlines.clear(EngineTimer::Handshake(link));
         }
+    }
+
+    /// A client has proved to have a key.
+    pub(super) fn note_key(&mut self, link: LinkId, key: Option<PublicKey>) {
+        if let Some(client) = self.clients.get_mut(&link) {
+            client.key = key;
+        }
+    }
+
+    /// A client is refused. Gives where it is.
+    pub(super) fn refuse(&mut self, link: LinkId) -> Option<SocketAddr> {
+        let client = self.clients.get_mut(&link)?;
+        client.is_refused = true;
+        Some(client.remote)
+    }
+
+    /// Whether a client is refused.
+    pub(super) fn is_refused(&self, link: LinkId) -> bool {
+        self.clients
+            .get(&link)
+            .is_some_and(|client| client.is_refused)
+    }
+
+    /// The clients that have proved to have a key which is meant.
+    pub(super) fn clients_with(&self, is_meant: impl Fn(&PublicKey) -> bool) -> Vec<LinkId> {
+        let clients = self.clients.iter();
+        let meant = clients.filter(|(_, it)| it.key.as_ref().is_some_and(&is_meant));
+        meant.map(|(link, _)| *link).collect()
     }
 
     /// Takes a connection out that has ended.

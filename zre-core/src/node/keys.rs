@@ -90,10 +90,25 @@ impl Node {
     pub fn handle_refused_key(&mut self, peer: PeerId, key: PublicKey, now: Instant) {
         self.context.advance(now);
         self.context.tell_refused(peer, key, RefusedBy::Them, true);
-        self.context.refusals.note_refused(peer, self.context.now);
-        if !self.is_ready(peer) {
+        // It may be another that refuses, to whom a forged beacon has led: then it is sought on.
+        let mut places = self.peers.places(peer, &self.context.networks);
+        let is_elsewhere = places.any(|(_, other)| other != Some(key));
+        drop(places);
+        if !is_elsewhere && !self.is_ready(peer) {
+            self.context.refusals.note_refused(peer, self.context.now);
             self.remove_peer(peer, ExitReason::Refused, now);
         }
+    }
+
+    /// Gossip tells of a node whose key is not trusted.
+    pub(crate) fn hear_untrusted(&mut self, peer: PeerId, key: PublicKey, now: Instant) {
+        self.context.advance(now);
+        self.context.tell_refused(peer, key, RefusedBy::Us, false);
+    }
+
+    /// Whether a key is trusted; none is in a node without a key.
+    pub(crate) fn trusts(&self, key: &PublicKey) -> bool {
+        self.context.trusts(key)
     }
 
     /// Whether a HELLO may be of a peer, by the key that its connection has proved and the one that
