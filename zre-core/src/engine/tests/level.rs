@@ -15,6 +15,7 @@ use zre_proto::{Message, MessageLimits};
 use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId},
+    error::LinkError,
     link::{Caller, Connection, Link, LinkEvent, LinkSecurity, MessageLink, Role, tests::feed},
     seed::Seed,
     time::Instant,
@@ -146,7 +147,10 @@ impl Level for Link {
             }
             LinkEvent::Open { .. } | LinkEvent::Refused { .. } => None,
         };
-        let events = feed(remote, &piece).unwrap();
+        let events = match feed(remote, &piece) {
+            Err(LinkError::RefusedKey(_)) => Vec::new(),
+            events => events.unwrap(),
+        };
         events.into_iter().filter_map(message).collect()
     }
 }
