@@ -48,7 +48,7 @@ fn a_test_that_finds_nothing_would_find_a_secret() {
     for text in [
         format!("{SECRET:?}"),
         format!("{SECRET:#?}"),
-        format!("{:x?}", SECRET).replace(", ", ""),
+        format!("{SECRET:x?}").replace(", ", ""),
         String::from(&**SecretKey::from(SECRET).to_z85()),
     ] {
         let found = std::panic::catch_unwind(|| assert_hidden_in(&text));
