@@ -12,7 +12,7 @@ use zre_core::{TrustedKeys, proto::curve::Certificate};
 
 use super::{
     error::{KeyFileError, KeyFileFault},
-    file::Stamp,
+    file::{Stamp, check_writable},
     is_secret_name, load_certificate,
     watcher::TrustChange,
 };
@@ -173,6 +173,7 @@ impl TrustDir {
     fn sum_up(&mut self) {
         let mut keys = BTreeMap::new();
         self.warnings.clear();
+        self.warnings.extend(check_writable(&self.path));
         for (path, file) in &self.files {
             match &file.content {
                 Err(error) => self.warnings.push(error.clone()),
