@@ -26,6 +26,7 @@ mod outbound;
 mod places;
 mod precedence;
 mod restarts;
+mod secrets;
 mod settling;
 mod single_engine;
 mod stopping;
