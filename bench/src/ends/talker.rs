@@ -24,7 +24,7 @@ pub(super) struct Start {
     /// A node that knows one peer, and announces itself only once.
     pub(super) loner: bool,
     /// With a key of its own.
-    secured: bool,
+    pub(super) secured: bool,
 }
 
 impl Start {
