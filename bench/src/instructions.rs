@@ -132,8 +132,8 @@ pub fn missing() -> Option<&'static str> {
         .find(|program| !is_there(program))
 }
 
-/// Ciphers have several implementations. Valgrind's processor has AVX2 and BMI2 if the machine's has
-/// them, and never AVX-512, so that all machines with these two have the same counts.
+/// Ciphers have several implementations. Valgrind's processor has AVX2 and BMI2 if the machine's
+/// has them, and never AVX-512, so that all machines with these two have the same counts.
 fn architecture() -> String {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {

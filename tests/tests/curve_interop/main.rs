@@ -91,7 +91,7 @@ type Frames = Vec<Bytes>;
 
 /// Messages of every shape: one frame and many, empty and of 1 MiB.
 fn messages() -> Vec<Frames> {
-    let bytes = |size: usize| -> Bytes { (0..size).map(|at| (at % 251) as u8).collect() };
+    let bytes = |size| -> Bytes { (0..251).cycle().take(size).collect() };
     let sizes: [&[usize]; 9] = [
         &[1],
         &[0],
