@@ -92,9 +92,7 @@ impl Home {
     }
 
     fn must_succeed(&self, command: &str) {
-        // Each line has a shell of its own.
-        let private = format!("umask 077; {command}");
-        let (is_done, said) = self.run(&private);
+        let (is_done, said) = self.run(command);
         assert!(is_done, "{command}: {said}");
     }
 
