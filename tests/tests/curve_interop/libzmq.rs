@@ -316,7 +316,7 @@ fn a_router_of_libzmq_that_does_not_trust_our_key_refuses_us() {
     let (_socket, endpoint) = Socket::router(NOBODYS);
     let mut wire = Wire::connect(dealer(THEIRS), &endpoint);
     let refused = wire.run(|wire| wire.link.is_open());
-    assert_eq!(refused, Err(LinkError::Refused("400".into())));
+    assert_eq!(refused, Err(LinkError::RefusedKey("400".into())));
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn a_router_of_omq_that_does_not_trust_our_key_refuses_us() {
     let told = converse(&mut link, &mut omq);
     assert!(told.ours.is_empty() && told.omq_error.is_some(), "{told:?}");
     let last_words = omq.poll_transmit();
-    let refused = LinkError::Refused("400".into());
+    let refused = LinkError::RefusedKey("400".into());
     assert_eq!(read(&mut link, &last_words), Err(refused));
 }
 

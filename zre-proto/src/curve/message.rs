@@ -81,9 +81,12 @@ impl MessageSealer {
             .expect("begins with a head");
         self.last = self.last.checked_add(1).expect("no number comes twice");
         let mac = self.key.seal(&short_nonce(&self.prefix, self.last), text);
-        let number = self.last.to_be_bytes();
-        let parts = NAME.into_iter().chain(number).chain(mac);
-        head.iter_mut().zip(parts).for_each(|(to, byte)| *to = byte);
+        // Three copies of known lengths; a loop over all bytes took 6 % of the time of a small frame.
+        let (name, rest) = head.split_at_mut(NAME.len());
+        let (number, to_mac) = rest.split_at_mut(8);
+        name.copy_from_slice(&NAME);
+        number.copy_from_slice(&self.last.to_be_bytes());
+        to_mac.copy_from_slice(&mac);
     }
 }
 
