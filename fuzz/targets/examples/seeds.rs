@@ -167,44 +167,37 @@ fn sealed_messages(seeds: &Seeds) {
 
 /// The adversary meets engines with keys: it is trusted, or is not, or all have the same key.
 fn networks_with_keys(seeds: &Seeds) {
-    const ENGINE: [[&[u8]; 6]; 2] = [
-        // A beacon with its key, a handshake, HELLO, a whisper, and time.
+    // A beacon with its key, two handshakes, HELLO, a whisper, and time.
+    let at_engine = |id: u8| {
         [
-            &[3, 0, 1, 2],
-            &[1],
-            &[4, 0, 1],
-            &[5, 0, 0, 1, 0, 0, 3, 2],
-            &[6, 0, 0, 2, 1, 0, 9, 1],
-            &[11, 39, 16],
-        ],
-        // The same as the honest peer.
+            &[3, 0, id, 2, 1, 4, 0, id, 4, 1, id][..],
+            &[5, 1, 0, 1, 0, 0, 3, 2, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16],
+        ]
+        .concat()
+    };
+    let at_two_engines = |id: u8| {
         [
-            &[3, 0, 7, 2],
-            &[1],
-            &[4, 0, 7],
-            &[5, 0, 0, 1, 0, 0, 3, 2],
-            &[6, 0, 0, 2, 1, 0, 9, 1],
-            &[11, 39, 16],
-        ],
-    ];
+            &[3, 0, 0, id, 2, 1, 0, 5, 0, id, 5, 1, id][..],
+            &[6, 1, 0, 1, 0, 0, 3, 2, 16, 39, 16, 18, 0, 0, 9],
+        ]
+        .concat()
+    };
     for keys in [0x80, 0xA0, 0xC0, 0xE0] {
-        for script in ENGINE {
-            for mode in [0, 2, 4, 8] {
-                let script = [&[keys | mode][..], &script.concat()].concat();
-                seeds.write("engine", &script);
-            }
+        // As somebody else, and as the honest peer.
+        for (id, mode) in [1, 7]
+            .into_iter()
+            .flat_map(|id| [0, 2, 4, 8].map(|mode| (id, mode)))
+        {
+            let script = [&[keys | mode][..], &at_engine(id)].concat();
+            seeds.write("engine", &script);
         }
         // As somebody else, and as the second engine.
-        for id in [2, 1] {
-            let script = [
-                &[3, 0, 0, id, 2][..],
-                &[1, 0, 5, 0, id, 6, 0, 0, 1, 0, 0, 3, 2],
-                &[16, 39, 16, 18, 0, 0, 9],
-            ];
-            for mode in [0, 1, 2, 4, 8, 20, 24] {
-                let script = [&[keys | mode][..], &script.concat()].concat();
-                seeds.write("two_engines", &script);
-            }
+        for (id, mode) in [2, 1]
+            .into_iter()
+            .flat_map(|id| [0, 1, 2, 4, 8, 20, 24].map(|mode| (id, mode)))
+        {
+            let script = [&[keys | mode][..], &at_two_engines(id)].concat();
+            seeds.write("two_engines", &script);
         }
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) raw: Vec<u8>,
     /// Its end of a connection with keys, until it breaks.
     secured: Option<Box<Link>>,
+    /// What the engine wrote before.
+    heard: Vec<u8>,
 }
 
 impl Adversary {
@@ -102,6 +104,7 @@ impl Adversary {
             sequence: 0,
             raw: Vec::new(),
             secured: None,
+            heard: Vec::new(),
         });
     }
 
@@ -162,6 +165,8 @@ impl Connection {
         let security = keys.of_adversary(self.engine, self.is_outgoing, [99; 32]);
         let link = Link::secured(role, &Limits::default(), security);
         self.secured = Some(Box::new(link));
+        let heard = std::mem::take(&mut self.heard);
+        self.hear(&heard);
     }
 
     /// Nothing more crosses it.
@@ -175,6 +180,10 @@ impl Connection {
 
     /// The engine has written this.
     pub(crate) fn hear(&mut self, mut bytes: &[u8]) {
+        const GREETING: usize = 64;
+        if self.greeted_as.is_none() && self.heard.len() < GREETING {
+            self.heard.extend_from_slice(bytes);
+        }
         while let Some(link) = &mut self.secured
             && !bytes.is_empty()
         {

@@ -1,8 +1,8 @@
 //! The targets for CURVE.
 //!
-//! The fuzzer plays the other side of a connection. It has the secret keys of that side, so it makes
-//! commands whose boxes open, and changes them before or after they are sealed. A second, plain
-//! reader of CURVE that knows all keys says what the link has to do with them.
+//! The fuzzer plays the other side of a connection. It has the secret keys of that side, so it
+//! makes commands whose boxes open, and changes them before or after they are sealed. A second,
+//! plain reader of CURVE that knows all keys says what the link has to do with them.
 
 mod boxes;
 mod client;

@@ -34,9 +34,10 @@ enum Phase {
 
 #[derive(Debug, Clone)]
 struct Welcomed {
-    /// C', whose secret key the fuzzer has.
+    /// C'.
     client: Key,
-    client_secret: Key,
+    /// Its owner, unless it is only a number.
+    owner: Option<Owner>,
     /// S'.
     server: Key,
     cookie: Vec<u8>,
@@ -139,14 +140,12 @@ impl Reference {
         let client = commands::open_hello(&body, |client| boxes::shared(client, &own));
         let client = client.ok_or(Wrong)?;
         let welcome = self.output.command().expect("a right HELLO is answered");
-        let client_secret = Owner::known(&client).expect("nobody else has sealed it");
-        let client_secret = client_secret.secret();
-        let key = boxes::shared(&Owner::Server.public(&[0; 32]), &client_secret).unwrap();
+        let key = boxes::shared(&client, &own).unwrap();
         let opened = commands::open_welcome(&welcome, &key);
         let (server, cookie) = opened.expect("it is for this client");
         Ok(Some(Phase::Initiate(Welcomed {
             client,
-            client_secret,
+            owner: Owner::known(&client),
             server,
             cookie,
         })))
@@ -161,9 +160,10 @@ impl Reference {
             return Ok(None);
         };
         let server = &welcomed.server;
-        let key = boxes::shared(server, &welcomed.client_secret).expect("no weak key");
+        // Nobody seals with a secret key that nobody has.
+        let client_secret = welcomed.owner.ok_or(Wrong)?.secret();
+        let key = boxes::shared(server, &client_secret).expect("no weak key");
         let opened = commands::open_initiate(&body, &key).ok_or(Wrong)?;
-        // Nobody vouches with a secret key that nobody has.
         let long_term = Owner::known(&opened.long_term).ok_or(Wrong)?;
         let vouch_key = boxes::shared(server, &long_term.secret()).ok_or(Wrong)?;
         let own = Owner::Server.public(&[0; 32]);
