@@ -6,6 +6,7 @@ use core::time::Duration;
 use thiserror::Error;
 use zre_proto::{
     GossipError, MessageError, PeerId, TooLong,
+    curve::CurveError,
     zmtp::{CommandError, FrameError, GreetingError},
 };
 
@@ -193,6 +194,9 @@ pub enum LinkError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A command of CURVE is wrong, or was made with other keys.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
     /// Something other than READY or ERROR came during the handshake.
     #[error("{0} during the handshake, expected READY")]
     NotReady(String),

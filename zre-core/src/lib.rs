@@ -89,7 +89,10 @@ pub use engine::{
 };
 pub use error::{Error, Fault, LinkError};
 pub use event::{Event, ExitReason, NetworkInfo, PeerInfo, PeerKey, RefusedBy, Unconfirmed};
-pub use link::{Connection, GossipEnd, Link, LinkEvent, MessageLink, Multipart, Role, WriteBuffer};
+pub use link::{
+    Caller, Connection, GossipEnd, Link, LinkEvent, LinkSecurity, MessageLink, Multipart, Role,
+    WriteBuffer,
+};
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use rand_core;

@@ -34,6 +34,11 @@ impl Seed {
         Self(Zeroizing::new(bytes))
     }
 
+    /// One that comes from another.
+    pub(crate) fn derived(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
     }

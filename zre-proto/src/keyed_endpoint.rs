@@ -134,8 +134,8 @@ mod tests {
         let error = "tcp://10.0.0.1:5670|short".parse::<KeyedEndpoint>();
         assert_eq!(
             error.unwrap_err().to_string(),
-            "behind tcp://10.0.0.1:5670|: \"short\" is not a public key, which has 40 characters of \
-             Z85"
+            "behind tcp://10.0.0.1:5670|: \"short\" is not a public key, which has 40 characters \
+             of Z85"
         );
     }
 }

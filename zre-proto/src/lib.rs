@@ -10,8 +10,8 @@
 //!   [`GossipTuple`].
 //! * [`curve`]: keys, and the boxes and commands of CURVE.
 //! * [`zmtp`]: the greeting, the frames and the commands that carry messages over TCP.
-//! * [`Endpoint`], [`KeyedEndpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`], [`Text`]: the values in
-//!   them.
+//! * [`Endpoint`], [`KeyedEndpoint`], [`PeerId`], [`RoutingId`], [`GroupName`], [`Headers`],
+//!   [`Text`]: the values in them.
 //!
 //! Decoders never panic, never loop without consuming input, and never reserve memory for bytes
 //! that have not arrived. Each way in which an input can be wrong has an error of its own.

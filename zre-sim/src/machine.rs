@@ -96,7 +96,7 @@ impl Machine {
     ) -> LinkId {
         match self {
             Self::Bytes(engine) => engine.handle_accepted(remote, now),
-            Self::Messages(engine, _) => engine.handle_accepted(remote, from, now),
+            Self::Messages(engine, _) => engine.handle_accepted(remote, from.into(), now),
         }
     }
 

@@ -28,6 +28,7 @@ async fn two_nodes_find_each_other_and_talk() {
         name,
         headers,
         endpoint,
+        ..
     } = next(&bob).await
     else {
         panic!("no Enter");

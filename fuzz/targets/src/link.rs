@@ -95,7 +95,7 @@ fn feed(
 
 fn check(event: &LinkEvent, is_connecting: bool) {
     match event {
-        LinkEvent::Open { peer } => assert!(peer.is_some() || is_connecting),
+        LinkEvent::Open { peer, .. } => assert!(peer.is_some() || is_connecting),
         LinkEvent::Message(message) => {
             assert!(message.first.len() <= FIRST_FRAME);
             let size = message.first.len() + message.rest.byte_len();

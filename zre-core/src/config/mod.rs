@@ -7,7 +7,9 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::{net::IpAddr, time::Duration};
 
 use thiserror::Error;
-use zre_proto::{Endpoint, GroupName, Headers, Hello, KeyedEndpoint, PeerId, ShortText};
+use zre_proto::{
+    Endpoint, GroupName, Headers, Hello, KeyedEndpoint, PeerId, ShortText, curve::PublicKey,
+};
 
 pub use self::limits::Limits;
 pub(crate) use self::own::{OwnLimit, check_own};
@@ -41,8 +43,8 @@ pub struct Config {
     /// or to a minute where connections are taken and no HELLO comes. Host names are looked up at
     /// each attempt. [`Engine::fixed_peers`](crate::Engine::fixed_peers) says how far they are.
     ///
-    /// With [`security`](Config#structfield.security) each needs the key of whoever is there, unless
-    /// all nodes have the same.
+    /// With [`security`](Config#structfield.security) each needs the key of whoever is there,
+    /// unless all nodes have the same.
     pub connect: Vec<KeyedEndpoint>,
     /// Whether the node is a gossip hub: connections to its gossip port are reported with
     /// [`handle_gossip_accepted`](crate::Engine::handle_gossip_accepted).
@@ -233,6 +235,13 @@ impl Config {
     /// Whether peers are told by a message that the node leaves: no beacon may say so.
     pub(crate) fn says_goodbye(&self) -> bool {
         self.gossips() || self.beacons == Beacons::Off
+    }
+
+    /// The key of whoever is at an endpoint of the user: the one that is given, or that of all
+    /// nodes if they have the same.
+    pub(crate) fn key_of(&self, keyed: &KeyedEndpoint) -> Option<PublicKey> {
+        let only_key = || self.security.as_ref().and_then(Security::only_key);
+        keyed.key.or_else(only_key)
     }
 
     /// Whether the node has anything to do with gossip.

@@ -23,7 +23,8 @@ impl Engine<Link> {
     /// closed.
     pub fn handle_accepted(&mut self, remote: SocketAddr, now: Instant) -> LinkId {
         let role = Role::AcceptingAs(self.node().id().into());
-        let connection = Link::new(role, &self.node().config().limits);
+        let security = self.cx.server_security();
+        let connection = Link::secured(role, &self.node().config().limits, security);
         self.accept(connection, remote, now)
     }
 

@@ -1,24 +1,26 @@
 //! What the rules of connections may use besides their own state.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore as _, SeedableRng as _},
 };
-use zre_proto::PeerId;
+use zre_proto::{PeerId, curve::PublicKey};
 
 use super::{
     attempts::Attempts,
     begun::check_interval,
+    keys::Keys,
     outbound::Outbound,
     output::{LinkId, Output, Outputs},
 };
 use crate::{
     backlog::{Backlog, Patience},
-    config::{Config, Limits},
+    config::Config,
     deadlines::Deadlines,
+    link::LinkSecurity,
     notice::Notices,
     seed::Seed,
     time::Instant,
@@ -44,6 +46,7 @@ pub(super) struct EngineContext {
     owners: Owners,
     next_link: u64,
     generator: ChaCha8Rng,
+    keys: Option<Box<Keys>>,
 }
 
 /// Where a connection is held.
@@ -94,11 +97,12 @@ pub(super) enum EngineTimer {
 }
 
 impl EngineContext {
-    pub(super) fn new(limits: &Limits, seed: &Seed, now: Instant) -> Self {
+    pub(super) fn new(config: &Config, seed: &Seed, now: Instant) -> Self {
         // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
         // tell the jitter from that.
         let mut generator = ChaCha8Rng::from_seed(*seed.expose());
         generator.set_stream(1);
+        let security = config.security.as_ref();
         Self {
             now,
             outputs: Outputs::default(),
@@ -106,11 +110,31 @@ impl EngineContext {
             notices: Notices::default(),
             attempts: Attempts::new(now),
             unfinished: 0,
-            outbound: Outbound::new(limits),
+            outbound: Outbound::new(&config.limits),
             watches_begun: false,
             owners: Owners::default(),
             next_link: 0,
             generator,
+            keys: security.map(|security| Box::new(Keys::new(security, seed))),
+        }
+    }
+
+    /// How a connection is protected to whoever has this key. `None` if there must be none: a node
+    /// with a key connects to nobody whose key it does not know, and one in the open to nobody who
+    /// has one.
+    pub(super) fn client_security(&mut self, key: Option<PublicKey>) -> Option<LinkSecurity> {
+        match (&mut self.keys, key) {
+            (Some(keys), Some(key)) => Some(keys.client(key)),
+            (None, None) => Some(LinkSecurity::Open),
+            _ => None,
+        }
+    }
+
+    /// How a connection is protected that came in.
+    pub(super) fn server_security(&mut self) -> LinkSecurity {
+        match &mut self.keys {
+            Some(keys) => keys.server(),
+            None => LinkSecurity::Open,
         }
     }
 
@@ -262,11 +286,8 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let mut cx = EngineContext::new(
-            &Limits::default(),
-            &Seed::predictable([1; 32]),
-            Instant::default(),
-        );
+        let config = Config::new("tcp://10.0.0.1:1".parse().unwrap());
+        let mut cx = EngineContext::new(&config, &Seed::predictable([1; 32]), Instant::default());
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];

@@ -54,7 +54,8 @@ impl<C: Connection> Engine<C> {
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
             (Ok(None), _) => return false,
-            (Ok(Some(LinkEvent::Open { peer })), _) => self.take_identity(link, peer),
+            (Ok(Some(LinkEvent::Open { peer, .. })), _) => self.take_identity(link, peer),
+            (Ok(Some(LinkEvent::Refused { .. })), _) => {}
             (Ok(Some(LinkEvent::Message(message))), Some(peer)) => {
                 self.take_claim(link, peer, message);
             }
@@ -91,8 +92,9 @@ impl<C: Connection> Engine<C> {
                 let place = links.opened(&mut self.cx);
                 self.note_place(peer, place);
             }
-            // Cannot happen: a link refuses messages where it only sends.
-            Ok(Some(LinkEvent::Message(_))) => {}
+            // Cannot happen: a link refuses messages where it only sends, and only one that accepts
+            // refuses the other side.
+            Ok(Some(LinkEvent::Message(_) | LinkEvent::Refused { .. })) => {}
             Err(fault) => {
                 let effect = links.outgoing_broken(fault, &self.node, &mut self.cx);
                 self.apply(peer, effect);
@@ -121,7 +123,7 @@ impl<C: Connection> Engine<C> {
                     }
                 }
                 // A connection is open before it is bound.
-                Ok(Some(LinkEvent::Open { .. })) => {}
+                Ok(Some(LinkEvent::Open { .. } | LinkEvent::Refused { .. })) => {}
                 Err(fault) => {
                     let effect = links.incoming_broken(fault, &mut self.cx);
                     self.apply(peer, effect);

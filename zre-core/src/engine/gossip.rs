@@ -199,6 +199,7 @@ impl<C: Connection> Engine<C> {
         match state.connection.receive_gossip() {
             Ok(None) => return false,
             Ok(Some(LinkEvent::Open { .. })) => self.gossip_opened(link, owner),
+            Ok(Some(LinkEvent::Refused { .. })) => {}
             Ok(Some(LinkEvent::Message(message))) => {
                 let (Some(links), Some(gossip)) = (&mut self.links.gossip, &mut self.gossip) else {
                     return false;

@@ -67,7 +67,7 @@ impl<C: Connection> GossipLinks<C> {
     pub(super) fn new(config: &Config) -> Self {
         let hubs = config.gossip_connect.iter().map(|keyed| Hub {
             endpoint: keyed.endpoint.clone(),
-            key: keyed.key,
+            key: config.key_of(keyed),
             state: None,
             remote: None,
             is_open: false,
@@ -172,11 +172,15 @@ impl<C: Connection> GossipLinks<C> {
         cx.deadlines.clear(EngineTimer::GossipConnect(number));
         let ends_at = cx.now + config.handshake_timeout;
         let link = cx.add_link(Owner::GossipHub(number), ends_at);
-        let connection = C::gossiping(GossipEnd::Client, &config.limits);
+        let Some(security) = cx.client_security(hub.key) else {
+            return;
+        };
+        let connection = C::gossiping(GossipEnd::Client, &config.limits, security);
         hub.state = Some(LinkState::new(link, connection, cx.now));
         cx.outputs.push(Output::Open {
             link,
             endpoint: hub.endpoint.clone(),
+            key: hub.key,
             purpose: OpenFor::User,
         });
     }
@@ -261,7 +265,7 @@ impl<C: Connection> GossipLinks<C> {
     ) -> (LinkId, Option<LinkId>) {
         let ends_at = cx.now + config.handshake_timeout;
         let link = cx.add_link(Owner::GossipClient, ends_at);
-        let connection = C::gossiping(GossipEnd::Hub, &config.limits);
+        let connection = C::gossiping(GossipEnd::Hub, &config.limits, cx.server_security());
         let client = Client {
             state: LinkState::new(link, connection, cx.now),
             remote,

@@ -2,12 +2,12 @@
 
 use core::net::SocketAddr;
 
-use zre_proto::{GossipMessage, Message, RoutingId};
+use zre_proto::{GossipMessage, Message};
 
 use super::{Engine, context::Owner, output::LinkId};
 use crate::{
     config::Config,
-    link::{Connection as _, MessageLink},
+    link::{Caller, Connection as _, MessageLink},
     seed::Seed,
     time::Instant,
 };
@@ -21,8 +21,9 @@ impl Engine<MessageLink> {
 
     /// A connection came in from the node that `from` names. If more are unclaimed than the limit
     /// allows, the oldest of these is closed.
-    pub fn handle_accepted(&mut self, remote: SocketAddr, from: RoutingId, now: Instant) -> LinkId {
-        let link = self.accept(MessageLink::accepted(from), remote, now);
+    pub fn handle_accepted(&mut self, remote: SocketAddr, from: Caller, now: Instant) -> LinkId {
+        let connection = MessageLink::accepted(from, &self.cx.server_security());
+        let link = self.accept(connection, remote, now);
         // There is no handshake to wait for: whom it comes from is judged now.
         self.receive(link, Owner::Unclaimed);
         link

@@ -19,6 +19,7 @@ mod delivery;
 mod fixed;
 mod gossip;
 mod gossip_links;
+mod keys;
 mod link_state;
 mod links;
 mod messages;
@@ -387,7 +388,7 @@ impl<C: Connection> Engine<C> {
 /// What follows.
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: Seed, now: Instant) -> Self {
-        let cx = EngineContext::new(&config.limits, &seed, now);
+        let cx = EngineContext::new(&config, &seed, now);
         let links = Links::new(&config);
         let mut engine = Self {
             node: Node::seeded(config, &seed, now),
@@ -461,7 +462,8 @@ impl<C: Connection> Engine<C> {
     fn greeting_for_retry(&mut self, peer: PeerId) -> Option<C> {
         let place = self.links.of_peer(peer)?.next_place(&self.node)?;
         let hello = self.node.greet_anew(peer, &place)?;
-        let mut connection: C = new_connection(&self.node);
+        let key = self.node.key_for(peer, &place);
+        let mut connection: C = new_connection(key, &self.node, &mut self.cx)?;
         connection.send(&hello, &mut self.memory);
         Some(connection)
     }

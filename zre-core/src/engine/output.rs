@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, PeerId, curve::PublicKey};
 
 use crate::interfaces::{LocalAddress, NetworkId};
 
@@ -53,6 +53,10 @@ pub enum Output {
         link: LinkId,
         /// Where to.
         endpoint: Endpoint,
+        /// The key that whoever is there has to have; `None` in the open. Connections of bytes see
+        /// to that themselves. Callers with whole messages must: for libzmq it is
+        /// `ZMQ_CURVE_SERVERKEY`.
+        key: Option<PublicKey>,
         /// What it is for.
         purpose: OpenFor,
     },

@@ -9,7 +9,7 @@ use alloc::{
 };
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Body, Endpoint, Message, PeerId};
+use zre_proto::{Body, Endpoint, Message, PeerId, curve::PublicKey};
 
 use super::{
     attempts,
@@ -91,6 +91,8 @@ enum Outgoing<C> {
 #[cfg_attr(test, derive(Clone))]
 struct Attempt {
     endpoint: Endpoint,
+    /// The key that the peer has to have there.
+    key: Option<PublicKey>,
     /// Counted from 1.
     number: u32,
     /// When the first attempt was made.
@@ -173,14 +175,19 @@ impl<C: Connection> PeerLinks<C> {
             return;
         }
         self.begin_anew(cx);
+        let key = node.key_for(self.peer, &endpoint);
+        let Some(connection) = new_connection(key, node, cx) else {
+            return;
+        };
         let attempt = Attempt {
             endpoint,
+            key,
             number: 1,
             first_at: cx.now,
             patience: Patience::until(cx.now, node.backlog()),
             is_proven,
         };
-        self.connect(new_connection(node), Box::new(attempt), node, cx);
+        self.connect(connection, Box::new(attempt), node, cx);
     }
 
     /// The node says HELLO anew, so what waited for the old session is dropped with it.
@@ -417,6 +424,7 @@ impl<C: Connection> PeerLinks<C> {
         cx.outputs.push(Output::Open {
             link,
             endpoint,
+            key: attempt.key,
             purpose: OpenFor::Peer,
         });
         let link = LinkState::new(link, connection, cx.now);
@@ -561,13 +569,17 @@ impl<C: Connection> PeerLinks<C> {
         let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
             return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
-        let connection = greeting.unwrap_or_else(|| {
-            let mut connection: C = new_connection(node);
+        let key = node.key_for(self.peer, &endpoint);
+        let connection = greeting.or_else(|| {
+            let mut connection: C = new_connection(key, node, cx)?;
             connection.take_unsent(failed);
-            connection
+            Some(connection)
         });
+        let Some(connection) = connection else {
+            return LinksEffect::Remove(ExitReason::ConnectionLost);
+        };
         attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
-        attempt.endpoint = endpoint;
+        (attempt.endpoint, attempt.key) = (endpoint, key);
         attempt.number += 1;
         self.connect(connection, attempt, node, cx);
         LinksEffect::Nothing
@@ -755,8 +767,18 @@ pub(super) fn capacity_unopened(peer: PeerId, node: &Node) -> SendCapacity {
     }
 }
 
-pub(super) fn new_connection<C: Connection>(node: &Node) -> C {
-    C::connecting(node.id().into(), &node.config().limits)
+/// A connection to a peer that is to have this key. `None` if there must be none.
+pub(super) fn new_connection<C: Connection>(
+    key: Option<PublicKey>,
+    node: &Node,
+    cx: &mut EngineContext,
+) -> Option<C> {
+    let security = cx.client_security(key)?;
+    Some(C::connecting(
+        node.id().into(),
+        &node.config().limits,
+        security,
+    ))
 }
 
 /// How often a peer is tried that has not entered.

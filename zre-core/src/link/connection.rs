@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId};
+use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId, curve::PublicKey};
 
-use super::{Link, MessageLink, Multipart};
+use super::{Link, LinkSecurity, MessageLink, Multipart};
 use crate::{config::Limits, error::Fault};
 
 /// A connection of an [`Engine`](crate::Engine): what its rules need, whatever is carried.
@@ -21,10 +21,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     type Memory: fmt::Debug + Default;
 
     /// One that is being opened by the node that `own` names.
-    fn connecting(own: RoutingId, limits: &Limits) -> Self;
+    fn connecting(own: RoutingId, limits: &Limits, security: LinkSecurity) -> Self;
 
     /// One between a gossip client and its hub, at this end.
-    fn gossiping(end: GossipEnd, limits: &Limits) -> Self;
+    fn gossiping(end: GossipEnd, limits: &Limits, security: LinkSecurity) -> Self;
 
     /// The system has made the connection that this end has opened. Says whether messages can cross
     /// now; if not, [`LinkEvent::Open`] comes when they can.
@@ -122,6 +122,17 @@ pub enum LinkEvent<M = Multipart> {
         /// Who is at the other end, as it says. Always there at the accepting end; at the
         /// connecting end only if the other side is [`Role::AcceptingAs`]. Never there in gossip.
         peer: Option<RoutingId>,
+        /// The key that the other side has proved to have; `None` unless the connection is
+        /// protected.
+        key: Option<PublicKey>,
+    },
+    /// A client has proved to have a key that is not trusted, and is told so. Nothing more is taken
+    /// from it: close the connection when that has been written.
+    Refused {
+        /// Who it says it is.
+        peer: Option<RoutingId>,
+        /// Its key.
+        key: PublicKey,
     },
     /// A whole message came.
     Message(M),

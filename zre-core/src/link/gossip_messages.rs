@@ -35,7 +35,10 @@ impl GossipMessages {
 
     pub(super) fn open(&mut self) {
         self.is_open = true;
-        self.received.push_back(LinkEvent::Open { peer: None });
+        self.received.push_back(LinkEvent::Open {
+            peer: None,
+            key: None,
+        });
     }
 
     pub(super) fn handle(&mut self, message: GossipMessage) {
@@ -72,7 +75,7 @@ impl GossipMessages {
 
     pub(super) fn unread(&self) -> usize {
         let messages = self.received.iter().map(|event| match event {
-            LinkEvent::Open { .. } => 0,
+            LinkEvent::Open { .. } | LinkEvent::Refused { .. } => 0,
             LinkEvent::Message(message) => wire_size(message),
         });
         messages.sum()

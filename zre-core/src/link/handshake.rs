@@ -1,32 +1,43 @@
 //! What the two ends tell each other before the first message (RFC 37, "The NULL Security
-//! Mechanism").
-//!
-//! Everything that depends on the security mechanism is here, so that CURVE can be added beside
-//! NULL.
+//! Mechanism"; with CURVE the same in the boxes of [`curve`](super::curve)).
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use zre_proto::{
     RoutingId, ShortText,
     zmtp::{Command, Greeting, Mechanism, Metadata},
 };
 
-use super::{GossipEnd, Role};
+use super::{
+    GossipEnd, LinkSecurity, Role,
+    curve::{CurveHandshake, CurveStep},
+};
 use crate::error::LinkError;
 
 #[derive(Debug)]
 pub(super) struct Handshake {
     role: Role,
+    /// Gone when it is over.
+    curve: Option<Box<CurveHandshake>>,
 }
 
 impl Handshake {
-    pub(super) fn new(role: Role) -> Self {
-        Self { role }
+    pub(super) fn new(role: Role, security: LinkSecurity) -> Self {
+        let curve = CurveHandshake::new(security).map(Box::new);
+        Self { role, curve }
     }
 
+    /// libzmq does not say in it which side is the server, and neither do we.
     pub(super) fn greeting(&self) -> Greeting {
-        Greeting::new(Mechanism::NULL, false)
+        Greeting::new(self.mechanism(), false)
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        match self.curve {
+            Some(_) => Mechanism::CURVE,
+            None => Mechanism::NULL,
+        }
     }
 
     /// Whether the other side may send messages.
@@ -34,18 +45,37 @@ impl Handshake {
         !matches!(self.role, Role::Connecting(_))
     }
 
-    /// The other side has greeted; gives our READY.
-    pub(super) fn greeted(&self, greeting: &Greeting) -> Result<Command, LinkError> {
-        if greeting.mechanism != Mechanism::NULL {
+    /// The other side has greeted; gives the body of the command with which this side begins, if
+    /// it does.
+    pub(super) fn greeted(&mut self, greeting: &Greeting) -> Result<Option<Bytes>, LinkError> {
+        if greeting.mechanism != self.mechanism() {
             return Err(LinkError::Mechanism {
                 theirs: shown(&greeting.mechanism),
-                ours: shown(&Mechanism::NULL),
+                ours: shown(&self.mechanism()),
             });
         }
-        Ok(Command::Ready(self.metadata()))
+        match &mut self.curve {
+            Some(curve) => Ok(curve.begin()?.map(BytesMut::freeze)),
+            // RFC 23, NULL: each end sends READY as soon as it has the other's greeting.
+            None => Ok(Some(Command::Ready(self.metadata()).encode())),
+        }
     }
 
-    /// The other side's READY has come; gives who it is, if it is the one to say so.
+    /// The body of a command has come that is CURVE's; `None` if the mechanism is not CURVE.
+    pub(super) fn take_curve(&mut self, body: &[u8]) -> Result<Option<CurveStep>, LinkError> {
+        let metadata = self.metadata();
+        let Some(curve) = &mut self.curve else {
+            return Ok(None);
+        };
+        let step = curve.take(body, &metadata)?;
+        if !matches!(step, CurveStep::Reply(_)) {
+            // Its keys are of no more use.
+            self.curve = None;
+        }
+        Ok(Some(step))
+    }
+
+    /// The other side has described itself; gives who it is, if it is the one to say so.
     pub(super) fn ready(&self, metadata: &Metadata) -> Result<Option<RoutingId>, LinkError> {
         let (_, expected) = self.socket_types();
         let theirs = metadata.get(Metadata::SOCKET_TYPE).unwrap_or_default();

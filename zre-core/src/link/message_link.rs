@@ -2,13 +2,17 @@
 
 use alloc::{boxed::Box, collections::VecDeque};
 
-use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId};
+use zre_proto::{GossipMessage, Message, MessageLimits, PeerId, RoutingId, curve::PublicKey};
 
 use super::{
+    LinkSecurity,
     connection::{Connection, GossipEnd, LinkEvent},
     gossip_messages::{self, GossipMessages},
 };
-use crate::{config::Limits, error::Fault};
+use crate::{
+    config::Limits,
+    error::{Fault, LinkError},
+};
 
 /// A connection over which something else carries whole messages: a ZeroMQ library, or a
 /// simulation.
@@ -42,6 +46,30 @@ enum End {
     },
     /// Between a gossip client and its hub, at either end.
     Gossiping(Box<GossipMessages>),
+    /// Only one of both sides has a key.
+    Mismatched,
+}
+
+/// Who connects, for an [`Engine`](crate::Engine) whose connections carry whole messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it says it is.
+    pub id: RoutingId,
+    /// The key that it has proved to have to whoever carries the messages; `None` in the open.
+    pub key: Option<PublicKey>,
+}
+
+impl From<PeerId> for Caller {
+    fn from(peer: PeerId) -> Self {
+        RoutingId::from(peer).into()
+    }
+}
+
+impl From<RoutingId> for Caller {
+    fn from(id: RoutingId) -> Self {
+        let key = None;
+        Self { id, key }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,13 +81,26 @@ struct Unsent {
 }
 
 impl MessageLink {
-    /// One that came in from the node that `peer` names.
-    pub(crate) fn accepted(peer: RoutingId) -> Self {
-        let peer = Some(peer);
-        Self(End::Accepting {
-            received: Some(Box::new(LinkEvent::Open { peer })),
-            more: None,
-        })
+    /// One that came in from this caller, to which this side listens with `security`.
+    pub(crate) fn accepted(caller: Caller, security: &LinkSecurity) -> Self {
+        let Caller { id, key } = caller;
+        let peer = Some(id);
+        let received = match (security, key) {
+            (LinkSecurity::Server { trust, .. }, Some(key)) if trust.admits(&key).is_none() => {
+                Some(LinkEvent::Refused { peer, key })
+            }
+            (LinkSecurity::Server { .. }, Some(_)) | (LinkSecurity::Open, None) => {
+                Some(LinkEvent::Open { peer, key })
+            }
+            _ => None,
+        };
+        match received {
+            Some(received) => Self(End::Accepting {
+                received: Some(Box::new(received)),
+                more: None,
+            }),
+            None => Self(End::Mismatched),
+        }
     }
 
     /// The bytes that a message takes on the wire, with the heads of its frames.
@@ -86,7 +127,7 @@ impl MessageLink {
     pub(crate) fn next_gossip(&mut self) -> Option<GossipMessage> {
         match &mut self.0 {
             End::Gossiping(messages) => messages.next(),
-            End::Accepting { .. } | End::Connecting { .. } => None,
+            End::Accepting { .. } | End::Connecting { .. } | End::Mismatched => None,
         }
     }
 
@@ -123,10 +164,18 @@ impl MessageLink {
 
     fn unsent(&self) -> Option<&Unsent> {
         match &self.0 {
-            End::Accepting { .. } | End::Gossiping(_) => None,
+            End::Accepting { .. } | End::Gossiping(_) | End::Mismatched => None,
             End::Connecting { unsent, .. } => unsent.as_deref(),
         }
     }
+}
+
+fn mismatch() -> Fault {
+    let error = LinkError::Mechanism {
+        theirs: "another".into(),
+        ours: "its own".into(),
+    };
+    error.into()
 }
 
 impl Connection for MessageLink {
@@ -134,7 +183,7 @@ impl Connection for MessageLink {
 
     type Memory = ();
 
-    fn connecting(_: RoutingId, _: &Limits) -> Self {
+    fn connecting(_: RoutingId, _: &Limits, _: LinkSecurity) -> Self {
         Self(End::Connecting {
             is_open: false,
             unsent: None,
@@ -142,21 +191,26 @@ impl Connection for MessageLink {
         })
     }
 
-    fn gossiping(end: GossipEnd, _: &Limits) -> Self {
-        Self(End::Gossiping(Box::new(GossipMessages::new(end))))
+    fn gossiping(end: GossipEnd, _: &Limits, security: LinkSecurity) -> Self {
+        match (end, security) {
+            // It is not known who the client is.
+            (GossipEnd::Hub, LinkSecurity::Server { .. }) => Self(End::Mismatched),
+            _ => Self(End::Gossiping(Box::new(GossipMessages::new(end)))),
+        }
     }
 
     fn handle_connected(&mut self) -> bool {
         match &mut self.0 {
             End::Connecting { is_open, .. } => *is_open = true,
             End::Gossiping(messages) => messages.open(),
-            End::Accepting { .. } => {}
+            End::Accepting { .. } | End::Mismatched => {}
         }
         true
     }
 
     fn receive_gossip(&mut self) -> Result<Option<LinkEvent<GossipMessage>>, Fault> {
         Ok(match &mut self.0 {
+            End::Mismatched => return Err(mismatch()),
             End::Gossiping(messages) => messages.receive(),
             End::Accepting { .. } | End::Connecting { .. } => None,
         })
@@ -170,6 +224,7 @@ impl Connection for MessageLink {
 
     fn receive(&mut self, _: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
         Ok(match &mut self.0 {
+            End::Mismatched => return Err(mismatch()),
             End::Accepting { received, more } => {
                 let event = received.take().map(|event| *event);
                 if let Some(waiting) = more {
@@ -189,7 +244,7 @@ impl Connection for MessageLink {
                 more: Some(more), ..
             } => more.iter().map(Self::wire_size).sum(),
             End::Gossiping(messages) => messages.unread(),
-            End::Accepting { .. } | End::Connecting { .. } => 0,
+            End::Accepting { .. } | End::Connecting { .. } | End::Mismatched => 0,
         }
     }
 
@@ -223,7 +278,7 @@ impl Connection for MessageLink {
 
     fn written(&self) -> u64 {
         match &self.0 {
-            End::Accepting { .. } => 0,
+            End::Accepting { .. } | End::Mismatched => 0,
             End::Connecting { written, .. } => *written,
             End::Gossiping(messages) => messages.written,
         }
@@ -268,7 +323,7 @@ mod tests {
 
     fn connecting() -> MessageLink {
         let own = RoutingId::from(PeerId::from([1; 16]));
-        MessageLink::connecting(own, &Limits::default())
+        MessageLink::connecting(own, &Limits::default(), LinkSecurity::Open)
     }
 
     #[test]
@@ -283,7 +338,10 @@ mod tests {
 
     #[test]
     fn messages_that_are_not_taken_come_in_order_later() {
-        let mut link = MessageLink::accepted(RoutingId::from(PeerId::from([1; 16])));
+        let mut link = MessageLink::accepted(
+            RoutingId::from(PeerId::from([1; 16])).into(),
+            &LinkSecurity::Open,
+        );
         for sequence in 1..=3 {
             link.handle_message(whisper(sequence, "four"));
         }

@@ -1,19 +1,22 @@
 //! Connections: ZMTP in bytes (RFC 23/ZMTP 3.0, RFC 37/ZMTP 3.1), or whole messages.
 
 mod connection;
+mod curve;
 mod gossip_messages;
 mod handshake;
 mod held;
 mod message_link;
 mod read_buffer;
 mod recycler;
+mod security;
 mod write_buffer;
 
-use alloc::{collections::VecDeque, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use zre_proto::{
     Content, GossipMessage, Message, MessageLimits, RoutingId,
+    curve::{CurveError, MessageSealer, PublicKey},
     zmtp::{Command, FrameHeader, Greeting, Metadata},
 };
 
@@ -22,10 +25,12 @@ use crate::{
     error::{Fault, LinkError},
 };
 pub use connection::{Connection, GossipEnd, LinkEvent, Role};
+use curve::{Cipher, CurveStep};
 use handshake::Handshake;
 use held::HeldFrames;
-pub use message_link::MessageLink;
+pub use message_link::{Caller, MessageLink};
 pub(crate) use read_buffer::ReadBuffer;
+pub use security::LinkSecurity;
 pub use write_buffer::WriteBuffer;
 
 /// The state of one ZMTP connection, in either role.
@@ -35,11 +40,13 @@ pub use write_buffer::WriteBuffer;
 /// into [`read_buffer`](Link::read_buffer), says how much it was with
 /// [`handle_read`](Link::handle_read), takes events with [`next_event`](Link::next_event) until
 /// there is none, and writes what [`write_buffer`](Link::write_buffer) holds. A link knows no ZRE:
-/// it carries messages of one or more frames. Only the NULL mechanism is offered.
+/// it carries messages of one or more frames, in the open or [secured](Link::secured).
 #[derive(Debug)]
 pub struct Link {
     phase: LinkPhase,
     handshake: Handshake,
+    /// With CURVE, once the handshake is over.
+    cipher: Option<Box<Cipher>>,
     limits: LinkLimits,
     input: ReadBuffer,
     /// How many bytes must be in the read buffer before there is more to decode. It only tells how
@@ -75,6 +82,8 @@ enum LinkPhase {
     Greeting,
     Handshake,
     Open,
+    /// The other side is not trusted: what it says is not looked at.
+    Refused,
 }
 
 /// The part of [`Limits`] that a link keeps.
@@ -114,15 +123,22 @@ impl Link {
     /// What an unsent message takes besides its bytes, so that many small ones count, too.
     const UNSENT_COST: usize = 128;
 
-    /// A link at its beginning, with a greeting to be written.
+    /// A link in the open at its beginning, with a greeting to be written.
     pub fn new(role: Role, limits: &Limits) -> Self {
-        let handshake = Handshake::new(role);
+        Self::secured(role, limits, LinkSecurity::Open)
+    }
+
+    /// A link at its beginning, with a greeting to be written. `security` must be that of a client
+    /// where `role` connects, and that of a server where it accepts.
+    pub fn secured(role: Role, limits: &Limits, security: LinkSecurity) -> Self {
+        let handshake = Handshake::new(role, security);
         let mut output = WriteBuffer::default();
         // All of it at once: libzmq sends the rest of its own only when it has the start of this.
         output.put_slice(&handshake.greeting().encode());
         Self {
             phase: LinkPhase::Greeting,
             handshake,
+            cipher: None,
             limits: LinkLimits::new(role, limits),
             input: ReadBuffer::default(),
             wanted: 0,
@@ -160,7 +176,8 @@ impl Link {
     pub fn next_event(&mut self) -> Result<Option<LinkEvent>, LinkError> {
         let event = self.decode_next()?;
         Ok(event.map(|event| match event {
-            LinkEvent::Open { peer } => LinkEvent::Open { peer },
+            LinkEvent::Open { peer, key } => LinkEvent::Open { peer, key },
+            LinkEvent::Refused { peer, key } => LinkEvent::Refused { peer, key },
             LinkEvent::Message(rest) => {
                 let first = Bytes::copy_from_slice(&self.first);
                 LinkEvent::Message(Multipart { first, rest })
@@ -178,6 +195,10 @@ impl Link {
             let decoded = match self.phase {
                 LinkPhase::Greeting => self.read_greeting()?,
                 LinkPhase::Handshake | LinkPhase::Open => self.read_frame()?,
+                LinkPhase::Refused => {
+                    self.input.advance(self.input.len());
+                    Decoded::NeedMore
+                }
             };
             match decoded {
                 Decoded::NeedMore => return Ok(None),
@@ -195,13 +216,22 @@ impl Link {
     /// Queues a message; it goes out behind the handshake.
     pub fn send(&mut self, first: &[u8], rest: &Content) {
         if self.is_open() {
-            self.output.put_message(first, rest);
+            self.put_message(first, rest);
         } else {
             // Not into the write buffer: another attempt to connect may have to send it.
             let first = Bytes::copy_from_slice(first);
             let rest = rest.clone();
             self.unsent_size += first.len() + rest.byte_len() + Self::UNSENT_COST;
             self.unsent.push_back(Multipart { first, rest });
+        }
+    }
+
+    fn put_message(&mut self, first: &[u8], rest: &Content) {
+        match &mut self.cipher {
+            Some(cipher) => self
+                .output
+                .put_sealed_message(first, rest, &mut cipher.sealer),
+            None => self.output.put_message(first, rest),
         }
     }
 
@@ -222,9 +252,9 @@ impl Link {
         };
         self.input.advance(Greeting::LEN);
         self.wanted = 0;
-        // RFC 23, NULL: each end sends READY as soon as it has the other's greeting.
-        let ready = self.handshake.greeted(&greeting)?;
-        self.output.put_command(&ready);
+        if let Some(first) = self.handshake.greeted(&greeting)? {
+            self.output.put_command_body(&first);
+        }
         self.phase = LinkPhase::Handshake;
         Ok(Decoded::Continue)
     }
@@ -235,19 +265,35 @@ impl Link {
             return Ok(Decoded::NeedMore);
         };
         // Before anything is reserved for it: the size is what the other side announces.
-        let size = self.check_size(&header)?;
+        let size = match self.cipher {
+            None => self.check_size(&header)?,
+            Some(_) => self.check_sealed_size(&header)?,
+        };
         if self.input.len() - head_len < size {
             self.wanted = head_len + size;
             return Ok(Decoded::NeedMore);
         }
         self.input.advance(head_len);
         self.wanted = 0;
-        if header.command {
-            let command = Command::decode(self.input.front(size))?;
-            self.input.advance(size);
-            return self.take_command(command);
+        let wire_size = head_len + size;
+        match self.cipher {
+            None => self.take_frame(header, size, wire_size),
+            Some(_) => self.open_frame(size, wire_size),
         }
-        self.taken += (head_len + size) as u64;
+    }
+
+    /// A frame is there whose box has been opened, or that had none. On the wire it has had
+    /// `wire_size` bytes.
+    fn take_frame(
+        &mut self,
+        header: FrameHeader,
+        size: usize,
+        wire_size: usize,
+    ) -> Result<Decoded, LinkError> {
+        if header.command {
+            return self.take_command(size);
+        }
+        self.taken += wire_size as u64;
         let content = match self.incoming.take() {
             // The first frame of a message is its header (RFC 36), and no content.
             None => {
@@ -270,6 +316,23 @@ impl Link {
         self.incoming_size = 0;
         self.held = HeldFrames::default();
         Ok(Decoded::Event(LinkEvent::Message(content)))
+    }
+
+    /// A frame is there that is sealed. It is opened where it is.
+    fn open_frame(&mut self, size: usize, wire_size: usize) -> Result<Decoded, LinkError> {
+        let Some(cipher) = &mut self.cipher else {
+            return Ok(Decoded::Continue);
+        };
+        let flags = cipher.open(self.input.front_mut(size))?;
+        self.input.advance(MessageSealer::OVERHEAD);
+        let header = FrameHeader {
+            command: flags.command,
+            more: flags.more,
+            size: (size - MessageSealer::OVERHEAD) as u64,
+        };
+        // Now it is known what it is.
+        let size = self.check_size(&header)?;
+        self.take_frame(header, size, wire_size)
     }
 
     fn take_first(&mut self, size: usize) {
@@ -338,7 +401,37 @@ impl Link {
         }
     }
 
-    fn take_command(&mut self, command: Command) -> Result<Decoded, LinkError> {
+    /// The size of a frame that is sealed, if what is in it is within the limits. It is not known
+    /// yet whether that is a command.
+    fn check_sealed_size(&self, header: &FrameHeader) -> Result<usize, LinkError> {
+        let (limit, overhead) = (Self::MAX_COMMAND, MessageSealer::OVERHEAD);
+        let Some(inner) = header.size.checked_sub(overhead as u64) else {
+            return Err(LinkError::Curve(CurveError::Length {
+                command: "MESSAGE",
+                length: usize::try_from(header.size).unwrap_or_default(),
+            }));
+        };
+        let size = match usize::try_from(inner) {
+            Ok(size) if size <= limit => size,
+            _ => self.check_size(&FrameHeader {
+                command: false,
+                more: false,
+                size: inner,
+            })?,
+        };
+        Ok(size + overhead)
+    }
+
+    /// The body of a command is there.
+    fn take_command(&mut self, size: usize) -> Result<Decoded, LinkError> {
+        if self.phase == LinkPhase::Handshake
+            && let Some(step) = self.handshake.take_curve(self.input.front(size))?
+        {
+            self.input.advance(size);
+            return self.follow_curve(step);
+        }
+        let command = Command::decode(self.input.front(size))?;
+        self.input.advance(size);
         match (command, self.phase) {
             (Command::Error { reason }, _) => {
                 Err(LinkError::Refused(reason.to_string_lossy().into()))
@@ -349,26 +442,54 @@ impl Link {
             }
             // PONG, and commands of later versions of ZMTP.
             (_, LinkPhase::Open) => Ok(Decoded::Continue),
-            (Command::Ready(metadata), _) => self.open(&metadata),
+            (Command::Ready(metadata), _) => self.open(&metadata, None),
             (other, _) => Err(LinkError::NotReady(command_name(&other))),
         }
     }
 
-    fn open(&mut self, metadata: &Metadata) -> Result<Decoded, LinkError> {
+    fn follow_curve(&mut self, step: CurveStep) -> Result<Decoded, LinkError> {
+        match step {
+            CurveStep::Reply(body) => {
+                self.output.put_command_body(&body);
+                Ok(Decoded::Continue)
+            }
+            CurveStep::Open(open) => {
+                if let Some(reply) = open.reply {
+                    self.output.put_command_body(&reply);
+                }
+                self.cipher = Some(Box::new(open.cipher));
+                self.open(&open.metadata, Some(open.key))
+            }
+            CurveStep::Refused { key, metadata } => {
+                let reason = curve::NO_ACCESS.try_into().unwrap_or_default();
+                self.output.put_command(&Command::Error { reason });
+                self.phase = LinkPhase::Refused;
+                // Whoever it is need not say so.
+                let peer = self.handshake.ready(&metadata).ok().flatten();
+                Ok(Decoded::Event(LinkEvent::Refused { peer, key }))
+            }
+        }
+    }
+
+    fn open(&mut self, metadata: &Metadata, key: Option<PublicKey>) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
         self.phase = LinkPhase::Open;
         self.unsent_size = 0;
         // Messages may go only behind our READY, which has been queued before.
         for Multipart { first, rest } in core::mem::take(&mut self.unsent) {
-            self.output.put_message(&first, &rest);
+            self.put_message(&first, &rest);
         }
-        Ok(Decoded::Event(LinkEvent::Open { peer }))
+        Ok(Decoded::Event(LinkEvent::Open { peer, key }))
     }
 
     /// Stops answering PINGs while the peer does not read our PONGs.
     fn answer_ping(&mut self, context: Bytes) {
         if self.output.remaining() < Self::MAX_COMMAND {
-            self.output.put_command(&Command::Pong { context });
+            let pong = Command::Pong { context };
+            match &mut self.cipher {
+                Some(cipher) => self.output.put_sealed_command(&pong, &mut cipher.sealer),
+                None => self.output.put_command(&pong),
+            }
         }
     }
 }
@@ -378,12 +499,12 @@ impl Connection for Link {
 
     type Memory = LinkMemory;
 
-    fn connecting(own: RoutingId, limits: &Limits) -> Self {
-        Self::new(Role::Connecting(own), limits)
+    fn connecting(own: RoutingId, limits: &Limits, security: LinkSecurity) -> Self {
+        Self::secured(Role::Connecting(own), limits, security)
     }
 
-    fn gossiping(end: GossipEnd, limits: &Limits) -> Self {
-        Self::new(Role::Gossiping(end), limits)
+    fn gossiping(end: GossipEnd, limits: &Limits, security: LinkSecurity) -> Self {
+        Self::secured(Role::Gossiping(end), limits, security)
     }
 
     fn handle_connected(&mut self) -> bool {
@@ -397,7 +518,8 @@ impl Connection for Link {
                 let message = Message::decode(&self.first, content, limits)?;
                 Some(LinkEvent::Message(message))
             }
-            Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
+            Some(LinkEvent::Open { peer, key }) => Some(LinkEvent::Open { peer, key }),
+            Some(LinkEvent::Refused { peer, key }) => Some(LinkEvent::Refused { peer, key }),
             None => None,
         })
     }
@@ -408,7 +530,8 @@ impl Connection for Link {
                 let message = GossipMessage::decode(&self.first)?;
                 Some(LinkEvent::Message(message))
             }
-            Some(LinkEvent::Open { peer }) => Some(LinkEvent::Open { peer }),
+            Some(LinkEvent::Open { peer, key }) => Some(LinkEvent::Open { peer, key }),
+            Some(LinkEvent::Refused { peer, key }) => Some(LinkEvent::Refused { peer, key }),
             None => None,
         })
     }

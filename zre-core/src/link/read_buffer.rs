@@ -197,6 +197,16 @@ impl ReadBuffer {
         &self.filled()[..count]
     }
 
+    /// The same, to be changed.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "callers have compared with len; fewer bytes would pass for a shorter frame"
+    )]
+    pub(super) fn front_mut(&mut self, count: usize) -> &mut [u8] {
+        debug_assert!(count <= self.len(), "more than came");
+        &mut self.buffer[self.begin..self.begin + count]
+    }
+
     /// Takes the memory of `spare`, if little or nothing waits here, so that idle connections need
     /// none of their own.
     pub(super) fn borrow(&mut self, spare: &mut Self) {

@@ -1,5 +1,6 @@
 //! ZMTP in bytes.
 
+mod curve;
 mod gossip;
 mod handshake;
 mod memory;
@@ -40,7 +41,10 @@ fn messages_cross_equal_however_the_bytes_are_split() {
                 }
                 let events = converse(&mut dealer, &mut router, split);
                 let expected = [
-                    LinkEvent::Open { peer: Some(id()) },
+                    LinkEvent::Open {
+                        peer: Some(id()),
+                        key: None,
+                    },
                     LinkEvent::Message(message.clone()),
                     LinkEvent::Message(numbered_message(1, 3)),
                     LinkEvent::Message(message.clone()),

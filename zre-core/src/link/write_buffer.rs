@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use zre_proto::{
     Content,
+    curve::{MessageFlags, MessageSealer},
     zmtp::{Command, FrameHeader},
 };
 
@@ -48,8 +49,7 @@ impl WriteBuffer {
     }
 
     pub(super) fn put_command(&mut self, command: &Command) {
-        self.put_frame_header(true, false, command.encode().len());
-        self.put_slice(&command.encode());
+        self.put_command_body(&command.encode());
     }
 
     pub(super) fn put_message(&mut self, first: &[u8], rest: &Content) {
@@ -59,6 +59,66 @@ impl WriteBuffer {
         while let Some(frame) = frames.next() {
             self.put_frame_header(false, frames.peek().is_some(), frame.len());
             self.put_payload(frame);
+        }
+    }
+
+    /// The body of a command whose first byte is the length of its name.
+    pub(super) fn put_command_body(&mut self, body: &[u8]) {
+        self.put_frame_header(true, false, body.len());
+        self.put_slice(body);
+    }
+
+    /// The same, sealed.
+    pub(super) fn put_sealed_command(&mut self, command: &Command, sealer: &mut MessageSealer) {
+        let flags = MessageFlags {
+            command: true,
+            more: false,
+        };
+        self.put_sealed_frame(flags, &command.encode(), sealer);
+    }
+
+    /// A message of which each frame is sealed. That takes memory of its own, so the frames are
+    /// copied there and sealed in place.
+    pub(super) fn put_sealed_message(
+        &mut self,
+        first: &[u8],
+        rest: &Content,
+        sealer: &mut MessageSealer,
+    ) {
+        let flags = |more| MessageFlags {
+            command: false,
+            more,
+        };
+        self.put_sealed_frame(flags(!rest.is_empty()), first, sealer);
+        let mut frames = rest.frames().iter().peekable();
+        while let Some(frame) = frames.next() {
+            self.put_sealed_frame(flags(frames.peek().is_some()), frame, sealer);
+        }
+    }
+
+    fn put_sealed_frame(&mut self, flags: MessageFlags, text: &[u8], sealer: &mut MessageSealer) {
+        let size = MessageSealer::OVERHEAD + text.len();
+        if text.len() > Self::COPIED {
+            self.end_tail();
+            self.tail.reserve(FrameHeader::MAX_LEN + size);
+        }
+        // As libzmq sends it: no command, and nothing that tells of the frames behind it.
+        self.put_frame_header(false, false, size);
+        let begin = self.tail.len();
+        self.put_slice(&MessageSealer::head(flags));
+        self.put_slice(text);
+        if let Some(message) = self.tail.get_mut(begin..) {
+            sealer.seal(message);
+        }
+        if text.len() > Self::COPIED {
+            self.end_tail();
+        }
+    }
+
+    /// What has been copied so far goes before what follows.
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.segments.push_back(self.tail.split().freeze());
         }
     }
 
@@ -79,10 +139,7 @@ impl WriteBuffer {
             self.put_slice(payload);
             return;
         }
-        // What has been copied so far goes before it.
-        if !self.tail.is_empty() {
-            self.segments.push_back(self.tail.split().freeze());
-        }
+        self.end_tail();
         self.segments.push_back(payload.clone());
         self.remaining += payload.len();
     }

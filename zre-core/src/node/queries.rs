@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText};
+use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText, curve::PublicKey};
 
 use super::{Node, peer::Peer};
 use crate::{
@@ -14,6 +14,11 @@ use crate::{
 
 /// Who this node is.
 impl Node {
+    /// The key that a peer has to have at a place; `None` if this node has none itself.
+    pub(crate) fn key_for(&self, _peer: PeerId, _place: &Endpoint) -> Option<PublicKey> {
+        None
+    }
+
     /// The identity of this node.
     pub fn id(&self) -> PeerId {
         self.context.id

@@ -251,6 +251,7 @@ impl<S: Stream> State<S> {
                     link,
                     endpoint,
                     purpose,
+                    ..
                 } => {
                     self.connections.add(link);
                     self.changes.note_connections();

@@ -23,7 +23,9 @@ impl MessageFlags {
     const COMMAND: u8 = 2;
 
     fn encode(self) -> u8 {
-        u8::from(self.more) * Self::MORE | u8::from(self.command) * Self::COMMAND
+        let more = if self.more { Self::MORE } else { 0 };
+        let command = if self.command { Self::COMMAND } else { 0 };
+        more | command
     }
 
     fn decode(flags: u8) -> Result<Self, CurveError> {

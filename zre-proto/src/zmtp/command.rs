@@ -85,6 +85,15 @@ impl Command {
         })
     }
 
+    /// The reason in the body of a command frame, if it is that of ERROR. Of CURVE's commands this
+    /// is the only one that [`decode`](Self::decode) reads, too.
+    pub fn error_reason(body: &[u8]) -> Option<ShortText> {
+        match Self::decode(body.strip_prefix(b"\x05ERROR").and(Some(body))?) {
+            Ok(Self::Error { reason }) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// The body of the command frame.
     ///
     /// A context of more than 16 bytes is written as it is, and so is an unknown command that has

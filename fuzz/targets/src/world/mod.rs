@@ -270,6 +270,7 @@ impl World {
                     link,
                     endpoint,
                     purpose,
+                    ..
                 } => self.open(number, link, &endpoint, purpose),
                 Output::Close(link) => self.close(number, link),
                 Output::Writable(_) => self.adversary_reads(),

@@ -144,12 +144,13 @@ impl<C: Connection> Engine<C> {
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
+        let key = entry.key;
         let before = entry.adopt(peer, Some(told), now);
         self.cx.deadlines.clear(EngineTimer::Fixed(number));
         let links = self.links.add_peer(peer);
         match before {
             State::Opening { link, patience } => {
-                links.adopt_unopened(link, endpoint.clone(), patience, &mut self.cx);
+                links.adopt_unopened(link, endpoint.clone(), key, patience, &mut self.cx);
             }
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);

@@ -53,7 +53,7 @@ impl<C: Connection> Engine<C> {
             .endpoint
             .to_socket_addr()
             .map(|_| entry.endpoint.canonical());
-        let (endpoint, place) = (entry.endpoint.clone(), entry.place.clone());
+        let (endpoint, place, key) = (entry.endpoint.clone(), entry.place.clone(), entry.key);
         if place.is_some_and(|place| !self.may_connect(number, &place)) || self.is_connected(number)
         {
             return;
@@ -62,10 +62,15 @@ impl<C: Connection> Engine<C> {
         let patience = Patience::until(self.cx.now + config.handshake_timeout, self.node.backlog());
         let link = self.cx.add_link(Owner::Fixed(number), patience.deadline());
         self.cx.deadlines.clear(EngineTimer::Fixed(number));
-        let connection = C::connecting(self.node.id().into(), &config.limits);
+        let (own, limits) = (self.node.id().into(), config.limits);
+        let Some(security) = self.cx.client_security(key) else {
+            return;
+        };
+        let connection = C::connecting(own, &limits, security);
         self.cx.outputs.push(Output::Open {
             link,
             endpoint,
+            key,
             purpose: OpenFor::User,
         });
         if let Some(entry) = self.links.fixed.get_mut(number) {
@@ -124,9 +129,10 @@ impl<C: Connection> Engine<C> {
         };
         match link.connection.receive(&limits) {
             Ok(None) => return false,
-            Ok(Some(LinkEvent::Open { peer })) => self.fixed_opened(number, peer),
-            // Cannot happen: a link refuses messages where it only sends.
-            Ok(Some(LinkEvent::Message(_))) => {}
+            Ok(Some(LinkEvent::Open { peer, .. })) => self.fixed_opened(number, peer),
+            // Cannot happen: a link refuses messages where it only sends, and only one that accepts
+            // refuses the other side.
+            Ok(Some(LinkEvent::Message(_) | LinkEvent::Refused { .. })) => {}
             Err(fault) => {
                 let error = alloc::format!("{fault}");
                 self.fixed_failed(number, &error);

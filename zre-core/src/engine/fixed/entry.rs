@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Endpoint, KeyedEndpoint, PeerId, curve::PublicKey};
+use zre_proto::{Endpoint, PeerId, curve::PublicKey};
 
 use super::{FixedPeer, FixedState, adoption::address_of};
 use crate::{
@@ -33,7 +33,7 @@ const MOST_SENT: u16 = 1000;
 pub(crate) struct Fixed<C> {
     pub(super) endpoint: Endpoint,
     /// The key of whoever is there, if this node has one itself.
-    pub(super) key: Option<PublicKey>,
+    pub(in crate::engine) key: Option<PublicKey>,
     /// Where that was found to be, at the last attempt.
     pub(super) place: Option<Endpoint>,
     pub(super) state: State<C>,
@@ -104,8 +104,7 @@ pub(super) struct Greeted<C> {
 }
 
 impl<C> Fixed<C> {
-    pub(super) fn new(keyed: KeyedEndpoint) -> Self {
-        let KeyedEndpoint { endpoint, key } = keyed;
+    pub(super) fn new(endpoint: Endpoint, key: Option<PublicKey>) -> Self {
         Self {
             key,
             place: None,

@@ -114,9 +114,12 @@ impl<C> Default for FixedPeers<C> {
 
 impl<C: Connection> FixedPeers<C> {
     pub(super) fn new(config: &Config) -> Self {
-        let endpoints = config.connect.iter().cloned();
+        let endpoints = config.connect.iter();
+        let endpoints = endpoints.map(|keyed| (keyed.endpoint.clone(), config.key_of(keyed)));
         Self {
-            entries: endpoints.map(Fixed::new).collect(),
+            entries: endpoints
+                .map(|(endpoint, key)| Fixed::new(endpoint, key))
+                .collect(),
             asked_at: None,
         }
     }

@@ -104,7 +104,7 @@ impl<C: Connection> Engine<C> {
             return false;
         }
         match unclaimed.state.connection.receive(&limits) {
-            Ok(None | Some(LinkEvent::Open { .. })) => return false,
+            Ok(None | Some(LinkEvent::Open { .. } | LinkEvent::Refused { .. })) => return false,
             Ok(Some(LinkEvent::Message(message))) => unclaimed.behind.messages.push(message),
             Err(fault) => {
                 self.refuse_unclaimed(link, said_peer, fault);

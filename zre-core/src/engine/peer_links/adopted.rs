@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, curve::PublicKey};
 
 use super::{Attempt, LinksEffect, Outgoing, PeerLinks};
 use crate::{
@@ -29,6 +29,7 @@ impl<C: Connection> PeerLinks<C> {
         &mut self,
         link: LinkState<C>,
         endpoint: Endpoint,
+        key: Option<PublicKey>,
         patience: Patience,
         cx: &mut EngineContext,
     ) {
@@ -36,6 +37,7 @@ impl<C: Connection> PeerLinks<C> {
         cx.give_link(link.id, self.peer);
         let attempt = Box::new(Attempt {
             endpoint,
+            key,
             number: 1,
             first_at: cx.now,
             patience,

@@ -137,7 +137,7 @@ impl Level for Link {
                 let limits = MessageLimits::default();
                 Some(Message::decode(&message.first, message.rest, &limits).unwrap())
             }
-            LinkEvent::Open { .. } => None,
+            LinkEvent::Open { .. } | LinkEvent::Refused { .. } => None,
         };
         let events = feed(remote, &piece).unwrap();
         events.into_iter().filter_map(message).collect()

@@ -25,7 +25,13 @@ fn a_hub_reads_what_zyres_client_writes_and_answers_alike() {
     let greeting = greeting(3, 1, b"NULL");
     assert_eq!(written(&mut hub), greeting);
     let events = feed(&mut hub, &[&greeting, CLIENT_READY].concat()).unwrap();
-    assert_eq!(events, [LinkEvent::Open { peer: None }]);
+    assert_eq!(
+        events,
+        [LinkEvent::Open {
+            peer: None,
+            key: None
+        }]
+    );
     assert_eq!(written(&mut hub), HUB_READY);
     read(&mut hub, &[HELLO, PUBLISH].concat());
     for message in [GossipMessage::Hello, publish()] {
@@ -44,7 +50,13 @@ fn a_client_writes_what_zyres_client_writes_and_reads_its_hub() {
     client.send_gossip(&GossipMessage::Hello);
     assert_eq!(written(&mut client), greeting);
     let events = feed(&mut client, &[&greeting, HUB_READY].concat()).unwrap();
-    assert_eq!(events, [LinkEvent::Open { peer: None }]);
+    assert_eq!(
+        events,
+        [LinkEvent::Open {
+            peer: None,
+            key: None
+        }]
+    );
     assert_eq!(written(&mut client), [CLIENT_READY, HELLO].concat());
     read(&mut client, PUBLISH);
     let expected = Some(LinkEvent::Message(publish()));
@@ -57,7 +69,13 @@ fn a_client_may_have_any_identity() {
         let mut hub = gossiping(GossipEnd::Hub);
         let bytes = [greeting(3, 1, b"NULL"), ready("DEALER", identity)].concat();
         let events = feed(&mut hub, &bytes).unwrap();
-        assert_eq!(events, [LinkEvent::Open { peer: None }]);
+        assert_eq!(
+            events,
+            [LinkEvent::Open {
+                peer: None,
+                key: None
+            }]
+        );
     }
 }
 

@@ -13,7 +13,13 @@ fn a_connecting_link_learns_the_identity_of_an_accepting_one_that_says_it() {
         carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
         carry(&mut dealer, &mut router, Split::Pieces(1)).unwrap();
         let events = carry(&mut router, &mut dealer, Split::Pieces(1)).unwrap();
-        assert_eq!(events, [LinkEvent::Open { peer: expected }]);
+        assert_eq!(
+            events,
+            [LinkEvent::Open {
+                peer: expected,
+                key: None
+            }]
+        );
     }
 }
 
@@ -23,7 +29,13 @@ fn an_identity_of_a_router_that_is_none_of_zre_is_taken_for_none() {
         let (mut dealer, _) = pair();
         let bytes = [greeting(3, 1, b"NULL"), ready("ROUTER", identity)].concat();
         let events = feed(&mut dealer, &bytes).unwrap();
-        assert_eq!(events, [LinkEvent::Open { peer: None }]);
+        assert_eq!(
+            events,
+            [LinkEvent::Open {
+                peer: None,
+                key: None
+            }]
+        );
     }
 }
 
@@ -58,7 +70,10 @@ fn messages_in_the_same_read_as_ready_come_behind_open() {
         })
     };
     let expected = [
-        LinkEvent::Open { peer: Some(id()) },
+        LinkEvent::Open {
+            peer: Some(id()),
+            key: None,
+        },
         message(b"first", Bytes::new().into()),
         message(b"second", Content::default()),
     ];
@@ -110,7 +125,13 @@ fn property_names_are_read_in_any_case_and_others_are_passed_over() {
     .concat();
     let bytes = [greeting(3, 1, b"NULL"), frame(COMMAND, &body)].concat();
     let events = feed(&mut router, &bytes).unwrap();
-    assert_eq!(events, [LinkEvent::Open { peer: Some(id()) }]);
+    assert_eq!(
+        events,
+        [LinkEvent::Open {
+            peer: Some(id()),
+            key: None
+        }]
+    );
 }
 
 #[test]

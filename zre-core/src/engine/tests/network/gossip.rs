@@ -182,6 +182,7 @@ impl ZyreGossip {
             self.outputs.push_back(Output::Open {
                 link: id,
                 endpoint: self.remotes[number].endpoint.clone(),
+                key: None,
                 purpose: OpenFor::User,
             });
             self.remotes[number].at = Some((id, link));

@@ -231,6 +231,7 @@ impl Zyre {
         self.outputs.push_back(Output::Open {
             link,
             endpoint,
+            key: None,
             purpose: OpenFor::Peer,
         });
         let hello = Hello {
