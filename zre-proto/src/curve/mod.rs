@@ -13,10 +13,14 @@ mod certificate;
 mod handshake;
 mod keys;
 mod message;
+mod metadata;
+mod passphrase;
 mod z85;
 
 pub use boxes::{BoxKey, CurveError, NONCE_LEN};
-pub use certificate::KeyMetadata;
+pub use certificate::{Certificate, CertificateError};
 pub use handshake::{Cookie, CookieKey, Hello, Initiate, Ready, Vouch, Welcome};
 pub use keys::{KeyError, Keypair, KeypairError, PublicKey, SecretKey};
 pub use message::{MessageFlags, MessageOpener, MessageSealer};
+pub use metadata::KeyMetadata;
+pub use passphrase::PassphraseError;
