@@ -148,7 +148,7 @@ fn line(event: &Event) -> Value {
             name,
             endpoint,
             headers,
-            ..
+            key,
         } => {
             line = about("ENTER", peer, name);
             line["addr"] = endpoint.to_string().into();
@@ -156,6 +156,16 @@ fn line(event: &Event) -> Value {
                 .iter()
                 .map(|(name, value)| (name.to_string(), value.to_string().into()));
             line["headers"] = Value::Object(headers.collect());
+            if let Some(key) = key {
+                line["key"] = key.public.to_string().into();
+                line["certificate"] = key.metadata.iter().collect();
+            }
+        }
+        Event::Refused { peer, key, by } => {
+            line = json!({
+                "event": "REFUSED", "peer": peer.to_string(), "key": key.to_string(),
+                "by": by.as_str(),
+            });
         }
         Event::Exit {
             peer,

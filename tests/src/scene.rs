@@ -1,5 +1,10 @@
 //! What the suites of scenes with real peers share.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a JSON value that lacks a key gives null, which compares as unequal"
+)]
+
 use std::{
     sync::{
         Mutex, Once, PoisonError,

@@ -5,5 +5,7 @@
     reason = "a JSON value that lacks a key gives null, which compares as unequal"
 )]
 
+mod certificates;
+mod exchange;
 mod people;
 mod rig;

@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use tempfile::TempDir;
-use zre_tests::certificates::Certificate;
+use zre_core::proto::curve::{Certificate, Keypair, SecretKey};
 
 /// Certificates in a directory that goes when this is dropped.
 ///
@@ -23,22 +24,12 @@ impl People {
     pub(crate) fn key(&self, owner: &str) -> PathBuf {
         let path = self.path(owner);
         if !path.exists() {
-            Certificate::save(&path, &[("name", owner)]);
+            write_pair(&path, &certificate(owner));
         }
         path
     }
 
-    /// The certificate of this owner, as czmq reads it.
-    pub(crate) fn certificate(&self, owner: &str) -> Certificate {
-        Certificate::load(&self.key(owner)).expect("it has been made")
-    }
-
-    /// The public key of this owner.
-    pub(crate) fn public_key(&self, owner: &str) -> String {
-        self.certificate(owner).public
-    }
-
-    /// A directory of this name with the public halves of the certificates of these owners.
+    /// A directory of this name with the public certificates of these owners.
     pub(crate) fn list(&self, name: &str, owners: &[&str]) -> PathBuf {
         let directory = self.path(name);
         fs::create_dir_all(&directory).expect("a directory can be made");
@@ -51,7 +42,7 @@ impl People {
     /// Adds the certificate of an owner to a directory.
     pub(crate) fn add(&self, directory: &Path, owner: &str) {
         // In one step, as whoever looks meanwhile is to find all of it or nothing.
-        let unfinished = self.path("unfinished");
+        let unfinished = self.path(&format!("unfinished {owner}"));
         fs::copy(self.key(owner), &unfinished).expect("a certificate can be copied");
         fs::rename(unfinished, directory.join(owner)).expect("a file can be renamed");
     }
@@ -61,7 +52,73 @@ impl People {
         fs::remove_file(directory.join(owner)).expect("a file that was added can be removed");
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file with a passphrase.
+    pub(crate) fn passphrase(&self, passphrase: &str) -> PathBuf {
+        let path = self.path("passphrase");
+        fs::write(&path, format!("{passphrase}\n")).expect("a file can be written");
+        path
+    }
+
+    /// Writes the certificate pair of the key that is made of a passphrase, for zyre.
+    pub(crate) fn derive(&self, owner: &str, passphrase: &str) -> PathBuf {
+        let path = self.path(owner);
+        write_pair(&path, &Certificate::from(derived(passphrase)));
+        path
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
+}
+
+/// The certificate of an owner, the same in all tests.
+pub(crate) fn certificate(owner: &str) -> Certificate {
+    let mut bytes = [0; 32];
+    bytes
+        .iter_mut()
+        .zip(owner.bytes())
+        .for_each(|(to, from)| *to = from);
+    let keypair = (0..=u8::MAX).map(|last| {
+        bytes[31] = last;
+        Keypair::from(SecretKey::from(bytes))
+    });
+    let mut kept = keypair.filter(|keypair| !keypair.public().is_dropped_by_zyre());
+    let mut certificate = Certificate::from(kept.next().expect("zyre drops one in 256"));
+    certificate.metadata = [("name", owner)].into_iter().collect();
+    certificate
+}
+
+/// The public key of an owner.
+pub(crate) fn public_key(owner: &str) -> String {
+    certificate(owner).public.to_string()
+}
+
+/// The passphrase of the network.
+pub(crate) const PASSPHRASE: &str = "an owl that sings at noon";
+/// That of another network.
+pub(crate) const OTHER_PASSPHRASE: &str = "a heron that sings at noon";
+
+/// The key that is made of one of the two passphrases.
+pub(crate) fn derived(passphrase: &str) -> Keypair {
+    // A build without optimisation takes seconds for it.
+    static DERIVED: LazyLock<[Keypair; 2]> = LazyLock::new(|| {
+        [PASSPHRASE, OTHER_PASSPHRASE]
+            .map(|it| Keypair::from_passphrase(it).expect("it is long enough"))
+    });
+    let [derived, other] = &*DERIVED;
+    match passphrase {
+        PASSPHRASE => derived.clone(),
+        _ => other.clone(),
+    }
+}
+
+fn write_pair(path: &Path, certificate: &Certificate) {
+    let public = certificate
+        .public_text()
+        .expect("its metadata can be written");
+    let secret = certificate.secret_text().expect("it has a secret key");
+    fs::write(path, public).expect("a file can be written");
+    let mut secret_path = path.as_os_str().to_owned();
+    secret_path.push("_secret");
+    fs::write(secret_path, secret.as_bytes()).expect("a file can be written");
 }

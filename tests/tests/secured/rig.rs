@@ -9,7 +9,7 @@ use zre_tests::{
     scene::{all_meet, assert_one_session, converse, meet, told},
 };
 
-use crate::people::People;
+use crate::people::{People, public_key};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,7 +19,7 @@ fn zyre_nodes_with_keys_meet_by_beacon() {
         return;
     };
     let (people, network) = (People::new(), rig.namespace());
-    let typed = people.certificate("typed");
+    let typed = Certificate::save(&people.path("typed"), &[]);
     let file = PeerOptions::new("file").key(&people.key("file"));
     let text = PeerOptions::new("text").key_text(&typed.public, &typed.secret);
     let zyres = [
@@ -29,7 +29,7 @@ fn zyre_nodes_with_keys_meet_by_beacon() {
     ];
     let zyres = zyres.map(|options| Peer::zyre(&network, &options));
     let zyres = zyres.each_ref();
-    assert_eq!(zyres[0].key(), Some(&*people.public_key("file")));
+    assert_eq!(zyres[0].key(), Some(&*public_key("file")));
     assert_eq!(zyres[1].key(), Some(&*typed.public));
     all_meet(&zyres);
     for zyre in &zyres[1..] {
@@ -50,7 +50,7 @@ fn zyre_nodes_with_keys_meet_at_a_hub_with_a_key() {
     let (people, networks) = (People::new(), rig.networks());
     let all = people.list("all", &["hub", "one", "two"]);
     let hub = "tcp://10.90.0.1:5555";
-    let place = format!("{hub}|{}", people.public_key("hub"));
+    let place = format!("{hub}|{}", public_key("hub"));
     let mut zyres = Vec::new();
     for (number, name) in [(1, "hub"), (2, "one"), (3, "two")] {
         let host = networks.host_on("office", &format!("10.90.0.{number}/24"));
@@ -107,25 +107,6 @@ fn a_zyre_node_with_a_key_and_one_without_do_not_notice_each_other() {
     assert_eq!(open.key(), None);
     closed.says_nothing_for(3 * SECOND);
     assert_eq!((open.peers(), open.trace()), (vec![], vec![]));
-}
-
-#[test]
-fn certificates_of_czmq_are_found_by_czmq() {
-    let Some(_rig) = RealPeers::available() else {
-        return;
-    };
-    let people = People::new();
-    let alice = people.certificate("alice");
-    assert_eq!(alice.metadata["name"], "alice");
-    let list = people.list("list", &["alice"]);
-    let found = Certificate::find(&list, &alice.public).expect("it is in the list");
-    assert_eq!(
-        (found.public, found.metadata),
-        (alice.public.clone(), alice.metadata)
-    );
-    assert_ne!(found.secret, alice.secret);
-    People::remove(&list, "alice");
-    assert_eq!(Certificate::find(&list, &alice.public), None);
 }
 
 fn entered(by: &Peer, peer: &Peer) -> Value {
