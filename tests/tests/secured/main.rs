@@ -6,6 +6,9 @@
 )]
 
 mod certificates;
+mod changes;
 mod exchange;
+mod passphrase;
 mod people;
 mod rig;
+mod table;

@@ -54,15 +54,8 @@ impl People {
 
     /// A file with a passphrase.
     pub(crate) fn passphrase(&self, passphrase: &str) -> PathBuf {
-        let path = self.path("passphrase");
+        let path = self.path(passphrase);
         fs::write(&path, format!("{passphrase}\n")).expect("a file can be written");
-        path
-    }
-
-    /// Writes the certificate pair of the key that is made of a passphrase, for zyre.
-    pub(crate) fn derive(&self, owner: &str, passphrase: &str) -> PathBuf {
-        let path = self.path(owner);
-        write_pair(&path, &Certificate::from(derived(passphrase)));
         path
     }
 
@@ -71,21 +64,27 @@ impl People {
     }
 }
 
+/// The passphrase of the network.
+pub(crate) const PASSPHRASE: &str = "an owl that sings at noon";
+/// That of another network.
+pub(crate) const OTHER_PASSPHRASE: &str = "a heron that sings at noon";
+
+/// Who has the key that is made of the passphrase.
+pub(crate) const NETWORK: &str = "network";
+/// Who has that of the other passphrase.
+pub(crate) const OTHER_NETWORK: &str = "other network";
+
 /// The certificate of an owner, the same in all tests.
 pub(crate) fn certificate(owner: &str) -> Certificate {
-    let mut bytes = [0; 32];
-    bytes
-        .iter_mut()
-        .zip(owner.bytes())
-        .for_each(|(to, from)| *to = from);
-    let keypair = (0..=u8::MAX).map(|last| {
-        bytes[31] = last;
-        Keypair::from(SecretKey::from(bytes))
-    });
-    let mut kept = keypair.filter(|keypair| !keypair.public().is_dropped_by_zyre());
-    let mut certificate = Certificate::from(kept.next().expect("zyre drops one in 256"));
-    certificate.metadata = [("name", owner)].into_iter().collect();
-    certificate
+    match owner {
+        NETWORK => Certificate::from(derived()[0].clone()),
+        OTHER_NETWORK => Certificate::from(derived()[1].clone()),
+        _ => {
+            let mut certificate = Certificate::from(named(owner));
+            certificate.metadata = [("name", owner)].into_iter().collect();
+            certificate
+        }
+    }
 }
 
 /// The public key of an owner.
@@ -93,23 +92,28 @@ pub(crate) fn public_key(owner: &str) -> String {
     certificate(owner).public.to_string()
 }
 
-/// The passphrase of the network.
-pub(crate) const PASSPHRASE: &str = "an owl that sings at noon";
-/// That of another network.
-pub(crate) const OTHER_PASSPHRASE: &str = "a heron that sings at noon";
+fn named(owner: &str) -> Keypair {
+    let mut bytes = [0; 32];
+    bytes
+        .iter_mut()
+        .zip(owner.bytes())
+        .for_each(|(to, from)| *to = from);
+    let keypairs = (0..=u8::MAX).map(|last| {
+        bytes[31] = last;
+        Keypair::from(SecretKey::from(bytes))
+    });
+    let mut kept = keypairs.filter(|keypair| !keypair.public().is_dropped_by_zyre());
+    kept.next().expect("zyre drops one in 256")
+}
 
-/// The key that is made of one of the two passphrases.
-pub(crate) fn derived(passphrase: &str) -> Keypair {
+/// The keys that are made of the two passphrases.
+fn derived() -> &'static [Keypair; 2] {
     // A build without optimisation takes seconds for it.
     static DERIVED: LazyLock<[Keypair; 2]> = LazyLock::new(|| {
         [PASSPHRASE, OTHER_PASSPHRASE]
             .map(|it| Keypair::from_passphrase(it).expect("it is long enough"))
     });
-    let [derived, other] = &*DERIVED;
-    match passphrase {
-        PASSPHRASE => derived.clone(),
-        _ => other.clone(),
-    }
+    &DERIVED
 }
 
 fn write_pair(path: &Path, certificate: &Certificate) {
