@@ -7,9 +7,9 @@
 //! * [`descriptor_limit`]: how many files and sockets this process may have open.
 //! * [`Lookup`]: the look-up of a host name that a peer gives as its endpoint.
 //! * [`plain_address`]: the address of an endpoint that has no host name.
-//! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address.
 //! * [`check_peer_address`], [`check_user_address`]: whether a node may connect to an address that
 //!   a peer gives, or its user.
+//! * [`keys`]: certificates as files, and directories of them that are watched.
 //! * [`Process`]: whether the caller is a forked child of the process that opened the sockets.
 //!
 //! This crate knows nothing of nodes, engines or runtimes. Adapters such as `zre-tokio` use it
@@ -20,6 +20,7 @@
 
 mod descriptors;
 mod interfaces;
+pub mod keys;
 mod lookup;
 mod process;
 mod reach;

@@ -1,6 +1,12 @@
 //! The process that a node's sockets belong to.
 
-use std::{fmt, io, mem, ops::Deref};
+use std::{
+    fmt, io, mem,
+    ops::Deref,
+    sync::{Mutex, MutexGuard, TryLockError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::socket::AsSocket;
 
@@ -98,5 +104,18 @@ fn close_only(socket: impl AsSocket) {
 impl<S: AsSocket + fmt::Debug> fmt::Debug for ForkSafe<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+/// In a forked child the lock may stay taken for ever, if a thread of the parent had it just then.
+pub(crate) fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(error)) => return Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() > deadline => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
     }
 }

@@ -13,15 +13,18 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use zre_core::interfaces::Interface;
 
 use self::changes::{Changes, Stop};
-use crate::{interfaces::interfaces, process::Process};
+use crate::{
+    interfaces::interfaces,
+    process::{Process, lock_soon},
+};
 
 /// Changes that follow one another faster are told of together, so long after the first.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -118,19 +121,6 @@ impl Drop for WatcherThread {
         // A child shares the parent's end of what the thread waits for.
         if self.process.is_current() {
             self.stop.stop();
-        }
-    }
-}
-
-/// In a forked child the lock may stay taken for ever, if a thread of the parent had it just then.
-fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        match mutex.try_lock() {
-            Ok(guard) => return Some(guard),
-            Err(TryLockError::Poisoned(error)) => return Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) if Instant::now() > deadline => return None,
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
         }
     }
 }

@@ -1,4 +1,7 @@
-use std::sync::mpsc::{Receiver, channel};
+use std::{
+    sync::mpsc::{Receiver, channel},
+    time::Instant,
+};
 
 use super::*;
 
