@@ -1,13 +1,16 @@
-//! The time that encoding and decoding take.
+//! The time that encoding and decoding take, and that CURVE takes.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use bytes::BytesMut;
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use zre_bench::work::{Encoded, beacon, messages};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use zre_bench::{
+    curve_work::{Direction, Handshakes, Outcome},
+    work::{Encoded, beacon, messages},
+};
 use zre_core::proto::{
     Beacon,
     zmtp::{FrameHeader, Greeting, Mechanism},
@@ -73,5 +76,33 @@ fn decode(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(codecs, encode, decode);
+fn curve_handshakes(criterion: &mut Criterion) {
+    type Time = fn(&Outcome) -> Duration;
+    let mut group = criterion.benchmark_group("curve handshake");
+    let mut handshakes = Handshakes::new();
+    for (name, time) in [
+        ("connecting", (|outcome| outcome.client_time) as Time),
+        ("accepting", |outcome| outcome.server_time),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|runs| (0..runs).map(|_| time(&handshakes.run())).sum());
+        });
+    }
+}
+
+fn curve_frames(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("curve seal and open");
+    for size in [64, 64 << 10] {
+        let (mut direction, mut message) = (Direction::new(), Direction::message(size));
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                direction.seal(black_box(&mut message));
+                direction.open(black_box(&mut message));
+            });
+        });
+    }
+}
+
+criterion_group!(codecs, encode, decode, curve_handshakes, curve_frames);
 criterion_main!(codecs);

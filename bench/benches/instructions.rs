@@ -10,7 +10,10 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use zre_bench::work::{self, Couple, Encoded, Watcher};
+use zre_bench::{
+    curve_work::{Direction, Handshakes},
+    work::{self, Couple, Encoded, Watcher},
+};
 use zre_core::proto::{Beacon, BeaconError, Content, Message, MessageError};
 
 /// Messages that are sent, and read, at once.
@@ -92,9 +95,46 @@ fn beacons(mut watcher: Watcher) -> Watcher {
     watcher
 }
 
+fn sealing(size: usize) -> (Direction, Vec<u8>) {
+    (Direction::new(), Direction::message(size))
+}
+
+fn opening(size: usize) -> (Direction, Vec<u8>) {
+    let (mut direction, mut message) = sealing(size);
+    direction.seal(&mut message);
+    (direction, message)
+}
+
+#[library_benchmark]
+#[bench::of_64(sealing(64))]
+#[bench::of_65536(sealing(64 << 10))]
+fn curve_seal((mut direction, mut message): (Direction, Vec<u8>)) -> (Direction, Vec<u8>) {
+    direction.seal(black_box(&mut message));
+    (direction, message)
+}
+
+#[library_benchmark]
+#[bench::of_64(opening(64))]
+#[bench::of_65536(opening(64 << 10))]
+fn curve_open((mut direction, mut message): (Direction, Vec<u8>)) -> (Direction, Vec<u8>) {
+    direction.open(black_box(&mut message));
+    (direction, message)
+}
+
+#[library_benchmark]
+#[bench::both_sides(Handshakes::new())]
+fn curve_handshake(mut handshakes: Handshakes) -> Handshakes {
+    black_box(handshakes.run());
+    handshakes
+}
+
+library_benchmark_group!(
+    name = curve,
+    benchmarks = [curve_seal, curve_open, curve_handshake]
+);
 library_benchmark_group!(name = codecs, benchmarks = [encode, decode, decode_beacon]);
 library_benchmark_group!(
     name = engine,
     benchmarks = [whispers_to_bytes, bytes_to_whispers, beacons]
 );
-main!(library_benchmark_groups = codecs, engine);
+main!(library_benchmark_groups = codecs, curve, engine);

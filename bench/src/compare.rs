@@ -123,8 +123,11 @@ fn counting_program(program: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// The system that another one is compared with in an experiment.
-pub fn rival(experiment: Experiment) -> Option<System> {
+pub fn rival(experiment: Experiment, system: System) -> Option<System> {
     match experiment {
+        Experiment::RoundTrip { .. } | Experiment::OneWay { .. } if system.is_secured() => {
+            Some(System::LibzmqCurve)
+        }
         Experiment::RoundTrip { .. } => Some(System::Tcp),
         Experiment::OneWay { size } if size < 16 << 10 => Some(System::Libzmq),
         Experiment::OneWay { .. } => Some(System::Tcp),

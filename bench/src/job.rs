@@ -25,11 +25,13 @@ pub enum System {
     SmolThreads,
     /// zre-blocking.
     Blocking,
+    /// libzmq with CURVE.
+    LibzmqCurve,
 }
 
 impl System {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tcp,
         Self::Libzmq,
         Self::Tokio,
@@ -37,11 +39,17 @@ impl System {
         Self::Smol,
         Self::SmolThreads,
         Self::Blocking,
+        Self::LibzmqCurve,
     ];
 
     /// Whether it is one of ours.
     pub fn is_node(self) -> bool {
-        !matches!(self, Self::Tcp | Self::Libzmq)
+        !matches!(self, Self::Tcp | Self::Libzmq | Self::LibzmqCurve)
+    }
+
+    /// Whether its messages are encrypted.
+    pub fn is_secured(self) -> bool {
+        matches!(self, Self::LibzmqCurve)
     }
 }
 
@@ -55,6 +63,7 @@ impl fmt::Display for System {
             Self::Smol => "smol",
             Self::SmolThreads => "smol-threads",
             Self::Blocking => "blocking",
+            Self::LibzmqCurve => "libzmq-curve",
         })
     }
 }

@@ -8,9 +8,11 @@
 #![cfg(target_os = "linux")]
 
 pub mod compare;
+pub mod curve_work;
 pub mod ends;
 pub mod instructions;
 pub mod job;
+pub mod keys;
 pub mod machine;
 pub mod pair;
 pub mod plan;

@@ -17,7 +17,7 @@ pub struct Machine {
     pub kernel: String,
     /// The compiler, if it can be found.
     pub compiler: String,
-    /// libzmq's version.
+    /// libzmq's version, and whether it has CURVE.
     pub libzmq: String,
 }
 
@@ -38,9 +38,17 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
                 .map_or_else(|_| unknown(), |release| release.trim().to_owned()),
             compiler: compiler().unwrap_or_else(unknown),
-            libzmq: format!("{major}.{minor}.{patch}"),
+            libzmq: match libzmq_has_curve() {
+                true => format!("{major}.{minor}.{patch} with CURVE"),
+                false => format!("{major}.{minor}.{patch} without CURVE"),
+            },
         }
     }
+}
+
+/// Whether the libzmq that this program is linked with can encrypt.
+pub fn libzmq_has_curve() -> bool {
+    zmq::has("curve") == Some(true)
 }
 
 /// The first value with this name in a file of lines `name: value`.

@@ -17,7 +17,13 @@ mod program {
     use std::{path::PathBuf, process::ExitCode};
 
     use clap::{Parser, Subcommand};
-    use zre_bench::{Failure, compare, ends, machine::Machine, plan::Plan, plot, report};
+    use zre_bench::{
+        Failure, compare, ends,
+        job::System,
+        machine::{Machine, libzmq_has_curve},
+        plan::{self, Plan},
+        plot, report,
+    };
 
     /// Compare ZRE nodes with bare TCP and libzmq on this machine.
     ///
@@ -66,7 +72,13 @@ mod program {
             eprintln!("This is a debug build: its figures say nothing. Use --release.");
         }
         let machine = Machine::this();
-        let results = compare::run(&cli.plan.steps())?;
+        let mut steps = cli.plan.steps();
+        if !libzmq_has_curve() && plan::leave_out(System::LibzmqCurve, &mut steps) {
+            eprintln!(
+                "libzmq-curve is left out: this libzmq has no CURVE (see docs/PERFORMANCE.md)"
+            );
+        }
+        let results = compare::run(&steps)?;
         if let Some(file) = &cli.plot {
             plot::draw(file, &machine, &results)?;
         }

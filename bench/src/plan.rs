@@ -154,12 +154,28 @@ impl Plan {
             experiment,
             Experiment::RoundTrip { .. } | Experiment::OneWay { .. }
         );
-        let takes_part = |system: &System| match system.is_node() {
-            true => self.systems.is_empty() || self.systems.contains(system),
-            false => compared,
+        let is_chosen = |system: &System| self.systems.is_empty() || self.systems.contains(system);
+        let secured_is_chosen = System::ALL
+            .iter()
+            .any(|system| system.is_secured() && is_chosen(system));
+        let takes_part = |system: &System| match system {
+            System::LibzmqCurve => compared && secured_is_chosen,
+            System::Tcp | System::Libzmq => compared,
+            node => is_chosen(node),
         };
         System::ALL.into_iter().filter(takes_part).collect()
     }
+}
+
+/// Leaves a system out. Says whether it would have taken part.
+pub fn leave_out(system: System, steps: &mut [Step]) -> bool {
+    let mut any = false;
+    for step in steps {
+        let before = step.systems.len();
+        step.systems.retain(|other| *other != system);
+        any |= step.systems.len() < before;
+    }
+    any
 }
 
 /// The number of messages that takes about half a second.
@@ -175,5 +191,47 @@ fn size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size @ 1..=16_777_216) => Ok(size),
         _ => Err("expected a number of bytes from 1 to 16777216".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(systems: &[System]) -> Plan {
+        Plan {
+            quick: true,
+            systems: systems.to_vec(),
+            only: vec![Part::OneWay, Part::Memory],
+            sizes: Vec::new(),
+            rounds: None,
+        }
+    }
+
+    fn take_part(systems: &[System], experiment: Experiment) -> Vec<System> {
+        let steps = plan(systems).steps();
+        let mut steps = steps.into_iter();
+        let step = steps.find(|step| step.experiment == experiment);
+        step.expect("it is planned").systems
+    }
+
+    const ONE_WAY: Experiment = Experiment::OneWay { size: 16 };
+
+    #[test]
+    fn a_chosen_system_is_measured_with_those_that_it_is_compared_with() {
+        let plain = [System::Tcp, System::Libzmq, System::Tokio];
+        assert_eq!(take_part(&[System::Tokio], ONE_WAY), plain);
+        let secured = take_part(&[System::LibzmqCurve], ONE_WAY);
+        assert!(secured.ends_with(&[System::LibzmqCurve]));
+        assert_eq!(take_part(&[], ONE_WAY), System::ALL);
+    }
+
+    #[test]
+    fn a_system_that_cannot_be_measured_is_left_out_everywhere() {
+        let mut steps = plan(&[]).steps();
+        assert!(leave_out(System::LibzmqCurve, &mut steps));
+        let is_left = |step: &Step| step.systems.contains(&System::LibzmqCurve);
+        assert!(!steps.iter().any(is_left));
+        assert!(!leave_out(System::LibzmqCurve, &mut steps));
     }
 }

@@ -323,6 +323,7 @@ fn color(system: System) -> &'static str {
         System::Smol => "#00695c",
         System::SmolThreads => "#26a69a",
         System::Blocking => "#1976d2",
+        System::LibzmqCurve => "#b39ddb",
     }
 }
 

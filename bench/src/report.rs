@@ -77,16 +77,16 @@ fn columns(experiment: Experiment) -> Vec<Column> {
     }
 }
 
-/// The medians of one experiment. Those of the first column and of p99 are also shown as multiples
-/// of the rival's.
+/// The medians of one experiment. Those of the first column are also shown as multiples of the
+/// rival's. Systems that encrypt have a rival of their own, which is named.
 fn table(results: &Results, experiment: Experiment) -> String {
     let columns = columns(experiment);
-    let rival = rival(experiment);
     let mut text = format!("{experiment}\n{:14}", "");
     for (head, ..) in &columns {
         let _ = write!(text, " {head:>15}");
     }
-    if let Some(rival) = rival {
+    let usual = rival(experiment, System::Tcp);
+    if let Some(rival) = usual {
         let _ = write!(text, " {:>15}", format!("x {rival}"));
     }
     text.push('\n');
@@ -103,9 +103,13 @@ fn table(results: &Results, experiment: Experiment) -> String {
             let shown = median(figure).map_or("-".to_owned(), |value| number(value * scale));
             let _ = write!(text, " {shown:>15}");
         }
-        if let Some(ratio) = rival.and_then(|rival| results.ratio(experiment, system, rival, first))
-        {
+        let rival = rival(experiment, system);
+        let ratio = rival.and_then(|rival| results.ratio(experiment, system, rival, first));
+        if let Some(ratio) = ratio {
             let _ = write!(text, " {ratio:>15.2}");
+        }
+        if let Some(other) = rival.filter(|_| ratio.is_some() && rival != usual) {
+            let _ = write!(text, " x {other}");
         }
         text.push('\n');
     }
@@ -127,7 +131,7 @@ fn standings(results: &Results) -> String {
         .into_iter()
         .filter(|system| system.is_node())
         .collect();
-    let mut text = format!("{:43}{:>18}", "Target", "bound");
+    let mut text = format!("{:43}{:>20}", "Target", "bound");
     for system in &systems {
         let _ = write!(text, "{:>16}", system.to_string());
     }
@@ -144,7 +148,7 @@ fn standings(results: &Results) -> String {
         let bound = bound(target.bound);
         let _ = write!(
             text,
-            "{:43}{:>18}",
+            "{:43}{:>20}",
             target.name,
             format!("{bound} {}", target.unit)
         );

@@ -53,8 +53,13 @@ impl Bound {
 }
 
 impl Target {
-    /// Whether a system meets this target; `None` if it was not measured.
+    /// Whether a system meets this target; `None` if it was not measured, or if one of the two that
+    /// are compared encrypts and the other does not.
     pub fn standing(&self, results: &Results, system: System) -> Option<Standing> {
+        let is_comparable = |rival: System| rival.is_secured() == system.is_secured();
+        if !self.rival.is_none_or(is_comparable) {
+            return None;
+        }
         let figure = match self.rival {
             Some(rival) => results.ratio(self.experiment, system, rival, self.figure)?,
             None => results.median(self.experiment, system, self.figure)?,
@@ -128,6 +133,13 @@ pub fn all() -> Vec<Target> {
             "x tcp",
             (OneWay { size: 64 << 10 }, "rate"),
             tcp,
+        ),
+        target(
+            "64 KiB one way, encrypted",
+            AtLeast(1.0),
+            "x libzmq-curve",
+            (OneWay { size: 64 << 10 }, "rate"),
+            Some(System::LibzmqCurve),
         ),
         target(
             "1 MiB shout to 8: sender's CPU for a copy",

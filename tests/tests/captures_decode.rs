@@ -15,6 +15,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use bytes::{Buf, Bytes, BytesMut};
 use zre_proto::{
     Beacon, Body, Content, Headers, Hello, Message, MessageError, MessageLimits, PeerId, RoutingId,
+    curve::{self, BoxKey, CurveError, Initiate, PublicKey, Ready, SecretKey, Welcome},
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
 };
 use zre_tests::capture::{Capture, Connection, Datagram, Side};
@@ -239,6 +240,91 @@ fn a_curve_connection_says_so_in_its_greeting_and_has_the_framing_of_any_other()
             assert!(sealed.iter().all(|name| name == "MESSAGE"));
         }
     }
+}
+
+#[test]
+fn the_commands_of_a_curve_handshake_are_read_and_written_as_they_came() {
+    let capture = Capture::load("zyre-zyre-curve.pcap");
+    let mut clients = BTreeSet::new();
+    for connection in capture.connections() {
+        let [hello, initiate] = commands(connection, Side::Client);
+        let [welcome, ready] = commands(connection, Side::Server);
+        assert_eq!(hello.len(), curve::Hello::LEN);
+        assert_eq!(welcome.len(), Welcome::LEN);
+        let read = curve::Hello::decode(&hello).unwrap();
+        assert_eq!(read.encode(), hello);
+        assert_eq!(Welcome::decode(&welcome).unwrap().encode(), welcome);
+        assert_eq!(Initiate::decode(&initiate).unwrap().encode(), initiate);
+        assert_eq!(Ready::decode(&ready).unwrap().encode(), ready);
+        clients.insert(read.client);
+    }
+    // Each connection has a short-term key of its own, which is no key of a node.
+    let beacons = capture.datagrams().iter().map(read_beacon);
+    clients.extend(beacons.filter_map(|beacon| beacon.public_key));
+    assert_eq!(clients.len(), 4);
+}
+
+/// The keys of the recording are not known.
+#[test]
+fn without_the_keys_nothing_of_a_curve_connection_opens() {
+    let key = BoxKey::new(&PublicKey::from([9; 32]), &SecretKey::from([1; 32])).unwrap();
+    for connection in Capture::load("zyre-zyre-curve.pcap").connections() {
+        let [hello, initiate] = commands(connection, Side::Client);
+        let [welcome, ready] = commands(connection, Side::Server);
+        let hello = curve::Hello::decode(&hello).unwrap();
+        assert_eq!(hello.open(&key), Err(CurveError::Box("HELLO")));
+        let welcome = Welcome::decode(&welcome).unwrap();
+        assert_eq!(welcome.open(&key), Err(CurveError::Box("WELCOME")));
+        let initiate = Initiate::decode(&initiate).unwrap();
+        let (mut opener, _) = initiate.server_messages(&key);
+        for message in sealed(connection, Side::Client) {
+            // It has come so far that only the box is left: its name, length and number are right.
+            let mut message = message.to_vec();
+            assert_eq!(opener.open(&mut message), Err(CurveError::Box("MESSAGE")));
+        }
+        assert_eq!(initiate.open(&key), Err(CurveError::Box("INITIATE")));
+        let ready = Ready::decode(&ready).unwrap();
+        assert_eq!(ready.open(&key), Err(CurveError::Box("READY")));
+    }
+}
+
+#[test]
+fn the_messages_of_a_curve_connection_are_numbered_behind_its_handshake() {
+    for connection in Capture::load("zyre-zyre-curve.pcap").connections() {
+        let numbers: Vec<_> = sealed(connection, Side::Client)
+            .iter()
+            .map(|message| u64::from_be_bytes(message[8..16].try_into().unwrap()))
+            .collect();
+        // HELLO has 1, INITIATE has 2.
+        let expected: Vec<_> = (3..).take(numbers.len()).collect();
+        assert_eq!(numbers, expected);
+        assert!(numbers.len() > 3);
+    }
+}
+
+/// The two commands of the handshake that one side of a CURVE connection sends.
+fn commands(connection: &Connection, side: Side) -> [Bytes; 2] {
+    let frames = curve_frames(connection, side).into_iter();
+    let commands: Vec<_> = frames
+        .filter(|(head, _)| head.command)
+        .map(|(_, body)| body)
+        .collect();
+    commands.try_into().unwrap()
+}
+
+/// The frames behind the handshake.
+fn sealed(connection: &Connection, side: Side) -> Vec<Bytes> {
+    let frames = curve_frames(connection, side).into_iter();
+    frames
+        .filter(|(head, _)| !head.command)
+        .map(|(_, body)| body)
+        .collect()
+}
+
+fn curve_frames(connection: &Connection, side: Side) -> Vec<(FrameHeader, Bytes)> {
+    let mut bytes = connection.bytes(side);
+    take_greeting(&mut bytes);
+    take_frames(bytes)
 }
 
 /// The names by which the frames of a CURVE connection begin, in clear.

@@ -1,4 +1,5 @@
-//! The same messages over libzmq: a DEALER to a ROUTER in each direction, as in ZRE.
+//! The same messages over libzmq: a DEALER to a ROUTER in each direction, as in ZRE. With CURVE,
+//! each ROUTER is a server, and admits every key.
 
 use smol::future::block_on;
 use zmq::{Context, Message, Socket};
@@ -7,12 +8,13 @@ use super::timing::{Cost, Exchange, Kind, ask, send};
 use crate::{
     Failure,
     job::{Figures, Job, Line, Side, Task},
+    keys::keypair,
 };
 
 pub(super) fn run(job: &Job) -> Result<Figures, Failure> {
     let mut sockets = match job.side {
-        Side::Server => Sockets::accept(job.size)?,
-        Side::Client => Sockets::connect(&job.address, job.size)?,
+        Side::Server => Sockets::accept(job)?,
+        Side::Client => Sockets::connect(job)?,
     };
     match (job.side, job.task) {
         (Side::Server, Task::RoundTrip) => sockets.echo(),
@@ -38,14 +40,17 @@ struct Sockets {
 
 impl Sockets {
     /// Messages of 64 MiB together may wait, so that neither side waits for the other for long.
-    fn new(size: usize) -> Result<(Self, String), Failure> {
+    fn new(job: &Job) -> Result<(Self, String), Failure> {
         let context = Context::new();
         let router = context.socket(zmq::ROUTER)?;
         let dealer = context.socket(zmq::DEALER)?;
-        let most = i32::try_from((64 << 20) / size.max(1))?.clamp(64, 100_000);
+        let most = i32::try_from((64 << 20) / job.size.max(1))?.clamp(64, 100_000);
         for socket in [&router, &dealer] {
             socket.set_sndhwm(most)?;
             socket.set_rcvhwm(most)?;
+        }
+        if job.system.is_secured() {
+            secure(&router, &dealer, job.side)?;
         }
         router.bind("tcp://127.0.0.1:*")?;
         let endpoint = router.get_last_endpoint()?.map_err(|_| "not text")?;
@@ -60,8 +65,8 @@ impl Sockets {
     }
 
     /// The client's first message says where its own ROUTER is.
-    fn accept(size: usize) -> Result<Self, Failure> {
-        let (mut sockets, endpoint) = Self::new(size)?;
+    fn accept(job: &Job) -> Result<Self, Failure> {
+        let (mut sockets, endpoint) = Self::new(job)?;
         Line::Ready(endpoint).print()?;
         sockets.read()?;
         let client = sockets.message.as_str().ok_or("not text")?;
@@ -70,9 +75,9 @@ impl Sockets {
         Ok(sockets)
     }
 
-    fn connect(server: &str, size: usize) -> Result<Self, Failure> {
-        let (mut sockets, endpoint) = Self::new(size)?;
-        sockets.dealer.connect(server)?;
+    fn connect(job: &Job) -> Result<Self, Failure> {
+        let (mut sockets, endpoint) = Self::new(job)?;
+        sockets.dealer.connect(&job.address)?;
         sockets.write(endpoint.as_bytes())?;
         sockets.read()?;
         Ok(sockets)
@@ -112,6 +117,22 @@ impl Sockets {
         self.write(&Kind::End.message(1))?;
         Ok(figures)
     }
+}
+
+/// Gives the sockets of one side their keys. Both have the same pair, as in zyre.
+fn secure(router: &Socket, dealer: &Socket, side: Side) -> Result<(), Failure> {
+    let (own, other) = match side {
+        Side::Server => ("server", "client"),
+        Side::Client => ("client", "server"),
+    };
+    let own = keypair(own);
+    for socket in [router, dealer] {
+        socket.set_curve_publickey(own.public().as_bytes())?;
+        socket.set_curve_secretkey(own.secret().to_z85().as_bytes())?;
+    }
+    router.set_curve_server(true)?;
+    dealer.set_curve_serverkey(keypair(other).public().as_bytes())?;
+    Ok(())
 }
 
 impl Exchange for Sockets {

@@ -46,7 +46,7 @@ fn figures(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failu
     }
     match job.system {
         System::Tcp => tcp::run(job),
-        System::Libzmq => libzmq::run(job),
+        System::Libzmq | System::LibzmqCurve => libzmq::run(job),
         System::Tokio => talk::<Tokio>(job, allocations),
         System::TokioThreads => talk::<TokioThreads>(job, allocations),
         System::Smol => talk::<Smol>(job, allocations),
