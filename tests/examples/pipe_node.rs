@@ -22,6 +22,8 @@ use zre_core::{
     interfaces::IpVersion,
     proto::{Content, PeerId},
 };
+use zre_driver::{Secret, Trust};
+use zre_net::keys::load_secret;
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -93,6 +95,17 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
             "--connect" => options.connect.push(value),
             "--gossip-bind" => options.gossip_bind = Some(value),
             "--gossip-connect" => options.gossip_connect.push(value),
+            "--key" => options.key = Some(value.into()),
+            "--trust" => {
+                options.trust = Some(match value.as_str() {
+                    "any" => Trust::Any,
+                    _ => Trust::dir(value),
+                });
+            }
+            "--secret-file" => {
+                let read = load_secret(value)?;
+                options.secret = Some(Secret::new(read.secret.to_string()));
+            }
             "--advertise" => options.advertise = Some(value.parse()?),
             "--tcp-port" => options.tcp_port = Some(value.parse()?),
             "--port" => options.port = Some(value.parse()?),

@@ -1,13 +1,13 @@
 //! The settings of a node.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use zre_core::{
     Beacons, Limits, SlowMembers,
     interfaces::{Interfaces, IpVersion},
     proto::Endpoint,
 };
-use zre_driver::Settings;
+use zre_driver::{NodeKey, Secret, Settings, Trust};
 
 /// How a node is started.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,12 @@ pub struct NodeOptions {
     pub gossip_bind: Option<String>,
     /// The gossip hubs that it connects to.
     pub gossip_connect: Vec<String>,
+    /// The file of its key.
+    pub key: Option<PathBuf>,
+    /// Whom it trusts, if it has a key.
+    pub trust: Option<Trust>,
+    /// What all nodes of its network have in common.
+    pub secret: Option<Secret>,
     /// The discovery port.
     pub port: Option<u16>,
     /// The port on which it listens.
@@ -91,6 +97,9 @@ impl NodeOptions {
         for endpoint in self.gossip_connect {
             settings.gossip_connect(endpoint);
         }
+        settings.key = self.key.map(NodeKey::file);
+        settings.trust = self.trust;
+        settings.secret = self.secret;
         settings.id = self.uuid.map(Into::into);
         settings.port = self.port;
         settings.tcp_port = self.tcp_port;

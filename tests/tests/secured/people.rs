@@ -1,13 +1,15 @@
 //! Keys of the nodes of a test, and whom each of them trusts, in files.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
 
 use tempfile::TempDir;
 use zre_core::proto::curve::{Certificate, Keypair, SecretKey};
+use zre_net::keys::write_keypair;
 
 /// Certificates in a directory that goes when this is dropped.
 ///
@@ -24,7 +26,8 @@ impl People {
     pub(crate) fn key(&self, owner: &str) -> PathBuf {
         let path = self.path(owner);
         if !path.exists() {
-            write_pair(&path, &certificate(owner));
+            let written = write_keypair(&path, &certificate(owner));
+            written.expect("a certificate can be written");
         }
         path
     }
@@ -56,6 +59,8 @@ impl People {
     pub(crate) fn passphrase(&self, passphrase: &str) -> PathBuf {
         let path = self.path(passphrase);
         fs::write(&path, format!("{passphrase}\n")).expect("a file can be written");
+        let private = Permissions::from_mode(0o600);
+        fs::set_permissions(&path, private).expect("a file of ours can be made private");
         path
     }
 
@@ -114,15 +119,4 @@ fn derived() -> &'static [Keypair; 2] {
             .map(|it| Keypair::from_passphrase(it).expect("it is long enough"))
     });
     &DERIVED
-}
-
-fn write_pair(path: &Path, certificate: &Certificate) {
-    let public = certificate
-        .public_text()
-        .expect("its metadata can be written");
-    let secret = certificate.secret_text().expect("it has a secret key");
-    fs::write(path, public).expect("a file can be written");
-    let mut secret_path = path.as_os_str().to_owned();
-    secret_path.push("_secret");
-    fs::write(secret_path, secret.as_bytes()).expect("a file can be written");
 }
