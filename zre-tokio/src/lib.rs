@@ -74,7 +74,13 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current()
             .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
-        let hub = Hub::start(&self.settings)?;
+        let mut settings = self.settings;
+        if settings.has_underived_secret() {
+            // It takes too long for a thread that has other tasks.
+            let derived = runtime.spawn_blocking(|| settings.with_derived_key()).await;
+            settings = derived.map_err(|error| StartError::Runtime(error.to_string()))??;
+        }
+        let hub = Hub::start(&settings)?;
         let tokio = Tokio::new(hub.process().clone());
         runtime.spawn(Driver::new(Arc::clone(&hub), tokio).run());
         Ok(Node::new(hub))

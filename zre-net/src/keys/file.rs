@@ -137,11 +137,7 @@ impl Stamp {
     pub(super) fn is_fresh(&self) -> bool {
         let age = self.modified.map(|it| SystemTime::now().duration_since(it));
         // A time in the future may be that of a clock that goes ahead.
-        age.is_some_and(|age| {
-            age.map_or_else(|ahead| ahead.duration(), |age| age)
-                .as_secs()
-                < 3
-        })
+        age.is_some_and(|age| age.unwrap_or_else(|ahead| ahead.duration()).as_secs() < 3)
     }
 }
 

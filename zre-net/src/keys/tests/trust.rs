@@ -17,7 +17,7 @@ fn write(dir: &TempDir, name: &str, number: u8) {
 }
 
 /// The names of those who are trusted.
-fn names<'a>(keys: &'a zre_core::TrustedKeys) -> Vec<&'a str> {
+fn names(keys: &zre_core::TrustedKeys) -> Vec<&str> {
     let mut names: Vec<_> = keys.iter().filter_map(|(_, it)| it.name()).collect();
     names.sort_unstable();
     names
