@@ -35,7 +35,9 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
+use zre_proto::{
+    Body, Endpoint, GroupName, Headers, Hello, KeyedEndpoint, Message, ShortText, curve::PublicKey,
+};
 
 use super::{
     Gossiped, Peer, PeerEffect,
@@ -196,27 +198,31 @@ impl Peer {
     pub(crate) fn take_beacon(
         &mut self,
         source: SocketAddr,
+        key: Option<&PublicKey>,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        let now = context.now;
+        let (now, key) = (context.now, key.copied());
         // A pending peer that said goodbye is back. One that has entered is asked since its
         // goodbye, and only its answer clears it: this beacon may be from its next start.
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
-        if is_source(&self.endpoint, source) {
+        if is_source(&self.endpoint, source) && self.key.get() == key {
             (self.heard_at, self.is_announced) = (now, true);
             return match self.has_learnt_link(source) {
-                true => PeerEffect::Move(at_source(source)),
+                true => PeerEffect::Move(KeyedEndpoint {
+                    endpoint: at_source(source),
+                    key,
+                }),
                 false => PeerEffect::Nothing,
             };
         }
         let endpoint = at_source(source);
-        let is_first = self.others.note(source, endpoint.clone(), now);
+        let is_first = self.others.note(source, endpoint.clone(), key, now);
         // One that could not be reached where it was heard first is sought here.
         let is_sought = is_first && self.is_unreachable();
         match is_sought || self.is_lost_where_connected(context) {
-            true => PeerEffect::Move(endpoint),
+            true => PeerEffect::Move(KeyedEndpoint { endpoint, key }),
             false => self.doubt_connection(source, context),
         }
     }
@@ -320,7 +326,7 @@ impl Peer {
     /// there: the first beacon may have been forged.
     fn seek_elsewhere(&mut self, context: &NodeContext) -> PeerEffect {
         match self.heard_elsewhere(evasive_after(&context.config), context) {
-            Some(place) => PeerEffect::Move(place.clone()),
+            Some(place) => PeerEffect::Move(place.keyed()),
             None => PeerEffect::Exit(ExitReason::Expired),
         }
     }
@@ -401,7 +407,7 @@ impl Peer {
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
-            key: None,
+            key: context.describe_key(self.key.proved()),
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));
@@ -502,7 +508,8 @@ impl Peer {
             && context.is_over(patience, self.channel.peer)
         {
             let wait = *wait;
-            return ready.reply_was_restart(wait, &mut self.channel, context);
+            let key = self.key.proved();
+            return ready.reply_was_restart(wait, key, &mut self.channel, context);
         }
         if let Some(doubt) = &mut ready.doubt
             && context.is_over(&mut doubt.patience, self.channel.peer)
@@ -613,10 +620,11 @@ impl Ready {
     fn reply_was_restart(
         &mut self,
         wait: Duration,
+        key: Option<PublicKey>,
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        self.tell_restart(channel, context);
+        self.tell_restart(key, channel, context);
         channel.pings.forget_unconfirmed();
         channel.pings.forget_unanswered();
         // Nobody answers what was asked before.
@@ -628,7 +636,7 @@ impl Ready {
     }
 
     /// Tells the application of a restart whose HELLO has been taken for a reply.
-    fn tell_restart(&self, channel: &Channel, context: &mut NodeContext) {
+    fn tell_restart(&self, key: Option<PublicKey>, channel: &Channel, context: &mut NodeContext) {
         let (peer, name) = (channel.peer, &self.name);
         context.events.push(Event::Exit {
             peer,
@@ -641,7 +649,7 @@ impl Ready {
             name: name.clone(),
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
-            key: None,
+            key: context.describe_key(key),
         });
         // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {
