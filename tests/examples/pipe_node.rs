@@ -22,7 +22,7 @@ use zre_core::{
     interfaces::IpVersion,
     proto::{Content, PeerId},
 };
-use zre_driver::{Secret, Trust};
+use zre_driver::{Secret, api::Trust};
 use zre_net::keys::load_secret;
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
 
@@ -36,7 +36,10 @@ fn main() -> Outcome {
     log(arguments.iter().any(|it| it == "--verbose"));
     let node = Host::new(flavour).start(options(arguments.into_iter())?)?;
     let (uuid, endpoint) = (node.id().to_string(), node.endpoint().to_string());
-    say(&json!({"event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint}));
+    let key = node.key().map(|key| key.to_string());
+    say(&json!({
+        "event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint, "key": key,
+    }));
     let listening = node.clone();
     let events = thread::spawn(move || tell_events(&listening));
     for line in io::stdin().lock().lines() {

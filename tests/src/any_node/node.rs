@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_lite::{StreamExt as _, future};
 use zre_core::{
     Error, Event, PeerInfo,
-    proto::{Content, Endpoint, GroupName, PeerId},
+    proto::{Content, Endpoint, GroupName, PeerId, curve::PublicKey},
 };
 
 use super::{Host, PATIENCE, Pending};
@@ -320,6 +320,11 @@ impl AnyNode {
     /// Its name.
     pub fn name(&self) -> String {
         at_once!(self, node => node.name().to_string())
+    }
+
+    /// Its public key, if it has a key.
+    pub fn key(&self) -> Option<PublicKey> {
+        at_once!(self, node => node.key())
     }
 
     /// Where it listens.

@@ -7,7 +7,10 @@ use zre_core::{
     interfaces::{Interfaces, IpVersion},
     proto::Endpoint,
 };
-use zre_driver::{NodeKey, Secret, Settings, Trust};
+use zre_driver::{
+    Secret, Settings,
+    api::{NodeKey, Trust},
+};
 
 /// How a node is started.
 #[derive(Clone, Debug, Default)]
