@@ -117,7 +117,7 @@ pub enum Notice {
     /// are not noted.
     #[error("ignored a gossip tuple: {0}")]
     BadTuple(GossipTupleError),
-    /// Gossip has brought the tuple of a node without a key, and this one has a key. It is noted for
+    /// Gossip has brought the tuple of a node without a key, and this one has one. It is noted for
     /// the first, and not again.
     #[error(
         "ignored peer {peer} at {endpoint}, known by gossip: it has no key, and this node talks \
@@ -129,8 +129,8 @@ pub enum Notice {
         /// Where it accepts connections.
         endpoint: Endpoint,
     },
-    /// Gossip has brought the tuple of a node with a key, and this one has none. It is noted for the
-    /// first, and not again.
+    /// Gossip has brought the tuple of a node with a key, and this one has none. It is noted for
+    /// the first, and not again.
     #[error("ignored peer {peer} at {endpoint}, known by gossip: it speaks CURVE only")]
     SecuredTuple {
         /// The peer.

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use rand_core::TryCryptoRng;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore as _, SeedableRng as _, TryCryptoRng};
 use zeroize::Zeroizing;
 
 /// What everything random in an engine or a node comes from: its identity, jitter and, with CURVE,
@@ -34,9 +35,15 @@ impl Seed {
         Self(Zeroizing::new(bytes))
     }
 
-    /// One that comes from another.
-    pub(crate) fn derived(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(bytes)
+    /// Two others, from which neither this one nor each other can be told.
+    pub(crate) fn split(self) -> (Self, Self) {
+        let mut generator = ChaCha20Rng::from_seed(*self.0);
+        let mut next = || {
+            let mut bytes = Zeroizing::new([0; 32]);
+            generator.fill_bytes(&mut *bytes);
+            Self(bytes)
+        };
+        (next(), next())
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

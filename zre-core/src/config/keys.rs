@@ -48,7 +48,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{format, string::ToString as _};
+    use alloc::{format, string::ToString as _, vec::Vec};
 
     use zre_proto::curve::{Keypair, SecretKey};
 
@@ -74,10 +74,12 @@ mod tests {
     fn with_a_key_each_place_needs_one_unless_only_one_can_be_meant() {
         let open = "tcp://10.0.0.2:1";
         let keyed = format!("{open}|{}", keypair(2).public());
-        for set in [
-            |config: &mut Config| &mut config.connect,
-            |config: &mut Config| &mut config.gossip_connect,
-        ] {
+        type Places = fn(&mut Config) -> &mut Vec<KeyedEndpoint>;
+        let settings: [Places; 2] = [
+            |config| &mut config.connect,
+            |config| &mut config.gossip_connect,
+        ];
+        for set in settings {
             let refused = |place: &str, security| {
                 let error = refusal(|config| {
                     *set(config) = [place.parse().unwrap()].into();

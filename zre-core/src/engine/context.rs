@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     backlog::{Backlog, Patience},
-    config::Config,
+    config::{Config, Limits},
     deadlines::Deadlines,
     link::LinkSecurity,
     notice::Notices,
-    security::Trust,
+    security::{Security, Trust},
     seed::Seed,
     time::Instant,
 };
@@ -98,12 +98,11 @@ pub(super) enum EngineTimer {
 }
 
 impl EngineContext {
-    pub(super) fn new(config: &Config, seed: &Seed, now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, seed: &Seed, now: Instant) -> Self {
         // Stream 0 of the same seed gives the node's identity, which everybody sees: nobody shall
         // tell the jitter from that.
         let mut generator = ChaCha8Rng::from_seed(*seed.expose());
         generator.set_stream(1);
-        let security = config.security.as_ref();
         Self {
             now,
             outputs: Outputs::default(),
@@ -111,13 +110,18 @@ impl EngineContext {
             notices: Notices::default(),
             attempts: Attempts::new(now),
             unfinished: 0,
-            outbound: Outbound::new(&config.limits),
+            outbound: Outbound::new(limits),
             watches_begun: false,
             owners: Owners::default(),
             next_link: 0,
             generator,
-            keys: security.map(|security| Box::new(Keys::new(security, seed))),
+            keys: None,
         }
+    }
+
+    /// From now on all connections have keys, which come from a seed that is used for nothing else.
+    pub(super) fn secure(&mut self, security: &Security, seed: Seed) {
+        self.keys = Some(Box::new(Keys::new(security, seed)));
     }
 
     /// How a connection is protected to whoever has this key. `None` if there must be none: a node
@@ -294,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_owner_that_was_named_last_until_it_is_gone() {
-        let config = Config::new("tcp://10.0.0.1:1".parse().unwrap());
-        let mut cx = EngineContext::new(&config, &Seed::predictable([1; 32]), Instant::default());
+        let limits = Limits::default();
+        let mut cx = EngineContext::new(&limits, &Seed::predictable([1; 32]), Instant::default());
         let peer = PeerId::from([7; 16]);
         let end = Instant::from_micros(10);
         let links = [Owner::Outgoing(peer), Owner::Unclaimed, Owner::Unclaimed];

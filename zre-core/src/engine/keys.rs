@@ -2,11 +2,6 @@
 
 use alloc::sync::Arc;
 
-use rand_chacha::{
-    ChaCha20Rng,
-    rand_core::{RngCore as _, SeedableRng as _},
-};
-use zeroize::Zeroizing;
 use zre_proto::curve::{Keypair, PublicKey};
 
 use crate::{
@@ -14,10 +9,6 @@ use crate::{
     security::{Security, Trust},
     seed::Seed,
 };
-
-/// Which stream of the engine's seed these numbers are; others see the identity and the jitter that
-/// come from streams 0 and 1.
-const STREAM: u64 = 2;
 
 /// The key of this node, with whom it talks, and seeds for connections.
 #[derive(Debug)]
@@ -29,11 +20,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(security: &Security, seed: &Seed) -> Self {
+    pub(super) fn new(security: &Security, seed: Seed) -> Self {
         Self {
             own: security.keypair.clone(),
             trust: Arc::new(security.trust.clone()),
-            seeds: Seeds::new(seed),
+            seeds: Seeds(seed),
         }
     }
 
@@ -65,30 +56,23 @@ impl Keys {
 ///
 /// Each takes the place of the last, from which it cannot be told: whoever sees the memory of this
 /// node later cannot find out the keys of earlier connections.
-#[cfg_attr(test, derive(Clone))]
-struct Seeds(Zeroizing<[u8; 32]>);
+#[derive(Debug)]
+struct Seeds(Seed);
 
 impl Seeds {
-    fn new(seed: &Seed) -> Self {
-        let mut generator = ChaCha20Rng::from_seed(*seed.expose());
-        generator.set_stream(STREAM);
-        let mut first = Zeroizing::new([0; 32]);
-        generator.fill_bytes(&mut *first);
-        Self(first)
-    }
-
     fn next(&mut self) -> Seed {
-        let mut generator = ChaCha20Rng::from_seed(*self.0);
-        generator.fill_bytes(&mut *self.0);
-        let mut seed = Zeroizing::new([0; 32]);
-        generator.fill_bytes(&mut *seed);
-        Seed::derived(seed)
+        let last = core::mem::replace(&mut self.0, Seed::predictable([0; 32]));
+        let (kept, next) = last.split();
+        self.0 = kept;
+        next
     }
 }
 
-impl core::fmt::Debug for Seeds {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Seeds(..)")
+/// Tests go on with an engine in several ways.
+#[cfg(test)]
+impl Clone for Seeds {
+    fn clone(&self) -> Self {
+        Self(Seed::predictable(*self.0.expose()))
     }
 }
 
@@ -102,7 +86,7 @@ mod tests {
     fn each_connection_has_a_seed_of_its_own_which_does_not_show() {
         let keypair = Keypair::from(zre_proto::curve::SecretKey::from([7; 32]));
         let security = Security::new(keypair, Trust::Any);
-        let mut keys = Keys::new(&security, &Seed::predictable([1; 32]));
+        let mut keys = Keys::new(&security, Seed::predictable([1; 32]));
         let seed_of = |security| match security {
             LinkSecurity::Client { seed, .. } | LinkSecurity::Server { seed, .. } => *seed.expose(),
             LinkSecurity::Open => panic!("in the open"),
@@ -111,6 +95,6 @@ mod tests {
         let second = seed_of(keys.client([9; 32].into()));
         assert_ne!(first, second);
         assert_ne!(first, [1; 32]);
-        assert!(format!("{keys:?}").contains("Seeds(..)"));
+        assert!(format!("{keys:?}").contains("Seed(..)"));
     }
 }

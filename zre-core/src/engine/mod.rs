@@ -392,7 +392,18 @@ impl<C: Connection> Engine<C> {
 /// What follows.
 impl<C: Connection> Engine<C> {
     fn start(config: Config, seed: Seed, now: Instant) -> Self {
-        let cx = EngineContext::new(&config, &seed, now);
+        let (seed, keys) = match config.security {
+            // What else is random is seen by others, and remembered for as long as the node runs.
+            Some(_) => {
+                let (seed, keys) = seed.split();
+                (seed, Some(keys))
+            }
+            None => (seed, None),
+        };
+        let mut cx = EngineContext::new(&config.limits, &seed, now);
+        if let (Some(security), Some(keys)) = (&config.security, keys) {
+            cx.secure(security, keys);
+        }
         let links = Links::new(&config);
         let mut engine = Self {
             node: Node::seeded(config, &seed, now),

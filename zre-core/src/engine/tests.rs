@@ -26,6 +26,8 @@ mod outbound;
 mod places;
 mod precedence;
 mod restarts;
+mod secrets;
+mod secured;
 mod settling;
 mod single_engine;
 mod stopping;

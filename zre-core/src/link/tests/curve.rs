@@ -104,7 +104,7 @@ fn a_client_that_is_not_trusted_is_told_so_and_says_nothing_more() {
     let peer = Some(id());
     assert_eq!(events, [LinkEvent::Refused { peer, key }]);
     let refused = carry(&mut server, &mut client, Split::Pieces(usize::MAX));
-    assert_eq!(refused, Err(LinkError::Refused("400".into())));
+    assert_eq!(refused, Err(LinkError::RefusedKey("400".into())));
     assert_eq!(feed(&mut server, &[0; 100_000]), Ok(Vec::new()));
     assert!(!server.is_open());
 }

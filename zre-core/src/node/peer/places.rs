@@ -88,7 +88,7 @@ impl OtherPlaces {
         true
     }
 
-    /// Notes a beacon from a place that is known; `false` if it is not. Its key is that of the peer.
+    /// Notes a beacon from a place that is known, with the key of the peer; `false` if it is not.
     pub(crate) fn note_again(&mut self, source: SocketAddr, at: Instant) -> bool {
         let Some(known) = &mut self.0 else {
             return false;
