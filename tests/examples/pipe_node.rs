@@ -22,7 +22,7 @@ use zre_core::{
     interfaces::IpVersion,
     proto::{Content, PeerId},
 };
-use zre_driver::{Secret, api::Trust};
+use zre_driver::api::{NodeKey, Trust};
 use zre_net::keys::load_secret;
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
 
@@ -98,7 +98,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
             "--connect" => options.connect.push(value),
             "--gossip-bind" => options.gossip_bind = Some(value),
             "--gossip-connect" => options.gossip_connect.push(value),
-            "--key" => options.key = Some(value.into()),
+            "--key" => options.key = Some(NodeKey::file(value)),
             "--trust" => {
                 options.trust = Some(match value.as_str() {
                     "any" => Trust::Any,
@@ -107,7 +107,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
             }
             "--secret-file" => {
                 let read = load_secret(value)?;
-                options.secret = Some(Secret::new(read.secret.to_string()));
+                options.secret = Some(read.secret.to_string());
             }
             "--advertise" => options.advertise = Some(value.parse()?),
             "--tcp-port" => options.tcp_port = Some(value.parse()?),

@@ -322,7 +322,7 @@ impl AnyNode {
         at_once!(self, node => node.name().to_string())
     }
 
-    /// Its public key, if it has a key.
+    /// Its public key, if it has one.
     pub fn key(&self) -> Option<PublicKey> {
         at_once!(self, node => node.key())
     }

@@ -1,6 +1,6 @@
 //! The settings of a node.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use zre_core::{
     Beacons, Limits, SlowMembers,
@@ -8,7 +8,7 @@ use zre_core::{
     proto::Endpoint,
 };
 use zre_driver::{
-    Secret, Settings,
+    Settings,
     api::{NodeKey, Trust},
 };
 
@@ -35,18 +35,20 @@ pub struct NodeOptions {
     pub gossip_bind: Option<String>,
     /// The gossip hubs that it connects to.
     pub gossip_connect: Vec<String>,
-    /// The file of its key.
-    pub key: Option<PathBuf>,
-    /// Whom it trusts, if it has a key.
-    pub trust: Option<Trust>,
-    /// What all nodes of its network have in common.
-    pub secret: Option<Secret>,
     /// The discovery port.
     pub port: Option<u16>,
     /// The port on which it listens.
     pub tcp_port: Option<u16>,
     /// Where it says that it listens.
     pub advertise: Option<Endpoint>,
+    /// Its key.
+    pub key: Option<NodeKey>,
+    /// With whom it talks.
+    pub trust: Option<Trust>,
+    /// What all nodes have in common.
+    pub secret: Option<String>,
+    /// What all that is random comes from.
+    pub seed: Option<[u8; 32]>,
     /// The time between its beacons.
     pub beacon_interval: Option<Duration>,
     /// How long a peer may be silent until it is evasive.
@@ -100,9 +102,12 @@ impl NodeOptions {
         for endpoint in self.gossip_connect {
             settings.gossip_connect(endpoint);
         }
-        settings.key = self.key.map(NodeKey::file);
+        settings.key = self.key;
         settings.trust = self.trust;
-        settings.secret = self.secret;
+        if let Some(secret) = self.secret {
+            settings.secret(secret);
+        }
+        settings.seed = self.seed;
         settings.id = self.uuid.map(Into::into);
         settings.port = self.port;
         settings.tcp_port = self.tcp_port;
