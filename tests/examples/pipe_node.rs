@@ -193,6 +193,7 @@ fn line(event: &Event) -> Value {
             line["unconfirmed"] = (*unconfirmed).into();
             line["reason"] = match reason {
                 ExitReason::Goodbye => "GOODBYE".into(),
+                ExitReason::Refused => "REFUSED".into(),
                 other => other.to_string().into(),
             };
         }

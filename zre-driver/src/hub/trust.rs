@@ -20,4 +20,6 @@ impl<S: Stream> Hub<S> {
 }
 
 /// A node that stops needs to hear of nothing any more.
-fn set_trust(_engine: &mut Engine, _trust: Trust, _now: Instant) {}
+fn set_trust(engine: &mut Engine, trust: Trust, now: Instant) {
+    let _is_stopped = engine.set_trust(trust, now);
+}
