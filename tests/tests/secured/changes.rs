@@ -158,6 +158,25 @@ fn a_zyre_node_that_was_refused_enters_when_its_key_is_added() {
     });
 }
 
+#[test]
+fn a_zyre_node_whose_own_directory_gets_our_key_enters() {
+    on_each_adapter(|rig, flavour| {
+        let (people, network) = (People::new(), rig.namespace());
+        let friends = people.list("friends", &[]);
+        let options = PeerOptions::new("zyre").key(&people.key("zyre"));
+        let zyre = Peer::zyre(&network, &options.trust(&friends));
+        let options = PeerOptions::new("ours").key(&people.key("ours"));
+        let ours = Peer::ours(&network, flavour, &options.trust_any());
+        assert_eq!(ours.wait_event("REFUSED", zyre.uuid())["by"], "them");
+        let clock = Clock::start(format!("{flavour}: zyre was given the certificate of ours"));
+        people.add(&friends, "ours");
+        meet(&ours, &zyre);
+        // Until the next attempt, which comes two seconds after the second refusal.
+        clock.stop("both entered", SOON + SECOND);
+        converse(&[&ours, &zyre]);
+    });
+}
+
 /// A file in place of a directory: it is looked at, too.
 #[test]
 fn a_single_certificate_that_is_removed_ends_the_session() {

@@ -39,17 +39,21 @@ struct Case {
 }
 
 impl Case {
+    /// Of each adapter, each way twice; over all adapters, also each of the rest.
     fn all() -> Vec<Self> {
         let mut cases = Vec::new();
-        for flavour in ADAPTERS {
+        for (number, flavour) in ADAPTERS.into_iter().enumerate() {
             for way in [Way::Beacon, Way::OurHub, Way::TheirHub] {
-                for zauth in [Zauth::Any, Zauth::List] {
-                    cases.extend([true, false].map(|ours_is_first| Self {
+                let any_is_first = number % 2 == 0;
+                for (zauth, ours_is_first) in
+                    [(Zauth::Any, any_is_first), (Zauth::List, !any_is_first)]
+                {
+                    cases.push(Self {
                         flavour,
                         way,
                         zauth,
                         ours_is_first,
-                    }));
+                    });
                 }
             }
         }
@@ -128,7 +132,9 @@ fn zyre_and_every_adapter_talk_by_beacon_and_by_gossip_in_both_start_orders() {
             assert_eq!(to.wait_event("JOIN", from.uuid())["group"], "CHAT");
         }
         for (from, to) in [(&ours, &zyre), (&zyre, &ours)] {
+            let clock = Clock::start(case.to_string());
             talk(from, to);
+            clock.stop(&format!("all came from {}", from.name()), 20 * SECOND);
         }
         for (from, to) in [(&ours, &zyre), (&zyre, &ours)] {
             from.leave("CHAT");
@@ -162,7 +168,7 @@ fn meet(ours: &Peer, zyre: &Peer) {
 fn talk(from: &Peer, to: &Peer) {
     let binary: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
-    let several = vec![b"hello".to_vec(), vec![], binary.clone(), large.clone()];
+    let several = vec![b"hello".to_vec(), vec![], binary.clone()];
     for frames in [vec![vec![]], vec![binary], vec![large], several] {
         let sent: Value = frames.iter().map(hex::encode).collect();
         from.whisper(to.uuid(), &frames);
