@@ -13,7 +13,7 @@ use zre_proto::{Body, KeyedEndpoint, Message, PeerId, curve::PublicKey};
 
 use super::{
     attempts,
-    backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, Unrefusable, is_refusable},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, OpenFor, Output},
@@ -52,8 +52,7 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
-    /// The bytes queued that could not be refused, since nothing waited for the peer.
-    unrefusable: usize,
+    unrefusable: Unrefusable,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
     /// Whether it is not known if it is to the peer that we are connected; see
@@ -154,7 +153,7 @@ impl<C: Connection> PeerLinks<C> {
             outgoing: Outgoing::Unopened,
             incoming: None,
             progress: Progress::default(),
-            unrefusable: 0,
+            unrefusable: Unrefusable::default(),
             ping: None,
             is_in_doubt: false,
         }
@@ -268,7 +267,8 @@ impl<C: Connection> PeerLinks<C> {
         cx: &mut EngineContext,
     ) -> LinksEffect {
         let queued = self.queued();
-        if overflows(queued, message, node.config()) {
+        let written = self.written();
+        if !is_refusable(message) && self.unrefusable.overflows(written, queued, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.
@@ -293,18 +293,16 @@ impl<C: Connection> PeerLinks<C> {
         let bytes = self.queued().saturating_sub(before);
         cx.outbound.note_queued(bytes);
         if !is_refusable(message) {
-            let waiting = if before == 0 { 0 } else { self.unrefusable };
-            self.unrefusable = waiting + bytes;
+            self.unrefusable.note(bytes, self.written(), before);
         }
     }
 
-    /// Since when the peer takes nothing, or now if it asks for more than it takes: if more than
-    /// `share` could not be refused. `None` if neither is so.
+    /// Since when the peer takes nothing, or now if it has taken something of late; `None` unless
+    /// more than `share` waits for it that could not be refused.
     pub(super) fn idle_since(&self, share: usize, now: Instant) -> Option<Instant> {
-        const STUCK: Duration = Duration::from_secs(1);
-        let since = self.progress.stuck_since(self.written());
-        let stuck = since.filter(|since| now.since(*since) >= STUCK);
-        stuck.or_else(|| (self.unrefusable > share).then_some(now))
+        let written = self.written();
+        let asks_too_much = self.unrefusable.waiting(written) > share;
+        asks_too_much.then(|| self.progress.stuck_since(written).unwrap_or(now))
     }
 
     /// Whether the peer can be sent another message, if at most `limit` bytes may wait for it.

@@ -76,6 +76,17 @@ pub(super) fn check_private(
     Ok((mode & 0o070 != 0).then(warning))
 }
 
+/// Says so if everybody can change a file or a directory that holds no secret.
+pub(super) fn check_writable(path: &Path) -> Option<KeyFileError> {
+    let mode = mode(&path.metadata().ok()?)?;
+    let path = path.to_owned();
+    let fault = KeyFileFault::Writable {
+        mode,
+        path: path.clone(),
+    };
+    (mode & 0o002 != 0).then_some(KeyFileError { path, fault })
+}
+
 /// Creates a file, which must not be there yet.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)

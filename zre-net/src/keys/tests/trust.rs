@@ -148,6 +148,20 @@ fn a_directory_that_is_gone_for_two_looks_leaves_no_key() {
     assert_eq!(told(trust.look()).0, ["trust/alice"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_directory_that_everybody_can_change_is_warned_of_once() {
+    let dir = TempDir::new().unwrap();
+    let mut trust = TrustDir::open(dir.path()).unwrap();
+    set_mode(dir.path(), 0o777);
+    let (_, warnings) = told(trust.look());
+    assert!(
+        warnings[0].contains("(mode 777): chmod o-w "),
+        "{warnings:?}"
+    );
+    assert!(trust.look().is_none());
+}
+
 #[test]
 fn one_file_may_be_all_that_is_trusted_and_must_be_a_certificate_at_first() {
     let dir = TempDir::new().unwrap();
