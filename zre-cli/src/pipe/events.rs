@@ -1,11 +1,15 @@
 //! The lines that the pipe writes.
 
-use std::fmt::{self, Display};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::value::RawValue;
 use zre_tokio::{
-    Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
+    Content, Endpoint, Event, ExitReason, GroupName, Headers, KeyMetadata, Node, PeerId, PeerInfo,
+    PeerKey, PublicKey, Text, Unconfirmed,
 };
 
 use crate::networks::{Everything, NetworkLine};
@@ -24,6 +28,9 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "display")]
         endpoint: Endpoint,
         networks: Vec<NetworkLine>,
+        /// The node's own public key, if it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     Enter {
         #[serde(serialize_with = "display")]
@@ -37,6 +44,15 @@ pub(super) enum EventLine<'a> {
         endpoint: &'a Endpoint,
         #[serde(serialize_with = "dictionary")]
         headers: &'a Headers,
+        #[serde(flatten)]
+        key: Option<KeyFields>,
+    },
+    Refused {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display")]
+        key: PublicKey,
+        by: &'static str,
     },
     Exit {
         #[serde(serialize_with = "display")]
@@ -117,6 +133,27 @@ pub(super) enum EventLine<'a> {
     },
 }
 
+/// The key that a peer has proved to have, and what this node's certificate of it says.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyFields {
+    #[serde(serialize_with = "display")]
+    key: PublicKey,
+    #[serde(
+        serialize_with = "metadata",
+        skip_serializing_if = "KeyMetadata::is_empty"
+    )]
+    certificate: KeyMetadata,
+}
+
+impl KeyFields {
+    fn of(key: &PeerKey) -> Self {
+        Self {
+            key: key.public,
+            certificate: key.metadata.clone(),
+        }
+    }
+}
+
 /// How many messages a peer has not confirmed.
 #[derive(Debug, Serialize)]
 pub(super) struct UnconfirmedPeer<'a> {
@@ -150,7 +187,11 @@ pub(super) struct Reply<'a> {
 pub(super) enum Answer {
     Peers {
         peers: Vec<String>,
+        /// The keys that they have proved to have.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        keys: BTreeMap<String, String>,
     },
+    Peer(PeerLine),
     Groups {
         own: Vec<String>,
         peer: Vec<String>,
@@ -169,6 +210,35 @@ pub(super) enum Answer {
         error: String,
         line: u64,
     },
+}
+
+/// All that is known of a peer.
+#[derive(Debug, Serialize)]
+pub(super) struct PeerLine {
+    peer: String,
+    name: String,
+    endpoint: String,
+    headers: BTreeMap<String, String>,
+    groups: Vec<String>,
+    #[serde(flatten)]
+    key: Option<KeyFields>,
+}
+
+impl From<PeerInfo> for PeerLine {
+    fn from(info: PeerInfo) -> Self {
+        let owned = |text: &Text| text.to_string_lossy().into_owned();
+        let headers = info.headers.iter();
+        Self {
+            peer: info.id.to_string(),
+            name: owned(&info.name),
+            endpoint: info.endpoint.to_string(),
+            headers: headers
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect(),
+            groups: info.groups.iter().map(GroupName::to_string).collect(),
+            key: info.key.as_ref().map(KeyFields::of),
+        }
+    }
 }
 
 impl<'a> Reply<'a> {
@@ -192,8 +262,15 @@ impl<'a> Reply<'a> {
 
 impl Answer {
     pub(super) fn peers(node: &Node) -> Self {
-        let peers = node.peers().iter().map(PeerId::to_string).collect();
-        Self::Peers { peers }
+        let infos = node.peer_infos();
+        let keys = infos.iter().filter_map(|info| {
+            let key = info.key.as_ref()?.public.to_string();
+            Some((info.id.to_string(), key))
+        });
+        Self::Peers {
+            peers: infos.iter().map(|info| info.id.to_string()).collect(),
+            keys: keys.collect(),
+        }
     }
 
     pub(super) fn network(node: &Node) -> Self {
@@ -216,6 +293,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
         name: node.name(),
         endpoint: node.endpoint(),
         networks: NetworkLine::of(node),
+        key: node.key().map(|key| key.to_string()),
     }
 }
 
@@ -223,9 +301,11 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 #[rustfmt::skip]
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
-        &Event::Enter { peer, ref name, ref endpoint, ref headers, .. } => {
-            EventLine::Enter { peer, name, addr: endpoint, endpoint, headers }
+        &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
+            let key = key.as_ref().map(KeyFields::of);
+            EventLine::Enter { peer, name, addr: endpoint, endpoint, headers, key }
         }
+        &Event::Refused { peer, key, by } => EventLine::Refused { peer, key, by: by.as_str() },
         &Event::Exit { peer, ref name, ref reason, unconfirmed } => {
             let (reason, detail) = exit_reason(reason);
             EventLine::Exit { peer, name, reason, detail, unconfirmed }
@@ -336,6 +416,10 @@ fn dictionary<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, 
     serializer.collect_map(entries.map(|(name, value)| (owned(name), owned(value))))
 }
 
+fn metadata<S: Serializer>(metadata: &KeyMetadata, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metadata.iter())
+}
+
 fn in_hex<S: Serializer>(content: &Content, serializer: S) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(Some(content.len()))?;
     for frame in content.frames() {
@@ -370,9 +454,11 @@ impl Display for Hex<'_> {
 mod tests {
     use bytes::Bytes;
     use serde_json::json;
-    use zre_tokio::ShortText;
+    use zre_tokio::{RefusedBy, ShortText};
 
     use super::*;
+
+    const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
 
     #[test]
     fn frames_of_any_size_are_written_in_hex() {
@@ -423,6 +509,34 @@ mod tests {
             key: None,
         };
         assert_eq!(json(&enter)["name"], name);
+    }
+
+    #[test]
+    fn who_has_proved_a_key_is_told_with_it_and_who_is_refused_with_the_side() {
+        let key: PublicKey = KEY.parse().unwrap();
+        let peer = PeerId::from([0xAB; 16]);
+        let enter = |metadata: &[(&str, &str)]| {
+            let enter = Event::Enter {
+                peer,
+                name: "bob".try_into().unwrap(),
+                endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
+                headers: Headers::default(),
+                key: Some(PeerKey::new(key, metadata.iter().copied().collect())),
+            };
+            serde_json::to_value(line(&enter)).unwrap()
+        };
+        let entered = enter(&[("name", "Bob"), ("email", "b@c.example")]);
+        assert_eq!(entered["key"], KEY);
+        let certificate = json!({"name": "Bob", "email": "b@c.example"});
+        assert_eq!(entered["certificate"], certificate);
+        assert_eq!(enter(&[]).get("certificate"), None);
+        for (by, word) in [(RefusedBy::Us, "us"), (RefusedBy::Them, "them")] {
+            let refused = serde_json::to_value(line(&Event::Refused { peer, key, by })).unwrap();
+            let expected = json!({
+                "event": "REFUSED", "peer": peer.to_string(), "key": KEY, "by": word
+            });
+            assert_eq!(refused, expected);
+        }
     }
 
     #[test]

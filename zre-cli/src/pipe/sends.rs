@@ -353,7 +353,12 @@ mod tests {
 
     fn at_once(peer: u8) -> Message {
         Message {
-            work: Box::pin(async { Ok(Answer::Peers { peers: Vec::new() }) }),
+            work: Box::pin(async {
+                Ok(Answer::Groups {
+                    own: Vec::new(),
+                    peer: Vec::new(),
+                })
+            }),
             ..never(peer)
         }
     }

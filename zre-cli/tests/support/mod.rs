@@ -55,6 +55,7 @@ pub fn bare_zre() -> Command {
         "ZRE_GROUPS",
         "ZRE_INTERFACE",
         "ZRE_PORT",
+        "ZRE_SECRET",
         "ZSYS_INTERFACE",
         "ZSYS_IPV4_MCAST_ADDRESS",
         "ZSYS_IPV6",
