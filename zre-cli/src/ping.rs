@@ -59,6 +59,9 @@ trust the key of this node.
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
 
+/// The header with the key, which is shown as such.
+const KEY_HEADER: &str = "X-PUBLICKEY";
+
 /// How many PINGs are sent; the shortest time is shown.
 const PINGS: u32 = 5;
 /// How long to wait for the answers of one peer.
@@ -202,7 +205,8 @@ fn show(answer: &Answer) -> Result<(), Failure> {
     if let Some(key) = &info.key {
         line(&format!("    {key}"))?;
     }
-    for (name, value) in &info.headers {
+    let headers = info.headers.iter();
+    for (name, value) in headers.filter(|(name, _)| info.key.is_none() || *name != KEY_HEADER) {
         line(&format!("    header {name}={value}"))?;
     }
     for group in &info.groups {
@@ -226,6 +230,7 @@ fn show_change(event: &Event) -> Result<(), Failure> {
         } => {
             let headers: String = headers
                 .iter()
+                .filter(|(name, _)| key.is_none() || *name != KEY_HEADER)
                 .map(|(name, value)| format!("  {name}={value}"))
                 .collect();
             let key = key

@@ -1,20 +1,12 @@
-//! Nodes with keys: what their flags say together, and what is told of keys.
-
-#![allow(
-    clippy::indexing_slicing,
-    reason = "a key that is missing reads as null"
-)]
+//! The flags of nodes with keys: what they say together, and what is refused.
 
 mod support;
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
-use support::{bare_zre, run, text, zre};
-use tempfile::TempDir;
+use support::{Home, KEY_OF_PASSPHRASE, PASSPHRASE, bare_zre, run, text, zre};
 
 const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
-const PASSPHRASE: &str = "correct horse battery staple";
-const KEY_OF_PASSPHRASE: &str = "EamgdZhJ&gRU[}K(PpJa)i$A}X-a<6Q.mr2Sy!6O";
 
 /// All commands that start a node.
 const COMMANDS: [&[&str]; 6] = [
@@ -26,64 +18,11 @@ const COMMANDS: [&[&str]; 6] = [
     &["perf", "serve"],
 ];
 
-/// A directory with keys, in which commands run.
-struct Home(TempDir);
-
-impl Home {
-    /// With the pairs alice and bob, and the directories friends, which has both, and nobody.
-    fn new() -> Self {
-        let home = Self(tempfile::tempdir().expect("there is a directory for temporary files"));
-        for name in ["alice", "bob"] {
-            home.keys(&["new", name]);
-            home.keys(&["trust", "friends", name]);
-        }
-        fs::create_dir(home.path("nobody")).expect("the directory is ours");
-        home.write("secret", PASSPHRASE);
-        home
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Writes a file that only the owner can read.
-    fn write(&self, name: &str, content: &str) {
-        fs::write(self.path(name), content).expect("the directory is ours");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-
-            let mode = fs::Permissions::from_mode(0o600);
-            fs::set_permissions(self.path(name), mode).expect("the file is ours");
-        }
-    }
-
-    fn keys(&self, arguments: &[&str]) {
-        let output = run(bare_zre()
-            .arg("keys")
-            .args(arguments)
-            .current_dir(self.0.path()));
-        assert!(output.status.success(), "{}", text(&output.stderr));
-    }
-
-    /// A command of a node on loopback.
-    fn zre(&self, command: &[&str], port: u16, flags: &[&str]) -> Command {
-        let (subcommand, rest) = command.split_first().expect("a command");
-        let mut zre = bare_zre();
-        zre.arg(subcommand)
-            .args(rest)
-            .args(["-i", "127.0.0.1", "--port", &port.to_string()])
-            .args(flags)
-            .current_dir(self.0.path());
-        zre
-    }
-
-    /// What is said of a mistake, by each of the commands.
-    fn refused(&self, flags: &str, parts: &[&str]) {
-        let split: Vec<_> = flags.split(' ').collect();
-        for command in COMMANDS {
-            must_refuse(&mut self.zre(command, 25670, &split), parts);
-        }
+/// What is said of a mistake in flags, by each of the commands.
+fn refused(home: &Home, flags: &str, parts: &[&str]) {
+    let split: Vec<_> = flags.split(' ').collect();
+    for command in COMMANDS {
+        must_refuse(&mut home.zre(command, 25670, &split), parts);
     }
 }
 
@@ -106,7 +45,7 @@ fn a_key_without_trust_is_refused_and_the_choice_is_explained() {
         "--trust any",
         "zre keys trust",
     ];
-    Home::new().refused("--key alice", &choice);
+    refused(&Home::new(), "--key alice", &choice);
 }
 
 #[test]
@@ -131,7 +70,7 @@ fn flags_of_security_that_contradict_are_refused_with_a_remedy() {
             ["--trust any and --trust friends", "./any"],
         ),
     ] {
-        home.refused(flags, &parts);
+        refused(&home, flags, &parts);
     }
 }
 
@@ -168,7 +107,7 @@ fn a_file_that_is_wrong_is_named_with_the_line() {
         ),
         ("--secret-file none", &["none: cannot be read"]),
     ] {
-        home.refused(flags, parts);
+        refused(&home, flags, parts);
     }
     let secret = alice.lines().last().expect("it has lines");
     let secret = secret.split('"').nth(1).expect("it has quotes");
@@ -187,9 +126,13 @@ fn a_key_behind_an_endpoint_needs_a_key_of_the_node() {
             "--key and --trust",
             "leave |KEY out",
         ];
-        home.refused(&format!("{setting} {place}"), &parts);
+        refused(&home, &format!("{setting} {place}"), &parts);
         let parts = [setting, KEY_OF_PASSPHRASE, "leave |KEY out"];
-        home.refused(&format!("--secret-file secret {setting} {place}"), &parts);
+        refused(
+            &home,
+            &format!("--secret-file secret {setting} {place}"),
+            &parts,
+        );
     }
     must_refuse(
         zre("pipe", 25670, &[]).env("ZRE_CONNECT", format!("127.0.0.1:7|{KEY}")),

@@ -205,6 +205,14 @@ impl Seen {
             Notice::SecuredPeer { peer, .. } | Notice::SecuredTuple { peer, .. } => {
                 self.note_trouble(peer, Trouble::CurveOnly);
             }
+            Notice::OpenPeer { peer, .. } | Notice::OpenTuple { peer, .. } => {
+                self.note_trouble(peer, Trouble::InTheOpen);
+            }
+            Notice::NotTrusted { peer, key } => {
+                self.note_trouble(peer, Trouble::NotTrusted { key });
+            }
+            Notice::NotTrustedBy { peer, .. } => self.note_trouble(peer, Trouble::DoesNotTrust),
+            Notice::OtherKey { .. } => note_once(&mut self.remarks, ("other_key", text)),
             Notice::PeerLimit { peer, .. } | Notice::Refused { peer, .. } => {
                 self.note_trouble(peer, Trouble::Refused { why: text });
             }
