@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use zre_tests::{
     Namespace, Peer, PeerOptions,
     any_node::Flavour,
-    scene::{Clock, all_meet, converse, meet, on_each_adapter, told},
+    scene::{Clock, all_meet, assert_one_session, converse, meet, on_each_adapter, told},
 };
 
 use crate::people::{People, public_key};
@@ -117,6 +117,7 @@ fn a_node_that_was_refused_enters_when_its_key_is_added() {
         meet(&keeper.node, &stranger);
         clock.stop("both entered", SOON);
         converse(&[&keeper.node, &stranger]);
+        assert_one_session(&[&keeper.node, &stranger]);
     });
 }
 
