@@ -6,7 +6,8 @@
 //! the user of which it is not known yet whose they are. [`claims`] decides who may speak for
 //! a peer, [`delivery`] hands messages to the node, [`reading`] says which connections are read
 //! while the application is behind, [`backpressure`] what happens when a peer does not take what is
-//! sent to it, [`trust`] with whom the engine talks by their keys, and [`shouts`] what a slow member of a group does to the others.
+//! sent to it, [`shouts`] what a slow member of a group does to the others, and [`trust`] with whom
+//! the engine talks, by their keys.
 
 mod attempts;
 mod backpressure;

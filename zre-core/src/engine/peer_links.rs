@@ -669,9 +669,10 @@ impl<C: Connection> PeerLinks<C> {
         node: &Node,
         cx: &mut EngineContext,
     ) -> LinksEffect {
-        let Some(id) = self.outgoing().map(|link| link.id) else {
+        let Outgoing::Opening { link, .. } = &self.outgoing else {
             return LinksEffect::Nothing;
         };
+        let id = link.id;
         let effect = self.attempt_failed(error, node, cx);
         cx.outputs.push(Output::Close(id));
         effect

@@ -79,7 +79,7 @@ pub(super) struct Table {
     tuples_limit: usize,
     bytes_limit: usize,
     expired_after: Duration,
-    /// Whether this node has a key, so that it can connect to those that have one, and to no others.
+    /// Whether this node has a key, so that it can connect to those alone that have one.
     is_secured: bool,
 }
 

@@ -259,6 +259,10 @@ impl Peers {
         let Some(peer) = self.table.get(id).filter(|peer| is_elsewhere(peer)) else {
             return;
         };
+        // It proved its key while another was tried that somebody had named.
+        if peer.key.proved().is_some() && peer.key.proved() != reached.key {
+            return self.connect(id, context);
+        }
         // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
         let gives_way = !peer.is_ready() && self.is_held(place, *id);
         if gives_way || self.owner_of(place, *id, context).is_some() {

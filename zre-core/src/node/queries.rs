@@ -150,8 +150,8 @@ impl Node {
         self.peers.endpoints(peer, &self.context.networks)
     }
 
-    /// The [`endpoints`](Node::endpoints) of a peer, each with the key that it must have there; none
-    /// if this node has none itself.
+    /// The [`endpoints`](Node::endpoints) of a peer, each with the key that it must have there. No
+    /// key if this node has none itself.
     pub fn places(&self, peer: PeerId) -> impl Iterator<Item = KeyedEndpoint> {
         let places = self.peers.places(peer, &self.context.networks);
         places.map(|(endpoint, key)| KeyedEndpoint {

@@ -196,7 +196,7 @@ fn a_trusted_node_that_announces_itself_as_another_does_not_keep_that_one_out<C:
 fn a_peer_whose_key_is_no_longer_trusted_is_gone_at_once_on_both_sides<C: Level>() {
     let mut net = pair::<C>(&["bob"], &["alice"]);
     net.run(secs(2));
-    (net.told(0), net.told(1));
+    net.forget_told();
     let now = net.now;
     net.engine(0).set_trust(trusting(&[]), now).unwrap();
     net.settle();
@@ -216,7 +216,7 @@ fn a_peer_whose_key_is_no_longer_trusted_is_gone_at_once_on_both_sides<C: Level>
 fn a_key_that_becomes_trusted_is_met_with_the_next_beacon<C: Level>() {
     let mut net = pair::<C>(&["bob"], &[]);
     net.run(secs(100));
-    (net.told(0), net.told(1));
+    net.forget_told();
     let now = net.now;
     net.engine(1).set_trust(trusting(&["alice"]), now).unwrap();
     net.run(secs(3));
@@ -247,7 +247,7 @@ fn whoever_has_the_one_key_of_a_network_enters_and_nobody_else<C: Level>() {
 fn a_peer_whose_machine_restarts_begins_a_new_session_at_once<C: Level>() {
     let mut net = pair::<C>(&["bob"], &["alice"]);
     net.run(secs(2));
-    (net.told(0), net.told(1));
+    net.forget_told();
     let config = {
         let mut config = net.config_with_key("bob", &["alice"]);
         config.endpoint = net.endpoint(1);

@@ -289,6 +289,33 @@ fn a_forged_beacon_is_one_place_among_others_until_the_peer_proves_its_key() {
 }
 
 #[test]
+fn a_connection_to_another_key_that_was_tried_before_the_peer_proved_its_own_is_not_taken() {
+    let mut test = SingleNode::secured(&["bob", "mallory"]);
+    let mut bob = bob();
+    test.hears_key(&bob, "10.0.0.2:49152", key("bob"));
+    test.hears_key(&bob, "10.0.0.9:1", key("mallory"));
+    test.drain();
+    let hello = bob.says_hello();
+    let Body::Hello(said) = &hello.body else {
+        unreachable!("it is a HELLO")
+    };
+    let origin = HelloOrigin {
+        source: bob.endpoint().to_socket_addr(),
+        is_connected: false,
+        came_at: test.now,
+        key: Some(key("bob")),
+    };
+    let expected = test.node.expect_hello(bob.id, 1, said, origin, test.now);
+    assert_eq!(expected, Expectation::Await);
+    let reached = (endpoint("10.0.0.9:1"), key("mallory")).into();
+    test.node.handle_reached(bob.id, &reached, test.now);
+    let own = ("tcp://10.0.0.2:49152".into(), Some(key("bob")));
+    assert_eq!(test.connected_to(), [own]);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    assert_eq!(test.told(), ["bob enters"]);
+}
+
+#[test]
 fn a_hello_with_another_key_than_the_place_that_a_beacon_named_is_connected_to_with_its_own() {
     let mut test = SingleNode::secured(&["bob", "mallory"]);
     let mut bob = bob();

@@ -285,6 +285,11 @@ impl<C: Level> Network<C> {
         self.engine(host).stop(now);
     }
 
+    /// What applications have heard so far is of no interest.
+    pub(crate) fn forget_told(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.events.clear());
+    }
+
     /// What the host's application has heard since it was last asked, in words.
     pub(crate) fn told(&mut self, host: usize) -> Vec<String> {
         let events = core::mem::take(&mut self.hosts[host].events);

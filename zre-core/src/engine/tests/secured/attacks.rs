@@ -32,6 +32,8 @@ at_both_levels! {
     a_peer_that_does_so_again_within_a_minute_is_asked_first,
     a_forged_farewell_does_not_end_a_peer_that_answers,
     another_node_behind_the_place_of_a_peer_gets_no_hello,
+    a_node_that_says_to_be_another_behind_a_peers_key_gets_no_hello,
+    a_trusted_node_that_claims_the_place_of_another_takes_nothing_from_it,
     a_peer_that_is_sought_with_the_key_of_another_is_connected_to_anew,
     a_connection_that_was_let_in_before_its_key_was_removed_is_closed,
 }
@@ -238,6 +240,43 @@ fn another_node_behind_the_place_of_a_peer_gets_no_hello<C: Level>() {
     let two = test.answer_open_with_key(PeerId::from([2; 16]), &pair_of(2));
     assert!(two.is_none());
     assert_eq!(test.told(), NOTHING);
+}
+
+/// Only over bytes does the other side say who it is.
+fn a_node_that_says_to_be_another_behind_a_peers_key_gets_no_hello<C: Level>() {
+    let mut test = secured::<C>();
+    // A beacon gives the identity of peer 1 the place and the key of peer 2.
+    let place = endpoint(2);
+    let id = PeerId::from([1; 16]);
+    let beacon = beacon_with(id, &place, Some(pair_of(2).public()));
+    let from = place.to_socket_addr().unwrap();
+    test.engine.handle_datagram(from, &beacon, test.now);
+    test.drain();
+    let two = test.answer_open_with_key(PeerId::from([2; 16]), &pair_of(2));
+    let two = two.unwrap();
+    if C::CAN_BE_CUT {
+        assert!(two.is_closed(&test));
+        assert!(two.received.is_empty());
+    }
+    assert_eq!(test.told(), NOTHING);
+}
+
+fn a_trusted_node_that_claims_the_place_of_another_takes_nothing_from_it<C: Level>() {
+    let mut test = secured::<C>();
+    let mut peer = test.add_secured_peer(1);
+    let (id, own) = (PeerId::from([2; 16]), pair_of(2));
+    let mut insider = test.connect_with_key("10.0.0.66:6666", id, &own);
+    let Body::Hello(mut hello) = keyed_hello(2) else {
+        unreachable!("it is a HELLO")
+    };
+    hello.endpoint = "tcp://[::ffff:10.0.1.1]:49152".parse().unwrap();
+    insider.send(&mut test, 1, Body::Hello(hello));
+    // It is asked whether it is still there, and nobody is connected to meanwhile.
+    assert!(test.wanted.is_empty());
+    peer.from.exchange(&mut test);
+    peer.say(&mut test, Body::PingOk);
+    assert!(insider.is_closed(&test));
+    peer.is_undisturbed(&mut test);
 }
 
 fn a_peer_that_is_sought_with_the_key_of_another_is_connected_to_anew<C: Level>() {
