@@ -133,15 +133,25 @@ fn chat_and_ping_say_keys_and_refusals_in_words() {
 fn a_session_ends_when_the_file_of_its_key_is_removed_and_begins_when_it_comes_back() {
     let home = Home::new();
     home.keys(&["trust", "guests", "bob"]);
+    home.keys(&["trust", "friends", "mallory"]);
     fs::remove_file(home.path("friends/bob")).expect("it is there");
     // The directories count together, and each is looked at.
     let (mut alice, _) = home.pipe(25684, &format!("{ALICE},guests"));
+    let (_other, other) = home.pipe(25684, "--key mallory --trust friends");
+    assert_eq!(alice.event("ENTER")["peer"], other["uuid"]);
     let (mut bob, _) = home.pipe(25684, BOB);
     assert_eq!(alice.event("ENTER")["key"], home.key("bob"));
     bob.event("ENTER");
     fs::remove_file(home.path("guests/bob")).expect("it is there");
-    assert_eq!(alice.event("EXIT")["reason"], "REFUSED");
+    let exit = alice.event("EXIT");
+    assert_eq!(
+        (&exit["name"], &exit["reason"]),
+        (&json!("bob"), &json!("REFUSED"))
+    );
     bob.event("EXIT");
+    alice.send(r#"{"do":"peers"}"#);
+    let others = json!([other["uuid"]]);
+    assert_eq!(alice.answer("peers")["peers"], others, "they stay");
     home.keys(&["trust", "friends", "bob"]);
     assert_eq!(alice.event("ENTER")["certificate"], json!({"name": "bob"}));
     bob.event("ENTER");
