@@ -211,6 +211,13 @@ fn keys_that_are_set_half_are_refused_with_the_choice(scene: &Scene) {
         (alice.secret, alice.seed) = (secret(), Some([1; 32]));
     });
     assert!(error.contains("leave out the seed"), "{error}");
+    let error = refused(scene, |alice| {
+        alice.headers = vec![("X-PUBLICKEY".to_owned(), keypair().public().to_string())];
+    });
+    assert!(
+        error.starts_with("the header X-PUBLICKEY is set by the node itself"),
+        "{error}"
+    );
     let error = refused(scene, |alice| alice.secret = Some("swordfish".to_owned()));
     assert!(error.contains("9 characters and needs 12"), "{error}");
     assert!(!error.contains("swordfish"), "{error}");

@@ -25,7 +25,7 @@ use super::{
     networks::{ListenerId, NetworkSockets},
     state::State,
 };
-use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there};
+use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there, union};
 
 impl<S: Stream + 'static> Hub<S> {
     /// Starts a node: opens its sockets, which wait for the driver.
@@ -35,7 +35,7 @@ impl<S: Stream + 'static> Hub<S> {
     /// [`StartError`] names what is wrong with the settings, or what the system refuses.
     pub fn start(settings: &Settings) -> Result<Arc<Self>, StartError> {
         let mut prepared = settings.prepare()?;
-        let trust = prepared.trust.take();
+        let trust = mem::take(&mut prepared.trust);
         let mut advice = mem::take(&mut prepared.advice);
         let hub = Arc::new(Self::new(prepared, Process::current()?));
         // Before the interfaces are listed, so that no change falls between.
@@ -46,9 +46,7 @@ impl<S: Stream + 'static> Hub<S> {
             hub.listen_to_gossip(at, &interfaces, settings.ip)?;
         }
         hub.open_networks(interfaces)?;
-        if let Some(trust) = trust {
-            hub.lock_watchers().trust = Some(watch_trust(&hub, trust)?);
-        }
+        hub.lock_watchers().trust = watch_trust(&hub, trust)?;
         advice.iter().for_each(|advice| warn!("{advice}"));
         Ok(hub)
     }
@@ -131,7 +129,7 @@ pub(crate) struct Watchers {
     /// Of the machine's interfaces.
     interfaces: Option<Watcher>,
     /// Of the certificates that are trusted.
-    trust: Option<TrustWatcher>,
+    trust: Vec<TrustWatcher>,
 }
 
 /// Has the driver list the interfaces whenever they may have changed.
@@ -144,17 +142,27 @@ fn watch<S: Stream + 'static>(hub: &Arc<Hub<S>>) -> io::Result<Watcher> {
     })
 }
 
-/// Has the node trust what a directory of certificates comes to have.
+/// Has the node trust what directories of certificates come to have, all of them together.
 fn watch_trust<S: Stream + 'static>(
     hub: &Arc<Hub<S>>,
-    trust: TrustDir,
-) -> io::Result<TrustWatcher> {
-    let hub = Arc::downgrade(hub);
-    trust.watch(move |change| {
-        if let Some(hub) = Weak::upgrade(&hub) {
-            hub.handle_trust(change);
-        }
-    })
+    dirs: Vec<TrustDir>,
+) -> io::Result<Vec<TrustWatcher>> {
+    let keys: Vec<_> = dirs.iter().map(|dir| dir.keys().clone()).collect();
+    let keys = Arc::new(Mutex::new(keys));
+    let watchers = dirs.into_iter().enumerate().map(|(index, dir)| {
+        let (hub, keys) = (Arc::downgrade(hub), Arc::clone(&keys));
+        dir.watch(move |mut change| {
+            let mut all = keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(own) = all.get_mut(index) {
+                *own = mem::take(&mut change.keys);
+            }
+            change.keys = union(all.iter());
+            if let Some(hub) = Weak::upgrade(&hub) {
+                hub.handle_trust(change);
+            }
+        })
+    });
+    watchers.collect()
 }
 
 /// The interfaces of this machine.

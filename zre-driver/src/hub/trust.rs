@@ -1,7 +1,7 @@
 //! With whom the node talks, when that changes.
 
 use tracing::{info, warn};
-use zre_core::{Engine, Instant, Trust};
+use zre_core::Trust;
 use zre_net::keys::TrustChange;
 
 use super::{Hub, Stream};
@@ -15,9 +15,7 @@ impl<S: Stream> Hub<S> {
             0 => warn!("no certificate is left that is trusted: the node talks with nobody"),
             count => info!("certificates have changed: {count} are trusted"),
         }
-        self.with(|state, now| set_trust(&mut state.engine, Trust::Keys(keys), now));
+        // A node that stops needs to hear of nothing any more.
+        let _stopping = self.with(|state, now| state.engine.set_trust(Trust::Keys(keys), now));
     }
 }
-
-/// A node that stops needs to hear of nothing any more.
-fn set_trust(_engine: &mut Engine, _trust: Trust, _now: Instant) {}

@@ -141,9 +141,9 @@ macro_rules! builder {
                 self
             }
 
-            /// The key of the node: a [`Keypair`], or the file that has it. The node then talks only
-            /// with those whom it [trusts](Builder::trust) and who trust it, and nobody else can
-            /// read or change what they say. It needs [`trust`](Builder::trust).
+            /// The key of the node: a [`Keypair`], or the file that has it. The node then talks
+            /// only with those whom it [trusts](Builder::trust) and who trust it, and nobody else
+            /// can read or change what they say. It needs [`trust`](Builder::trust).
             ///
             /// `zre keys new alice` makes the files `alice`, which is for the others, and
             /// `alice_secret`. They are certificates of czmq.

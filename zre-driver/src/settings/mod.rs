@@ -19,6 +19,7 @@ use zre_core::{
 
 pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
 pub use error::{Mistake, StartError};
+pub(crate) use security::union;
 pub use security::{NodeKey, Secret, SecurityError, Trust};
 pub(crate) use start::{Prepared, there};
 

@@ -24,7 +24,7 @@ pub(crate) struct Prepared {
     pub(crate) seed: Seed,
     pub(crate) sockets: SocketSettings,
     /// The certificates that are to be watched.
-    pub(crate) trust: Option<TrustDir>,
+    pub(crate) trust: Vec<TrustDir>,
     /// What the user ought to read about keys.
     pub(crate) advice: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl Settings {
         };
         let (security, trust, advice) = match self.prepare_security()? {
             Some(it) => (Some(it.security), it.trust, it.advice),
-            None => (None, None, Vec::new()),
+            None => (None, Vec::new(), Vec::new()),
         };
         Ok(Prepared {
             config: self.config(security)?,

@@ -8,6 +8,7 @@ mod tests;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    slice,
 };
 
 use zeroize::Zeroizing;
@@ -83,6 +84,8 @@ pub enum Trust {
     /// whose certificate is gone ends. Secret certificates (`*_secret`) and files whose names begin
     /// with a dot or end with `~` do not count.
     Dir(PathBuf),
+    /// The same, for several directories and files together.
+    Dirs(Vec<PathBuf>),
     /// With anybody who has a key. Nobody else can read what two nodes say to each other, but
     /// anybody can be one of them.
     Any,
@@ -92,6 +95,11 @@ impl Trust {
     /// The certificates in a directory, or one in a file: [`Dir`](Self::Dir).
     pub fn dir(path: impl Into<PathBuf>) -> Self {
         Self::Dir(path.into())
+    }
+
+    /// The certificates in several directories and files: [`Dirs`](Self::Dirs).
+    pub fn dirs<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
+        Self::Dirs(paths.into_iter().map(Into::into).collect())
     }
 }
 
@@ -187,8 +195,8 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub(super) struct PreparedSecurity {
     pub(super) security: Security,
-    /// The directory that is to be watched.
-    pub(super) trust: Option<TrustDir>,
+    /// The directories that are to be watched.
+    pub(super) trust: Vec<TrustDir>,
     /// What the user ought to read.
     pub(super) advice: Vec<String>,
 }
@@ -221,7 +229,7 @@ impl Settings {
         if let Some(secret) = &self.secret {
             return Ok(Some(PreparedSecurity {
                 security: Security::shared(secret.keypair()?),
-                trust: None,
+                trust: Vec::new(),
                 advice: Vec::new(),
             }));
         }
@@ -231,13 +239,20 @@ impl Settings {
         };
         let mut advice = Vec::new();
         let keypair = key.load(&mut advice)?;
-        let (trust, dir) = trust.load(&mut advice)?;
+        let (trust, dirs) = trust.load(&mut advice)?;
         Ok(Some(PreparedSecurity {
             security: Security::new(keypair, trust),
-            trust: dir,
+            trust: dirs,
             advice,
         }))
     }
+}
+
+/// All keys; of two certificates with the same key, the first counts.
+pub(crate) fn union<'a>(all: impl DoubleEndedIterator<Item = &'a TrustedKeys>) -> TrustedKeys {
+    let keys = all.rev().flat_map(TrustedKeys::iter);
+    keys.map(|(key, metadata)| (*key, metadata.clone()))
+        .collect()
 }
 
 impl NodeKey {
@@ -265,20 +280,26 @@ impl Trust {
     fn load(
         &self,
         advice: &mut Vec<String>,
-    ) -> Result<(zre_core::Trust, Option<TrustDir>), SecurityError> {
-        let path = match self {
-            Self::Keys(keys) => return Ok((keys.clone().into(), None)),
-            Self::Any => return Ok((zre_core::Trust::Any, None)),
-            Self::Dir(path) => path,
+    ) -> Result<(zre_core::Trust, Vec<TrustDir>), SecurityError> {
+        let paths = match self {
+            Self::Keys(keys) => return Ok((keys.clone().into(), Vec::new())),
+            Self::Any => return Ok((zre_core::Trust::Any, Vec::new())),
+            Self::Dir(path) => slice::from_ref(path),
+            Self::Dirs(paths) => paths,
         };
-        let dir = TrustDir::open(path)?;
-        advice.extend(dir.warnings().iter().map(ToString::to_string));
-        if dir.keys().is_empty() {
-            advice.push(format!(
-                "there are no certificates in {}: the node talks with nobody until there are",
-                path.display()
-            ));
+        let dirs = paths.iter().map(TrustDir::open);
+        let dirs = dirs.collect::<Result<Vec<_>, _>>()?;
+        for dir in &dirs {
+            advice.extend(dir.warnings().iter().map(ToString::to_string));
+            if dir.keys().is_empty() {
+                advice.push(format!(
+                    "there are no certificates in {}: the node talks with nobody else until there \
+                     are",
+                    dir.path().display()
+                ));
+            }
         }
-        Ok((dir.keys().clone().into(), Some(dir)))
+        let keys = union(dirs.iter().map(TrustDir::keys));
+        Ok((keys.into(), dirs))
     }
 }

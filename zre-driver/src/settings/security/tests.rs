@@ -147,7 +147,7 @@ fn trust_is_made_from_keys_and_certificates() {
         ([bob.clone(), key(2).into()].into_iter().collect(), 2),
     ] {
         let prepared = trusting(trust).prepare().unwrap();
-        assert!(prepared.trust.is_none() && prepared.advice.is_empty());
+        assert!(prepared.trust.is_empty() && prepared.advice.is_empty());
         let zre_core::Trust::Keys(keys) = prepared.config.security.unwrap().trust else {
             panic!("keys are trusted");
         };
@@ -171,7 +171,10 @@ fn keys_and_trust_are_read_from_files_and_the_directory_is_kept_to_be_watched() 
         settings.trust = Some(Trust::dir(&trusted));
     });
     let prepared = settings.prepare().unwrap();
-    assert_eq!(prepared.trust.unwrap().path(), trusted);
+    let [watched] = &prepared.trust[..] else {
+        panic!("{:?}", prepared.trust);
+    };
+    assert_eq!(watched.path(), trusted);
     let [advice] = &prepared.advice[..] else {
         panic!("{:?}", prepared.advice);
     };
@@ -186,6 +189,29 @@ fn keys_and_trust_are_read_from_files_and_the_directory_is_kept_to_be_watched() 
     assert_eq!(security.keypair, keypair(1));
     assert_eq!(security.only_key(), Some(key(2)));
     assert!(prepared.advice.join("").contains("README: line 1: "));
+}
+
+#[test]
+fn several_directories_and_files_are_trusted_together() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let certificate = |number: u8, name: &str| {
+        let mut certificate = Certificate::from(key(number));
+        certificate.metadata = [("name", name)].into_iter().collect();
+        certificate
+    };
+    fs::create_dir(at("friends")).unwrap();
+    keys::write_public(at("friends/bob"), &certificate(2, "bob")).unwrap();
+    keys::write_public(at("carol"), &certificate(3, "carol")).unwrap();
+    keys::write_public(at("robert"), &certificate(2, "robert")).unwrap();
+    let trust = Trust::dirs(["friends", "carol", "robert"].map(at));
+    let prepared = trusting(trust).prepare().unwrap();
+    assert_eq!(prepared.trust.len(), 3, "each is watched");
+    let trust = prepared.config.security.unwrap().trust;
+    let name = |number| Some(trust.admits(&key(number))?.name()?.to_owned());
+    assert_eq!(name(2).as_deref(), Some("bob"), "the first counts");
+    assert_eq!(name(3).as_deref(), Some("carol"));
+    assert_eq!(name(4), None);
 }
 
 #[test]
