@@ -271,8 +271,8 @@ fn nothing_counts_for_a_peer_that_has_another_key() {
 fn a_forged_beacon_is_one_place_among_others_until_the_peer_proves_its_key() {
     let mut test = SingleNode::secured(&["bob", "mallory"]);
     let mut bob = bob();
-    test.hears_key(&bob, "10.0.0.9:1", key("bob"));
     test.hears_key(&bob, "10.0.0.2:49152", key("mallory"));
+    test.hears_key(&bob, "10.0.0.9:1", key("bob"));
     test.hears_key(&bob, "10.0.0.2:49152", key("bob"));
     let mut places = test.places(&bob);
     places.sort_unstable();
