@@ -77,7 +77,7 @@ fn tuples_without_a_trusted_key_are_dropped_until_the_key_is_trusted() {
     assert_eq!(told, [&*refused, "hub enters"]);
     let told = net.told(bob);
     assert!(told.contains(&format!("{} is refused by them", short("alice"))));
-    let to_bob = format!("{}", net.endpoint(bob));
+    let to_bob = format!("{}", net.hosts[bob].address.ip());
     let opens = |line: &&alloc::string::String| {
         line.starts_with(&format!("{alice} Open")) && line.contains(&to_bob)
     };
