@@ -1,5 +1,6 @@
 //! `zre pipe`: a node as JSON lines on standard input and output.
 
+mod answers;
 mod command;
 mod counters;
 mod events;

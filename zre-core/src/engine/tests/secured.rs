@@ -1,6 +1,7 @@
 //! Nodes with keys: who meets whom, and what each side is told.
 
 mod attacks;
+mod forgeries;
 mod gossip;
 
 use alloc::{format, string::String, vec::Vec};

@@ -384,6 +384,39 @@ fn whoever_refuses_our_key_is_told_once_and_sought_ever_more_rarely() {
 }
 
 #[test]
+fn a_refusal_is_told_again_when_the_peer_has_entered_meanwhile() {
+    let mut test = SingleNode::secured(&["bob"]);
+    let mut bob = bob();
+    for _ in 0..3 {
+        test.node.handle_refused_key(bob.id, key("bob"), test.now);
+        let refused = std::format!("{:.6} is refused by them", bob.id);
+        assert_eq!(test.told(), [refused]);
+        test.node.handle_refused_key(bob.id, key("bob"), test.now);
+        let _entered = test.gets_hello(&mut bob, Some(key("bob")));
+        assert_eq!(test.told(), ["bob enters"]);
+        test.node
+            .remove_peer(bob.id, crate::ExitReason::ConnectionLost, test.now);
+        test.drain();
+    }
+}
+
+#[test]
+fn a_tuple_with_another_key_than_a_peer_has_proved_asks_it_nothing() {
+    let mut test = SingleNode::secured(&["bob", "mallory"]);
+    let mut bob = bob();
+    let _entered = test.gets_hello(&mut bob, Some(key("bob")));
+    test.drain();
+    for name in ["mallory", "bob"] {
+        let place = (endpoint("10.0.0.9:1"), key(name)).into();
+        let now = test.now;
+        let sought = test.node.handle_tuple(bob.id, place, false, now);
+        assert_eq!(sought, crate::node::Sought::There);
+        let asked = usize::from(name == "bob");
+        assert_eq!(test.sent_kinds().len(), asked, "{name}");
+    }
+}
+
+#[test]
 fn one_who_refuses_at_the_place_of_another_hides_nobody() {
     let mut test = SingleNode::secured(&["bob", "mallory"]);
     let bob = bob();

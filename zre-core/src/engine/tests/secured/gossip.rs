@@ -77,6 +77,11 @@ fn tuples_without_a_trusted_key_are_dropped_until_the_key_is_trusted() {
     assert_eq!(told, [&*refused, "hub enters"]);
     let told = net.told(bob);
     assert!(told.contains(&format!("{} is refused by them", short("alice"))));
+    let to_bob = format!("{}", net.endpoint(bob));
+    let opens = |line: &&alloc::string::String| {
+        line.starts_with(&format!("{alice} Open")) && line.contains(&to_bob)
+    };
+    assert_eq!(net.trace.iter().find(opens), None);
     let now = net.now;
     let trust = trusting(&["hub", "bob"]);
     net.engine(alice).set_trust(trust, now).unwrap();
