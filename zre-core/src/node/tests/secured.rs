@@ -1,5 +1,7 @@
 //! A node with a key, and peers whose every beacon and HELLO the test chooses.
 
+mod second_hello;
+
 use core::time::Duration;
 use std::{string::ToString as _, vec::Vec};
 
