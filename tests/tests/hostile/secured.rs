@@ -380,7 +380,10 @@ fn an_insider_under_an_honest_identity_forges_nothing(stage: Stage) {
         format_args!("{stolen} messages went to the insider"),
     );
     let looks = listener.accepted();
-    scene.demand(looks == 0, format_args!("{looks} connections to the insider"));
+    scene.demand(
+        looks == 0,
+        format_args!("{looks} connections to the insider"),
+    );
     scene.chat_for(30);
     demand_nothing_seen(&scene);
     scene.finish(
