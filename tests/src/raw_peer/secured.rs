@@ -233,13 +233,17 @@ impl SecuredPeer {
     }
 
     /// A message as it is sent: each of its frames in a box.
+    pub fn sealed(&mut self, sequence: u16, body: Body) -> Vec<u8> {
+        self.seal_frames(&encode(sequence, body))
+    }
+
+    /// Frames with their heads, each in a box.
     ///
     /// # Panics
     ///
-    /// Never: it takes apart what it has made.
-    pub fn sealed(&mut self, sequence: u16, body: Body) -> Vec<u8> {
-        let plain = encode(sequence, body);
-        let mut source = &plain[..];
+    /// When they are no whole frames.
+    pub fn seal_frames(&mut self, frames: &[u8]) -> Vec<u8> {
+        let mut source = frames;
         let mut sealed = Vec::new();
         while !source.is_empty() {
             let (command, more, body) = read_frame(&mut source).expect("a frame");

@@ -82,7 +82,7 @@ pub(crate) struct Attack {
     pub(crate) act: fn(Stage),
 }
 
-const KINDS: [&[Attack]; 21] = [
+const KINDS: [&[Attack]; 22] = [
     connections::ALL,
     handshakes::ALL,
     frames::ALL,
@@ -103,6 +103,7 @@ const KINDS: [&[Attack]; 21] = [
     secured::ALL,
     secured::insiders::ALL,
     secured::beacons::ALL,
+    secured::gossip::ALL,
     secured::between::ALL,
 ];
 

@@ -95,7 +95,13 @@ impl Setup {
             beacon_interval: self.beacon_interval,
             ..NodeOptions::local(name, port)
         };
-        options.gossip_connect.extend(self.hub(port));
+        let key = self.is_secured.then(|| key_of("victim").public());
+        options
+            .gossip_connect
+            .extend(self.hub(port).map(|hub| match key {
+                Some(key) => format!("{hub}|{key}"),
+                None => hub,
+            }));
         if self.is_secured {
             options.key = Some(key_of(name).into());
             options.trust = Some(

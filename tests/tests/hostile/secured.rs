@@ -1,8 +1,9 @@
 //! Nodes with keys, and strangers who have none that is trusted; [`insiders`] with one, forged
-//! [`beacons`], and somebody [`between`] two nodes.
+//! [`beacons`], clients of a [`gossip`] hub, and somebody [`between`] two nodes.
 
 pub(crate) mod beacons;
 pub(crate) mod between;
+pub(crate) mod gossip;
 pub(crate) mod insiders;
 
 use std::{
