@@ -58,6 +58,7 @@ fn main() {
     }
     beyond_the_limits(&seeds);
     handshakes(&seeds);
+    commands_with_one_wrong_part(&seeds);
     sealed_messages(&seeds);
     networks_with_keys(&seeds);
 }
@@ -138,6 +139,47 @@ fn handshakes(seeds: &Seeds) {
             seeds.write("curve_client", &script);
         }
     }
+}
+
+/// Commands of which all parts are right, and the same with each part in turn replaced.
+fn commands_with_one_wrong_part(seeds: &Seeds) {
+    const FRIEND: [u8; 2] = [0, 1];
+    // The keys are the server's, a friend's, and short-term ones. Behind the parts, no other bytes
+    // and no change.
+    let hello: [u8; 7] = [6, 5, 1, 0, 5, 0, 0];
+    let initiate: [u8; 14] = [7, 0, 6, 7, 5, 1, 7, 1, 5, 0, 0, 0, 0, 0];
+    let welcome: [u8; 8] = [6, 7, 0, 5, 1, 0, 0, 0];
+    let ready: [u8; 8] = [8, 7, 5, 5, 0, 0, 0, 0];
+    let greeted = |mode: u8| [&[mode][..], &FRIEND].concat();
+    let welcomed = |mode: u8| [&[mode][..], &FRIEND.repeat(2)].concat();
+    for mode in [0, 1] {
+        for script in with_one_wrong_part(&hello, 5) {
+            seeds.write("curve_server", &[&greeted(mode)[..], &script].concat());
+        }
+        for script in with_one_wrong_part(&initiate, 11) {
+            seeds.write("curve_server", &[&welcomed(mode)[..], &script].concat());
+        }
+    }
+    for script in with_one_wrong_part(&welcome, 5) {
+        seeds.write("curve_client", &[&[0, 0][..], &script, &[0]].concat());
+    }
+    for script in with_one_wrong_part(&ready, 5) {
+        seeds.write("curve_client", &[&[0, 0, 0][..], &script, &[0]].concat());
+    }
+}
+
+/// The step is the first byte; the parts go up to `end`.
+fn with_one_wrong_part(right: &[u8], end: usize) -> Vec<Vec<u8>> {
+    let mut all = vec![right.to_vec()];
+    for part in 1..end {
+        // The keys of a stranger, of one who is absent, and of nobody.
+        for other in [2, 3, 8] {
+            let mut wrong = right.to_vec();
+            wrong[part] = other;
+            all.push(wrong);
+        }
+    }
+    all
 }
 
 /// Each side reads messages, PINGs, and frames one beyond a limit, and says something.
