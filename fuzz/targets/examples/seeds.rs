@@ -210,10 +210,12 @@ fn sealed_messages(seeds: &Seeds) {
 /// The adversary meets engines with keys: it is trusted, or is not, or all have the same key.
 fn networks_with_keys(seeds: &Seeds) {
     // A beacon with its key, two handshakes, HELLO, a whisper, and time.
-    let at_engine = |id: u8| {
+    let at_engine = |id: u8, headers: u8| {
         [
             &[3, 0, id, 2, 1, 4, 0, id, 4, 1, id][..],
-            &[5, 1, 0, 1, 0, 0, 3, 2, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16],
+            &[
+                5, 1, 0, 1, 0, 0, 3, headers, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16,
+            ],
         ]
         .concat()
     };
@@ -230,7 +232,12 @@ fn networks_with_keys(seeds: &Seeds) {
             .into_iter()
             .flat_map(|id| [0, 2, 4, 8].map(|mode| (id, mode)))
         {
-            let script = [&[keys | mode][..], &at_engine(id)].concat();
+            let script = [&[keys | mode][..], &at_engine(id, 2)].concat();
+            seeds.write("engine", &script);
+        }
+        // HELLO names the key of the engine, of the honest peer, and none.
+        for headers in [0xA2, 0xC2, 0xE2] {
+            let script = [&[keys][..], &at_engine(1, headers)].concat();
             seeds.write("engine", &script);
         }
         // As somebody else, and as the second engine.
