@@ -17,9 +17,14 @@ const BOB: &str = "--name bob --key bob --trust friends";
 
 /// What the doctor says as JSON.
 fn doctor(home: &Home, port: u16, flags: &str) -> Value {
-    let output = home.run("doctor", port, &format!("--json --wait 1s {flags}"));
+    let output = home.run("doctor", port, &format!("--json --wait 2s {flags}"));
     let said = text(&output.stdout);
     serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", text(&output.stderr)))
+}
+
+/// Flags of a node that is heard several times while the doctor looks.
+fn often(flags: &str) -> String {
+    format!("{flags} --interval 200ms")
 }
 
 #[test]
@@ -133,15 +138,25 @@ fn chat_and_ping_say_keys_and_refusals_in_words() {
 fn a_session_ends_when_the_file_of_its_key_is_removed_and_begins_when_it_comes_back() {
     let home = Home::new();
     home.keys(&["trust", "guests", "bob"]);
+    home.keys(&["trust", "friends", "mallory"]);
     fs::remove_file(home.path("friends/bob")).expect("it is there");
     // The directories count together, and each is looked at.
     let (mut alice, _) = home.pipe(25684, &format!("{ALICE},guests"));
+    let (_other, other) = home.pipe(25684, "--key mallory --trust friends");
+    assert_eq!(alice.event("ENTER")["peer"], other["uuid"]);
     let (mut bob, _) = home.pipe(25684, BOB);
     assert_eq!(alice.event("ENTER")["key"], home.key("bob"));
     bob.event("ENTER");
     fs::remove_file(home.path("guests/bob")).expect("it is there");
-    assert_eq!(alice.event("EXIT")["reason"], "REFUSED");
+    let exit = alice.event("EXIT");
+    assert_eq!(
+        (&exit["name"], &exit["reason"]),
+        (&json!("bob"), &json!("REFUSED"))
+    );
     bob.event("EXIT");
+    alice.send(r#"{"do":"peers"}"#);
+    let others = json!([other["uuid"]]);
+    assert_eq!(alice.answer("peers")["peers"], others, "they stay");
     home.keys(&["trust", "friends", "bob"]);
     assert_eq!(alice.event("ENTER")["certificate"], json!({"name": "bob"}));
     bob.event("ENTER");
@@ -199,7 +214,7 @@ fn a_fixed_peer_and_a_hub_are_met_by_their_keys() {
 #[test]
 fn the_doctor_tells_nodes_with_keys_and_nodes_without_apart() {
     let home = Home::new();
-    let (_alice, alice) = home.pipe(25689, ALICE);
+    let (_alice, alice) = home.pipe(25689, &often(ALICE));
     let open = doctor(&home, 25689, "--name open");
     assert_eq!(open["faults"][0]["kind"], "curve_only", "{open}");
     assert_eq!(open["nodes"][0]["state"], "curve_only");
@@ -207,12 +222,12 @@ fn the_doctor_tells_nodes_with_keys_and_nodes_without_apart() {
     let verdict = open["verdict"].as_str().expect("a text");
     assert!(verdict.contains("--key and --trust") && verdict.contains("--secret-file"));
 
-    let (_carol, carol) = home.pipe(25690, "--name carol");
+    let (_carol, carol) = home.pipe(25690, &often("--name carol"));
     let alone = doctor(&home, 25690, BOB);
     assert_eq!(alone["faults"][0]["kind"], "in_the_open", "{alone}");
     assert_eq!(alone["nodes"][0]["peer"], carol["uuid"]);
     // Where others are met, it is no fault that some are apart.
-    let (_alice, _) = home.pipe(25690, ALICE);
+    let (_alice, _) = home.pipe(25690, &often(ALICE));
     let met = doctor(&home, 25690, BOB);
     assert_eq!(met["faults"], json!([]), "{met}");
     let notes = met["notes"].as_array().expect("a list");
@@ -229,7 +244,7 @@ fn the_doctor_tells_nodes_with_keys_and_nodes_without_apart() {
 #[test]
 fn the_doctor_says_which_side_does_not_trust_the_other_and_what_is_wrong_with_files() {
     let home = Home::new();
-    let (_alice, _) = home.pipe(25691, ALICE);
+    let (_alice, _) = home.pipe(25691, &often(ALICE));
     let refused = doctor(&home, 25691, "--key mallory --trust any");
     assert_eq!(
         refused["faults"][0]["kind"], "does_not_trust_us",

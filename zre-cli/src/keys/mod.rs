@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
-use zre_tokio::{Certificate, KeyMetadata, PublicKey};
+use zre_tokio::{Certificate, KeyMetadata, PeerKey, PublicKey};
 
 use crate::{failure::Failure, output::print};
 
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 
 /// A key, and what its certificate says of the owner, as JSON has it everywhere.
 #[derive(Debug, Serialize)]
-struct KeyLine {
+pub(crate) struct KeyLine {
     #[serde(serialize_with = "display")]
     key: PublicKey,
     #[serde(
@@ -71,6 +71,15 @@ impl KeyLine {
         Self {
             key: certificate.public,
             certificate: certificate.metadata.clone(),
+        }
+    }
+}
+
+impl From<&PeerKey> for KeyLine {
+    fn from(key: &PeerKey) -> Self {
+        Self {
+            key: key.public,
+            certificate: key.metadata.clone(),
         }
     }
 }

@@ -1,18 +1,13 @@
 //! The lines that the pipe writes.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Display},
-};
+use std::fmt::{self, Display};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use serde_json::value::RawValue;
 use zre_tokio::{
-    Content, Endpoint, Event, ExitReason, GroupName, Headers, KeyMetadata, Node, PeerId, PeerInfo,
-    PeerKey, PublicKey, Text, Unconfirmed,
+    Content, Endpoint, Event, ExitReason, Headers, Node, PeerId, PublicKey, Text, Unconfirmed,
 };
 
-use crate::networks::{Everything, NetworkLine};
+use crate::{keys::KeyLine, networks::NetworkLine};
 
 /// A line about something that happened.
 ///
@@ -45,7 +40,7 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "dictionary")]
         headers: &'a Headers,
         #[serde(flatten)]
-        key: Option<KeyFields>,
+        key: Option<KeyLine>,
     },
     Refused {
         #[serde(serialize_with = "display")]
@@ -133,27 +128,6 @@ pub(super) enum EventLine<'a> {
     },
 }
 
-/// The key that a peer has proved to have, and what this node's certificate of it says.
-#[derive(Debug, Serialize)]
-pub(super) struct KeyFields {
-    #[serde(serialize_with = "display")]
-    key: PublicKey,
-    #[serde(
-        serialize_with = "metadata",
-        skip_serializing_if = "KeyMetadata::is_empty"
-    )]
-    certificate: KeyMetadata,
-}
-
-impl KeyFields {
-    fn of(key: &PeerKey) -> Self {
-        Self {
-            key: key.public,
-            certificate: key.metadata.clone(),
-        }
-    }
-}
-
 /// How many messages a peer has not confirmed.
 #[derive(Debug, Serialize)]
 pub(super) struct UnconfirmedPeer<'a> {
@@ -172,120 +146,6 @@ pub(super) enum FramesOfText<'a> {
     Several(Vec<&'a str>),
 }
 
-/// A line that answers a command, with the id that the command had.
-#[derive(Debug, Serialize)]
-pub(super) struct Reply<'a> {
-    #[serde(flatten)]
-    pub(super) answer: Answer,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<&'a RawValue>,
-}
-
-/// What a command is answered.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Answer {
-    Peers {
-        peers: Vec<String>,
-        /// The keys that they have proved to have.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        keys: BTreeMap<String, String>,
-    },
-    Peer(PeerLine),
-    Groups {
-        own: Vec<String>,
-        peer: Vec<String>,
-    },
-    Network(Everything),
-    Count {
-        count: u64,
-        in_order: bool,
-    },
-    Done {
-        ok: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        members: Option<usize>,
-    },
-    Error {
-        error: String,
-        line: u64,
-    },
-}
-
-/// All that is known of a peer.
-#[derive(Debug, Serialize)]
-pub(super) struct PeerLine {
-    peer: String,
-    name: String,
-    endpoint: String,
-    headers: BTreeMap<String, String>,
-    groups: Vec<String>,
-    #[serde(flatten)]
-    key: Option<KeyFields>,
-}
-
-impl From<PeerInfo> for PeerLine {
-    fn from(info: PeerInfo) -> Self {
-        let owned = |text: &Text| text.to_string_lossy().into_owned();
-        let headers = info.headers.iter();
-        Self {
-            peer: info.id.to_string(),
-            name: owned(&info.name),
-            endpoint: info.endpoint.to_string(),
-            headers: headers
-                .map(|(name, value)| (owned(name), owned(value)))
-                .collect(),
-            groups: info.groups.iter().map(GroupName::to_string).collect(),
-            key: info.key.as_ref().map(KeyFields::of),
-        }
-    }
-}
-
-impl<'a> Reply<'a> {
-    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
-    pub(super) fn to(
-        outcome: Result<Answer, String>,
-        line: u64,
-        id: Option<&'a RawValue>,
-    ) -> Option<Self> {
-        let answer = match outcome {
-            Ok(Answer::Done { .. }) if id.is_none() => return None,
-            Ok(answer) => answer,
-            Err(error) => Answer::Error {
-                error: format!("line {line}: {error}"),
-                line,
-            },
-        };
-        Some(Self { answer, id })
-    }
-}
-
-impl Answer {
-    pub(super) fn peers(node: &Node) -> Self {
-        let infos = node.peer_infos();
-        let keys = infos.iter().filter_map(|info| {
-            let key = info.key.as_ref()?.public.to_string();
-            Some((info.id.to_string(), key))
-        });
-        Self::Peers {
-            peers: infos.iter().map(|info| info.id.to_string()).collect(),
-            keys: keys.collect(),
-        }
-    }
-
-    pub(super) fn network(node: &Node) -> Self {
-        Self::Network(Everything::of(node))
-    }
-
-    pub(super) fn groups(node: &Node) -> Self {
-        let names = |groups: Vec<GroupName>| groups.iter().map(GroupName::to_string).collect();
-        Self::Groups {
-            own: names(node.own_groups()),
-            peer: names(node.peer_groups()),
-        }
-    }
-}
-
 /// The first line.
 pub(super) fn start(node: &Node) -> EventLine<'_> {
     EventLine::Start {
@@ -302,7 +162,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
         &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
-            let key = key.as_ref().map(KeyFields::of);
+            let key = key.as_ref().map(KeyLine::from);
             EventLine::Enter { peer, name, addr: endpoint, endpoint, headers, key }
         }
         &Event::Refused { peer, key, by } => EventLine::Refused { peer, key, by: by.as_str() },
@@ -416,10 +276,6 @@ fn dictionary<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, 
     serializer.collect_map(entries.map(|(name, value)| (owned(name), owned(value))))
 }
 
-fn metadata<S: Serializer>(metadata: &KeyMetadata, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(metadata.iter())
-}
-
 fn in_hex<S: Serializer>(content: &Content, serializer: S) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(Some(content.len()))?;
     for frame in content.frames() {
@@ -454,7 +310,7 @@ impl Display for Hex<'_> {
 mod tests {
     use bytes::Bytes;
     use serde_json::json;
-    use zre_tokio::{RefusedBy, ShortText};
+    use zre_tokio::{PeerKey, RefusedBy, ShortText};
 
     use super::*;
 
@@ -615,20 +471,5 @@ mod tests {
             json!(null)
         );
         assert_eq!(json(&Content::default()), json!(null));
-    }
-
-    #[test]
-    fn an_id_comes_back_as_it_was_written() {
-        let id: Box<RawValue> = serde_json::from_str(r#"{"n":1.50}"#).unwrap();
-        let answer = Answer::Done {
-            ok: true,
-            members: None,
-        };
-        let reply = Reply {
-            answer,
-            id: Some(&id),
-        };
-        let line = serde_json::to_string(&reply).unwrap();
-        assert_eq!(line, r#"{"ok":true,"id":{"n":1.50}}"#);
     }
 }

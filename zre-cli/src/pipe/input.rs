@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use zre_tokio::{Content, Error, GroupName, Node, PeerId};
 
 use super::{
+    answers::{Answer, Reply},
     command::{Command, Recipient, Request},
     counters::Counters,
-    events::{Answer, Reply},
     output::Output,
     sends::{Asked, Attempt, Goal, Message, Sends},
 };

@@ -28,7 +28,7 @@ use tokio::{
 use zre_tokio::{GroupName, Node, PeerId};
 
 use super::{
-    events::{Answer, Reply},
+    answers::{Answer, Reply},
     output::{self, Output},
 };
 

@@ -138,6 +138,13 @@ impl Node {
     pub fn handle_reached(&mut self, peer: PeerId, place: &KeyedEndpoint, now: Instant) {
         self.context.advance(now);
         self.peers.reached(&peer, place, &mut self.context);
+        if let Some(key) = &place.key
+            && self.context.strangers.take_refused(key)
+        {
+            self.apply(peer, |known, context| {
+                known.await_hello_after_refusal(context)
+            });
+        }
     }
 
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for

@@ -22,6 +22,8 @@ const MOST_PROVED: u32 = 256;
 pub(super) struct Strangers {
     /// When each was last seen; the second part says whether it is they who refuse.
     told: BTreeMap<(PublicKey, bool), Instant>,
+    /// When those were refused, by either side, to whom no connection has been made since.
+    refused: BTreeMap<PublicKey, Instant>,
     /// Since when is counted.
     since: Option<Instant>,
     named: u32,
@@ -55,9 +57,16 @@ impl Strangers {
             return false;
         }
         *count += 1;
-        self.make_room();
+        make_room(&mut self.told);
         self.told.insert(entry, now);
+        make_room(&mut self.refused);
+        self.refused.insert(key, now);
         true
+    }
+
+    /// Whether somebody with this key was refused, by either side, before this connection to it.
+    pub(super) fn take_refused(&mut self, key: &PublicKey) -> bool {
+        self.refused.remove(key).is_some()
     }
 
     /// Whether the application has been told.
@@ -65,23 +74,32 @@ impl Strangers {
         self.told.contains_key(&(key, by == RefusedBy::Them))
     }
 
+    /// Whoever has this key has entered: should it be refused later, that is news.
+    pub(super) fn forget_key(&mut self, key: PublicKey) {
+        for is_them in [false, true] {
+            self.told.remove(&(key, is_them));
+        }
+    }
+
     /// Other keys are trusted from now on.
     pub(super) fn forget(&mut self) {
-        let has_noted_others = self.has_noted_others;
+        let refused = core::mem::take(&mut self.refused);
         *self = Self {
-            has_noted_others,
+            refused,
+            has_noted_others: self.has_noted_others,
             ..Self::default()
         };
     }
+}
 
-    fn make_room(&mut self) {
-        if self.told.len() < MOST {
-            return;
-        }
-        let oldest = self.told.iter().min_by_key(|(_, seen_at)| **seen_at);
-        if let Some(oldest) = oldest.map(|(entry, _)| *entry) {
-            self.told.remove(&oldest);
-        }
+/// Forgets the key that was seen longest ago, if there are many.
+fn make_room<K: Ord + Copy>(keys: &mut BTreeMap<K, Instant>) {
+    if keys.len() < MOST {
+        return;
+    }
+    let oldest = keys.iter().min_by_key(|(_, seen_at)| **seen_at);
+    if let Some(oldest) = oldest.map(|(key, _)| *key) {
+        keys.remove(&oldest);
     }
 }
 

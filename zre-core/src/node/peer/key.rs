@@ -4,6 +4,9 @@ use alloc::boxed::Box;
 
 use zre_proto::curve::PublicKey;
 
+use super::{Peer, PeerEffect, session::Session};
+use crate::node::context::{NodeContext, PING_INTERVAL};
+
 /// The key with which a peer is connected to, where it is or is sought. `None` in a node without a
 /// key. Boxed, so that such nodes pay no more than a word for it.
 #[derive(Debug, Clone, Default)]
@@ -53,5 +56,32 @@ impl PeerKey {
     pub(crate) fn note_other(&mut self) -> bool {
         let known = self.0.as_mut();
         known.is_some_and(|known| !core::mem::replace(&mut known.has_noted_other, true))
+    }
+}
+
+/// Those whom libzmq does not connect to us any more.
+///
+/// Once one side has refused the other's key, libzmq makes no further connection. zyre does not
+/// notice: when the keys are trusted later, it takes our HELLO for that of a peer to whom it has
+/// said HELLO long ago. A second HELLO is to it that of a peer that has restarted. Then it connects
+/// anew, and says HELLO.
+impl Peer {
+    /// Our connection to it is there, and one side has refused the other before. It is given a
+    /// second to say HELLO; then ours is said once more.
+    pub(crate) fn await_hello_after_refusal(&mut self, context: &NodeContext) -> PeerEffect {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return PeerEffect::Nothing;
+        };
+        greeting.says_again_at = Some(context.now + PING_INTERVAL);
+        PeerEffect::Watch
+    }
+
+    /// Whether it is time to connect to it anew, and to say HELLO once more.
+    pub(super) fn says_hello_again(&mut self, context: &NodeContext) -> bool {
+        let Session::Greeting(greeting) = &mut self.session else {
+            return false;
+        };
+        let is_due = |at: &mut _| *at <= context.now;
+        greeting.says_again_at.take_if(is_due).is_some()
     }
 }

@@ -84,6 +84,8 @@ pub(crate) enum Session {
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Greeting {
     give_up: Patience,
+    /// When our HELLO is said once more; see [`key`](super::key).
+    pub(super) says_again_at: Option<Instant>,
     /// Whether it has been given longer because what came in place of a HELLO was refused.
     was_refused: bool,
     /// Whether its goodbye has overtaken its HELLO.
@@ -315,6 +317,7 @@ impl Peer {
             return PeerEffect::Nothing;
         };
         greeting.told = Some(Box::new(told.clone()));
+        greeting.says_again_at = None;
         greeting.reply = reply.unwrap_or(greeting.reply);
         // Whoever connects gives up after one such time, and says why.
         let time = context.config.handshake_timeout.saturating_mul(2);
@@ -401,13 +404,17 @@ impl Peer {
         let (reply, likelier) = (greeting.reply, greeting.likelier.take());
         self.heard_at = context.now;
         self.channel.sequence.restart_received();
+        let key = self.key.proved();
+        if let Some(key) = key {
+            context.strangers.forget_key(key);
+        }
         // Before its groups are joined, so that `Enter` is the peer's first event.
         context.events.push(Event::Enter {
             peer: self.id(),
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
-            key: context.describe_key(self.key.proved()),
+            key: context.describe_key(key),
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));
@@ -470,7 +477,12 @@ impl Peer {
     /// When [`check`](Peer::check) has something to do: always after the moment of the last check.
     pub(crate) fn next_check_at(&self, config: &Config) -> Instant {
         let ready = match &self.session {
-            Session::Greeting(greeting) => return greeting.give_up.deadline(),
+            Session::Greeting(greeting) => {
+                let give_up_at = greeting.give_up.deadline();
+                return greeting
+                    .says_again_at
+                    .map_or(give_up_at, |at| at.min(give_up_at));
+            }
             Session::Ready(ready) => ready,
         };
         let next = ready.liveness.next_check_at(self.last_heard(), config);
@@ -488,6 +500,9 @@ impl Peer {
 
     /// The peer's timer has run out.
     pub(crate) fn check(&mut self, context: &mut NodeContext) -> PeerEffect {
+        if self.says_hello_again(context) {
+            return PeerEffect::Reconnect;
+        }
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => {
@@ -544,6 +559,7 @@ impl Greeting {
     pub(super) fn new(context: &NodeContext) -> Self {
         Self {
             give_up: context.patience(context.config.handshake_timeout),
+            says_again_at: None,
             was_refused: false,
             is_leaving: false,
             has_failed: false,
