@@ -58,6 +58,7 @@ fn main() {
     }
     beyond_the_limits(&seeds);
     handshakes(&seeds);
+    commands_with_one_wrong_part(&seeds);
     sealed_messages(&seeds);
     networks_with_keys(&seeds);
 }
@@ -140,6 +141,47 @@ fn handshakes(seeds: &Seeds) {
     }
 }
 
+/// Commands of which all parts are right, and the same with each part in turn replaced.
+fn commands_with_one_wrong_part(seeds: &Seeds) {
+    const FRIEND: [u8; 2] = [0, 1];
+    // The keys are the server's, a friend's, and short-term ones. Behind the parts, no other bytes
+    // and no change.
+    let hello: [u8; 7] = [6, 5, 1, 0, 5, 0, 0];
+    let initiate: [u8; 14] = [7, 0, 6, 7, 5, 1, 7, 1, 5, 0, 0, 0, 0, 0];
+    let welcome: [u8; 8] = [6, 7, 0, 5, 1, 0, 0, 0];
+    let ready: [u8; 8] = [8, 7, 5, 5, 0, 0, 0, 0];
+    let greeted = |mode: u8| [&[mode][..], &FRIEND].concat();
+    let welcomed = |mode: u8| [&[mode][..], &FRIEND.repeat(2)].concat();
+    for mode in [0, 1] {
+        for script in with_one_wrong_part(&hello, 5) {
+            seeds.write("curve_server", &[&greeted(mode)[..], &script].concat());
+        }
+        for script in with_one_wrong_part(&initiate, 11) {
+            seeds.write("curve_server", &[&welcomed(mode)[..], &script].concat());
+        }
+    }
+    for script in with_one_wrong_part(&welcome, 5) {
+        seeds.write("curve_client", &[&[0, 0][..], &script, &[0]].concat());
+    }
+    for script in with_one_wrong_part(&ready, 5) {
+        seeds.write("curve_client", &[&[0, 0, 0][..], &script, &[0]].concat());
+    }
+}
+
+/// The step is the first byte; the parts go up to `end`.
+fn with_one_wrong_part(right: &[u8], end: usize) -> Vec<Vec<u8>> {
+    let mut all = vec![right.to_vec()];
+    for part in 1..end {
+        // The keys of a stranger, of one who is absent, and of nobody.
+        for other in [2, 3, 8] {
+            let mut wrong = right.to_vec();
+            wrong[part] = other;
+            all.push(wrong);
+        }
+    }
+    all
+}
+
 /// Each side reads messages, PINGs, and frames one beyond a limit, and says something.
 fn sealed_messages(seeds: &Seeds) {
     let frame = |more: u8, text: &[u8]| [&[0, more, 0, 4][..], text].concat();
@@ -168,10 +210,12 @@ fn sealed_messages(seeds: &Seeds) {
 /// The adversary meets engines with keys: it is trusted, or is not, or all have the same key.
 fn networks_with_keys(seeds: &Seeds) {
     // A beacon with its key, two handshakes, HELLO, a whisper, and time.
-    let at_engine = |id: u8| {
+    let at_engine = |id: u8, headers: u8| {
         [
             &[3, 0, id, 2, 1, 4, 0, id, 4, 1, id][..],
-            &[5, 1, 0, 1, 0, 0, 3, 2, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16],
+            &[
+                5, 1, 0, 1, 0, 0, 3, headers, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16,
+            ],
         ]
         .concat()
     };
@@ -188,7 +232,12 @@ fn networks_with_keys(seeds: &Seeds) {
             .into_iter()
             .flat_map(|id| [0, 2, 4, 8].map(|mode| (id, mode)))
         {
-            let script = [&[keys | mode][..], &at_engine(id)].concat();
+            let script = [&[keys | mode][..], &at_engine(id, 2)].concat();
+            seeds.write("engine", &script);
+        }
+        // HELLO names the key of the engine, of the honest peer, and none.
+        for headers in [0xA2, 0xC2, 0xE2] {
+            let script = [&[keys][..], &at_engine(1, headers)].concat();
             seeds.write("engine", &script);
         }
         // As somebody else, and as the second engine.

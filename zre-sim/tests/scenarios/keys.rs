@@ -135,6 +135,11 @@ fn an_attacker_with_a_key_that_nobody_trusts_enters_nowhere_and_each_is_told_onc
             assert!(!told.iter().any(|it| it.starts_with("exit")), "{told:?}");
             assert!(!told.iter().any(|it| it.contains("let me in")), "{told:?}");
         }
+        let told = refusals(&mut sim, "eve");
+        for name in NAMES.iter().filter(|name| **name != "a") {
+            let by_them = format!("refused {:.6} by them", sim.node(name).id());
+            assert!(told.contains(&by_them), "{told:?}");
+        }
         sim.run_for(secs(1));
         sim.check_quiet().unwrap();
     });
@@ -156,6 +161,26 @@ fn nodes_with_the_key_of_the_network_meet_and_one_with_another_does_not() {
         assert_eq!(sim.node("a").peer_names(), ["b", "c"]);
         assert_eq!(sim.node("d").peer_names(), [""; 0]);
         settle(&mut sim, secs(0));
+    });
+}
+
+#[test]
+fn at_a_fixed_endpoint_nobody_is_met_who_has_another_key() {
+    for_each_seed(3, |level, seed| {
+        let mut sim = Sim::with_level(level, seed);
+        for (name, expected) in [("b", None), ("a", Some("c"))] {
+            let security = Security::new(sim.keypair(name), sim.trust(&NAMES));
+            let key = expected.map(|name| sim.keypair(name).public());
+            sim.host(name).start_with(|config: &mut Config| {
+                config.security = Some(security);
+                config.beacons = Beacons::Off;
+                let fixed = key.map(|key| format!("tcp://b:49152|{key}").parse().unwrap());
+                config.connect.extend(fixed);
+            });
+        }
+        sim.run_for(secs(20));
+        assert_eq!(sim.known_pairs(), 0);
+        assert!(sim.metrics().connections > 0);
     });
 }
 

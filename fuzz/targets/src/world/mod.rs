@@ -238,8 +238,11 @@ impl World {
         let tested = &mut self.engines[number];
         assert!(tested.is_stopping || !matches!(event, Event::Stop { .. }));
         tested.order.check(event);
-        if let Event::Enter { key, .. } = event {
-            check_key(self.keys, key.as_ref().map(|key| key.public));
+        if let Event::Enter { key, headers, .. } = event {
+            let proved = key.as_ref().map(|key| key.public);
+            check_key(self.keys, proved);
+            let said = headers.get("X-PUBLICKEY").map(ToString::to_string);
+            assert!(proved.is_none_or(|key| said == Some(key.to_string())));
         }
         let is_other = |peer| others.contains(&peer);
         tested.whispers.check(event, is_other);
