@@ -19,6 +19,6 @@ pub use zre_core::{
 };
 
 pub use crate::{
-    hub::{Lagged, Network, NetworkState, PeerRef, Stats},
+    hub::{Delivery, Lagged, Network, NetworkState, PeerRef, Stats},
     settings::{BindEndpoint, BindError, BindHost, StartError},
 };
