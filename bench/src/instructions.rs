@@ -20,7 +20,7 @@ use crate::Failure;
 pub struct Baseline {
     /// The compiler's version, in its own words.
     pub compiler: String,
-    /// The processor's architecture.
+    /// The processor's architecture, and what ciphers look for at run time.
     pub architecture: String,
     /// Instructions by the name of the bench.
     pub instructions: BTreeMap<String, u64>,
@@ -73,7 +73,7 @@ impl Baseline {
         }
         Ok(Self {
             compiler: compiler()?,
-            architecture: env::consts::ARCH.to_owned(),
+            architecture: architecture(),
             instructions: instructions(&String::from_utf8(output.stdout)?)?,
         })
     }
@@ -130,6 +130,16 @@ pub fn missing() -> Option<&'static str> {
     ["valgrind", "gungraun-runner"]
         .into_iter()
         .find(|program| !is_there(program))
+}
+
+/// Ciphers have several implementations. Valgrind's processor has AVX2 and BMI2 if the machine's
+/// has them, and never AVX-512, so that all machines with these two have the same counts.
+fn architecture() -> String {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+        return "x86_64 with AVX2 and BMI2".to_owned();
+    }
+    env::consts::ARCH.to_owned()
 }
 
 fn compiler() -> Result<String, Failure> {

@@ -27,11 +27,13 @@ pub enum System {
     Blocking,
     /// libzmq with CURVE.
     LibzmqCurve,
+    /// zre-tokio on a runtime of one thread, with keys.
+    TokioCurve,
 }
 
 impl System {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tcp,
         Self::Libzmq,
         Self::Tokio,
@@ -40,6 +42,7 @@ impl System {
         Self::SmolThreads,
         Self::Blocking,
         Self::LibzmqCurve,
+        Self::TokioCurve,
     ];
 
     /// Whether it is one of ours.
@@ -49,7 +52,7 @@ impl System {
 
     /// Whether its messages are encrypted.
     pub fn is_secured(self) -> bool {
-        matches!(self, Self::LibzmqCurve)
+        matches!(self, Self::LibzmqCurve | Self::TokioCurve)
     }
 }
 
@@ -64,6 +67,7 @@ impl fmt::Display for System {
             Self::SmolThreads => "smol-threads",
             Self::Blocking => "blocking",
             Self::LibzmqCurve => "libzmq-curve",
+            Self::TokioCurve => "tokio-curve",
         })
     }
 }

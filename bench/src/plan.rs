@@ -221,8 +221,10 @@ mod tests {
     fn a_chosen_system_is_measured_with_those_that_it_is_compared_with() {
         let plain = [System::Tcp, System::Libzmq, System::Tokio];
         assert_eq!(take_part(&[System::Tokio], ONE_WAY), plain);
-        let secured = take_part(&[System::LibzmqCurve], ONE_WAY);
-        assert!(secured.ends_with(&[System::LibzmqCurve]));
+        let secured = take_part(&[System::TokioCurve], ONE_WAY);
+        assert!(secured.ends_with(&[System::LibzmqCurve, System::TokioCurve]));
+        let alone = [System::TokioCurve];
+        assert_eq!(take_part(&alone, Experiment::IdlePeer), alone);
         assert_eq!(take_part(&[], ONE_WAY), System::ALL);
     }
 

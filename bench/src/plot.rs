@@ -324,6 +324,7 @@ fn color(system: System) -> &'static str {
         System::SmolThreads => "#26a69a",
         System::Blocking => "#1976d2",
         System::LibzmqCurve => "#b39ddb",
+        System::TokioCurve => "#6a1b9a",
     }
 }
 

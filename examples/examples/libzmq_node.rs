@@ -199,7 +199,7 @@ impl OverLibzmq {
                     .sender
                     .send_to(&beacon.encode(), (BROADCAST, self.port));
             }
-            NodeOutput::Connect { peer, endpoint } => {
+            NodeOutput::Connect { peer, endpoint, .. } => {
                 // Drops an older DEALER with its unsent messages: they belong to an older session.
                 self.dealers.remove(&peer);
                 match self.dealer(&endpoint) {

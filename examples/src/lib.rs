@@ -19,6 +19,11 @@ pub use work::{Answer, Assignment, GROUP, ROLE, Request, WorkQueue};
 #[doc = include_str!("../../docs/CHOOSING.md")]
 pub struct Choosing;
 
+/// The page on networks with keys. Its program is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SECURE-IN-FIVE-MINUTES.md")]
+pub struct Secure;
+
 /// The page on embedding the core. Its programs are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/EMBEDDING.md")]

@@ -22,6 +22,8 @@ use zre_core::{
     interfaces::IpVersion,
     proto::{Content, PeerId},
 };
+use zre_driver::api::{NodeKey, Trust};
+use zre_net::keys::load_secret;
 use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -34,7 +36,10 @@ fn main() -> Outcome {
     log(arguments.iter().any(|it| it == "--verbose"));
     let node = Host::new(flavour).start(options(arguments.into_iter())?)?;
     let (uuid, endpoint) = (node.id().to_string(), node.endpoint().to_string());
-    say(&json!({"event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint}));
+    let key = node.key().map(|key| key.to_string());
+    say(&json!({
+        "event": "START", "uuid": uuid, "name": node.name(), "endpoint": endpoint, "key": key,
+    }));
     let listening = node.clone();
     let events = thread::spawn(move || tell_events(&listening));
     for line in io::stdin().lock().lines() {
@@ -93,6 +98,17 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
             "--connect" => options.connect.push(value),
             "--gossip-bind" => options.gossip_bind = Some(value),
             "--gossip-connect" => options.gossip_connect.push(value),
+            "--key" => options.key = Some(NodeKey::file(value)),
+            "--trust" => {
+                options.trust = Some(match value.as_str() {
+                    "any" => Trust::Any,
+                    _ => Trust::dir(value),
+                });
+            }
+            "--secret-file" => {
+                let read = load_secret(value)?;
+                options.secret = Some(read.secret.to_string());
+            }
             "--advertise" => options.advertise = Some(value.parse()?),
             "--tcp-port" => options.tcp_port = Some(value.parse()?),
             "--port" => options.port = Some(value.parse()?),
@@ -148,7 +164,7 @@ fn line(event: &Event) -> Value {
             name,
             endpoint,
             headers,
-            ..
+            key,
         } => {
             line = about("ENTER", peer, name);
             line["addr"] = endpoint.to_string().into();
@@ -156,6 +172,16 @@ fn line(event: &Event) -> Value {
                 .iter()
                 .map(|(name, value)| (name.to_string(), value.to_string().into()));
             line["headers"] = Value::Object(headers.collect());
+            if let Some(key) = key {
+                line["key"] = key.public.to_string().into();
+                line["certificate"] = key.metadata.iter().collect();
+            }
+        }
+        Event::Refused { peer, key, by } => {
+            line = json!({
+                "event": "REFUSED", "peer": peer.to_string(), "key": key.to_string(),
+                "by": by.as_str(),
+            });
         }
         Event::Exit {
             peer,
@@ -167,6 +193,7 @@ fn line(event: &Event) -> Value {
             line["unconfirmed"] = (*unconfirmed).into();
             line["reason"] = match reason {
                 ExitReason::Goodbye => "GOODBYE".into(),
+                ExitReason::Refused => "REFUSED".into(),
                 other => other.to_string().into(),
             };
         }

@@ -26,7 +26,15 @@ def parse_options(description):
     parser.add_argument("--endpoint", help="where to listen; no beacons then")
     parser.add_argument("--advertise", metavar="ENDPOINT", help="for gossip and HELLO")
     parser.add_argument("--gossip-bind", metavar="ENDPOINT")
-    parser.add_argument("--gossip-connect", action="append", default=[], metavar="ENDPOINT")
+    parser.add_argument(
+        "--gossip-connect", action="append", default=[], metavar="ENDPOINT", help="or ENDPOINT|KEY"
+    )
+    parser.add_argument("--key", metavar="PATH", help="the certificate pair PATH and PATH_secret")
+    parser.add_argument("--public-key", metavar="Z85", help="with --secret-key, in place of --key")
+    parser.add_argument("--secret-key", metavar="Z85")
+    parser.add_argument("--new-key", action="store_true", help="one that is in no file")
+    parser.add_argument("--trust", metavar="DIR|any", help="whom zauth admits; all without it")
+    parser.add_argument("--zap-domain", metavar="DOMAIN")
     # Of all.
     parser.add_argument("--port", type=int, help="discovery port")
     parser.add_argument("--interval", type=_milliseconds, help="time between beacons, such as 250ms")
@@ -86,6 +94,8 @@ class Pipe:
                 "uuid": self._node.uuid,
                 "name": self._node.name,
                 "endpoint": self._node.endpoint,
+                # Of zyre alone.
+                "key": getattr(self._node, "key", None),
             }
         )
         events = threading.Thread(target=self._forward_events, daemon=True)

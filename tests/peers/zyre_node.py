@@ -1,7 +1,6 @@
 """A real zyre node, driven by JSON lines."""
 
 import ctypes
-import importlib.util
 import ipaddress
 import os
 import pathlib
@@ -9,9 +8,11 @@ import sys
 import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
+import certificates
+from library import keep_standard_output_clean, load_library, text
 from pipe import Pipe, parse_options
 
-FUNCTIONS = {
+FUNCTIONS = certificates.FUNCTIONS | {
     "zyre_new": (c_void_p, c_char_p),
     "zyre_uuid": (c_char_p, c_void_p),
     "zyre_name": (c_char_p, c_void_p),
@@ -21,12 +22,15 @@ FUNCTIONS = {
     "zyre_set_evasive_timeout": (None, c_void_p, c_int),
     "zyre_set_expired_timeout": (None, c_void_p, c_int),
     "zyre_set_interface": (None, c_void_p, c_char_p),
-    # Variadic: a format comes before the last argument, here and in the next three.
+    # Variadic: a format comes before the last argument, here and in the next four.
     "zyre_set_header": (None, c_void_p, c_char_p, c_char_p),
     "zyre_set_endpoint": (c_int, c_void_p, c_char_p, c_char_p),
     "zyre_gossip_bind": (None, c_void_p, c_char_p, c_char_p),
     "zyre_gossip_connect": (None, c_void_p, c_char_p, c_char_p),
+    "zyre_gossip_connect_curve": (None, c_void_p, c_char_p, c_char_p, c_char_p),
     "zyre_set_advertised_endpoint": (None, c_void_p, c_char_p),
+    "zyre_set_zcert": (None, c_void_p, c_void_p),
+    "zyre_set_zap_domain": (None, c_void_p, c_char_p),
     "zyre_start": (c_int, c_void_p),
     "zyre_stop": (None, c_void_p),
     "zyre_join": (c_int, c_void_p, c_char_p),
@@ -52,27 +56,17 @@ FUNCTIONS = {
     "zmsg_next": (c_void_p, c_void_p),
     "zframe_data": (c_void_p, c_void_p),
     "zframe_size": (c_size_t, c_void_p),
-    "zlist_first": (c_char_p, c_void_p),
-    "zlist_next": (c_char_p, c_void_p),
-    "zlist_destroy": (None, POINTER(c_void_p)),
     "zhash_first": (c_char_p, c_void_p),
     "zhash_next": (c_char_p, c_void_p),
     "zhash_cursor": (c_char_p, c_void_p),
-    "zsys_set_logstream": (None, c_void_p),
-    "zsys_handler_set": (None, c_void_p),
+    # An actor: its address is what `zactor_new` takes, it is not called from here.
+    "zauth": (None, c_void_p, c_void_p),
+    "zactor_new": (c_void_p, c_void_p, c_void_p),
+    "zstr_send": (c_int, c_void_p, c_char_p),
+    # Variadic: strings, and a null pointer after the last one.
+    "zstr_sendx": (c_int, c_void_p, c_char_p, c_char_p, c_void_p),
+    "zsock_wait": (c_int, c_void_p),
 }
-
-
-def load_library():
-    """The shared object of the `ingescape` package, without importing the package."""
-    package = importlib.util.find_spec("ingescape").submodule_search_locations[0]
-    shared_object = next(pathlib.Path(package).glob("_ingescape*.so"))
-    library = ctypes.CDLL(str(shared_object))
-    for name, (result, *arguments) in FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
-    return library
 
 
 class ZyreDriver:
@@ -88,6 +82,8 @@ class ZyreDriver:
         keep_standard_output_clean(library)
         self._node = library.zyre_new(options.name.encode() if options.name else None)
         self._configure(options)
+        # Before it binds or connects anything: what is set then counts.
+        self.key = self._secure(options)
         self.endpoint = self._begin_gossip(options)
         for group in options.group:
             self.join(group)
@@ -116,6 +112,38 @@ class ZyreDriver:
         for name, value in options.header:
             self._zyre.zyre_set_header(self._node, name.encode(), b"%s", c_char_p(value.encode()))
 
+    def _secure(self, options):
+        """Its public key, if it has one."""
+        if options.trust:
+            self._admit(options.trust, options.verbose)
+        if options.zap_domain:
+            self._zyre.zyre_set_zap_domain(self._node, options.zap_domain.encode())
+        certificate = self._certificate(options)
+        if certificate is None:
+            return None
+        self._zyre.zyre_set_zcert(self._node, certificate)
+        return text(self._zyre.zcert_public_txt(certificate))
+
+    def _certificate(self, options):
+        if options.key:
+            return certificates.load_certificate(self._zyre, options.key)
+        if options.public_key:
+            public, secret = options.public_key.encode(), options.secret_key.encode()
+            return self._zyre.zcert_new_from_txt(public, secret)
+        if options.new_key:
+            return certificates.new_certificate(self._zyre)
+        return None
+
+    def _admit(self, trust, verbose):
+        """Starts `zauth`, without which zyre admits every key."""
+        auth = self._zyre.zactor_new(ctypes.cast(self._zyre.zauth, c_void_p), None)
+        if verbose:
+            self._zyre.zstr_send(auth, b"VERBOSE")
+            self._zyre.zsock_wait(auth)
+        location = b"*" if trust == "any" else trust.encode()
+        self._zyre.zstr_sendx(auth, b"CURVE", location, None)
+        self._zyre.zsock_wait(auth)
+
     def _begin_gossip(self, options):
         """Where it listens, if it has been told where."""
         self._gossips = bool(options.gossip_bind or options.gossip_connect)
@@ -130,8 +158,14 @@ class ZyreDriver:
         if options.gossip_bind:
             self._zyre.zyre_gossip_bind(self._node, b"%s", options.gossip_bind.encode())
         for hub in options.gossip_connect:
-            self._zyre.zyre_gossip_connect(self._node, b"%s", hub.encode())
+            self._connect_to_hub(*hub.partition("|"))
         return endpoint
+
+    def _connect_to_hub(self, hub, separator, key):
+        if separator:
+            self._zyre.zyre_gossip_connect_curve(self._node, key.encode(), b"%s", hub.encode())
+        else:
+            self._zyre.zyre_gossip_connect(self._node, b"%s", hub.encode())
 
     def join(self, group):
         self._zyre.zyre_join(self._node, group.encode())
@@ -222,12 +256,6 @@ class ZyreDriver:
         return dictionary
 
 
-def keep_standard_output_clean(library):
-    """czmq logs to standard output, and takes over the signals, unless told otherwise."""
-    library.zsys_set_logstream(c_void_p.in_dll(ctypes.CDLL(None), "stderr"))
-    library.zsys_handler_set(None)
-
-
 def listening_endpoint():
     """Where this process listens: zyre does not tell, the kernel does."""
     own_sockets = set()
@@ -263,11 +291,7 @@ def set_environment(options):
         os.environ["ZSYS_IPV4_MCAST_ADDRESS"] = options.multicast
 
 
-def text(data):
-    return data.decode(errors="replace")
-
-
 if __name__ == "__main__":
     given = parse_options(__doc__)
     set_environment(given)
-    Pipe(ZyreDriver(load_library(), given)).run()
+    Pipe(ZyreDriver(load_library(FUNCTIONS), given)).run()

@@ -16,6 +16,7 @@
 
 pub mod any_node;
 pub mod capture;
+pub mod certificates;
 pub mod grid;
 pub mod netns;
 pub mod networks;
@@ -23,6 +24,7 @@ pub mod peer;
 pub mod programs;
 pub mod raw_peer;
 pub mod require;
+pub mod scene;
 pub mod switch;
 
 pub use netns::{Lan, Namespace};

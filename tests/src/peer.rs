@@ -142,6 +142,11 @@ impl Peer {
         text_of(&self.start, "endpoint")
     }
 
+    /// Its public key in Z85, if it has one and says so.
+    pub fn key(&self) -> Option<&str> {
+        self.start.get("key").and_then(Value::as_str)
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child().id()

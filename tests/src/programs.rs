@@ -136,7 +136,7 @@ fn build(what: &[&str]) -> Result<PathBuf, String> {
 }
 
 /// Runs to the end and returns what was printed.
-fn run(command: &mut Command) -> io::Result<String> {
+pub(crate) fn run(command: &mut Command) -> io::Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .output()

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! * [`Node`] is a handle: clones are cheap, and any thread can use them.
-//! * [`Builder`] sets the name, headers, groups, network interface, timeouts and limits.
+//! * [`Builder`] sets the name, headers, groups, network interface, keys, timeouts and limits.
 //! * [`Event`] is what happens on the network. Take events with [`Node::recv`] or
 //!   [`Node::recv_timeout`], or as copies with [`Node::subscribe`].
 //! * [`Readiness`] is a descriptor for a program with an event loop. With it, and with methods such
@@ -35,6 +35,10 @@
 //! none, and it follows changes while it runs: [`Builder::interfaces`] and [`Event::Network`] say
 //! more. Where beacons do not pass, there are fixed peers ([`Builder::connect`]) and gossip
 //! ([`Builder::gossip_connect`]).
+//!
+//! Such a node talks in the open, and with everybody. One with a key ([`Builder::key`]), or with a
+//! secret that all nodes share ([`Builder::secret`]), talks only with those that it trusts, and
+//! nobody else can read or change what they say.
 //!
 //! It writes its log with `tracing`; [`Node::notices`] gives the same as values. The log is written
 //! on the threads that carry the node, so a subscriber that blocks, as one does that writes to a

@@ -53,8 +53,9 @@ fn filter(verbose: u8) -> Result<Targets, Failure> {
 
 fn by_count(verbose: u8) -> &'static str {
     match verbose {
-        // Who cannot be reached each command tells by itself, with the first attempt that fails.
-        0 => "warn,zre_driver::unreachable=off",
+        // Who cannot be reached each command tells by itself, with the first attempt that fails,
+        // and who is refused because of a key.
+        0 => "warn,zre_driver::unreachable=off,zre_driver::refused=off",
         1 => "warn,zre=debug,zre_core=debug,zre_driver=debug,zre_net=debug",
         _ => "debug,zre=trace,zre_core=trace,zre_driver=trace,zre_net=trace",
     }

@@ -7,6 +7,7 @@ mod descriptors;
 mod doctor;
 mod failure;
 mod interfaces;
+mod keys;
 mod log;
 mod networks;
 mod options;
@@ -51,6 +52,7 @@ enum Command {
     Pipe(pipe::Options),
     Doctor(doctor::Options),
     Interfaces(interfaces::Options),
+    Keys(keys::Options),
     Perf(perf::Options),
     Simulate(simulate::Options),
 }
@@ -89,6 +91,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Perf(options) => runtime.block_on(perf::run(options)),
         Command::Doctor(options) => runtime.block_on(doctor::run(options)),
         Command::Interfaces(options) => interfaces::run(&options),
+        Command::Keys(options) => keys::run(&options),
         Command::Simulate(options) => simulate::run(&options),
     };
     runtime.shutdown_background();

@@ -23,8 +23,8 @@ use crate::{
 
 /// Show the nodes on the network and how fast they answer.
 ///
-/// Each is shown with its name, UUID, endpoint and the time from a PING to its PING-OK, then its
-/// headers and groups. The time is the shortest of five.
+/// Each is shown with its name, UUID, endpoint and the time from a PING to its PING-OK, then the
+/// key that it has proved to have, its headers and groups. The time is the shortest of five.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Options {
@@ -53,10 +53,14 @@ Examples:
   zre ping --watch | grep printer
 
 A node whose beacons are heard but to which no connection can be made, as behind a firewall, is
-named on standard error, and is not found.
+named on standard error, and is not found. So is one whose key is not trusted, or that does not
+trust the key of this node.
 
 Exit codes: 0 found at least one node; 1 found none; 2 the command line is wrong, or the node
 cannot start.";
+
+/// The header with the key, which is shown as such.
+const KEY_HEADER: &str = "X-PUBLICKEY";
 
 /// How many PINGs are sent; the shortest time is shown.
 const PINGS: u32 = 5;
@@ -104,7 +108,7 @@ async fn look(
     unreached: &mut Unreached,
     shutdown: &Shutdown,
 ) -> Result<usize, Failure> {
-    tokio::spawn(discard_events(node.clone()));
+    tokio::spawn(tell_refused(node.clone()));
     tokio::select! {
         () = sleep(wait) => {}
         () = shutdown.requested() => {}
@@ -121,9 +125,14 @@ async fn look(
     Ok(answers.len())
 }
 
-/// Takes all events: a node whose events are not taken stops reading from its peers.
-async fn discard_events(node: Node) {
-    while node.recv().await.is_some() {}
+/// Takes all events, as a node whose events are not taken stops reading from its peers, and tells
+/// with whom no session begins because of a key.
+async fn tell_refused(node: Node) {
+    while let Some(event) = node.recv().await {
+        if let Event::Refused { peer, key, by } = event {
+            stderr::print(&text::refused(peer, key, by));
+        }
+    }
 }
 
 /// Shows who comes and goes until the user has enough, and says how many came.
@@ -193,7 +202,11 @@ fn show(answer: &Answer) -> Result<(), Failure> {
         "{}  {}  {}  {time}",
         info.name, info.id, info.endpoint
     ))?;
-    for (name, value) in &info.headers {
+    if let Some(key) = &info.key {
+        line(&format!("    {key}"))?;
+    }
+    let headers = info.headers.iter();
+    for (name, value) in headers.filter(|(name, _)| info.key.is_none() || *name != KEY_HEADER) {
         line(&format!("    header {name}={value}"))?;
     }
     for group in &info.groups {
@@ -213,14 +226,20 @@ fn show_change(event: &Event) -> Result<(), Failure> {
             name,
             endpoint,
             headers,
-            ..
+            key,
         } => {
             let headers: String = headers
                 .iter()
+                .filter(|(name, _)| key.is_none() || *name != KEY_HEADER)
                 .map(|(name, value)| format!("  {name}={value}"))
                 .collect();
-            format!("+ {name}  {peer}  {endpoint}{headers}")
+            let key = key
+                .as_ref()
+                .map(|key| format!("  {key}"))
+                .unwrap_or_default();
+            format!("+ {name}  {peer}  {endpoint}{key}{headers}")
         }
+        &Event::Refused { peer, key, by } => format!("! {}", text::refused(peer, key, by)),
         Event::Exit {
             peer,
             name,

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use zre_tokio::NetworkInfo;
+use zre_tokio::{NetworkInfo, PeerId, PeerKey, PublicKey, RefusedBy};
 
 /// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
 /// characters that are invisible or change the direction of writing.
@@ -52,6 +52,24 @@ pub(crate) fn skipped(group: &impl Display, messages: u64) -> String {
     }
 }
 
+/// What is said of a node with which no session begins, because of its key or of this node's.
+pub(crate) fn refused(peer: PeerId, key: PublicKey, by: RefusedBy) -> String {
+    match by {
+        RefusedBy::Them => {
+            format!("node {peer:.6} refuses this node: it does not trust this node's key")
+        }
+        _ => format!("node {peer:.6} is refused: its key is not trusted here: {key}"),
+    }
+}
+
+/// Whose key a peer has proved to have, as far as a certificate tells, else which.
+pub(crate) fn key_of(key: &PeerKey) -> String {
+    match key.metadata.name() {
+        Some(name) => format!("the key of {name}"),
+        None => format!("the key {}", key.public),
+    }
+}
+
 /// What is said of a change of the networks that this node is on.
 pub(crate) fn networks(
     now: &[NetworkInfo],
@@ -98,6 +116,8 @@ fn beginning(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {
         assert_eq!(
@@ -125,6 +145,24 @@ mod tests {
             skipped(&"CHAT", 1),
             "reads too slowly: 1 message to CHAT has passed it over"
         );
+    }
+
+    #[test]
+    fn who_refuses_whom_is_said_in_a_sentence() {
+        let key: PublicKey = KEY.parse().unwrap();
+        let peer = PeerId::from([0xAB; 16]);
+        assert_eq!(
+            refused(peer, key, RefusedBy::Us),
+            format!("node ABABAB is refused: its key is not trusted here: {KEY}")
+        );
+        assert_eq!(
+            refused(peer, key, RefusedBy::Them),
+            "node ABABAB refuses this node: it does not trust this node's key"
+        );
+        let named = [("name", "Bob")].into_iter().collect();
+        assert_eq!(key_of(&PeerKey::new(key, named)), "the key of Bob");
+        let nameless = PeerKey::new(key, Default::default());
+        assert_eq!(key_of(&nameless), format!("the key {KEY}"));
     }
 
     #[test]

@@ -10,6 +10,10 @@ use crate::shutdown::Shutdown;
 /// So many are told; who invents identities shall not fill the log.
 const TOLD: usize = 50;
 
+/// What is in the error of a connection that ends because of this node's key. That is no failure of
+/// the network, and [`Event::Refused`](zre_tokio::Event::Refused) tells it.
+const NOT_TRUSTED: &str = "does not trust the key of this node";
+
 /// How often it is looked whether there is something to wait for.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -92,7 +96,8 @@ impl Unreached {
         else {
             return None;
         };
-        if self.failures.len() >= TOLD || self.failures.contains_key(peer) {
+        let is_told = self.failures.len() >= TOLD || self.failures.contains_key(peer);
+        if is_told || error.contains(NOT_TRUSTED) {
             return None;
         }
         let failure = format!("{endpoint}: {error}");
@@ -117,7 +122,15 @@ fn shown(failures: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zre_tokio::LinkError;
+
     use super::*;
+
+    #[test]
+    fn a_refused_key_is_told_from_other_failures() {
+        let refused = LinkError::RefusedKey("400".to_owned()).to_string();
+        assert!(refused.contains(NOT_TRUSTED), "{refused}");
+    }
 
     #[test]
     fn failures_are_told_in_one_sentence() {

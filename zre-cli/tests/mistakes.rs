@@ -139,7 +139,11 @@ fn settings_of_the_network_that_contradict_are_refused_with_a_remedy() {
             "--gossip-bind *:25667 --tcp-port 25667",
             ["tcp://*:25667", "take two"],
         ),
-        ("--gossip-connect tcp://hub:7|key", ["|key", "CURVE"]),
+        (
+            "--gossip-connect tcp://hub:7|key",
+            ["behind tcp://hub:7|", "40 characters"],
+        ),
+        ("--connect hub:7|", ["behind tcp://hub:7|", "single quotes"]),
         (
             "--gossip-bind *:25667 --gossip-connect 127.0.0.1:25667",
             ["tcp://127.0.0.1:25667", "leave it out"],

@@ -62,6 +62,12 @@ pub enum Error {
         /// Its value.
         most: usize,
     },
+    /// `X-PUBLICKEY` was to be set or removed. A node with a key sets it itself.
+    #[error("the header X-PUBLICKEY is set by the node itself if it has a key")]
+    KeyHeader,
+    /// Keys were to be trusted, and the node has none itself. It cannot get one while it runs.
+    #[error("the node has no key: start it with one to say which keys it trusts")]
+    NoSecurity,
     /// The node has been stopped.
     #[error("the node has stopped")]
     Stopped,
@@ -130,6 +136,15 @@ pub enum Fault {
     /// The peer names the endpoint of another peer as its own, and that other peer is there.
     #[error("its endpoint is that of {0}")]
     Endpoint(PeerId),
+    /// A HELLO has no header `X-PUBLICKEY`, or another key there than its connection has proved.
+    #[error("its HELLO names another key than its connection has proved, or none")]
+    KeyHeader,
+    /// A connection has proved another key than the one that belongs to its identity.
+    #[error("its key is another than the one that belongs to this identity")]
+    OtherKey,
+    /// A message came that must come over a connection that has proved a key this node trusts.
+    #[error("it has not proved to have a key that this node trusts")]
+    NotTrusted,
     /// A PING-OK came that answers no PING.
     #[error("PING-OK that nobody asked for")]
     UnaskedAnswer,
@@ -207,6 +222,10 @@ pub enum LinkError {
     /// The other side sent ERROR.
     #[error("the other side refuses the connection: {0:?}")]
     Refused(String),
+    /// The other side has proved who it is, and sent ERROR then: it does not trust the key of this
+    /// side.
+    #[error("the other side does not trust the key of this node: {0:?}")]
+    RefusedKey(String),
     /// The other side's socket is of a type that ZRE does not use at this end.
     #[error("the other side is a {theirs:?} socket, expected {expected}")]
     SocketType {

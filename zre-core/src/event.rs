@@ -508,7 +508,8 @@ pub enum ExitReason {
     /// It can be heard, but no connection to it can be made: a firewall is in the way, or the
     /// endpoint that it gives is wrong.
     Unreachable,
-    /// It closes each connection that is made to it.
+    /// It closes each connection that is made to it, or its key is no longer trusted;
+    /// [`Engine::set_trust`](crate::Engine::set_trust).
     Refused,
 }
 
@@ -545,7 +546,7 @@ impl fmt::Display for ExitReason {
             Self::Stalled => "did not read what was sent to it",
             Self::Overflow => "did not read the answers it asked for",
             Self::Unreachable => "cannot be reached",
-            Self::Refused => "refuses our connections",
+            Self::Refused => "its connections, or ours, are refused",
         })
     }
 }

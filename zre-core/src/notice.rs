@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, string::String};
 use core::net::SocketAddr;
 
 use thiserror::Error;
-use zre_proto::{BeaconError, Endpoint, GossipTupleError, PeerId};
+use zre_proto::{BeaconError, Endpoint, GossipTupleError, PeerId, curve::PublicKey};
 
 use crate::error::{Fault, LinkError};
 
@@ -26,12 +26,55 @@ pub enum Notice {
         /// What is wrong with it.
         error: BeaconError,
     },
-    /// A peer wants a secured connection, which this node does not offer.
-    #[error("ignored peer {peer} at {from}: it speaks CURVE only")]
+    /// A node has a key, and this one has none: they cannot talk. It is noted for the first of such
+    /// nodes, and not again.
+    #[error(
+        "ignored peer {peer} at {from}: it speaks CURVE only; give this node a key if it is to \
+         talk with such nodes"
+    )]
     SecuredPeer {
         /// The peer.
         peer: PeerId,
         /// Where its beacon came from.
+        from: SocketAddr,
+    },
+    /// A node has no key, and this one has: they cannot talk. It is noted for the first of such
+    /// nodes, and not again.
+    #[error(
+        "ignored peer {peer} at {from}: it has no key, and this node talks only with nodes that \
+         have one"
+    )]
+    OpenPeer {
+        /// The peer.
+        peer: PeerId,
+        /// Where its beacon came from.
+        from: SocketAddr,
+    },
+    /// A node has a key that this node does not trust. Noted as
+    /// [`Event::Refused`](crate::Event::Refused) is told.
+    #[error("refused {peer}: its key {key} is not trusted here")]
+    NotTrusted {
+        /// Who it says it is.
+        peer: PeerId,
+        /// Its key.
+        key: PublicKey,
+    },
+    /// A node does not trust the key of this one. Noted as
+    /// [`Event::Refused`](crate::Event::Refused) is told.
+    #[error("refused by {peer}, whose key is {key}: it does not trust the key of this node")]
+    NotTrustedBy {
+        /// The other node.
+        peer: PeerId,
+        /// Its key.
+        key: PublicKey,
+    },
+    /// A beacon of a peer names another key than the peer has proved to have: it is forged, or two
+    /// nodes have the same UUID. Noted once in a session.
+    #[error("ignored a beacon from {from}: it gives {peer} another key than {peer} has proved")]
+    OtherKey {
+        /// The peer.
+        peer: PeerId,
+        /// Where the beacon came from.
         from: SocketAddr,
     },
     /// A peer was ignored because [`Limits::peers`](crate::Limits#structfield.peers) or
@@ -74,7 +117,20 @@ pub enum Notice {
     /// are not noted.
     #[error("ignored a gossip tuple: {0}")]
     BadTuple(GossipTupleError),
-    /// Gossip has brought the tuple of a node that speaks CURVE, which this node does not offer.
+    /// Gossip has brought the tuple of a node without a key, and this one has one. It is noted for
+    /// the first, and not again.
+    #[error(
+        "ignored peer {peer} at {endpoint}, known by gossip: it has no key, and this node talks \
+         only with nodes that have one"
+    )]
+    OpenTuple {
+        /// The peer.
+        peer: PeerId,
+        /// Where it accepts connections.
+        endpoint: Endpoint,
+    },
+    /// Gossip has brought the tuple of a node with a key, and this one has none. It is noted for
+    /// the first, and not again.
     #[error("ignored peer {peer} at {endpoint}, known by gossip: it speaks CURVE only")]
     SecuredTuple {
         /// The peer.
@@ -369,6 +425,10 @@ impl Notice {
         match self {
             Self::BadBeacon { .. } => "bad_beacon",
             Self::SecuredPeer { .. } => "secured_peer",
+            Self::OpenPeer { .. } | Self::OpenTuple { .. } => "open_peer",
+            Self::NotTrusted { .. } => "not_trusted",
+            Self::NotTrustedBy { .. } => "not_trusted_by",
+            Self::OtherKey { .. } => "other_key",
             Self::PeerLimit { .. } => "peer_limit",
             Self::OwnHello { .. } => "own_hello",
             Self::OwnIdentity { .. } => "own_identity",
@@ -411,6 +471,11 @@ impl Notice {
     pub fn peer(&self) -> Option<PeerId> {
         match self {
             Self::SecuredPeer { peer, .. }
+            | Self::OpenPeer { peer, .. }
+            | Self::OpenTuple { peer, .. }
+            | Self::NotTrusted { peer, .. }
+            | Self::NotTrustedBy { peer, .. }
+            | Self::OtherKey { peer, .. }
             | Self::SecuredTuple { peer, .. }
             | Self::PeerLimit { peer, .. }
             | Self::OwnHello { peer, .. }

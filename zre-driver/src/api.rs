@@ -4,8 +4,8 @@ pub use bytes::Bytes;
 pub use uuid::Uuid;
 pub use zre_core::{
     Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, GossipHubInfo,
-    Limits, LinkError, NetworkInfo, Notice, PeerInfo, PeerKey, RefusedBy, SlowMembers, Trust,
-    TrustedKeys, Unconfirmed,
+    Limits, LinkError, NetworkInfo, Notice, PeerInfo, PeerKey, RefusedBy, SlowMembers, TrustedKeys,
+    Unconfirmed,
     interfaces::{
         Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
         PassedOver, WhyNot,
@@ -14,11 +14,17 @@ pub use zre_core::{
         BeaconError, Content, DISCOVERY_PORT, Endpoint, EndpointError, GroupName, Headers, Host,
         IntoFrame, KeyedEndpoint, KeyedEndpointError, MessageError, PeerId, PeerIdError, RoutingId,
         RoutingIdError, ShortText, Text, ToStrError, TooLong, Truncated,
+        curve::{
+            Certificate, CertificateError, KeyError, KeyMetadata, Keypair, KeypairError,
+            PassphraseError, PublicKey, SecretKey,
+        },
         zmtp::{CommandError, FrameError, GreetingError},
     },
 };
 
+pub use zre_net::keys::{self, KeyFileError, KeyFileFault};
+
 pub use crate::{
     hub::{Delivery, Lagged, Network, NetworkState, PeerRef, Stats},
-    settings::{BindEndpoint, BindError, BindHost, StartError},
+    settings::{BindEndpoint, BindError, BindHost, NodeKey, SecurityError, StartError, Trust},
 };

@@ -13,11 +13,12 @@ use std::{
 
 use tracing::warn;
 use zre_core::{LinkId, Notice, OpenFor, interfaces::IpVersion, proto::Endpoint};
-use zre_net::{Lookup, Watcher, socket};
+use zre_net::{Lookup, socket};
 
 use crate::{
     hub::{
-        Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, ReceiverId, Stream, list_interfaces,
+        Command, DriverHandle, Ends, Hub, LinkTask, ListenerId, ReceiverId, Stream, Watchers,
+        list_interfaces,
     },
     lookup::look_up,
     sockets::{Incoming, Sockets},
@@ -99,8 +100,8 @@ pub struct Driver<R: Runtime> {
     sockets: Sockets<R>,
     runtime: R,
     time: Time,
-    /// The node hears of changes of the machine's interfaces while it is held.
-    _watcher: Option<Watcher>,
+    /// The node hears of changes of the machine while they are held.
+    _watchers: Watchers,
     // Dropped last, when all sockets are closed: that ends the node, also when a runtime ends
     // before the node does.
     hub: DriverHandle<R::Stream>,
@@ -124,7 +125,7 @@ impl<R: Runtime> Driver<R> {
             sockets: Sockets::new(),
             runtime,
             time: Time::now(),
-            _watcher: hub.take_watcher(),
+            _watchers: hub.take_watchers(),
             hub,
         }
     }

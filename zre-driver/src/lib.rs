@@ -29,7 +29,7 @@ pub use hub::{
     EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
     Signal, Stopped, Stream, Whisper,
 };
-pub use settings::{Mistake, Settings};
+pub use settings::{Mistake, Secret, Settings};
 pub use zre_core;
 pub use zre_net;
 

@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use zre_core::{
-    Error, Event, Instant, Node, PeerInfo,
-    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text},
+    Error, Event, Instant, Node, PeerInfo, Trust,
+    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, curve::PublicKey},
 };
 
 use crate::{

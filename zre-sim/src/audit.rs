@@ -81,6 +81,10 @@ impl Audit {
 
     /// An application has been told.
     pub(crate) fn heard(&mut self, node: PeerId, event: &Event) {
+        // Of one with another key it may come at any time, also while the peer is there.
+        if let Event::Refused { .. } = event {
+            return;
+        }
         let Some(peer) = event.peer() else {
             return;
         };

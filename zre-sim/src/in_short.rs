@@ -26,6 +26,7 @@ pub fn in_short(event: &Event) -> String {
         } => format!("shout {name} {group} {}", frames(content)),
         Event::Evasive { name, .. } => format!("evasive {name}"),
         Event::Silent { name, .. } => format!("silent {name}"),
+        Event::Refused { peer, by, .. } => format!("refused {peer:.6} by {}", by.as_str()),
         Event::Network { networks, .. } => networks_in_short(networks),
         Event::Stop { .. } => "stop".into(),
         other => format!("{other:?}"),

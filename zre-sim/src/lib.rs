@@ -13,6 +13,9 @@
 //!   the rules for connections are the same code; what is left out is ZMTP: its handshake, framing
 //!   and errors. It needs half the memory.
 //!
+//! Nodes can have keys; see [`Sim::keypair`]. At [`Level::Bytes`] they speak CURVE, at
+//! [`Level::Messages`] the simulator compares their keys in place of a handshake.
+//!
 //! ```
 //! use std::time::Duration;
 //! use zre_sim::{Conditions, Sim};
@@ -52,6 +55,7 @@ mod early_wrap;
 mod handles;
 mod in_short;
 mod interface_handle;
+mod keys;
 mod machine;
 mod metrics;
 mod network;

@@ -4,9 +4,9 @@ use std::{net::SocketAddr, num::NonZeroU16};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
-    Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output, Seed,
+    Caller, Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output, Seed,
     interfaces::{Interface, NetworkId},
-    proto::{GossipMessage, Message, RoutingId},
+    proto::{GossipMessage, Message},
 };
 
 use crate::early_wrap::EarlyWrap;
@@ -87,16 +87,17 @@ impl Machine {
         }
     }
 
-    /// `from` is only needed at the message level: at the other, the handshake says who it is.
+    /// `from` is only needed at the message level: at the other, the handshake says who it is, and
+    /// proves its key.
     pub(crate) fn handle_accepted(
         &mut self,
         remote: SocketAddr,
-        from: RoutingId,
+        from: Caller,
         now: Instant,
     ) -> LinkId {
         match self {
             Self::Bytes(engine) => engine.handle_accepted(remote, now),
-            Self::Messages(engine, _) => engine.handle_accepted(remote, from.into(), now),
+            Self::Messages(engine, _) => engine.handle_accepted(remote, from, now),
         }
     }
 
@@ -209,6 +210,14 @@ impl Machine {
 
     pub(crate) fn handle_connected(&mut self, link: LinkId, now: Instant) {
         with_engine!(self, engine => engine.handle_connected(link, now));
+    }
+
+    /// The other side does not trust this node's key. At the byte level, the connection says so.
+    pub(crate) fn handle_refused(&mut self, link: LinkId, now: Instant) {
+        match self {
+            Self::Bytes(_) => {}
+            Self::Messages(engine, _) => engine.handle_refused(link, now),
+        }
     }
 
     pub(crate) fn handle_closed(&mut self, link: LinkId, why: &str, now: Instant) {

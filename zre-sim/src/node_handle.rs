@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use zre_core::{
-    Error, Node, PeerInfo,
-    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text},
+    Error, Node, PeerInfo, Trust,
+    proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, curve::PublicKey},
 };
 
 use crate::{

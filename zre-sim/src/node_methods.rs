@@ -140,6 +140,22 @@ macro_rules! node_methods {
             self.node().endpoint()
         }
 
+        /// The public key of this node; `None` if it talks in the open.
+        pub fn key(&self) -> Option<PublicKey> {
+            let security = self.node().security()?;
+            Some(security.keypair.public())
+        }
+
+        /// From now on the node talks with these. A peer whose key is not trusted any more exits at
+        /// once. Lasts until the node is restarted.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::NoSecurity`] if the node has no key, [`Error::Stopped`].
+        pub fn set_trust(&mut self, trust: Trust) -> Result<(), Error> {
+            self.act(|it| with_engine!(it.machine, engine => engine.set_trust(trust, it.now)))
+        }
+
         /// The peers that have entered, in the order of their identities.
         pub fn peers(&self) -> Vec<PeerId> {
             self.node().peers().collect()

@@ -356,6 +356,11 @@ impl Sim {
         if let Err(error) = config.validate() {
             panic!("node {name:?} cannot start: {error}");
         }
+        let is_modelled = self.world.level == Level::Messages && config.security.is_some();
+        assert!(
+            !(is_modelled && config.gossips()),
+            "node {name:?} has a key and gossips: that can be simulated at Level::Bytes only"
+        );
         config
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use zre_core::{Instant, LinkId, proto::PeerId};
+use zre_core::{
+    Instant, LinkId,
+    proto::{PeerId, curve::PublicKey},
+};
 
 use crate::{machine::Payload, network::AddressIndex};
 
@@ -13,10 +16,22 @@ pub(crate) struct Wire {
     taker: End,
     /// Who opened it; the process can be another by now.
     pub(crate) opened_by: PeerId,
+    /// With messages; bytes prove them. A simulation has millions of wires, most in the open.
+    pub(crate) keys: Option<Box<WireKeys>>,
+    /// Whether the taker does not trust the opener, with messages.
+    pub(crate) is_refused: bool,
     /// Where it was opened to.
     pub(crate) port: u16,
     /// How often connecting has been tried.
     pub(crate) attempts: u8,
+}
+
+/// The keys of a connection that its opener knows.
+#[derive(Debug)]
+pub(crate) struct WireKeys {
+    pub(crate) own: PublicKey,
+    /// That of whoever is to be at the other end.
+    pub(crate) expected: Option<PublicKey>,
 }
 
 /// Which end.
@@ -80,6 +95,8 @@ impl Wire {
             opener,
             taker,
             opened_by,
+            keys: None,
+            is_refused: false,
             port,
             attempts: 0,
         }

@@ -460,7 +460,12 @@ impl World {
     fn carry_out(&mut self, process: ProcessIndex, output: Output) {
         match output {
             Output::Datagram { network, datagram } => self.announce(process, network, datagram),
-            Output::Open { link, endpoint, .. } => self.open(process, link, &endpoint),
+            Output::Open {
+                link,
+                endpoint,
+                key,
+                ..
+            } => self.open(process, link, &endpoint, key),
             Output::Writable(link) => {
                 if let Some((wire, side)) = self.processes[process].wires.get(link) {
                     self.write(wire, side);

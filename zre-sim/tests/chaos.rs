@@ -16,7 +16,7 @@ use support::{for_each_seed, pick};
 use zre_sim::{
     Conditions, Level, Sim,
     core::{
-        Config,
+        Config, Security, Trust,
         proto::{Endpoint, PeerId},
     },
 };
@@ -30,25 +30,86 @@ const HEALING: Duration = Duration::from_secs(150);
 #[test]
 fn whatever_happens_heals() {
     for_each_seed(25, |level, seed| {
-        let mut sim = chaos(level, seed);
-        heal(&mut sim);
-        sim.run_for(HEALING);
-        let differences = sim.differences();
-        assert!(differences.is_empty(), "{differences:#?}");
-        // What was said in trouble may have gone with its session; what is said now arrives.
-        let before = sim.metrics().messages;
-        let names: Vec<_> = sim.nodes().into_iter().map(String::from).collect();
-        let mut expected = 0;
-        for name in &names {
-            let shouted = sim.node(name).shout("g0", format!("{name} is well"));
-            expected += shouted.unwrap_or_else(|error| panic!("{name} cannot shout: {error}"));
-        }
-        sim.run_for(Duration::from_secs(5));
-        assert_eq!(sim.metrics().messages - before, expected as u64);
-        assert!(sim.agrees(), "{:?}", sim.differences());
-        let checked = sim.check_quiet();
-        checked.unwrap_or_else(|error| panic!("{error}"));
+        let mut sim = chaos(level, seed, Keys::None);
+        everybody_is_well_again(&mut sim);
     });
+}
+
+#[test]
+fn whatever_happens_to_nodes_with_keys_heals() {
+    with_keys(25);
+}
+
+#[test]
+#[ignore = "takes minutes; .ci/run runs it"]
+fn whatever_happens_to_nodes_with_keys_heals_with_1000_seeds() {
+    with_keys(500);
+}
+
+fn with_keys(count: u64) {
+    for_each_seed(count, |level, seed| {
+        let keys = match seed % 3 {
+            0 => Keys::OfEachNode,
+            1 => Keys::Shared,
+            _ => Keys::Any,
+        };
+        let mut sim = chaos(level, seed, keys);
+        everybody_is_well_again(&mut sim);
+    });
+}
+
+fn everybody_is_well_again(sim: &mut Sim) {
+    heal(sim);
+    sim.run_for(HEALING);
+    let differences = sim.differences();
+    assert!(differences.is_empty(), "{differences:#?}");
+    // What was said in trouble may have gone with its session; what is said now arrives.
+    let before = sim.metrics().messages;
+    let names: Vec<_> = sim.nodes().into_iter().map(String::from).collect();
+    let mut expected = 0;
+    for name in &names {
+        let shouted = sim.node(name).shout("g0", format!("{name} is well"));
+        expected += shouted.unwrap_or_else(|error| panic!("{name} cannot shout: {error}"));
+    }
+    sim.run_for(Duration::from_secs(5));
+    assert_eq!(sim.metrics().messages - before, expected as u64);
+    assert!(sim.agrees(), "{:?}", sim.differences());
+    let checked = sim.check_quiet();
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Which keys the nodes have.
+#[derive(Debug, Clone, Copy)]
+enum Keys {
+    None,
+    /// Each has its own and trusts those of the others.
+    OfEachNode,
+    /// All have the same.
+    Shared,
+    /// Each has its own and trusts any.
+    Any,
+}
+
+impl Keys {
+    fn of(self, sim: &Sim, name: &str) -> Option<Security> {
+        Some(match self {
+            Self::None => return None,
+            Self::OfEachNode => {
+                let names: Vec<_> = (0..6).flat_map(names_at).collect();
+                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                Security::new(sim.keypair(name), sim.trust(&names))
+            }
+            Self::Shared => Security::shared(sim.keypair("network")),
+            Self::Any => Security::new(sim.keypair(name), Trust::Any),
+        })
+    }
+}
+
+/// The names of all nodes that can ever be on a host.
+fn names_at(host: u8) -> Vec<String> {
+    let first = (0..2).map(|node| format!("h{host}n{node}"));
+    let successors = (0..=17).map(|node| format!("h{host}s{node}"));
+    first.chain(successors).collect()
 }
 
 /// Draws from the seed, each time something else.
@@ -85,9 +146,10 @@ struct Chaos {
     said: u64,
     /// Whether hosts swap addresses; if not, they move between LANs.
     swaps: bool,
+    keys: Keys,
 }
 
-fn chaos(level: Level, seed: u64) -> Sim {
+fn chaos(level: Level, seed: u64, keys: Keys) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     if let Ok(path) = std::env::var("ZRE_TRACE") {
         let level = format!("{level:?}").to_lowercase();
@@ -103,6 +165,7 @@ fn chaos(level: Level, seed: u64) -> Sim {
         held: BTreeSet::new(),
         said: 0,
         swaps: seed.is_multiple_of(2),
+        keys,
     };
     chaos.begin();
     let end = Duration::from_secs(60);
@@ -169,9 +232,11 @@ impl Chaos {
                 let keeps_identity = self.dice.roll(2) == 0;
                 let is_small = self.dice.roll(4) == 0;
                 let [first, second] = [number, node].map(|part| u8::try_from(part).unwrap_or(0));
+                let security = self.keys.of(&self.sim, &name);
                 self.sim
                     .host(&host)
                     .start_node(&name, |config: &mut Config| {
+                        config.security = security;
                         if keeps_identity {
                             let mut id = [0xAA; 16];
                             (id[0], id[1]) = (first, second);
@@ -329,7 +394,9 @@ impl Chaos {
         self.sim.run_for(pause);
         let address = self.sim.host(&host).address();
         let successor = format!("{host}s{}", self.nodes.len());
+        let security = self.keys.of(&self.sim, &successor);
         self.sim.host(&host).start_node(&successor, |config| {
+            config.security = security;
             config.endpoint = Endpoint::new(address.into(), port);
         });
         self.nodes.push((successor, host));

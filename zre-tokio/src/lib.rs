@@ -20,7 +20,7 @@
 //! ```
 //!
 //! * [`Node`] is a handle: clones are cheap, and any task or thread can use them.
-//! * [`Builder`] sets the name, headers, groups, network interface, timeouts and limits.
+//! * [`Builder`] sets the name, headers, groups, network interface, keys, timeouts and limits.
 //! * [`Event`] is what happens on the network. Take events with [`Node::recv`], as a stream with
 //!   [`Node::events`], or as copies with [`Node::subscribe`].
 //! * [`Sender`] sends from a second task. Use it to send a lot, so that events are still taken.
@@ -30,6 +30,10 @@
 //! none, and it follows changes while it runs: [`Builder::interfaces`] and [`Event::Network`] say
 //! more. Where beacons do not pass, there are fixed peers ([`Builder::connect`]) and gossip
 //! ([`Builder::gossip_connect`]).
+//!
+//! Such a node talks in the open, and with everybody. One with a key ([`Builder::key`]), or with a
+//! secret that all nodes share ([`Builder::secret`]), talks only with those that it trusts, and
+//! nobody else can read or change what they say.
 //!
 //! It writes its log with `tracing`; [`Node::notices`] gives the same as values. The log is written
 //! on the threads that carry the node, so a subscriber that blocks, as one does that writes to a
@@ -74,7 +78,13 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current()
             .map_err(|error| StartError::Runtime(format!("a node needs tokio: {error}")))?;
-        let hub = Hub::start(&self.settings)?;
+        let mut settings = self.settings;
+        if settings.has_underived_secret() {
+            // It takes too long for a thread that has other tasks.
+            let derived = runtime.spawn_blocking(|| settings.with_derived_key()).await;
+            settings = derived.map_err(|error| StartError::Runtime(error.to_string()))??;
+        }
+        let hub = Hub::start(&settings)?;
         let tokio = Tokio::new(hub.process().clone());
         runtime.spawn(Driver::new(Arc::clone(&hub), tokio).run());
         Ok(Node::new(hub))

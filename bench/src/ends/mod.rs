@@ -19,7 +19,7 @@ use crate::{
     Failure,
     job::{Figures, Job, Line, Side, System, Task},
 };
-use talker::{Blocking, Smol, SmolThreads, Talker, Tokio, TokioThreads};
+use talker::{Blocking, Smol, SmolThreads, Talker, Tokio, TokioCurve, TokioThreads};
 
 /// Returns how many allocations this process has made so far, in a program that counts them.
 pub type Allocations = fn() -> usize;
@@ -52,6 +52,7 @@ fn figures(job: &Job, allocations: Option<Allocations>) -> Result<Figures, Failu
         System::Smol => talk::<Smol>(job, allocations),
         System::SmolThreads => talk::<SmolThreads>(job, allocations),
         System::Blocking => talk::<Blocking>(job, allocations),
+        System::TokioCurve => talk::<TokioCurve>(job, allocations),
     }
 }
 

@@ -9,10 +9,10 @@ use smol::LocalExecutor;
 use tokio::runtime;
 use zre_driver::{
     Settings,
-    api::{Content, Error, Event, Limits, PeerId, SlowMembers},
+    api::{Content, Error, Event, Limits, PeerId, SlowMembers, Trust},
 };
 
-use crate::Failure;
+use crate::{Failure, keys::keypair};
 
 /// How a node is started here.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Start {
     pub(super) group: Option<&'static str>,
     /// A node that knows one peer, and announces itself only once.
     pub(super) loner: bool,
+    /// With a key of its own.
+    pub(super) secured: bool,
 }
 
 impl Start {
@@ -32,6 +34,7 @@ impl Start {
             port,
             group: None,
             loner: false,
+            secured: false,
         }
     }
 
@@ -49,6 +52,10 @@ impl Start {
             let mut limits = Limits::default();
             limits.peers = 1;
             settings.limits = limits;
+        }
+        if self.secured {
+            settings.key = Some(keypair(&self.name).into());
+            settings.trust = Some(Trust::Any);
         }
         settings
     }
@@ -76,6 +83,8 @@ pub(super) trait Talker: Sized {
 pub(super) type Tokio = Asynchronous<TokioAlone>;
 /// zre-tokio as under `#[tokio::main]`.
 pub(super) type TokioThreads = Asynchronous<TokioMain>;
+/// The first of these, with keys.
+pub(super) type TokioCurve = Asynchronous<TokioSecured>;
 /// zre-smol with its driver and the program as tasks of one thread.
 pub(super) type Smol = Asynchronous<SmolAlone>;
 /// zre-smol with its driver on the global executor.
@@ -176,6 +185,28 @@ impl Place for TokioAlone {
 
     async fn sleep(time: Duration) {
         tokio::time::sleep(time).await;
+    }
+}
+
+pub(super) struct TokioSecured;
+
+impl Place for TokioSecured {
+    type Node = zre_tokio::Node;
+
+    fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
+        TokioAlone::block_on(program)
+    }
+
+    async fn start(start: &Start) -> Result<Self::Node, Failure> {
+        let secured = Start {
+            secured: true,
+            ..start.clone()
+        };
+        TokioAlone::start(&secured).await
+    }
+
+    async fn sleep(time: Duration) {
+        TokioAlone::sleep(time).await;
     }
 }
 

@@ -57,6 +57,9 @@ fn main() {
         }
     }
     beyond_the_limits(&seeds);
+    handshakes(&seeds);
+    sealed_messages(&seeds);
+    networks_with_keys(&seeds);
 }
 
 /// What nobody has recorded: values one beyond what the targets allow.
@@ -100,6 +103,102 @@ fn beyond_the_limits(seeds: &Seeds) {
         [vec![frame(1, 1); 21], vec![frame(0, 1)]].concat(),
     ] {
         seeds.write("link", &[&after_handshake[..], &frames.concat()].concat());
+    }
+}
+
+/// What sides do that do as they should, and some that repeat themselves.
+fn handshakes(seeds: &Seeds) {
+    const AGAIN: [u8; 3] = [11, 0, 0];
+    const IN_SMALL_PIECES: [u8; 2] = [14, 0];
+    const RECONNECT: [u8; 1] = [15];
+    for mode in [0, 1] {
+        // A friend, a stranger, and one with the server's own key.
+        for who in [1, 2, 0] {
+            let steps = |count| [0, who].repeat(count);
+            seeds.write("curve_server", &[&[mode][..], &steps(6)].concat());
+            for (before, odd) in [
+                (0, &IN_SMALL_PIECES[..]),
+                (2, &AGAIN),
+                (3, &AGAIN),
+                (4, &RECONNECT),
+            ] {
+                let script = [&[mode], &steps(before)[..], odd, &steps(4)].concat();
+                seeds.write("curve_server", &script);
+            }
+        }
+        // A server with the right key, and one without it.
+        let steps = |count| vec![0; count];
+        for (before, odd) in [
+            (0, &IN_SMALL_PIECES[..]),
+            (2, &AGAIN),
+            (3, &AGAIN),
+            (4, &RECONNECT),
+        ] {
+            let script = [&[mode], &steps(before)[..], odd, &steps(4)].concat();
+            seeds.write("curve_client", &script);
+        }
+    }
+}
+
+/// Each side reads messages, PINGs, and frames one beyond a limit, and says something.
+fn sealed_messages(seeds: &Seeds) {
+    let frame = |more: u8, text: &[u8]| [&[0, more, 0, 4][..], text].concat();
+    let large = |more: u8, size: u16| [&[3, more][..], &size.to_be_bytes()].concat();
+    for side in 0..4 {
+        for script in [
+            [frame(1, b"text"), frame(0, b"more"), frame(0, b"next")].concat(),
+            [
+                frame(0, b"text"),
+                vec![5, 0, 3, 7, 7, 7],
+                vec![15, 2, 0, 100],
+            ]
+            .concat(),
+            [vec![14, 0], frame(1, b"text"), large(0, 300)].concat(),
+            large(0, 501),
+            [large(1, 500), large(0, 2001)].concat(),
+            [vec![8, 0, 0, 1, 1], frame(0, b"text"), vec![9, 0, 0, 0]].concat(),
+            [frame(0, b"text"), vec![9, 0, 0, 0]].concat(),
+            [frame(1, b"text").repeat(21), frame(0, b"last")].concat(),
+        ] {
+            seeds.write("curve_message", &[&[side][..], &script].concat());
+        }
+    }
+}
+
+/// The adversary meets engines with keys: it is trusted, or is not, or all have the same key.
+fn networks_with_keys(seeds: &Seeds) {
+    // A beacon with its key, two handshakes, HELLO, a whisper, and time.
+    let at_engine = |id: u8| {
+        [
+            &[3, 0, id, 2, 1, 4, 0, id, 4, 1, id][..],
+            &[5, 1, 0, 1, 0, 0, 3, 2, 6, 1, 0, 2, 1, 0, 9, 1, 11, 39, 16],
+        ]
+        .concat()
+    };
+    let at_two_engines = |id: u8| {
+        [
+            &[3, 0, 0, id, 2, 1, 0, 5, 0, id, 5, 1, id][..],
+            &[6, 1, 0, 1, 0, 0, 3, 2, 16, 39, 16, 18, 0, 0, 9],
+        ]
+        .concat()
+    };
+    for keys in [0x80, 0xA0, 0xC0, 0xE0] {
+        // As somebody else, and as the honest peer.
+        for (id, mode) in [1, 7]
+            .into_iter()
+            .flat_map(|id| [0, 2, 4, 8].map(|mode| (id, mode)))
+        {
+            let script = [&[keys | mode][..], &at_engine(id)].concat();
+            seeds.write("engine", &script);
+        }
+        // As somebody else, and as the second engine.
+        for (id, mode) in [2, 1]
+            .into_iter()
+            .flat_map(|id| [0, 1, 2, 4, 8, 20, 24].map(|mode| (id, mode)))
+        {
+            let script = [&[keys | mode][..], &at_two_engines(id)].concat();
+            seeds.write("two_engines", &script);
+        }
     }
 }
 

@@ -26,9 +26,13 @@ impl Meter {
 
     /// How many bytes more are held than at the beginning.
     pub(crate) fn held(&self) -> usize {
+        usize::try_from(self.change()).unwrap_or_default()
+    }
+
+    /// How many bytes more are held than at the beginning, or fewer.
+    pub(crate) fn change(&self) -> isize {
         let change = HEAP.stats() - self.0;
-        change
-            .bytes_allocated
-            .saturating_sub(change.bytes_deallocated)
+        let signed = |bytes: usize| isize::try_from(bytes).unwrap();
+        signed(change.bytes_allocated) - signed(change.bytes_deallocated)
     }
 }

@@ -14,6 +14,7 @@
 
 mod adversary;
 mod beacon;
+mod curve;
 mod engine;
 mod gossip;
 mod heap;
@@ -27,6 +28,7 @@ mod world;
 mod zmtp;
 
 pub use beacon::beacon;
+pub use curve::{curve_client, curve_message, curve_server};
 pub use engine::engine;
 pub use gossip::gossip;
 pub use link::link;
@@ -38,12 +40,15 @@ pub use zmtp::zmtp;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its program and its corpus have.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("beacon", beacon),
     ("message", message),
     ("zmtp", zmtp),
     ("link", link),
     ("gossip", gossip),
+    ("curve_server", curve_server),
+    ("curve_client", curve_client),
+    ("curve_message", curve_message),
     ("engine", engine),
     ("two_engines", two_engines),
 ];

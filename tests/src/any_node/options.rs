@@ -7,7 +7,10 @@ use zre_core::{
     interfaces::{Interfaces, IpVersion},
     proto::Endpoint,
 };
-use zre_driver::Settings;
+use zre_driver::{
+    Settings,
+    api::{NodeKey, Trust},
+};
 
 /// How a node is started.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,14 @@ pub struct NodeOptions {
     pub tcp_port: Option<u16>,
     /// Where it says that it listens.
     pub advertise: Option<Endpoint>,
+    /// Its key.
+    pub key: Option<NodeKey>,
+    /// With whom it talks.
+    pub trust: Option<Trust>,
+    /// What all nodes have in common.
+    pub secret: Option<String>,
+    /// What all that is random comes from.
+    pub seed: Option<[u8; 32]>,
     /// The time between its beacons.
     pub beacon_interval: Option<Duration>,
     /// How long a peer may be silent until it is evasive.
@@ -91,6 +102,12 @@ impl NodeOptions {
         for endpoint in self.gossip_connect {
             settings.gossip_connect(endpoint);
         }
+        settings.key = self.key;
+        settings.trust = self.trust;
+        if let Some(secret) = self.secret {
+            settings.secret(secret);
+        }
+        settings.seed = self.seed;
         settings.id = self.uuid.map(Into::into);
         settings.port = self.port;
         settings.tcp_port = self.tcp_port;

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 /// How a peer is started: each is one flag of its command.
@@ -73,7 +74,8 @@ impl PeerOptions {
         self.switch("no-beacon")
     }
 
-    /// With a peer at this endpoint, beside those already given. Of ours alone.
+    /// With a peer at this endpoint, beside those already given. Its key may follow:
+    /// `ENDPOINT|KEY`. Of ours alone.
     #[must_use]
     pub fn connect(self, endpoint: &str) -> Self {
         self.flag("connect", endpoint)
@@ -85,10 +87,56 @@ impl PeerOptions {
         self.flag("gossip-bind", endpoint)
     }
 
-    /// With a client of the gossip hub at this endpoint, beside those already given.
+    /// With a client of the gossip hub at this endpoint, beside those already given. The key of
+    /// the hub may follow: `ENDPOINT|KEY`.
     #[must_use]
     pub fn gossip_connect(self, endpoint: &str) -> Self {
         self.flag("gossip-connect", endpoint)
+    }
+
+    /// With the certificate pair of czmq's kind at this path and, with `_secret` after it, beside
+    /// it.
+    #[must_use]
+    pub fn key(self, path: &Path) -> Self {
+        self.flag("key", &path.display().to_string())
+    }
+
+    /// With a key that is in no file. Of zyre alone.
+    #[must_use]
+    pub fn new_key(self) -> Self {
+        self.switch("new-key")
+    }
+
+    /// With this key, both halves in Z85. Of zyre alone.
+    #[must_use]
+    pub fn key_text(self, public: &str, secret: &str) -> Self {
+        self.flag("public-key", public).flag("secret-key", secret)
+    }
+
+    /// Admitting whose key is in this directory or, of ours, this file of certificates. zyre asks
+    /// czmq's `zauth`, and admits all keys without this.
+    #[must_use]
+    pub fn trust(self, path: &Path) -> Self {
+        self.flag("trust", &path.display().to_string())
+    }
+
+    /// Admitting whoever has a key.
+    #[must_use]
+    pub fn trust_any(self) -> Self {
+        self.flag("trust", "any")
+    }
+
+    /// With the key that all derive from the passphrase in this file. Not for zyre, which can have
+    /// the certificate of that key.
+    #[must_use]
+    pub fn secret_file(self, path: &Path) -> Self {
+        self.flag("secret-file", &path.display().to_string())
+    }
+
+    /// With this domain in what it asks `zauth`. Of zyre alone.
+    #[must_use]
+    pub fn zap_domain(self, domain: &str) -> Self {
+        self.flag("zap-domain", domain)
     }
 
     /// Listening here, such as `tcp://10.90.0.1:*`. Of zyre alone, which needs it for gossip: it

@@ -237,7 +237,8 @@ fn read_slowly(stream: &mut TcpStream, shared: &Shared, rate: usize) -> io::Resu
     Ok(())
 }
 
-fn read_frame(stream: &mut TcpStream) -> io::Result<(bool, bool, Vec<u8>)> {
+/// Whether it is a command, whether more follow, and its body.
+pub(super) fn read_frame(stream: &mut impl Read) -> io::Result<(bool, bool, Vec<u8>)> {
     let mut head = Vec::new();
     let header = loop {
         let mut byte = [0];

@@ -4,6 +4,7 @@
 //! bytes.
 
 mod listener;
+mod secured;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -18,10 +19,14 @@ use socket2::{Domain, SockRef, Socket, Type};
 use uuid::Uuid;
 use zre_proto::{
     Beacon, Body, Endpoint, Headers, Hello, Message, PeerId, RoutingId, ShortText,
+    curve::PublicKey,
     zmtp::{Command, FrameHeader, Greeting, Mechanism, Metadata},
 };
 
 pub use listener::{Manner, RawListener};
+pub use secured::{
+    Deed, Meddler, RawClient, SecuredListener, SecuredPeer, random_key, secured_greeting,
+};
 
 /// How long anything here may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -375,6 +380,16 @@ impl RawBeacon {
             peer,
             port: port.try_into().ok(),
             public_key: None,
+        };
+        self.send_raw(&beacon.encode());
+    }
+
+    /// The same, with a key.
+    pub fn announce_key(&self, peer: PeerId, port: u16, key: PublicKey) {
+        let beacon = Beacon {
+            peer,
+            port: port.try_into().ok(),
+            public_key: Some(key),
         };
         self.send_raw(&beacon.encode());
     }

@@ -2,7 +2,15 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use zre_core::{Beacons, interfaces::IpVersion, proto::PeerId};
+use zre_core::{
+    Beacons,
+    interfaces::IpVersion,
+    proto::{
+        PeerId,
+        curve::{Keypair, SecretKey},
+    },
+};
+use zre_driver::api::{NodeKey, Trust};
 use zre_tests::{any_node::NodeOptions, raw_peer::random_id};
 
 use crate::scene::{Player, Scene, Side::Left};
@@ -14,6 +22,8 @@ crate::behaviours![
     a_port_in_use_is_named,
     times_that_cannot_be_are_refused,
     what_contradicts_itself_or_is_empty_is_refused_with_the_remedy,
+    keys_that_are_set_half_are_refused_with_the_choice,
+    a_node_with_a_key_says_which,
     an_unknown_peer_is_named,
 ];
 
@@ -172,6 +182,67 @@ fn what_contradicts_itself_or_is_empty_is_refused_with_the_remedy(scene: &Scene)
         error.starts_with("the name of a group is empty; "),
         "{error}"
     );
+}
+
+/// A pair that is the same in every run.
+fn keypair() -> Keypair {
+    SecretKey::from([1; 32]).into()
+}
+
+fn keys_that_are_set_half_are_refused_with_the_choice(scene: &Scene) {
+    let key = || Some(NodeKey::from(keypair()));
+    let secret = || Some("correct horse battery staple".to_owned());
+    let error = refused(scene, |alice| alice.key = key());
+    assert!(
+        error.starts_with("the node has a key, and nothing says with whom it talks: set trust "),
+        "{error}"
+    );
+    let error = refused(scene, |alice| alice.trust = Some(Trust::Any));
+    assert!(error.contains("trusts keys and has none itself"), "{error}");
+    let error = refused(scene, |alice| {
+        (alice.key, alice.trust, alice.secret) = (key(), Some(Trust::Any), secret());
+    });
+    assert!(error.contains("has a key and a secret"), "{error}");
+    let error = refused(scene, |alice| {
+        (alice.trust, alice.secret) = (Some(keypair().public().into()), secret());
+    });
+    assert!(error.contains("leave out trust"), "{error}");
+    let error = refused(scene, |alice| {
+        (alice.secret, alice.seed) = (secret(), Some([1; 32]));
+    });
+    assert!(error.contains("leave out the seed"), "{error}");
+    let error = refused(scene, |alice| {
+        alice.headers = vec![("X-PUBLICKEY".to_owned(), keypair().public().to_string())];
+    });
+    assert!(
+        error.starts_with("the header X-PUBLICKEY is set by the node itself"),
+        "{error}"
+    );
+    let error = refused(scene, |alice| alice.secret = Some("swordfish".to_owned()));
+    assert!(error.contains("9 characters and needs 12"), "{error}");
+    assert!(!error.contains("swordfish"), "{error}");
+    let error = refused(scene, |alice| {
+        (alice.key, alice.trust) = (Some(NodeKey::file("/nowhere/alice")), Some(Trust::Any));
+    });
+    assert!(error.starts_with("/nowhere/alice: "), "{error}");
+    let error = refused(scene, |alice| {
+        (alice.key, alice.trust) = (key(), Some(Trust::dir("/nowhere/trusted")));
+    });
+    assert!(error.starts_with("/nowhere/trusted: "), "{error}");
+}
+
+fn a_node_with_a_key_says_which(scene: &Scene) {
+    let open = scene.host(Left).start(scene.options("alice")).unwrap();
+    assert_eq!(open.key(), None);
+    let mut options = scene.options("bob");
+    (options.key, options.trust) = (Some(keypair().into()), Some(Trust::Any));
+    let keyed = scene.host(Left).start(options).unwrap();
+    assert_eq!(keyed.key(), Some(keypair().public()));
+    let mut options = scene.options("carol");
+    options.secret = Some("correct horse battery staple".to_owned());
+    let shared = scene.host(Left).start(options).unwrap();
+    let derived = Keypair::from_passphrase("correct horse battery staple").unwrap();
+    assert_eq!(shared.key(), Some(derived.public()));
 }
 
 fn an_unknown_peer_is_named(scene: &Scene) {

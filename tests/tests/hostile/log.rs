@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zre_core::{Event, ExitReason, proto::PeerId};
+use zre_core::{
+    Event, ExitReason,
+    proto::{PeerId, curve::PublicKey},
+};
 
 /// What is known of the honest nodes, shared by all that watch them.
 #[derive(Debug)]
@@ -36,6 +39,10 @@ pub(crate) struct Facts {
     pub(crate) strays: u64,
     /// How many of these were exits of honest nodes.
     pub(crate) honest_exits: u64,
+    /// The keys that the victim was told it refuses.
+    pub(crate) refused: Vec<PublicKey>,
+    /// The whispers of newcomers to the victim.
+    pub(crate) heard: Vec<String>,
     /// What came to an honest node of what the victim shouts to [`FEED`].
     pub(crate) feed: Feed,
     /// How many bytes the large whispers of honest nodes had.
@@ -193,6 +200,10 @@ impl Log {
 
     /// Takes an event of the honest node `at`.
     pub(crate) fn take(&self, at: PeerId, event: &Event) {
+        if let Event::Refused { key, .. } = event {
+            let is_victim = at == self.victim;
+            return self.change(|facts| facts.refused.extend(is_victim.then_some(*key)));
+        }
         let Some(peer) = peer_of(event) else {
             return;
         };
@@ -211,7 +222,14 @@ impl Log {
             }
             _ if !is_honest && at == self.victim => {
                 if let Some(seen) = condense(peer, event) {
-                    self.change(|facts| facts.note(peer, seen));
+                    self.change(|facts| {
+                        if let Event::Whisper { content, .. } = event
+                            && facts.newcomers.contains(&peer)
+                        {
+                            facts.heard.push(content.to_string_lossy().into());
+                        }
+                        facts.note(peer, seen);
+                    });
                 }
             }
             _ => self.change(|facts| {

@@ -15,7 +15,7 @@
 //! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take
 //! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams, [`gossip`] about hubs
 //! and their clients, [`fixed`] about what is found at fixed endpoints, [`ipv6`] about the same over
-//! IPv6.
+//! IPv6, [`secured`] about nodes with keys.
 //!
 //! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
 //! runs only the attacks with that in their name. Every attack runs in a process of its own,
@@ -60,6 +60,7 @@ mod newcomer;
 mod pauses;
 mod raw_hub;
 mod scene;
+mod secured;
 mod table;
 mod unread;
 
@@ -81,7 +82,7 @@ pub(crate) struct Attack {
     pub(crate) act: fn(Stage),
 }
 
-const KINDS: [&[Attack]; 17] = [
+const KINDS: [&[Attack]; 18] = [
     connections::ALL,
     handshakes::ALL,
     frames::ALL,
@@ -99,6 +100,7 @@ const KINDS: [&[Attack]; 17] = [
     gossip::ALL,
     fixed::ALL,
     ipv6::ALL,
+    secured::ALL,
 ];
 
 #[test]

@@ -10,7 +10,10 @@ use tokio::sync::watch;
 use zre_core::{
     Beacons, ExitReason, Limits,
     interfaces::IpVersion,
-    proto::{Body, Endpoint, PeerId},
+    proto::{
+        Body, Endpoint, PeerId,
+        curve::{Keypair, SecretKey},
+    },
 };
 use zre_tests::{
     any_node::{AnyNode, Flavour, Host, NodeOptions, Pending},
@@ -58,9 +61,23 @@ pub(crate) struct Setup {
     /// Its fixed peers.
     pub(crate) fixed: Vec<String>,
     pub(crate) tcp_port: Option<u16>,
+    /// All honest nodes have keys, and trust each other's and [`INSIDER`]'s.
+    pub(crate) is_secured: bool,
     /// All are on the loopback address of IPv6, which has no groups for beacons: the victim is a
     /// gossip hub.
     pub(crate) is_ipv6: bool,
+}
+
+/// Whom the honest nodes trust where they have keys.
+const TRUSTED: [&str; 5] = ["victim", "alice", "bob", "carol", INSIDER];
+/// An attacker whose key is trusted.
+pub(crate) const INSIDER: &str = "mallory";
+
+/// The key of one who is trusted.
+pub(crate) fn key_of(name: &str) -> Keypair {
+    let mut secret = [b'k'; 32];
+    secret[..name.len()].copy_from_slice(name.as_bytes());
+    SecretKey::from(secret).into()
 }
 
 impl Setup {
@@ -79,6 +96,15 @@ impl Setup {
             ..NodeOptions::local(name, port)
         };
         options.gossip_connect.extend(self.hub(port));
+        if self.is_secured {
+            options.key = Some(key_of(name).into());
+            options.trust = Some(
+                TRUSTED
+                    .map(|name| key_of(name).public())
+                    .into_iter()
+                    .collect(),
+            );
+        }
         if self.is_ipv6 {
             options.interfaces = vec!["::1".to_owned()];
             options.ip = IpVersion::V6;
@@ -92,6 +118,11 @@ impl Stage {
         self.begin_with(|_| {})
     }
 
+    /// All honest nodes have keys.
+    pub(crate) fn begin_secured(self) -> Scene {
+        self.begin_with(|setup| setup.is_secured = true)
+    }
+
     pub(crate) fn begin_with(self, change: impl FnOnce(&mut Setup)) -> Scene {
         let mut setup = Setup {
             beacon_interval: Some(BEACON_INTERVAL),
@@ -103,6 +134,7 @@ impl Stage {
             hubs: Vec::new(),
             fixed: Vec::new(),
             tcp_port: None,
+            is_secured: false,
             is_ipv6: false,
         };
         change(&mut setup);

@@ -170,7 +170,7 @@ impl Room<'_> {
             Event::Join { peer, name, group } if group == self.group => {
                 members.insert(*peer);
                 self.company.notify_one();
-                Some(format!("* {name} is here"))
+                Some(format!("* {name} is here{}", self.whose_key(*peer)))
             }
             Event::Leave { peer, name, group } if group == self.group => {
                 members.remove(peer);
@@ -203,11 +203,23 @@ impl Room<'_> {
             Event::Network { networks, joined, left } => {
                 Some(format!("* network: {}", text::networks(networks, joined, left)))
             },
+            &Event::Refused { peer, key, by } => {
+                Some(format!("* {}", text::refused(peer, key, by)))
+            }
             Event::Whisper { name, content, .. } => Some(format!(
                 "{name}, to you alone: {}",
                 content.to_string_lossy()
             )),
             _ => None,
+        }
+    }
+
+    /// Whose key a peer has proved to have. In a network with one key for all, that says nothing.
+    fn whose_key(&self, peer: PeerId) -> String {
+        let key = self.node.peer(peer).and_then(|info| info.key);
+        match key.filter(|key| Some(key.public) != self.node.key()) {
+            Some(key) => format!(", with {}", text::key_of(&key)),
+            None => String::new(),
         }
     }
 
@@ -250,7 +262,8 @@ impl Room<'_> {
         self.screen.print(&myself).await?;
         let members = self.node.peers_by_group(self.group)?;
         for peer in members.into_iter().filter_map(|id| self.node.peer(id)) {
-            let text = format!("* {}, {} at {}", peer.name, peer.id, peer.endpoint);
+            let key = self.whose_key(peer.id);
+            let text = format!("* {}, {} at {}{key}", peer.name, peer.id, peer.endpoint);
             self.screen.print(&text).await?;
         }
         Ok(())

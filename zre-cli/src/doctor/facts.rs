@@ -9,7 +9,8 @@ use std::{
 
 use tokio::task::JoinSet;
 use zre_tokio::{
-    Beacons, Endpoint, FixedPeer, FixedState, GossipHubInfo, Interfaces, NetworkState, Node, PeerId,
+    Beacons, Endpoint, FixedPeer, FixedState, GossipHubInfo, Interfaces, NetworkState, Node,
+    PeerId, PublicKey,
 };
 
 use super::{
@@ -29,6 +30,10 @@ pub(super) struct Facts {
     pub(super) is_default: bool,
     pub(super) beacons: Beacons,
     pub(super) advertise: Option<Endpoint>,
+    /// The node's own public key, if it has one.
+    pub(super) own_key: Option<PublicKey>,
+    /// What is wrong with files of keys, although they can be used.
+    pub(super) key_warnings: Vec<String>,
     /// The UDP port of beacons.
     pub(super) port: u16,
     pub(super) waited: Duration,
@@ -82,6 +87,8 @@ impl Facts {
             is_default: discovery.placement.interfaces == Interfaces::Default,
             beacons: discovery.placement.beacons.clone(),
             advertise: discovery.advertise.clone(),
+            own_key: None,
+            key_warnings: Vec::new(),
             port: discovery.port,
             waited,
             held: held.into_iter().flatten().collect(),

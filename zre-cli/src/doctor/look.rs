@@ -6,7 +6,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
-use zre_tokio::{Endpoint, Event, Node, Notice, Notices, PeerId, PeerInfo};
+use zre_tokio::{Endpoint, Event, Node, Notice, Notices, PeerId, PeerInfo, PublicKey, RefusedBy};
 
 use super::{ear::Ear, heard::Heard};
 use crate::shutdown::Shutdown;
@@ -44,57 +44,75 @@ pub(super) enum Trouble {
     CannotConnectBack { endpoint: Endpoint },
     /// It closes our connections.
     Refuses { endpoint: Endpoint },
-    /// It accepts encrypted connections alone.
+    /// It has a key, and this node has none.
     CurveOnly,
+    /// It has no key, and this node has one.
+    InTheOpen,
+    /// This node does not trust its key.
+    NotTrusted { key: PublicKey },
+    /// It does not trust the key of this node.
+    DoesNotTrust,
     /// What it says breaks the protocol, or there are too many peers.
     Refused { why: String },
 }
 
-/// Looks around for so long. Then it waits for connections that are still being made, for so long
-/// again and a little more.
-pub(super) async fn around(
-    node: &Node,
-    ear: Option<Ear>,
-    notices: Notices,
-    wait: Duration,
-    patience: Duration,
-    shutdown: &Shutdown,
-) -> Seen {
-    const MARGIN: Duration = Duration::from_millis(500);
-    let mut look = Look {
-        node,
-        ear,
-        notices,
-        seen: Seen::default(),
-    };
-    let end = Instant::now() + wait;
-    let work = async {
-        look.until(end, |_| false).await;
-        look.until(end + patience + MARGIN, |look| !look.is_undecided())
-            .await;
-    };
-    tokio::select! {
-        () = work => {}
-        () = shutdown.requested() => {}
-    }
-    let mut seen = look.seen;
-    seen.met = ping_all(node).await;
-    seen.met
-        .sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
-    for (peer, _) in &seen.met {
-        seen.troubles.remove(&peer.id);
-    }
-    seen
-}
-
-struct Look<'a> {
+/// A look around.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
     node: &'a Node,
+    /// Whether the node has a key.
+    is_secured: bool,
     ear: Option<Ear>,
     notices: Notices,
     seen: Seen,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    pub(super) fn new(
+        node: &'a Node,
+        is_secured: bool,
+        ear: Option<Ear>,
+        notices: Notices,
+    ) -> Self {
+        Self {
+            node,
+            is_secured,
+            ear,
+            notices,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Looks around for so long. Then it waits for connections that are still being made, for so
+    /// long again and a little more.
+    pub(super) async fn around(
+        mut self,
+        wait: Duration,
+        patience: Duration,
+        shutdown: &Shutdown,
+    ) -> Seen {
+        const MARGIN: Duration = Duration::from_millis(500);
+        let end = Instant::now() + wait;
+        let work = async {
+            self.until(end, |_| false).await;
+            self.until(end + patience + MARGIN, |look| !look.is_undecided())
+                .await;
+        };
+        tokio::select! {
+            () = work => {}
+            () = shutdown.requested() => {}
+        }
+        self.note_kinds();
+        let mut seen = self.seen;
+        seen.met = ping_all(self.node).await;
+        seen.met
+            .sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        for (peer, _) in &seen.met {
+            seen.troubles.remove(&peer.id);
+        }
+        seen
+    }
+
     /// Notes everything until then, or until it is enough.
     async fn until(&mut self, end: Instant, is_enough: impl Fn(&Self) -> bool) {
         while !is_enough(self) {
@@ -107,9 +125,28 @@ impl Look<'_> {
                 // A node whose events are not taken stops reading from its peers.
                 event = self.node.recv() => match event {
                     Some(Event::Stop { .. }) | None => return,
+                    Some(Event::Refused { peer, key, by }) => {
+                        self.seen.note_trouble(peer, Trouble::of_key(key, by));
+                    }
                     Some(_) => {}
                 },
             }
+        }
+    }
+
+    /// Nodes with a key and nodes without one never meet.
+    fn note_kinds(&mut self) {
+        let nodes = self.seen.heard.nodes();
+        let of_other_kind = nodes.filter(|(peer, heard)| {
+            *peer != self.node.id() && !heard.has_left && heard.is_secured != self.is_secured
+        });
+        let of_other_kind: Vec<_> = of_other_kind.map(|(peer, _)| peer).collect();
+        for peer in of_other_kind {
+            let trouble = match self.is_secured {
+                true => Trouble::InTheOpen,
+                false => Trouble::CurveOnly,
+            };
+            self.seen.note_trouble(peer, trouble);
         }
     }
 
@@ -119,12 +156,21 @@ impl Look<'_> {
         let mut nodes = self.seen.heard.nodes();
         nodes.any(|(peer, heard)| {
             let is_decided = peer == self.node.id()
-                || heard.is_secured
+                || heard.is_secured != self.is_secured
                 || heard.has_left
                 || met.contains(&peer)
                 || self.seen.troubles.contains_key(&peer);
             !is_decided
         })
+    }
+}
+
+impl Trouble {
+    fn of_key(key: PublicKey, by: RefusedBy) -> Self {
+        match by {
+            RefusedBy::Them => Self::DoesNotTrust,
+            _ => Self::NotTrusted { key },
+        }
     }
 }
 
@@ -159,6 +205,14 @@ impl Seen {
             Notice::SecuredPeer { peer, .. } | Notice::SecuredTuple { peer, .. } => {
                 self.note_trouble(peer, Trouble::CurveOnly);
             }
+            Notice::OpenPeer { peer, .. } | Notice::OpenTuple { peer, .. } => {
+                self.note_trouble(peer, Trouble::InTheOpen);
+            }
+            Notice::NotTrusted { peer, key } => {
+                self.note_trouble(peer, Trouble::NotTrusted { key });
+            }
+            Notice::NotTrustedBy { peer, .. } => self.note_trouble(peer, Trouble::DoesNotTrust),
+            Notice::OtherKey { .. } => note_once(&mut self.remarks, ("other_key", text)),
             Notice::PeerLimit { peer, .. } | Notice::Refused { peer, .. } => {
                 self.note_trouble(peer, Trouble::Refused { why: text });
             }

@@ -11,19 +11,18 @@ mod report;
 
 use std::{env, process::ExitCode, time::Duration};
 
-use clap::Args;
-use zre_tokio::Builder;
-
 use crate::{
     failure::Failure,
     interfaces::Listing,
     log,
-    options::{Common, Discovery},
+    options::{Common, Discovery, Prepared},
     unreached, values,
 };
+use clap::Args;
 use diagnosis::Diagnosis;
 use ear::Ear;
 use facts::Facts;
+use look::Look;
 use report::Report;
 
 /// Find out why nodes do not see each other.
@@ -54,7 +53,7 @@ Examples:
   zre doctor --connect tcp://host.example:5000
   zre doctor --json | jq -r .verdict
 
-Run it with the flags that your node has: --interface, --port and the others.
+Run it with the flags that your node has: --interface, --port, --key and the others.
 
 Exit codes: 0 peers were met, or everything is in order and nobody else is there; 1 something is
 wrong; 2 the command line is wrong.";
@@ -72,10 +71,10 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let discovery = common.networks.read()?;
     let listing = Listing::of(&discovery.placement)?;
     let group = values::group_name(GROUP).map_err(Failure::Told)?;
-    let builder = common.builder(Some("doctor"), &[group])?;
+    let prepared = common.prepare(Some("doctor"), &[group])?;
     let mut report = Report::new(options.json);
     report.begin(&listing)?;
-    let facts = examine(&options, &discovery, listing, builder).await?;
+    let facts = examine(&options, &discovery, listing, prepared).await?;
     let diagnosis = Diagnosis::of(&facts);
     report.end(&facts, &diagnosis)?;
     Ok(match diagnosis.faults.is_empty() {
@@ -88,20 +87,23 @@ async fn examine(
     options: &Options,
     discovery: &Discovery,
     listing: Listing,
-    builder: Builder,
+    prepared: Prepared,
 ) -> Result<Facts, Failure> {
     let patience = unreached::patience(options.wait);
     let shutdown = options.common.listen_for_shutdown()?;
     let counted = holders::misaddressed();
     let probes = probe::begin(&discovery.connect, &discovery.gossip_connect, patience);
     let mut facts = Facts::before(listing, discovery, options.wait);
+    (facts.own_key, facts.key_warnings) = (prepared.own_key, prepared.warnings);
     // Before the node, so that it hears the first of its beacons.
     let on = facts.listing.addresses();
     let ear = Ear::open(on, &discovery.placement.beacons, discovery.port).ok();
-    match builder.handshake_timeout(patience).start().await {
+    let is_secured = prepared.own_key.is_some();
+    match prepared.builder.handshake_timeout(patience).start().await {
         Ok(node) => {
             let notices = node.notices();
-            let seen = look::around(&node, ear, notices, options.wait, patience, &shutdown).await;
+            let look = Look::new(&node, is_secured, ear, notices);
+            let seen = look.around(options.wait, patience, &shutdown).await;
             facts.note_node(&node, seen);
             node.stop().await;
         }

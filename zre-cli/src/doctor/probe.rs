@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use zre_tokio::{Endpoint, Host, PeerId};
+use zre_tokio::{Endpoint, Host, KeyedEndpoint, PeerId};
 
 /// A place that the user has given.
 #[derive(Debug, Clone)]
@@ -50,9 +50,13 @@ impl Probe {
 }
 
 /// Begins to probe all of them.
-pub(super) fn begin(peers: &[Endpoint], hubs: &[Endpoint], patience: Duration) -> JoinSet<Probe> {
-    let peers = peers.iter().map(|endpoint| (Kind::Peer, endpoint));
-    let hubs = hubs.iter().map(|endpoint| (Kind::Hub, endpoint));
+pub(super) fn begin(
+    peers: &[KeyedEndpoint],
+    hubs: &[KeyedEndpoint],
+    patience: Duration,
+) -> JoinSet<Probe> {
+    let peers = peers.iter().map(|it| (Kind::Peer, &it.endpoint));
+    let hubs = hubs.iter().map(|it| (Kind::Hub, &it.endpoint));
     let mut probes = JoinSet::new();
     for (kind, endpoint) in peers.chain(hubs) {
         let endpoint = endpoint.clone();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use zre_tokio::{Beacons, PeerInfo};
+use zre_tokio::{Beacons, PeerInfo, PeerKey, PublicKey};
 
 use super::{
     diagnosis::{Diagnosis, Finding},
@@ -44,9 +44,11 @@ impl Report {
         }
         if let Some(node) = &facts.node {
             line("This node")?;
-            own_lines(node, &facts.beacons)
-                .iter()
-                .try_for_each(|it| line(it))?;
+            let mut lines = own_lines(node, &facts.beacons);
+            let key = facts.own_key.map(|key| format!("  key {key}"));
+            // Behind the name.
+            lines.splice(1..1, key);
+            lines.iter().try_for_each(|it| line(it))?;
         }
         line(&format!("Nodes heard or met in {:?}", facts.waited))?;
         let nodes = nodes(facts);
@@ -162,9 +164,6 @@ fn nodes(facts: &Facts) -> Vec<Node<'_>> {
         .filter(|(id, _)| !seen.troubles.contains_key(id));
     let others = others.map(|(id, heard)| {
         let state = match heard {
-            HeardNode {
-                is_secured: true, ..
-            } => "curve_only",
             HeardNode { has_left: true, .. } => "left",
             _ => "undecided",
         };
@@ -193,6 +192,9 @@ fn word(trouble: &Trouble) -> (&'static str, Option<String>) {
         }
         Trouble::Refuses { endpoint } => ("refused_by_peer", Some(endpoint.to_string())),
         Trouble::CurveOnly => ("curve_only", None),
+        Trouble::InTheOpen => ("in_the_open", None),
+        Trouble::NotTrusted { key } => ("not_trusted", Some(key.to_string())),
+        Trouble::DoesNotTrust => ("does_not_trust_us", None),
         Trouble::Refused { why } => ("refused", Some(why.clone())),
     }
 }
@@ -203,7 +205,15 @@ impl Node<'_> {
         let name = name.map(|name| format!("{name}  ")).unwrap_or_default();
         line(&format!("  {name}{}", self.id))?;
         let rest = format!("{}; {}", self.by(), self.state_in_words());
-        paragraph("      ", "      ", &rest)
+        paragraph("      ", "      ", &rest)?;
+        match self.key() {
+            Some(key) => line(&format!("      {key}")),
+            None => Ok(()),
+        }
+    }
+
+    fn key(&self) -> Option<&PeerKey> {
+        self.info.and_then(|info| info.key.as_ref())
     }
 
     fn by(&self) -> String {
@@ -234,7 +244,10 @@ impl Node<'_> {
             ("not_connected", ..) => format!("no connection to {error}"),
             ("cannot_connect_back", ..) => format!("makes no connection to us, we do to {error}"),
             ("refused_by_peer", ..) => format!("closes our connections to {error}"),
-            ("curve_only", ..) => "takes encrypted connections alone".to_owned(),
+            ("curve_only", ..) => "has a key, and this node has none".to_owned(),
+            ("in_the_open", ..) => "has no key, and this node has one".to_owned(),
+            ("not_trusted", ..) => format!("its key is not trusted here: {error}"),
+            ("does_not_trust_us", ..) => "does not trust the key of this node".to_owned(),
             ("left", ..) => "has left".to_owned(),
             ("undecided", ..) => "has not entered yet".to_owned(),
             _ => error.to_owned(),
@@ -256,6 +269,7 @@ impl Node<'_> {
             "name": self.info.map(|info| info.name.to_string_lossy()),
             "endpoint": self.info.map(|info| info.endpoint.to_string()),
             "headers": headers,
+            "key": self.key().map(|key| key.public.to_string()),
             "state": self.state,
             "error": self.error,
             "heard_from": places.map(|at: SocketAddr| at.to_string()).collect::<Vec<_>>(),
@@ -314,7 +328,7 @@ fn as_json(facts: &Facts, diagnosis: &Diagnosis) -> Value {
         "waited_ms": millis(facts.waited),
         "port": facts.port,
         "interfaces": facts.listing,
-        "node": facts.node.as_ref().map(own_json),
+        "node": facts.node.as_ref().map(|node| own_json(node, facts.own_key)),
         "nodes": nodes(facts).iter().map(Node::json).collect::<Vec<_>>(),
         "given": given.collect::<Vec<_>>(),
         "strange": strange.collect::<Vec<_>>(),
@@ -322,7 +336,7 @@ fn as_json(facts: &Facts, diagnosis: &Diagnosis) -> Value {
     })
 }
 
-fn own_json(node: &OwnNode) -> Value {
+fn own_json(node: &OwnNode, key: Option<PublicKey>) -> Value {
     let networks = node.networks.iter().map(|network| {
         let on = &network.state;
         let to = on.beacons_to.iter().map(ToString::to_string);
@@ -340,6 +354,7 @@ fn own_json(node: &OwnNode) -> Value {
         "uuid": node.id.to_string(),
         "name": node.name,
         "endpoint": node.endpoint.to_string(),
+        "key": key.map(|key| key.to_string()),
         "networks": networks.collect::<Vec<_>>(),
     })
 }

@@ -2,16 +2,26 @@
 
 mod networks;
 mod places;
+mod secret;
+mod security;
 
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, GroupName, PeerId, SlowMembers};
+use zre_tokio::{Builder, GroupName, PeerId, PublicKey, SlowMembers};
 
-use crate::{failure::Failure, shutdown::Shutdown, text::quoted, values};
+use crate::{
+    failure::Failure,
+    shutdown::Shutdown,
+    stderr,
+    text::{one_line, quoted},
+    values,
+};
 
 pub(crate) use networks::{Discovery, Networks};
 pub(crate) use places::{Placement, Places};
+pub(crate) use secret::Secret;
+use security::SecurityFlags;
 
 /// Who the node is, where it is, how it finds others, and how much it says about itself.
 #[derive(Debug, Args)]
@@ -48,9 +58,21 @@ pub(crate) struct Common {
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    // The last: its heading would be that of what follows.
+    // The last two: their headings would be those of what follows.
     #[command(flatten)]
     pub(crate) networks: Networks,
+
+    #[command(flatten)]
+    security: SecurityFlags,
+}
+
+/// A node that is about to start.
+pub(crate) struct Prepared {
+    pub(crate) builder: Builder,
+    /// Its own public key, if it has one.
+    pub(crate) own_key: Option<PublicKey>,
+    /// What is wrong with files of keys, although they can be used.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How often a node announces itself, and what it makes of the silence of others.
@@ -89,14 +111,33 @@ const EVASIVE: Duration = Duration::from_secs(5);
 impl Common {
     /// The node that these flags describe, with the name that it has unless told otherwise and with
     /// the groups that it is in from the start.
-    ///
-    /// All names of the library's builder stand here and nowhere else in this program.
     pub(crate) fn builder(
         &self,
         default_name: Option<&str>,
         groups: &[GroupName],
     ) -> Result<Builder, Failure> {
+        let prepared = self.prepare(default_name, groups)?;
+        // What is to be said of the files of --key and --trust the node logs.
+        if !self.security.has_key() {
+            for warning in &prepared.warnings {
+                stderr::print(&one_line(&format!("warning: {warning}")));
+            }
+        }
+        Ok(prepared.builder)
+    }
+
+    /// The same, and what is known of its keys.
+    ///
+    /// All names of the library's builder stand here and nowhere else in this program.
+    pub(crate) fn prepare(
+        &self,
+        default_name: Option<&str>,
+        groups: &[GroupName],
+    ) -> Result<Prepared, Failure> {
         self.presence.check()?;
+        let discovery = self.networks.read()?;
+        let keys = self.security.read()?;
+        security::check_places(&discovery, keys.as_ref())?;
         let name = self.name()?;
         let mut builder = match name.as_deref().or(default_name) {
             Some(name) => Builder::new(name),
@@ -117,7 +158,15 @@ impl Common {
         for group in groups {
             builder = builder.join((***group).clone());
         }
-        self.networks.apply_to(builder)
+        let builder = discovery.apply_to(builder);
+        Ok(match keys {
+            Some(keys) => keys.prepare(builder),
+            None => Prepared {
+                builder,
+                own_key: None,
+                warnings: Vec::new(),
+            },
+        })
     }
 
     /// Begins to listen for signals: after the first, a command has time to end its node and to

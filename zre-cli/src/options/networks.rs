@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use zre_tokio::{BindEndpoint, BindHost, Builder, DISCOVERY_PORT, Endpoint, Host};
+use zre_tokio::{BindEndpoint, BindHost, Builder, DISCOVERY_PORT, Endpoint, Host, KeyedEndpoint};
 
 use super::{Placement, Places, variable};
 use crate::{failure::Failure, values};
@@ -36,25 +36,26 @@ pub(crate) struct Networks {
     advertise: Option<Endpoint>,
 
     /// A peer that is sought at its endpoint, with or without beacons, for as long as the node
-    /// runs. Can be repeated, or take several with commas between them [env: ZRE_CONNECT]
+    /// runs. With --key, its public key follows: 'ENDPOINT|KEY'. Can be repeated, or take several
+    /// with commas between them [env: ZRE_CONNECT]
     #[arg(
-        long, value_name = "ENDPOINT",
-        value_delimiter = ',', value_parser = values::endpoint
+        long, value_name = "ENDPOINT[|KEY]",
+        value_delimiter = ',', value_parser = values::keyed_endpoint
     )]
-    connect: Vec<Endpoint>,
+    connect: Vec<KeyedEndpoint>,
 
     /// Be a gossip hub, where nodes hear of each other without beacons: tcp://*:PORT, or an address
     /// or an interface in place of the star
     #[arg(long, value_name = "ENDPOINT", value_parser = values::bind_endpoint)]
     gossip_bind: Option<BindEndpoint>,
 
-    /// A gossip hub to hear of other nodes from. Can be repeated, or take several with commas
-    /// between them
+    /// A gossip hub to hear of other nodes from. With --key, its public key follows:
+    /// 'ENDPOINT|KEY'. Can be repeated, or take several with commas between them
     #[arg(
-        long, value_name = "ENDPOINT",
-        value_delimiter = ',', value_parser = values::hub_endpoint
+        long, value_name = "ENDPOINT[|KEY]",
+        value_delimiter = ',', value_parser = values::keyed_endpoint
     )]
-    gossip_connect: Vec<Endpoint>,
+    gossip_connect: Vec<KeyedEndpoint>,
 }
 
 /// What [`Networks`] and the variables say together.
@@ -64,9 +65,9 @@ pub(crate) struct Discovery {
     pub(crate) port: u16,
     pub(crate) tcp_port: Option<u16>,
     pub(crate) advertise: Option<Endpoint>,
-    pub(crate) connect: Vec<Endpoint>,
+    pub(crate) connect: Vec<KeyedEndpoint>,
     pub(crate) gossip_bind: Option<BindEndpoint>,
-    pub(crate) gossip_connect: Vec<Endpoint>,
+    pub(crate) gossip_connect: Vec<KeyedEndpoint>,
 }
 
 impl Networks {
@@ -85,11 +86,6 @@ impl Networks {
         Ok(discovery)
     }
 
-    /// Sets what was set.
-    pub(super) fn apply_to(&self, builder: Builder) -> Result<Builder, Failure> {
-        Ok(self.read()?.apply_to(builder))
-    }
-
     /// The port of beacons.
     pub(crate) fn port(&self) -> Result<u16, Failure> {
         let port = match self.port {
@@ -99,18 +95,18 @@ impl Networks {
         Ok(port.unwrap_or(DISCOVERY_PORT))
     }
 
-    fn connect(&self) -> Result<Vec<Endpoint>, Failure> {
+    fn connect(&self) -> Result<Vec<KeyedEndpoint>, Failure> {
         if !self.connect.is_empty() {
             return Ok(self.connect.clone());
         }
-        let read = |text: &str| text.split(',').map(values::endpoint).collect();
+        let read = |text: &str| text.split(',').map(values::keyed_endpoint).collect();
         Ok(variable("ZRE_CONNECT", read)?.unwrap_or_default())
     }
 }
 
 impl Discovery {
     /// All names of the library's builder for networks stand here and nowhere else in this program.
-    fn apply_to(self, builder: Builder) -> Builder {
+    pub(super) fn apply_to(self, builder: Builder) -> Builder {
         let mut builder = builder
             .port(self.port)
             .interfaces(self.placement.interfaces)
@@ -151,8 +147,10 @@ impl Discovery {
     }
 
     fn check_versions(&self) -> Result<(), Failure> {
-        let check = |setting, endpoint: &Endpoint| match address_of(endpoint) {
-            Some(address) => self.placement.check_version_of(setting, endpoint, address),
+        let check = |setting, it: &KeyedEndpoint| match address_of(&it.endpoint) {
+            Some(address) => self
+                .placement
+                .check_version_of(setting, &it.endpoint, address),
             None => Ok(()),
         };
         self.connect
@@ -202,7 +200,7 @@ impl Discovery {
         let is_own = |endpoint: &&Endpoint| {
             self.tcp_port.is_some_and(|port| is_at(endpoint, port)) || is_advertised(endpoint)
         };
-        if let Some(endpoint) = self.connect.iter().find(is_own) {
+        if let Some(endpoint) = self.connect.iter().map(|it| &it.endpoint).find(is_own) {
             return Err(Failure::Told(format!(
                 "--connect {endpoint} is this node itself: name another, or leave it out"
             )));
@@ -211,7 +209,12 @@ impl Discovery {
             let bind = self.gossip_bind.as_ref();
             bind.is_some_and(|bind| is_at(endpoint, bind.port) && self.may_overlap(&bind.host))
         };
-        match self.gossip_connect.iter().find(is_own_hub) {
+        match self
+            .gossip_connect
+            .iter()
+            .map(|it| &it.endpoint)
+            .find(is_own_hub)
+        {
             Some(endpoint) => Err(Failure::Told(format!(
                 "--gossip-connect {endpoint} is the hub that this node itself is: leave it out"
             ))),

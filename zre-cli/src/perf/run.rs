@@ -21,7 +21,8 @@ use crate::{
     log,
     options::Common,
     output::print,
-    text::{one_line, quoted},
+    stderr,
+    text::{self, one_line, quoted},
     unreached::{self, Unreached},
     values::{self, show_size},
 };
@@ -175,9 +176,13 @@ async fn find_and_measure(
 /// Waits for a node that serves, that is wanted, and that has joined the group.
 async fn find(node: &Node, options: &Options) -> Result<PeerInfo, Lost> {
     loop {
-        let event = node.recv().await.ok_or_else(stopped)?;
-        let Event::Join { peer, group, .. } = event else {
-            continue;
+        let (peer, group) = match node.recv().await.ok_or_else(stopped)? {
+            Event::Join { peer, group, .. } => (peer, group),
+            Event::Refused { peer, key, by } => {
+                stderr::print(&text::refused(peer, key, by));
+                continue;
+            }
+            _ => continue,
         };
         let info = node.peer(peer).filter(|info| {
             group == options.group && protocol::serves(&info.headers) && is_wanted(info, options)

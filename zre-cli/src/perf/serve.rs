@@ -7,8 +7,14 @@ use zre_tokio::{Content, Event, GroupName, Node, PeerId, ShortText};
 
 use super::protocol::{self, Control};
 use crate::{
-    failure::Failure, log, options::Common, output::print, stderr, text::one_line,
-    unreached::Unreached, values,
+    failure::Failure,
+    log,
+    options::Common,
+    output::print,
+    stderr,
+    text::{self, one_line},
+    unreached::Unreached,
+    values,
 };
 
 /// Answer those who measure, until Ctrl-C.
@@ -84,6 +90,7 @@ async fn serve(node: &Node) -> Result<(), Failure> {
                 ..
             } => server.handle(peer, &name, content)?,
             Event::Exit { peer, .. } => drop(server.guests.remove(&peer)),
+            Event::Refused { peer, key, by } => stderr::print(&text::refused(peer, key, by)),
             _ => {}
         }
     }

@@ -27,6 +27,7 @@ pub(super) enum Command {
     Whisper(Recipient, Content),
     Shout(GroupName, Content),
     Peers,
+    Peer(Recipient),
     Groups,
     Network,
     Stop,
@@ -59,7 +60,7 @@ impl<'a> Request<'a> {
 }
 
 const VERBS: &str =
-    "join, leave, whisper, shout, peers, groups, network, stop, flood, quiet, count";
+    "join, leave, whisper, shout, peers, peer, groups, network, stop, flood, quiet, count";
 
 const KEYS: [&str; 8] = ["do", "id", "peer", "group", "text", "frames", "count", "on"];
 
@@ -88,6 +89,7 @@ impl<'a> Fields<'a> {
             "join" => Command::Join(fields.group()?),
             "leave" => Command::Leave(fields.group()?),
             "peers" => Command::Peers,
+            "peer" => Command::Peer(fields.peer()?),
             "groups" => Command::Groups,
             "network" => Command::Network,
             "stop" => Command::Stop,

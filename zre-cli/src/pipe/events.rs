@@ -3,12 +3,11 @@
 use std::fmt::{self, Display};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use serde_json::value::RawValue;
 use zre_tokio::{
-    Content, Endpoint, Event, ExitReason, GroupName, Headers, Node, PeerId, Text, Unconfirmed,
+    Content, Endpoint, Event, ExitReason, Headers, Node, PeerId, PublicKey, Text, Unconfirmed,
 };
 
-use crate::networks::{Everything, NetworkLine};
+use crate::{keys::KeyLine, networks::NetworkLine};
 
 /// A line about something that happened.
 ///
@@ -24,6 +23,9 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "display")]
         endpoint: Endpoint,
         networks: Vec<NetworkLine>,
+        /// The node's own public key, if it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     Enter {
         #[serde(serialize_with = "display")]
@@ -37,6 +39,15 @@ pub(super) enum EventLine<'a> {
         endpoint: &'a Endpoint,
         #[serde(serialize_with = "dictionary")]
         headers: &'a Headers,
+        #[serde(flatten)]
+        key: Option<KeyLine>,
+    },
+    Refused {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display")]
+        key: PublicKey,
+        by: &'static str,
     },
     Exit {
         #[serde(serialize_with = "display")]
@@ -135,80 +146,6 @@ pub(super) enum FramesOfText<'a> {
     Several(Vec<&'a str>),
 }
 
-/// A line that answers a command, with the id that the command had.
-#[derive(Debug, Serialize)]
-pub(super) struct Reply<'a> {
-    #[serde(flatten)]
-    pub(super) answer: Answer,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<&'a RawValue>,
-}
-
-/// What a command is answered.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Answer {
-    Peers {
-        peers: Vec<String>,
-    },
-    Groups {
-        own: Vec<String>,
-        peer: Vec<String>,
-    },
-    Network(Everything),
-    Count {
-        count: u64,
-        in_order: bool,
-    },
-    Done {
-        ok: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        members: Option<usize>,
-    },
-    Error {
-        error: String,
-        line: u64,
-    },
-}
-
-impl<'a> Reply<'a> {
-    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
-    pub(super) fn to(
-        outcome: Result<Answer, String>,
-        line: u64,
-        id: Option<&'a RawValue>,
-    ) -> Option<Self> {
-        let answer = match outcome {
-            Ok(Answer::Done { .. }) if id.is_none() => return None,
-            Ok(answer) => answer,
-            Err(error) => Answer::Error {
-                error: format!("line {line}: {error}"),
-                line,
-            },
-        };
-        Some(Self { answer, id })
-    }
-}
-
-impl Answer {
-    pub(super) fn peers(node: &Node) -> Self {
-        let peers = node.peers().iter().map(PeerId::to_string).collect();
-        Self::Peers { peers }
-    }
-
-    pub(super) fn network(node: &Node) -> Self {
-        Self::Network(Everything::of(node))
-    }
-
-    pub(super) fn groups(node: &Node) -> Self {
-        let names = |groups: Vec<GroupName>| groups.iter().map(GroupName::to_string).collect();
-        Self::Groups {
-            own: names(node.own_groups()),
-            peer: names(node.peer_groups()),
-        }
-    }
-}
-
 /// The first line.
 pub(super) fn start(node: &Node) -> EventLine<'_> {
     EventLine::Start {
@@ -216,6 +153,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
         name: node.name(),
         endpoint: node.endpoint(),
         networks: NetworkLine::of(node),
+        key: node.key().map(|key| key.to_string()),
     }
 }
 
@@ -223,9 +161,11 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 #[rustfmt::skip]
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
-        &Event::Enter { peer, ref name, ref endpoint, ref headers, .. } => {
-            EventLine::Enter { peer, name, addr: endpoint, endpoint, headers }
+        &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
+            let key = key.as_ref().map(KeyLine::from);
+            EventLine::Enter { peer, name, addr: endpoint, endpoint, headers, key }
         }
+        &Event::Refused { peer, key, by } => EventLine::Refused { peer, key, by: by.as_str() },
         &Event::Exit { peer, ref name, ref reason, unconfirmed } => {
             let (reason, detail) = exit_reason(reason);
             EventLine::Exit { peer, name, reason, detail, unconfirmed }
@@ -370,9 +310,11 @@ impl Display for Hex<'_> {
 mod tests {
     use bytes::Bytes;
     use serde_json::json;
-    use zre_tokio::ShortText;
+    use zre_tokio::{PeerKey, RefusedBy, ShortText};
 
     use super::*;
+
+    const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
 
     #[test]
     fn frames_of_any_size_are_written_in_hex() {
@@ -423,6 +365,34 @@ mod tests {
             key: None,
         };
         assert_eq!(json(&enter)["name"], name);
+    }
+
+    #[test]
+    fn who_has_proved_a_key_is_told_with_it_and_who_is_refused_with_the_side() {
+        let key: PublicKey = KEY.parse().unwrap();
+        let peer = PeerId::from([0xAB; 16]);
+        let enter = |metadata: &[(&str, &str)]| {
+            let enter = Event::Enter {
+                peer,
+                name: "bob".try_into().unwrap(),
+                endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
+                headers: Headers::default(),
+                key: Some(PeerKey::new(key, metadata.iter().copied().collect())),
+            };
+            serde_json::to_value(line(&enter)).unwrap()
+        };
+        let entered = enter(&[("name", "Bob"), ("email", "b@c.example")]);
+        assert_eq!(entered["key"], KEY);
+        let certificate = json!({"name": "Bob", "email": "b@c.example"});
+        assert_eq!(entered["certificate"], certificate);
+        assert_eq!(enter(&[]).get("certificate"), None);
+        for (by, word) in [(RefusedBy::Us, "us"), (RefusedBy::Them, "them")] {
+            let refused = serde_json::to_value(line(&Event::Refused { peer, key, by })).unwrap();
+            let expected = json!({
+                "event": "REFUSED", "peer": peer.to_string(), "key": KEY, "by": word
+            });
+            assert_eq!(refused, expected);
+        }
     }
 
     #[test]
@@ -501,20 +471,5 @@ mod tests {
             json!(null)
         );
         assert_eq!(json(&Content::default()), json!(null));
-    }
-
-    #[test]
-    fn an_id_comes_back_as_it_was_written() {
-        let id: Box<RawValue> = serde_json::from_str(r#"{"n":1.50}"#).unwrap();
-        let answer = Answer::Done {
-            ok: true,
-            members: None,
-        };
-        let reply = Reply {
-            answer,
-            id: Some(&id),
-        };
-        let line = serde_json::to_string(&reply).unwrap();
-        assert_eq!(line, r#"{"ok":true,"id":{"n":1.50}}"#);
     }
 }

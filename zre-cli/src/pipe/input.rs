@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use zre_tokio::{Content, Error, GroupName, Node, PeerId};
 
 use super::{
+    answers::{Answer, Reply},
     command::{Command, Recipient, Request},
     counters::Counters,
-    events::{Answer, Reply},
     output::Output,
     sends::{Asked, Attempt, Goal, Message, Sends},
 };
@@ -115,6 +115,7 @@ impl Commands {
                 return Ok(Done::Send(self.flood(self.find(peer)?, count)));
             }
             Command::Peers => Answer::peers(node),
+            Command::Peer(peer) => self.peer(peer)?,
             Command::Groups => Answer::groups(node),
             Command::Network => Answer::network(node),
             Command::Quiet { on } => {
@@ -167,6 +168,13 @@ impl Commands {
                 Ok(done())
             }),
         }
+    }
+
+    fn peer(&self, peer: Recipient) -> Result<Answer, String> {
+        let id = self.find(peer)?;
+        let info = self.node.peer(id);
+        let info = info.ok_or_else(|| told(Error::UnknownPeer(id)))?;
+        Ok(Answer::Peer(info.into()))
     }
 
     /// The peer that a command names.

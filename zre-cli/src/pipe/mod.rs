@@ -1,5 +1,6 @@
 //! `zre pipe`: a node as JSON lines on standard input and output.
 
+mod answers;
 mod command;
 mod counters;
 mod events;
@@ -45,6 +46,7 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"whisper","peer":"bob","text":"hi"}               to one peer, a frame of text
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
+  {"do":"peer","peer":"bob"}                answers {"peer":"<UUID>","name":"bob",..}, see below
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
   {"do":"network"}                          answers {"networks":[..],..}, see below
   {"do":"stop"}                             so does the end of the input
@@ -74,6 +76,7 @@ Events, one JSON object on each line of standard output:
   {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"],"text":"hi"}
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
   {"event":"SKIPPED","peer":"<UUID>","name":"bob","group":"CHAT","messages":12}
+  {"event":"REFUSED","peer":"<UUID>","key":"<KEY>","by":"us"}, or "them"
   {"event":"EXIT","peer":"<UUID>","name":"bob","reason":"GOODBYE","unconfirmed":0}
   {"event":"NETWORK","networks":[..],"joined":[..],"left":[..]}
   {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
@@ -86,6 +89,11 @@ NETWORK: the networks that the node is on have changed, or beacons cannot be sen
 is that of the first, or what --advertise says. The answer to "network" has "passed_over", too, with
 the reason "why" each other address is not used, and "connect" and "gossip_connect", with the
 "state" of each fixed peer and gossip hub and the last "error".
+With --key or --secret-file, START has the node's own public "key", and ENTER the "key" that the
+peer has proved to have, with the "certificate" that this node has of it, such as {"name":"Bob"}.
+The answer to "peer" has the same, beside "endpoint", "headers" and "groups", and that to "peers"
+has "keys", from UUIDs to keys. REFUSED: a node was found, and no session begins with it: "us", this
+node does not trust its key; "them", it does not trust the key of this node.
 "unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
 may have arrived, or not.
 Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW

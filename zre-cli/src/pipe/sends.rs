@@ -28,7 +28,7 @@ use tokio::{
 use zre_tokio::{GroupName, Node, PeerId};
 
 use super::{
-    events::{Answer, Reply},
+    answers::{Answer, Reply},
     output::{self, Output},
 };
 
@@ -353,7 +353,12 @@ mod tests {
 
     fn at_once(peer: u8) -> Message {
         Message {
-            work: Box::pin(async { Ok(Answer::Peers { peers: Vec::new() }) }),
+            work: Box::pin(async {
+                Ok(Answer::Groups {
+                    own: Vec::new(),
+                    peer: Vec::new(),
+                })
+            }),
             ..never(peer)
         }
     }

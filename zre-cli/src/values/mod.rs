@@ -8,7 +8,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use zre_tokio::{GroupName, ShortText, SlowMembers};
 
-pub(crate) use places::{address, bind_endpoint, endpoint, hub_endpoint, interface};
+pub(crate) use places::{address, bind_endpoint, endpoint, interface, keyed_endpoint};
 
 /// Longer times are mistakes: six weeks.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -161,6 +161,17 @@ pub(crate) fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
             None => return Ok(headers),
         }
     }
+}
+
+/// What a certificate says of the owner of a key, written as headers are.
+pub(crate) fn metadata(text: &str) -> Result<Vec<(String, String)>, String> {
+    headers(text).map_err(|_| "expected NAME=VALUE, such as email=bob@example.org".to_owned())
+}
+
+/// Reads the name of the owner of a key.
+pub(crate) fn owner_name(text: &str) -> Result<String, String> {
+    fits("name", text)?;
+    Ok(text.to_owned())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

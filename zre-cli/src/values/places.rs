@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use zre_tokio::{BindEndpoint, Endpoint, InterfaceChoice};
+use zre_tokio::{BindEndpoint, Endpoint, InterfaceChoice, KeyedEndpoint, PublicKey};
 
 /// Reads the name of a network interface, one of its addresses, or a subnet.
 pub(crate) fn interface(text: &str) -> Result<InterfaceChoice, String> {
@@ -33,15 +33,19 @@ pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
         .map_err(|_| EXPECTED.to_owned())
 }
 
-/// Reads where a gossip hub is.
-pub(crate) fn hub_endpoint(text: &str) -> Result<Endpoint, String> {
-    if let Some((endpoint, _)) = text.split_once('|') {
-        return Err(format!(
-            "the key of a hub is not understood yet, as zre does not encrypt (CURVE): write \
-             {endpoint} without it, for a hub that needs none"
-        ));
-    }
-    endpoint(text)
+/// Reads an endpoint and, behind `|`, the key of whoever is there.
+pub(crate) fn keyed_endpoint(text: &str) -> Result<KeyedEndpoint, String> {
+    let Some((endpoint, key)) = text.split_once('|') else {
+        return Ok(self::endpoint(text)?.into());
+    };
+    let endpoint = self::endpoint(endpoint)?;
+    let key: PublicKey = key.parse().map_err(|_| {
+        format!(
+            "expected a public key behind {endpoint}|, which has 40 characters of Z85; has the \
+             shell changed it? Write all of it in single quotes"
+        )
+    })?;
+    Ok((endpoint, key).into())
 }
 
 /// Reads where a gossip hub listens.
@@ -109,12 +113,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_hub_is_refused_with_the_reason() {
-        let refused = hub_endpoint("tcp://hub:5670|k+y").unwrap_err();
-        assert!(refused.contains("does not encrypt"), "{refused}");
-        assert!(
-            refused.contains("write tcp://hub:5670 without"),
-            "{refused}"
-        );
+    fn a_key_follows_behind_a_bar() {
+        let key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+        let read = keyed_endpoint(&format!("hub:5670|{key}"));
+        let read = read.map(|keyed| keyed.to_string());
+        assert_eq!(read, Ok(format!("tcp://hub:5670|{key}")));
+        assert_eq!(keyed_endpoint("hub:5670").map(|it| it.key), Ok(None));
+        for (text, expected) in [
+            ("hub:5670|", "behind tcp://hub:5670|"),
+            ("hub:5670|short", "40 characters"),
+            ("hub|short", "such as tcp://"),
+        ] {
+            let refused = keyed_endpoint(text).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 }

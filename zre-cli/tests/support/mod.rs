@@ -9,6 +9,7 @@
 )]
 
 mod datagrams;
+mod home;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -22,6 +23,7 @@ use std::{
 use serde_json::Value;
 
 pub use datagrams::{Datagrams, beacon};
+pub use home::{Home, KEY_OF_PASSPHRASE, PASSPHRASE};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -55,6 +57,7 @@ pub fn bare_zre() -> Command {
         "ZRE_GROUPS",
         "ZRE_INTERFACE",
         "ZRE_PORT",
+        "ZRE_SECRET",
         "ZSYS_INTERFACE",
         "ZSYS_IPV4_MCAST_ADDRESS",
         "ZSYS_IPV6",

@@ -79,14 +79,15 @@ pub struct Limits {
     /// Frames of one message's content, sent or received; 65,536 unless set.
     pub message_frames: usize,
     /// Bytes that may wait for one peer before sending to it waits or is refused; 8 MiB unless
-    /// set. The message that crosses the limit is still accepted. JOIN, LEAVE and answers to PING
-    /// cannot be refused: they may take 1 MiB beyond the limit, then the peer is removed.
+    /// set. The message that crosses the limit is still accepted. JOIN, LEAVE, PING and answers to
+    /// PING cannot be refused: beyond the limit, 1 MiB of them may wait, then the peer is removed.
     pub outbound: usize,
     /// Bytes that may wait for all peers together; 32 MiB unless set. Of each peer no more counts
     /// than [`outbound`](Limits#structfield.outbound). One half is divided equally among the peers:
     /// so much may always wait for each. Beyond its part a peer takes from the other half. When
     /// that is used up, sending waits or is refused to those that have used their part. When all
-    /// is used up, by messages that cannot be refused, peers are removed that ask without reading.
+    /// is used up, peers are removed for which more than their part waits of what cannot be
+    /// refused: they ask without reading.
     pub outbound_total: usize,
     /// Events that may wait for the application before the node stops reading; 4096 unless set.
     ///

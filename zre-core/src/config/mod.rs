@@ -1,5 +1,6 @@
 //! The settings that a node starts with.
 
+mod keys;
 mod limits;
 mod own;
 
@@ -11,6 +12,7 @@ use zre_proto::{
     Endpoint, GroupName, Headers, Hello, KeyedEndpoint, PeerId, ShortText, curve::PublicKey,
 };
 
+pub(crate) use self::keys::KEY_HEADER;
 pub use self::limits::Limits;
 pub(crate) use self::own::{OwnLimit, check_own};
 use crate::{
@@ -55,7 +57,8 @@ pub struct Config {
     /// The key of the node, and with whom it talks. `None` if it talks with everybody in the open,
     /// and with nobody who has a key.
     pub security: Option<Security>,
-    /// The headers that peers see when the node enters.
+    /// The headers that peers see when the node enters. A node with a key adds `X-PUBLICKEY`, which
+    /// cannot be set here.
     pub headers: Headers,
     /// The groups that the node is in from the start.
     pub groups: BTreeSet<GroupName>,
@@ -212,6 +215,34 @@ pub enum ConfigError {
         /// Its value.
         most: usize,
     },
+    /// The node has a key, so it talks with nobody of whom it does not know the key.
+    #[error(
+        "{setting} has {keyed} without a key, and this node talks with several: add the key of \
+         whoever is there, as in {keyed}|KEY"
+    )]
+    NoKey {
+        /// Which setting.
+        setting: &'static str,
+        /// What it says.
+        keyed: KeyedEndpoint,
+    },
+    /// The node has no key, and can connect to nobody who has one.
+    #[error(
+        "{setting} has {}|KEY, and a node without a key cannot connect to one that has a key: \
+         give the node a key, too, or leave out |KEY", keyed.endpoint
+    )]
+    UnusedKey {
+        /// Which setting.
+        setting: &'static str,
+        /// What it says.
+        keyed: KeyedEndpoint,
+    },
+    /// `X-PUBLICKEY` is among the [`headers`](Config#structfield.headers). A node sets it itself.
+    #[error(
+        "the header X-PUBLICKEY is set by the node itself if it has a key: leave it out, and give \
+         the node a key"
+    )]
+    KeyHeader,
 }
 
 impl From<OwnLimit> for ConfigError {
@@ -283,6 +314,7 @@ impl Config {
     /// [`ConfigError`] names the first setting that no node can work with, and how to correct it.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.check_times()?;
+        self.check_keys()?;
         let mut limits = self.limits.must_not_be_zero().into_iter();
         match limits.find(|(_, value)| *value == 0) {
             Some((limit, _)) => Err(ConfigError::NoRoom(limit)),
@@ -298,7 +330,7 @@ impl Config {
             // Peers compare the status with the joins that they see, and those of HELLO count.
             status: self.groups.len().to_le_bytes()[0],
             name: self.name.clone().unwrap_or_default(),
-            headers: self.headers.clone(),
+            headers: self.all_headers(),
         }
     }
 

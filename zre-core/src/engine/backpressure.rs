@@ -30,15 +30,53 @@ impl SendCapacity {
     }
 }
 
-/// Whether so much waits for a peer that it cannot be sent even a message whose sender cannot be
-/// made to wait. Messages of the application were refused before, at the outbound limit.
-pub(super) fn overflows(queued: usize, message: &Message, config: &Config) -> bool {
-    !is_refusable(message) && queued > config.limits.outbound.saturating_add(UNREFUSABLE)
-}
-
 /// Whether the sender of a message can be made to wait: it is one of the application.
 pub(super) fn is_refusable(message: &Message) -> bool {
     matches!(message.body, Body::Whisper { .. } | Body::Shout { .. })
+}
+
+/// The bytes waiting for a peer that could not be refused, such as answers to its questions.
+///
+/// Write buffers do not tell whose bytes they have written, so this is an upper bound: what was
+/// queued before an offset counts until the connection has been written so far.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+pub(super) struct Unrefusable {
+    older: usize,
+    /// The stream offset before which all older bytes stand.
+    older_until: u64,
+    newer: usize,
+}
+
+impl Unrefusable {
+    /// So many have been queued behind `before` bytes, when `written` had been written.
+    pub(super) fn note(&mut self, bytes: usize, written: u64, before: usize) {
+        if before == 0 {
+            // With a new connection, offsets begin anew.
+            *self = Self::default();
+        } else if written >= self.older_until {
+            self.older = self.newer;
+            self.older_until = written + before as u64;
+            self.newer = 0;
+        }
+        self.newer += bytes;
+    }
+
+    /// How many wait at most.
+    pub(super) fn waiting(&self, written: u64) -> usize {
+        match written < self.older_until {
+            true => self.older + self.newer,
+            false => self.newer,
+        }
+    }
+
+    /// Whether so much waits for a peer that it cannot be sent even a message that cannot be
+    /// refused. What the application wanted to send does not count: a single message of its own
+    /// may be larger than all limits, and both sides ask each other while it is on its way.
+    pub(super) fn overflows(&self, written: u64, queued: usize, config: &Config) -> bool {
+        queued > config.limits.outbound.saturating_add(UNREFUSABLE)
+            && self.waiting(written) > UNREFUSABLE
+    }
 }
 
 /// Watches that what waits for a peer moves. Boxed, as for most peers nothing waits.

@@ -16,6 +16,9 @@
 //! * If sessions with the peer have been lost again and again, its HELLO waits a little: if its
 //!   connection ends meanwhile, the HELLO belongs to a session that is over.
 //!
+//! In a node with a key, a connection proves a key before its first message. It must be the peer's,
+//! which is settled before everything here (`trust.rs`); then the peer need not be asked.
+//!
 //! A parked connection is looked at again when something has changed that it waits for.
 
 use alloc::{boxed::Box, vec::Vec};
@@ -125,6 +128,9 @@ impl<C: Connection> Engine<C> {
     /// The first message of a connection has come.
     pub(super) fn take_claim(&mut self, link: LinkId, peer: PeerId, message: Message) {
         let kind = message.body.kind();
+        if !self.check_key(link, peer) {
+            return;
+        }
         if self.is_overtaken(link, peer, &message) {
             self.cx.notices.push(Notice::Stray { peer, kind });
             return self.links.unclaimed.close(link, &mut self.cx);
@@ -294,8 +300,12 @@ impl<C: Connection> Engine<C> {
             && links.is_some_and(|links| links.is_overtaken(link))
     }
 
-    /// Parks a connection and asks the peer, whose own connection stands.
+    /// Parks a connection and asks the peer, whose own connection stands. One that has proved by
+    /// its key to be the peer's need not wait.
     fn ask(&mut self, link: LinkId, peer: PeerId, message: Message, came_at: Instant) {
+        if self.is_believed(link, peer) {
+            return self.admit(link, peer, message, came_at);
+        }
         self.node.suspect(peer, self.cx.now);
         let Some(number) = self.node.suspicion_ping(peer) else {
             // It has entered, so it can be asked. Without a question there is no answer.
@@ -306,6 +316,9 @@ impl<C: Connection> Engine<C> {
 
     /// Nobody else speaks for the peer.
     fn admit(&mut self, link: LinkId, peer: PeerId, message: Message, came_at: Instant) {
+        if !self.check_key(link, peer) {
+            return;
+        }
         let Body::Hello(hello) = &message.body else {
             return match self.node.admits(peer, &message) {
                 Admission::Admitted => self.deliver_claim(link, peer, message, came_at),
@@ -335,6 +348,7 @@ impl<C: Connection> Engine<C> {
             source,
             is_connected,
             came_at,
+            key: self.links.unclaimed.key(link),
         };
         let (sequence, now) = (message.sequence, self.cx.now);
         match self.node.expect_hello(peer, sequence, hello, origin, now) {

@@ -1,6 +1,6 @@
 //! What the rules of connections may use besides their own state.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use rand_chacha::{
@@ -22,7 +22,7 @@ use crate::{
     deadlines::Deadlines,
     link::LinkSecurity,
     notice::Notices,
-    security::Security,
+    security::{Security, Trust},
     seed::Seed,
     time::Instant,
 };
@@ -132,6 +132,13 @@ impl EngineContext {
             (Some(keys), Some(key)) => Some(keys.client(key)),
             (None, None) => Some(LinkSecurity::Open),
             _ => None,
+        }
+    }
+
+    /// Connections that come from now on are judged by this.
+    pub(super) fn set_trust(&mut self, trust: Arc<Trust>) {
+        if let Some(keys) = &mut self.keys {
+            keys.set_trust(trust);
         }
     }
 

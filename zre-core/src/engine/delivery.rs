@@ -1,10 +1,10 @@
 //! What comes over connections, and whether it is handed to the node.
 
-use zre_proto::{Message, MessageLimits, PeerId, RoutingId};
+use zre_proto::{Message, MessageLimits, PeerId};
 
-use super::{Engine, context::Owner, output::LinkId};
+use super::{Engine, context::Owner, output::LinkId, peer_links::LinksEffect};
 use crate::{
-    error::LinkError,
+    error::{Fault, LinkError},
     link::{Connection, LinkEvent},
     node::{Node, Verdict},
     time::Instant,
@@ -54,8 +54,10 @@ impl<C: Connection> Engine<C> {
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
             (Ok(None), _) => return false,
-            (Ok(Some(LinkEvent::Open { peer, .. })), _) => self.take_identity(link, peer),
-            (Ok(Some(LinkEvent::Refused { .. })), _) => {}
+            (Ok(Some(LinkEvent::Open { peer, key })), _) => self.take_identity(link, peer, key),
+            (Ok(Some(LinkEvent::Refused { peer, key })), _) => {
+                self.refuse_untrusted(link, peer, key);
+            }
             (Ok(Some(LinkEvent::Message(message))), Some(peer)) => {
                 self.take_claim(link, peer, message);
             }
@@ -64,18 +66,6 @@ impl<C: Connection> Engine<C> {
             (Err(fault), said_peer) => self.refuse_unclaimed(link, said_peer, fault),
         }
         true
-    }
-
-    /// The handshake of an accepted connection is over, in which the other side said who it is.
-    fn take_identity(&mut self, link: LinkId, identity: Option<RoutingId>) {
-        let Some(unclaimed) = self.links.unclaimed.get_mut(link) else {
-            return;
-        };
-        unclaimed.said_identity = identity;
-        let said_peer = unclaimed.said_peer();
-        if said_peer == Some(self.node.id()) {
-            self.refuse_unclaimed(link, said_peer, LinkError::OwnIdentity.into());
-        }
     }
 
     /// Takes what came over the connection that we opened to a peer; no messages do.
@@ -88,6 +78,15 @@ impl<C: Connection> Engine<C> {
         };
         match to.connection.receive(limits) {
             Ok(None) => return false,
+            // A secured connection is to whoever has the key. That it is another node, only its
+            // identity can tell.
+            Ok(Some(LinkEvent::Open {
+                peer: Some(said),
+                key: Some(_),
+            })) if said.peer() != peer => {
+                let effect = links.refuse_opened("another node is there", &self.node, &mut self.cx);
+                self.apply(peer, effect);
+            }
             Ok(Some(LinkEvent::Open { .. })) => {
                 let place = links.opened(&mut self.cx);
                 self.note_place(peer, place);
@@ -95,12 +94,26 @@ impl<C: Connection> Engine<C> {
             // Cannot happen: a link refuses messages where it only sends, and only one that accepts
             // refuses the other side.
             Ok(Some(LinkEvent::Message(_) | LinkEvent::Refused { .. })) => {}
-            Err(fault) => {
-                let effect = links.outgoing_broken(fault, &self.node, &mut self.cx);
-                self.apply(peer, effect);
-            }
+            Err(fault) => self.outgoing_broken(peer, fault),
         }
         true
+    }
+
+    /// What came over the connection that we opened to a peer breaks the protocol, or says that the
+    /// peer does not want it.
+    pub(super) fn outgoing_broken(&mut self, peer: PeerId, fault: Fault) {
+        let Some(links) = self.links.of_peer_mut(peer) else {
+            return;
+        };
+        let refused = match fault {
+            Fault::Link(LinkError::RefusedKey(_)) => links.opening_with(),
+            _ => None,
+        };
+        let effect = links.outgoing_broken(fault, &self.node, &mut self.cx);
+        self.apply(peer, effect);
+        if let Some(key) = refused {
+            self.apply(peer, LinksEffect::RefusedKey(key));
+        }
     }
 
     /// Takes messages from the connection that carries a peer's session, until the node wants

@@ -6,11 +6,14 @@ use core::{
     time::Duration,
 };
 
+use zre_proto::curve::PublicKey;
+
 use super::{
     Engine, GossipHubInfo,
     context::{EngineTimer, Owner},
     gossip_links::Hub,
     output::{LinkId, Output},
+    trust::REFUSED_FOR,
 };
 use crate::{
     error::{Fault, LinkError},
@@ -176,7 +179,41 @@ impl<C: Connection> Engine<C> {
         self.close_gossip(link, owner, &error);
     }
 
+    /// A client has a key that is not trusted, which it is being told.
+    fn refuse_gossip(&mut self, link: LinkId) {
+        let Some(links) = &mut self.links.gossip else {
+            return;
+        };
+        if let Some(remote) = links.refuse(link) {
+            let fault = Fault::NotTrusted;
+            self.cx
+                .notices
+                .push(Notice::GossipClientClosed { remote, fault });
+            let timer = EngineTimer::Handshake(link);
+            self.cx.deadlines.set(timer, self.cx.now + REFUSED_FOR);
+        }
+    }
+
+    /// Other keys are trusted from now on.
+    pub(super) fn renew_gossip_trust(&mut self) {
+        let (Some(links), Some(gossip)) = (&self.links.gossip, &mut self.gossip) else {
+            return;
+        };
+        // They connect again, and tell their tuples.
+        let mut gone = gossip.handle_trust(self.cx.now);
+        gone.extend(links.clients_with(|key| !self.node.trusts(key)));
+        for link in gone {
+            if self.cx.owner(link) == Some(Owner::GossipClient) {
+                self.close_gossip(link, Owner::GossipClient, "other keys are trusted");
+            }
+        }
+    }
+
     pub(super) fn gossip_handshake_timed_out(&mut self, link: LinkId, owner: Owner) {
+        let links = self.links.gossip.as_ref();
+        if links.is_some_and(|links| links.is_refused(link)) {
+            return self.close_gossip(link, owner, "its key is not trusted");
+        }
         self.break_gossip(link, owner, LinkError::HandshakeTimeout.into());
     }
 
@@ -198,13 +235,14 @@ impl<C: Connection> Engine<C> {
         };
         match state.connection.receive_gossip() {
             Ok(None) => return false,
-            Ok(Some(LinkEvent::Open { .. })) => self.gossip_opened(link, owner),
-            Ok(Some(LinkEvent::Refused { .. })) => {}
+            Ok(Some(LinkEvent::Open { key, .. })) => self.gossip_opened(link, owner, key),
+            Ok(Some(LinkEvent::Refused { .. })) => self.refuse_gossip(link),
             Ok(Some(LinkEvent::Message(message))) => {
                 let (Some(links), Some(gossip)) = (&mut self.links.gossip, &mut self.gossip) else {
                     return false;
                 };
-                gossip.handle_message(link, message, self.cx.now);
+                let trust = self.node.security().map(|security| &security.trust);
+                gossip.handle_message(link, message, trust, self.cx.now);
                 match owner {
                     Owner::GossipHub(hub) => links.note_message(hub, &mut self.cx),
                     _ if gossip.has_said_hello(link) => links.note_hello(link, &mut self.cx),
@@ -218,7 +256,16 @@ impl<C: Connection> Engine<C> {
         true
     }
 
-    fn gossip_opened(&mut self, link: LinkId, owner: Owner) {
+    fn gossip_opened(&mut self, link: LinkId, owner: Owner, key: Option<PublicKey>) {
+        if owner == Owner::GossipClient
+            && let Some(links) = &mut self.links.gossip
+        {
+            // What is trusted may have changed since the handshake began.
+            if key.is_some_and(|key| !self.node.trusts(&key)) {
+                return self.break_gossip(link, owner, Fault::NotTrusted);
+            }
+            links.note_key(link, key);
+        }
         let remote = self.gossip_remote(link, owner);
         let (Some(links), Some(gossip)) = (&mut self.links.gossip, &mut self.gossip) else {
             return;
@@ -271,14 +318,18 @@ impl<C: Connection> Engine<C> {
 
     fn carry_out_gossip(&mut self, output: GossipOutput) {
         match output {
+            GossipOutput::Untrusted { peer, key } => {
+                self.node.hear_untrusted(peer, key, self.cx.now);
+            }
             GossipOutput::Seek {
                 peer,
-                endpoint,
+                place,
                 is_again,
             } => {
                 let now = self.cx.now;
-                let sought = match self.cx.attempts.may_begin_gossiped(&endpoint, now) {
-                    true => self.node.handle_tuple(peer, endpoint, is_again, now),
+                let attempts = &mut self.cx.attempts;
+                let sought = match attempts.may_begin_gossiped(&place.endpoint, now) {
+                    true => self.node.handle_tuple(peer, place, is_again, now),
                     false => Sought::Later,
                 };
                 if let Some(gossip) = &mut self.gossip {

@@ -61,6 +61,10 @@ struct Client<C> {
     state: LinkState<C>,
     remote: SocketAddr,
     has_said_hello: bool,
+    /// The key that it has proved to have, in a node that has one itself.
+    key: Option<PublicKey>,
+    /// Whether that is not trusted, which it is being told.
+    is_refused: bool,
 }
 
 impl<C: Connection> GossipLinks<C> {
@@ -270,6 +274,8 @@ impl<C: Connection> GossipLinks<C> {
             state: LinkState::new(link, connection, cx.now),
             remote,
             has_said_hello: false,
+            key: None,
+            is_refused: false,
         };
         self.clients.insert(link, client);
         self.places.add(remote.ip());
@@ -306,6 +312,34 @@ impl<C: Connection> GossipLinks<C> {
             client.has_said_hello = true;
             cx.deadlines.clear(EngineTimer::Handshake(link));
         }
+    }
+
+    /// A client has proved to have a key.
+    pub(super) fn note_key(&mut self, link: LinkId, key: Option<PublicKey>) {
+        if let Some(client) = self.clients.get_mut(&link) {
+            client.key = key;
+        }
+    }
+
+    /// A client is refused. Gives where it is.
+    pub(super) fn refuse(&mut self, link: LinkId) -> Option<SocketAddr> {
+        let client = self.clients.get_mut(&link)?;
+        client.is_refused = true;
+        Some(client.remote)
+    }
+
+    /// Whether a client is refused.
+    pub(super) fn is_refused(&self, link: LinkId) -> bool {
+        self.clients
+            .get(&link)
+            .is_some_and(|client| client.is_refused)
+    }
+
+    /// The clients that have proved to have a key which is meant.
+    pub(super) fn clients_with(&self, is_meant: impl Fn(&PublicKey) -> bool) -> Vec<LinkId> {
+        let clients = self.clients.iter();
+        let meant = clients.filter(|(_, it)| it.key.as_ref().is_some_and(&is_meant));
+        meant.map(|(link, _)| *link).collect()
     }
 
     /// Takes a connection out that has ended.

@@ -29,7 +29,6 @@ impl Keys {
     }
 
     /// Connections that are accepted from now on are judged by this.
-    #[expect(dead_code, reason = "until trust can change")]
     pub(super) fn set_trust(&mut self, trust: Arc<Trust>) {
         self.trust = trust;
     }

@@ -124,14 +124,13 @@ impl<C: Connection> Links<C> {
         (of_peers.sum(), self.peers.len())
     }
 
-    /// The peer that is removed when too much waits that cannot be refused: of those that have more
-    /// than their `share`, and that take nothing or ask for more than they take, the one that has
-    /// taken nothing for longest.
+    /// The peer that is removed when too much waits for all: of those that have asked for more than
+    /// their `share`, the one that has taken nothing for longest. What the application sent to a
+    /// peer is not the peer's fault, even if it pauses.
     pub(super) fn overflowing(&self, share: usize, now: Instant) -> Option<PeerId> {
         let of_peers = self.peers.iter().filter_map(|(peer, links)| {
-            let queued = links.queued();
             let since = links.idle_since(share, now)?;
-            (queued > share).then_some((since, Reverse(queued), *peer))
+            Some((since, Reverse(links.queued()), *peer))
         });
         of_peers.min().map(|(_, _, peer)| peer)
     }

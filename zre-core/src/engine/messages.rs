@@ -29,6 +29,16 @@ impl Engine<MessageLink> {
         link
     }
 
+    /// A connection asked for by [`Output::Open`](crate::Output::Open) was refused: the other side
+    /// does not trust the key of this node. This comes in place of
+    /// [`handle_connected`](Engine::handle_connected); libzmq says it with
+    /// `ZMQ_EVENT_HANDSHAKE_FAILED_AUTH`. The engine has closed the connection then.
+    pub fn handle_refused(&mut self, link: LinkId, now: Instant) {
+        self.cx.advance(now);
+        self.refused(link);
+        self.settle();
+    }
+
     /// A message came over a connection. Do not take messages from a connection that the engine
     /// [may not read](Engine::may_read).
     pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {

@@ -6,7 +6,8 @@
 //! the user of which it is not known yet whose they are. [`claims`] decides who may speak for
 //! a peer, [`delivery`] hands messages to the node, [`reading`] says which connections are read
 //! while the application is behind, [`backpressure`] what happens when a peer does not take what is
-//! sent to it, and [`shouts`] what a slow member of a group does to the others.
+//! sent to it, [`shouts`] what a slow member of a group does to the others, and [`trust`] with whom
+//! the engine talks, by their keys.
 
 mod attempts;
 mod backpressure;
@@ -29,14 +30,16 @@ mod output;
 mod peer_links;
 mod places;
 mod reading;
+mod renewals;
 mod shouts;
 mod stopping;
+mod trust;
 mod unclaimed;
 
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
-use zre_proto::{Content, Endpoint, GroupName, PeerId, Text};
+use zre_proto::{Content, GroupName, KeyedEndpoint, PeerId, Text};
 
 use crate::{
     config::Config,
@@ -59,6 +62,7 @@ use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
 use peer_links::{LinksEffect, PeerLinks, capacity_unopened, new_connection};
 use reading::Reading;
+use renewals::Renewals;
 use shouts::Laggards;
 
 /// A [`Node`] with its connections, without sockets: what an adapter drives.
@@ -94,6 +98,7 @@ pub struct Engine<C: Connection = Link> {
     gossip: Option<Box<Gossip>>,
     joining: Joining,
     reading: Reading,
+    renewals: Renewals,
     laggards: Laggards,
     memory: C::Memory,
     /// When the memory of bursts was last released.
@@ -422,6 +427,7 @@ impl<C: Connection> Engine<C> {
             gossip: None,
             joining: Joining::default(),
             reading: Reading::default(),
+            renewals: Renewals::default(),
             laggards: Laggards::default(),
             memory: C::Memory::default(),
             released_at: now,
@@ -485,15 +491,14 @@ impl<C: Connection> Engine<C> {
     /// another endpoint of this node's: a connection in which a HELLO waits that names this one.
     fn greeting_for_retry(&mut self, peer: PeerId) -> Option<C> {
         let place = self.links.of_peer(peer)?.next_place(&self.node)?;
-        let hello = self.node.greet_anew(peer, &place)?;
-        let key = self.node.key_for(peer, &place);
-        let mut connection: C = new_connection(key, &self.node, &mut self.cx)?;
+        let hello = self.node.greet_anew(peer, &place.endpoint)?;
+        let mut connection: C = new_connection(place.key, &self.node, &mut self.cx)?;
         connection.send(&hello, &mut self.memory);
         Some(connection)
     }
 
     /// A peer may have been reached elsewhere than the node expects.
-    fn note_place(&mut self, peer: PeerId, place: Option<Endpoint>) {
+    fn note_place(&mut self, peer: PeerId, place: Option<KeyedEndpoint>) {
         if let Some(place) = place {
             self.node.handle_reached(peer, &place, self.cx.now);
         }
@@ -552,15 +557,21 @@ impl<C: Connection> Engine<C> {
                 let datagram = beacon.encode();
                 self.cx.outputs.push(Output::Datagram { network, datagram });
             }
-            NodeOutput::Connect { peer, endpoint } => {
-                if self.adopt_fixed(peer, &endpoint) {
+            NodeOutput::Connect {
+                peer,
+                endpoint,
+                key,
+            } => {
+                let place = KeyedEndpoint { endpoint, key };
+                if self.adopt_fixed(peer, &place) {
                     return;
                 }
+                let endpoint = &place.endpoint;
                 let address = endpoint.canonical().to_socket_addr().map(|it| it.ip());
                 let is_proven = address
                     .is_some_and(|address| self.links.unclaimed.is_claimed_from(peer, address));
                 let links = self.links.add_peer(peer);
-                links.open(endpoint, is_proven, &self.node, &mut self.cx);
+                links.open(place, is_proven, &self.node, &mut self.cx);
             }
             NodeOutput::Send { peer, message } => {
                 if let Some(links) = self.links.of_peer_mut(peer) {
@@ -599,6 +610,7 @@ impl<C: Connection> Engine<C> {
             LinksEffect::Fault(fault) => self.node.handle_fault(peer, fault, self.cx.now),
             LinksEffect::AttemptFailed => self.node.handle_attempt_failed(peer, self.cx.now),
             LinksEffect::Refused => self.node.handle_refused(peer, self.cx.now),
+            LinksEffect::RefusedKey(key) => self.node.handle_refused_key(peer, key, self.cx.now),
             LinksEffect::Unreachable => self.node.handle_unreachable(peer, self.cx.now),
         }
     }

@@ -9,11 +9,11 @@ use alloc::{
 };
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Body, Endpoint, Message, PeerId, curve::PublicKey};
+use zre_proto::{Body, KeyedEndpoint, Message, PeerId, curve::PublicKey};
 
 use super::{
     attempts,
-    backpressure::{PendingPing, Progress, SendCapacity, Standing, is_refusable, overflows},
+    backpressure::{PendingPing, Progress, SendCapacity, Standing, Unrefusable, is_refusable},
     context::{EngineContext, EngineTimer, Owner},
     link_state::LinkState,
     output::{LinkId, OpenFor, Output},
@@ -52,8 +52,7 @@ pub(super) struct PeerLinks<C> {
     outgoing: Outgoing<C>,
     incoming: Option<LinkState<C>>,
     progress: Progress,
-    /// The bytes queued that could not be refused, since nothing waited for the peer.
-    unrefusable: usize,
+    unrefusable: Unrefusable,
     /// The PING that a suspected peer has to answer.
     ping: Option<Box<PendingPing>>,
     /// Whether it is not known if it is to the peer that we are connected; see
@@ -90,9 +89,8 @@ enum Outgoing<C> {
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
 struct Attempt {
-    endpoint: Endpoint,
-    /// The key that the peer has to have there.
-    key: Option<PublicKey>,
+    /// Where, and the key that the peer has to have there.
+    place: KeyedEndpoint,
     /// Counted from 1.
     number: u32,
     /// When the first attempt was made.
@@ -138,6 +136,8 @@ pub(super) enum LinksEffect {
     AttemptFailed,
     /// It has closed our connection before it said HELLO.
     Refused,
+    /// It has this key, and does not trust that of this node.
+    RefusedKey(PublicKey),
     /// No connection to it can be made.
     Unreachable,
     /// Its connections are gone.
@@ -153,7 +153,7 @@ impl<C: Connection> PeerLinks<C> {
             outgoing: Outgoing::Unopened,
             incoming: None,
             progress: Progress::default(),
-            unrefusable: 0,
+            unrefusable: Unrefusable::default(),
             ping: None,
             is_in_doubt: false,
         }
@@ -164,7 +164,7 @@ impl<C: Connection> PeerLinks<C> {
     /// `is_proven` says whether the peer has connected to us from the endpoint's address.
     pub(super) fn open(
         &mut self,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         is_proven: bool,
         node: &Node,
         cx: &mut EngineContext,
@@ -175,13 +175,11 @@ impl<C: Connection> PeerLinks<C> {
             return;
         }
         self.begin_anew(cx);
-        let key = node.key_for(self.peer, &endpoint);
-        let Some(connection) = new_connection(key, node, cx) else {
+        let Some(connection) = new_connection(place.key, node, cx) else {
             return;
         };
         let attempt = Attempt {
-            endpoint,
-            key,
+            place,
             number: 1,
             first_at: cx.now,
             patience: Patience::until(cx.now, node.backlog()),
@@ -269,7 +267,8 @@ impl<C: Connection> PeerLinks<C> {
         cx: &mut EngineContext,
     ) -> LinksEffect {
         let queued = self.queued();
-        if overflows(queued, message, node.config()) {
+        let written = self.written();
+        if !is_refusable(message) && self.unrefusable.overflows(written, queued, node.config()) {
             return LinksEffect::Remove(ExitReason::Overflow);
         }
         // Before the PING is queued itself, so that only what stands before it counts.
@@ -294,18 +293,16 @@ impl<C: Connection> PeerLinks<C> {
         let bytes = self.queued().saturating_sub(before);
         cx.outbound.note_queued(bytes);
         if !is_refusable(message) {
-            let waiting = if before == 0 { 0 } else { self.unrefusable };
-            self.unrefusable = waiting + bytes;
+            self.unrefusable.note(bytes, self.written(), before);
         }
     }
 
-    /// Since when the peer takes nothing, or now if it asks for more than it takes: if more than
-    /// `share` could not be refused. `None` if neither is so.
+    /// Since when the peer takes nothing, or now if it has taken something of late; `None` unless
+    /// more than `share` waits for it that could not be refused.
     pub(super) fn idle_since(&self, share: usize, now: Instant) -> Option<Instant> {
-        const STUCK: Duration = Duration::from_secs(1);
-        let since = self.progress.stuck_since(self.written());
-        let stuck = since.filter(|since| now.since(*since) >= STUCK);
-        stuck.or_else(|| (self.unrefusable > share).then_some(now))
+        let written = self.written();
+        let asks_too_much = self.unrefusable.waiting(written) > share;
+        asks_too_much.then(|| self.progress.stuck_since(written).unwrap_or(now))
     }
 
     /// Whether the peer can be sent another message, if at most `limit` bytes may wait for it.
@@ -401,8 +398,10 @@ impl<C: Connection> PeerLinks<C> {
         // of beacons keep no peer waiting that says HELLO itself.
         let may_begin = attempt.is_proven
             || ((!node.is_sought_for_gossip(self.peer)
-                || cx.attempts.may_begin_gossiped(&attempt.endpoint, cx.now))
-                && cx.attempts.begin(&attempt.endpoint, cx.now));
+                || cx
+                    .attempts
+                    .may_begin_gossiped(&attempt.place.endpoint, cx.now))
+                && cx.attempts.begin(&attempt.place.endpoint, cx.now));
         if !may_begin {
             let at = cx.now + cx.jitter(attempts::PAUSE);
             cx.deadlines.set(EngineTimer::Reconnect(self.peer), at);
@@ -420,11 +419,11 @@ impl<C: Connection> PeerLinks<C> {
         let elsewhere_at = give_up_at.min(cx.now + ELSEWHERE_AFTER);
         let timer = EngineTimer::Handshake(link);
         cx.deadlines.set_earlier(timer, elsewhere_at);
-        let endpoint = attempt.endpoint.clone();
+        let KeyedEndpoint { endpoint, key } = attempt.place.clone();
         cx.outputs.push(Output::Open {
             link,
             endpoint,
-            key: attempt.key,
+            key,
             purpose: OpenFor::Peer,
         });
         let link = LinkState::new(link, connection, cx.now);
@@ -432,7 +431,11 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The system has made the connection to the peer. Gives where it is, if the handshake is over.
-    pub(super) fn connected(&mut self, node: &Node, cx: &mut EngineContext) -> Option<Endpoint> {
+    pub(super) fn connected(
+        &mut self,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> Option<KeyedEndpoint> {
         let link = self.outgoing_mut();
         let is_open = link.is_some_and(|link| link.connection.handle_connected());
         let place = is_open.then(|| self.opened(cx)).flatten();
@@ -441,17 +444,17 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// The handshake is over: the peer's process is there. Gives where that is.
-    pub(super) fn opened(&mut self, cx: &mut EngineContext) -> Option<Endpoint> {
+    pub(super) fn opened(&mut self, cx: &mut EngineContext) -> Option<KeyedEndpoint> {
         let mut place = None;
         // From now on a failure is a lost connection and no failed attempt: what was written may
         // have arrived, so it cannot be sent again over another.
         self.outgoing = match core::mem::take(&mut self.outgoing) {
             Outgoing::Opening { link, attempt } => {
                 if !attempt.is_proven {
-                    cx.attempts.answered(&attempt.endpoint);
+                    cx.attempts.answered(&attempt.place.endpoint);
                 }
                 cx.deadlines.clear(EngineTimer::Handshake(link.id));
-                place = Some(attempt.endpoint);
+                place = Some(attempt.place);
                 Outgoing::Open(link)
             }
             other => other,
@@ -498,7 +501,7 @@ impl<C: Connection> PeerLinks<C> {
         if !node.is_sought_again(self.peer) {
             cx.notices.push(Notice::ConnectFailed {
                 peer: self.peer,
-                endpoint: attempt.endpoint.clone(),
+                endpoint: attempt.place.endpoint.clone(),
                 attempt: attempt.number,
                 error: error.clone(),
             });
@@ -509,7 +512,7 @@ impl<C: Connection> PeerLinks<C> {
             if node.has_said_hello(self.peer) {
                 cx.notices.push(Notice::Unreachable {
                     peer: self.peer,
-                    endpoint: attempt.endpoint,
+                    endpoint: attempt.place.endpoint,
                     error,
                 });
             }
@@ -530,7 +533,7 @@ impl<C: Connection> PeerLinks<C> {
         let Outgoing::Retrying { attempt, .. } = &mut self.outgoing else {
             return;
         };
-        let place = attempt.endpoint.canonical().to_socket_addr();
+        let place = attempt.place.endpoint.canonical().to_socket_addr();
         if attempt.number == 0 && place.is_some_and(|place| place.ip() == address) {
             attempt.is_proven = true;
             cx.deadlines.clear(EngineTimer::Reconnect(self.peer));
@@ -540,11 +543,9 @@ impl<C: Connection> PeerLinks<C> {
     }
 
     /// Where the next attempt to connect will be made.
-    pub(super) fn next_place(&self, node: &Node) -> Option<Endpoint> {
+    pub(super) fn next_place(&self, node: &Node) -> Option<KeyedEndpoint> {
         match &self.outgoing {
-            Outgoing::Retrying { attempt, .. } => {
-                endpoint_for_retry(self.peer, attempt.number, node)
-            }
+            Outgoing::Retrying { attempt, .. } => place_for_retry(self.peer, attempt.number, node),
             _ => None,
         }
     }
@@ -566,20 +567,19 @@ impl<C: Connection> PeerLinks<C> {
             }
         };
         // Asked anew: its beacons may come from elsewhere by now, or it is not known any more.
-        let Some(endpoint) = endpoint_for_retry(self.peer, attempt.number, node) else {
+        let Some(place) = place_for_retry(self.peer, attempt.number, node) else {
             return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
-        let key = node.key_for(self.peer, &endpoint);
         let connection = greeting.or_else(|| {
-            let mut connection: C = new_connection(key, node, cx)?;
+            let mut connection: C = new_connection(place.key, node, cx)?;
             connection.take_unsent(failed);
             Some(connection)
         });
         let Some(connection) = connection else {
             return LinksEffect::Remove(ExitReason::ConnectionLost);
         };
-        attempt.is_proven &= attempt.endpoint.is_same_place(&endpoint);
-        (attempt.endpoint, attempt.key) = (endpoint, key);
+        attempt.is_proven &= attempt.place.endpoint.is_same_place(&place.endpoint);
+        attempt.place = place;
         attempt.number += 1;
         self.connect(connection, attempt, node, cx);
         LinksEffect::Nothing
@@ -660,6 +660,22 @@ impl<C: Connection> PeerLinks<C> {
             true => LinksEffect::Fault(fault),
             false => LinksEffect::Remove(ExitReason::ConnectionLost),
         }
+    }
+
+    /// The handshake is over, and shows that somebody else is there.
+    pub(super) fn refuse_opened(
+        &mut self,
+        error: &str,
+        node: &Node,
+        cx: &mut EngineContext,
+    ) -> LinksEffect {
+        let Outgoing::Opening { link, .. } = &self.outgoing else {
+            return LinksEffect::Nothing;
+        };
+        let id = link.id;
+        let effect = self.attempt_failed(error, node, cx);
+        cx.outputs.push(Output::Close(id));
+        effect
     }
 
     /// What came over the connection from the peer breaks the protocol.
@@ -790,11 +806,11 @@ fn tries(peer: PeerId, node: &Node) -> u32 {
     u32::try_from(places).unwrap_or(TRIES).max(TRIES)
 }
 
-/// The endpoint for the next attempt. The peer may have moved, or the endpoint in its HELLO may not
+/// The place for the next attempt. The peer may have moved, or the endpoint in its HELLO may not
 /// be reachable from here, so attempts take turns among all that are known.
-fn endpoint_for_retry(peer: PeerId, attempts_before: u32, node: &Node) -> Option<Endpoint> {
-    let endpoints: Vec<_> = node.endpoints(peer).collect();
+fn place_for_retry(peer: PeerId, attempts_before: u32, node: &Node) -> Option<KeyedEndpoint> {
+    let places: Vec<_> = node.places(peer).collect();
     let turn = usize::try_from(attempts_before).unwrap_or_default();
-    let turn = turn.checked_rem(endpoints.len())?;
-    endpoints.get(turn).copied().cloned()
+    let turn = turn.checked_rem(places.len())?;
+    places.get(turn).cloned()
 }

@@ -27,6 +27,7 @@ mod places;
 mod precedence;
 mod restarts;
 mod secrets;
+mod secured;
 mod settling;
 mod single_engine;
 mod stopping;

@@ -11,7 +11,7 @@ use core::{
     time::Duration,
 };
 
-use zre_proto::{PeerId, RoutingId};
+use zre_proto::{PeerId, RoutingId, curve::PublicKey};
 
 use super::{
     claims::{Claim, Rank, message_weight},
@@ -56,6 +56,10 @@ pub(super) struct UnclaimedLink<C> {
     remote: SocketAddr,
     /// Who the other side says it is, once the handshake is over. Nothing proves it.
     pub(super) said_identity: Option<RoutingId>,
+    /// The key that the other side has proved to have, in a node that has one itself.
+    pub(super) key: Option<PublicKey>,
+    /// Whether that is not trusted, which is being told to the other side.
+    pub(super) is_refused: bool,
     patience: Patience,
     /// Its first message, while it is parked.
     claim: Option<Claim>,
@@ -121,6 +125,8 @@ impl<C: Connection> UnclaimedLinks<C> {
             state: LinkState::new(link, connection, cx.now),
             remote,
             said_identity: None,
+            key: None,
+            is_refused: false,
             patience,
             claim: None,
             behind: Behind::default(),
@@ -201,6 +207,9 @@ impl<C: Connection> UnclaimedLinks<C> {
         let Some(unclaimed) = self.links.get_mut(&link) else {
             return;
         };
+        if unclaimed.is_refused {
+            return self.close(link, cx);
+        }
         // What a parked one waits for comes, or does not come, in its own time.
         if !unclaimed.is_parked() && cx.is_handshake_over(link, &mut unclaimed.patience, backlog) {
             self.refuse(link, LinkError::HandshakeTimeout, cx);
@@ -230,6 +239,25 @@ impl<C: Connection> UnclaimedLinks<C> {
         if self.remove(link).is_some() {
             cx.close_link(link);
         }
+    }
+
+    /// Closes those that have proved to have a key which is meant.
+    pub(super) fn close_where(
+        &mut self,
+        is_meant: impl Fn(&PublicKey) -> bool,
+        cx: &mut EngineContext,
+    ) {
+        let links = self.links.iter();
+        let meant = links.filter(|(_, it)| it.key.as_ref().is_some_and(&is_meant));
+        let meant: Vec<_> = meant.map(|(link, _)| *link).collect();
+        for link in meant {
+            self.close(link, cx);
+        }
+    }
+
+    /// The key that the other side of a connection has proved to have.
+    pub(super) fn key(&self, link: LinkId) -> Option<PublicKey> {
+        self.links.get(&link)?.key
     }
 
     pub(super) fn close_all(&mut self, cx: &mut EngineContext) {

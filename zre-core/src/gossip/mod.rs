@@ -30,13 +30,16 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore as _, SeedableRng as _},
 };
-use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId, ShortText, Text};
+use zre_proto::{
+    Endpoint, GossipMessage, GossipTuple, KeyedEndpoint, PeerId, ShortText, Text, curve::PublicKey,
+};
 
 use crate::{
     config::Config,
     engine::LinkId,
     node::{Sought, Standing},
     notice::Notice,
+    security::Trust,
     seed::Seed,
     time::Instant,
 };
@@ -52,6 +55,10 @@ const CORRECTION_PAUSE: Duration = Duration::from_secs(10);
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Gossip {
     own: PeerId,
+    /// The key of this node.
+    own_key: Option<PublicKey>,
+    /// Whether it has been noted that there are nodes without a key, or with one.
+    has_noted_others: bool,
     now: Instant,
     table: Table,
     sessions: BTreeMap<LinkId, Session>,
@@ -82,10 +89,12 @@ pub(crate) enum GossipOutput {
     /// Seek a peer there, and answer with [`Gossip::handle_sought`].
     Seek {
         peer: PeerId,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         /// Whether it has been sought before, and has not been found.
         is_again: bool,
     },
+    /// A tuple was dropped, as its key is not trusted.
+    Untrusted { peer: PeerId, key: PublicKey },
     /// Close a connection to a hub that does not answer.
     Close { link: LinkId, reason: &'static str },
 }
@@ -96,8 +105,11 @@ impl Gossip {
         let mut generator = ChaCha8Rng::from_seed(*seed.expose());
         // As in the engine: nobody shall tell it from the node's identity.
         generator.set_stream(2);
+        let security = config.security.as_ref();
         Self {
             own,
+            own_key: security.map(|security| security.keypair.public()),
+            has_noted_others: false,
             now,
             table: Table::new(config),
             sessions: BTreeMap::new(),
@@ -169,7 +181,15 @@ impl Gossip {
 
     /// A message came. What it changes for this connection alone is no news: see what is
     /// [next](Self::next_message) for it.
-    pub(crate) fn handle_message(&mut self, link: LinkId, message: GossipMessage, now: Instant) {
+    ///
+    /// `trust` is whom the node talks with, if it has a key.
+    pub(crate) fn handle_message(
+        &mut self,
+        link: LinkId,
+        message: GossipMessage,
+        trust: Option<&Trust>,
+        now: Instant,
+    ) {
         self.advance(now);
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
@@ -177,7 +197,7 @@ impl Gossip {
         session.note_message();
         match message {
             GossipMessage::Publish { key, value, .. } if session.is_known() => {
-                self.take_tuple(link, &key, &value);
+                self.take_tuple(link, &key, &value, trust);
             }
             message => {
                 let due_at = session.due_at();
@@ -255,13 +275,16 @@ impl Gossip {
         self.table.is_missed(peer, is_live, percent, self.now);
     }
 
-    fn take_tuple(&mut self, link: LinkId, key: &ShortText, value: &Text) {
+    fn take_tuple(&mut self, link: LinkId, key: &ShortText, value: &Text, trust: Option<&Trust>) {
         let tuple = match GossipTuple::read(key, value) {
             Ok(tuple) => tuple,
             Err(error) => return self.note_bad(link, Notice::BadTuple(error)),
         };
         if tuple.peer == self.own {
             return self.take_own(link, tuple.endpoint);
+        }
+        if trust.is_some_and(|trust| !self.is_trusted(link, &tuple, trust)) {
+            return;
         }
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
@@ -285,18 +308,64 @@ impl Gossip {
         }
         match self.table.take((source, origin), &tuple, value, self.now) {
             Taken::Known => {}
-            Taken::Secured => self.notices.push(Notice::SecuredTuple {
-                peer: tuple.peer,
-                endpoint: tuple.endpoint,
-            }),
+            Taken::Secured => {
+                let GossipTuple { peer, endpoint, .. } = tuple;
+                self.note_others(Notice::SecuredTuple { peer, endpoint });
+            }
             Taken::Moved => self.outputs.push_back(GossipOutput::Seek {
                 peer: tuple.peer,
-                endpoint: tuple.endpoint,
+                place: KeyedEndpoint {
+                    endpoint: tuple.endpoint,
+                    key: tuple.public_key,
+                },
                 is_again: false,
             }),
             Taken::Full => self.note_limit(link),
         }
         self.seek_due();
+    }
+
+    /// Whether a tuple has a key that is trusted.
+    fn is_trusted(&mut self, link: LinkId, tuple: &GossipTuple, trust: &Trust) -> bool {
+        let peer = tuple.peer;
+        let Some(key) = tuple.public_key else {
+            let endpoint = tuple.endpoint.clone();
+            self.note_others(Notice::OpenTuple { peer, endpoint });
+            return false;
+        };
+        let is_trusted = trust.admits(&key).is_some();
+        if !is_trusted {
+            self.outputs
+                .push_back(GossipOutput::Untrusted { peer, key });
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.has_given_untrusted = true;
+            }
+        }
+        is_trusted
+    }
+
+    /// Nodes with a key and nodes without cannot talk with each other. That is noted once.
+    fn note_others(&mut self, notice: Notice) {
+        if !core::mem::replace(&mut self.has_noted_others, true) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Other keys are trusted from now on. Hubs are to tell again what was dropped. Gives the
+    /// clients that would have to.
+    pub(crate) fn handle_trust(&mut self, now: Instant) -> Vec<LinkId> {
+        self.advance(now);
+        let mut clients = Vec::new();
+        for (link, session) in &mut self.sessions {
+            if core::mem::take(&mut session.has_given_untrusted) {
+                match session.side {
+                    Side::Hub(_) => session.begin_again(now),
+                    Side::Client => clients.push(*link),
+                }
+            }
+        }
+        self.has_news = true;
+        clients
     }
 
     /// A tuple has this node's own identity.
@@ -363,7 +432,8 @@ impl Gossip {
         self.advance(now);
         let session = self.sessions.get_mut(&link)?;
         let source = source_of(link, session.side);
-        session.next_message(self.own, source, &self.table, self.now)
+        let own = (self.own, self.own_key);
+        session.next_message(own, source, &self.table, self.now)
     }
 
     /// Whether the other side of a connection has said HELLO.

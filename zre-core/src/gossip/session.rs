@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId};
+use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId, curve::PublicKey};
 
 use super::{
     share::Origin,
@@ -54,6 +54,8 @@ pub(super) struct Session {
     pub(super) has_given: bool,
     pub(super) has_noted_bad: bool,
     pub(super) has_noted_limit: bool,
+    /// Whether tuples of it have been dropped whose keys are not trusted.
+    pub(super) has_given_untrusted: bool,
 }
 
 /// Whether the two sides know each other.
@@ -89,6 +91,7 @@ impl Session {
             has_given: false,
             has_noted_bad: false,
             has_noted_limit: false,
+            has_given_untrusted: false,
         }
     }
 
@@ -168,8 +171,8 @@ impl Session {
         self.told = Version::default();
     }
 
-    /// The hub does not know this node.
-    fn begin_again(&mut self, now: Instant) {
+    /// The hub does not know this node, or is to tell everything again.
+    pub(super) fn begin_again(&mut self, now: Instant) {
         if let Hello::Said(at) = self.hello {
             self.hello = Hello::Due(now.max(at + HELLO_PAUSE));
             self.own_told = None;
@@ -212,7 +215,7 @@ impl Session {
 impl Session {
     pub(super) fn next_message(
         &mut self,
-        own: PeerId,
+        own: (PeerId, Option<PublicKey>),
         source: Source,
         table: &Table,
         now: Instant,
@@ -224,7 +227,7 @@ impl Session {
 
     fn next(
         &mut self,
-        own: PeerId,
+        own: (PeerId, Option<PublicKey>),
         source: Source,
         table: &Table,
         now: Instant,
@@ -254,7 +257,11 @@ impl Session {
         })
     }
 
-    fn own_tuple(&mut self, own: PeerId, now: Instant) -> Option<GossipMessage> {
+    fn own_tuple(
+        &mut self,
+        (peer, public_key): (PeerId, Option<PublicKey>),
+        now: Instant,
+    ) -> Option<GossipMessage> {
         let place = self.own.as_ref()?;
         if self
             .own_told
@@ -265,9 +272,9 @@ impl Session {
         }
         self.own_told = Some((place.clone(), now));
         let tuple = GossipTuple {
-            peer: own,
+            peer,
             endpoint: place.clone(),
-            public_key: None,
+            public_key,
         };
         Some(tuple.to_message())
     }

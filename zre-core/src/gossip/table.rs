@@ -18,7 +18,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId, Text};
+use zre_proto::{GossipMessage, GossipTuple, KeyedEndpoint, PeerId, Text};
 
 use super::{
     GossipOutput,
@@ -79,6 +79,8 @@ pub(super) struct Table {
     tuples_limit: usize,
     bytes_limit: usize,
     expired_after: Duration,
+    /// Whether this node has a key, so that it can connect to those alone that have one.
+    is_secured: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +123,7 @@ enum State {
 pub(super) enum Taken {
     /// Nothing follows, or the peer is due.
     Known,
-    /// It is new, and has a key.
+    /// It is new, and has a key, which this node has not.
     Secured,
     /// The peer is there, and is said to be elsewhere now.
     Moved,
@@ -144,6 +146,7 @@ impl Table {
             tuples_limit: config.limits.gossip_tuples,
             bytes_limit: config.limits.gossip_bytes,
             expired_after: config.expired_after,
+            is_secured: config.security.is_some(),
         }
     }
 
@@ -229,7 +232,7 @@ impl Table {
         let was_there = known.is_some_and(|it| it.state == State::There);
         let before = self.remove(peer);
         let changes = before.map_or(0, |it| it.next_changes(now));
-        let is_secured = tuple.public_key.is_some();
+        let is_secured = tuple.public_key.is_some() && !self.is_secured;
         self.insert(
             peer,
             Tuple {
@@ -384,7 +387,7 @@ impl Table {
             }
             let tuple = self.tuples.get(&peer);
             let found = tuple.and_then(|tuple| Some((tuple.place()?, tuple.is_sought_again())));
-            let Some((endpoint, is_again)) = found else {
+            let Some((place, is_again)) = found else {
                 // Cannot happen: its value has been read.
                 self.remove(peer);
                 continue;
@@ -392,7 +395,7 @@ impl Table {
             self.set_state(peer, State::Sought);
             return Some(GossipOutput::Seek {
                 peer,
-                endpoint,
+                place,
                 is_again,
             });
         }
@@ -519,10 +522,8 @@ impl Tuple {
         self.value.len() + TUPLE_COST
     }
 
-    fn place(&self) -> Option<Endpoint> {
-        let text = self.value.as_str()?;
-        let endpoint = text.split('|').next()?;
-        endpoint.parse().ok()
+    fn place(&self) -> Option<KeyedEndpoint> {
+        self.value.as_str()?.parse().ok()
     }
 
     /// Whether it has not been sought yet, or is for the first time.

@@ -59,7 +59,7 @@ impl Hub {
 
     /// The other side of a connection says something; gives the answer, in words.
     fn says(&mut self, link: LinkId, message: GossipMessage) -> Vec<String> {
-        self.gossip.handle_message(link, message, self.now);
+        self.gossip.handle_message(link, message, None, self.now);
         self.carry_out();
         self.hears(link)
     }

@@ -154,7 +154,12 @@ impl CurveHandshake {
         metadata: &Metadata,
     ) -> Result<CurveStep, LinkError> {
         if let Some(reason) = Command::error_reason(body) {
-            return Err(LinkError::Refused(reason.to_string_lossy().into()));
+            let reason = reason.to_string_lossy().into();
+            // ERROR is not protected. But before WELCOME anybody could say it.
+            return Err(match self.step {
+                Step::AwaitReady { .. } => LinkError::RefusedKey(reason),
+                _ => LinkError::Refused(reason),
+            });
         }
         match core::mem::replace(&mut self.step, Step::Over) {
             Step::AwaitWelcome(awaiting) => self.take_welcome(body, awaiting, metadata),

@@ -1,6 +1,7 @@
 //! ZMTP in bytes.
 
 mod curve;
+mod curve_attacks;
 mod gossip;
 mod handshake;
 mod memory;

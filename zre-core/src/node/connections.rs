@@ -52,7 +52,7 @@ impl Node {
             return;
         };
         let reason = ExitReason::ConnectionLost;
-        match known.heard_at_now(context).cloned() {
+        match known.heard_at_now(context) {
             Some(place) if known.is_ready() => peers.move_to(&peer, place, reason, context),
             _ => peers.exit(&peer, reason, context),
         }

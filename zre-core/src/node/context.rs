@@ -10,8 +10,8 @@ use rand_chacha::{
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
 use super::{
-    networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals, told::Told,
-    tuples::Changes,
+    networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals,
+    strangers::Strangers, told::Told, tuples::Changes,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -56,6 +56,9 @@ pub(super) struct NodeContext {
     /// The highest number of a PING to any peer so far.
     pub(super) last_ping: u64,
     pub(super) refusals: Refusals,
+    pub(super) strangers: Strangers,
+    /// Whether the node has a key.
+    pub(super) is_secured: bool,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
     /// How many of the next beacons come sooner than others.
@@ -95,6 +98,8 @@ impl NodeContext {
             told: Told::default(),
             last_ping: 0,
             refusals: Refusals::default(),
+            strangers: Strangers::default(),
+            is_secured: config.security.is_some(),
             awaits_confirmation: false,
             quick_beacons: 0,
             woke_at: None,
@@ -167,11 +172,12 @@ impl NodeContext {
         if self.config.beacons == Beacons::Off {
             return;
         }
+        let security = self.config.security.as_ref();
         let beacon = Beacon {
             peer: self.id,
             port,
             // Without a key it is a beacon of version 1, which every implementation reads.
-            public_key: None,
+            public_key: security.map(|security| security.keypair.public()),
         };
         let output = NodeOutput::Beacon { network, beacon };
         self.outputs.push_back(output);

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use zre_proto::{Endpoint, Hello, Host, Message, PeerId};
+use zre_proto::{Endpoint, Hello, Host, KeyedEndpoint, Message, PeerId, curve::PublicKey};
 
 use super::{
     Node,
@@ -13,7 +13,7 @@ use super::{
     place::{address_of, at_source},
     told,
 };
-use crate::{error::Fault, event::ExitReason, notice::Notice, time::Instant};
+use crate::{error::Fault, event::ExitReason, notice::Notice, security::Security, time::Instant};
 
 impl Node {
     /// A HELLO has come over a connection that carries no session, and waits there: makes ready for
@@ -32,6 +32,17 @@ impl Node {
         if !self.running || self.has_said_goodbye {
             return Expectation::Ignored;
         }
+        let key = match self.check_hello_key(peer, hello, origin) {
+            Ok(key) => key,
+            Err(fault) => {
+                // It is not the peer's: that is not to suffer from it.
+                let told = fault.clone();
+                self.context
+                    .notices
+                    .push(Notice::Refused { peer, fault: told });
+                return Expectation::Refused(fault);
+            }
+        };
         if let Err(fault) = check_hello_sequence(sequence) {
             let _violation = self.take_violation(peer, fault.clone());
             return Expectation::Refused(fault);
@@ -53,7 +64,7 @@ impl Node {
         let known = self.peers.get(&peer);
         match known.map(|known| known.judge_hello(hello, origin.came_at)) {
             Some(HelloMeaning::Reply) => return Expectation::Deliver,
-            Some(HelloMeaning::First) => self.seek(peer, &place, origin),
+            Some(HelloMeaning::First) => self.seek(peer, &place, key, origin),
             Some(HelloMeaning::NewSession(reason)) => {
                 let reason = match known.is_some_and(|known| known.comes_from_elsewhere(origin)) {
                     true if reason == ExitReason::Restarted => ExitReason::ConnectionLost,
@@ -62,8 +73,9 @@ impl Node {
                 let reply = HelloReply::after_restart(&self.context);
                 // Our own HELLO goes out on a new connection, with which the new session begins
                 // for the peer.
-                let (to, context) = (place.clone(), &mut self.context);
+                let (to, context) = (keyed(&place, key), &mut self.context);
                 self.peers.move_to(&peer, to, reason, context);
+                self.note_proved(peer, key);
                 self.await_connection(peer, &place, Some(reply));
                 return Expectation::Await;
             }
@@ -82,11 +94,12 @@ impl Node {
                 &mut self.context,
             ) =>
             {
-                let (at, context) = (place.clone(), &mut self.context);
+                let (at, context) = (keyed(&place, key), &mut self.context);
                 self.peers.meet(peer, at, Earlier::default(), context);
             }
             None => return Expectation::Ignored,
         }
+        self.note_proved(peer, key);
         self.await_connection(peer, &place, None);
         if let (Some(known), Some(source)) = (self.peers.get_mut(&peer), origin.source_address()) {
             known.address = Some(source);
@@ -120,11 +133,18 @@ impl Node {
         })
     }
 
-    /// A connection to a peer has been made at one of its [`endpoints`](Node::endpoints), which
-    /// need not be the first.
-    pub fn handle_reached(&mut self, peer: PeerId, place: &Endpoint, now: Instant) {
+    /// A connection to a peer has been made at one of its [`places`](Node::places), which need not
+    /// be the first.
+    pub fn handle_reached(&mut self, peer: PeerId, place: &KeyedEndpoint, now: Instant) {
         self.context.advance(now);
         self.peers.reached(&peer, place, &mut self.context);
+        if let Some(key) = &place.key
+            && self.context.strangers.take_refused(key)
+        {
+            self.apply(peer, |known, context| {
+                known.await_hello_after_refusal(context)
+            });
+        }
     }
 
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for
@@ -146,6 +166,7 @@ impl Node {
             source: None,
             is_connected: true,
             came_at,
+            key: None,
         };
         match self.expect_hello(peer, sequence, &hello, origin, self.context.now) {
             Expectation::Refused(fault) => return Verdict::Violation(fault),
@@ -182,17 +203,35 @@ impl Node {
     /// forged. The HELLO's place is likely right if the HELLO came from there, or another beacon
     /// did. But a host in two networks is at both places, and would take a second HELLO for a new
     /// session: where we are connected already, the peer is asked.
-    fn seek(&mut self, peer: PeerId, place: &Endpoint, origin: HelloOrigin) {
+    fn seek(
+        &mut self,
+        peer: PeerId,
+        place: &Endpoint,
+        key: Option<PublicKey>,
+        origin: HelloOrigin,
+    ) {
         let (source, is_connected) = (origin.source_address(), origin.is_connected);
+        let is_shared = self.security().is_some_and(Security::is_shared);
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
+        if known.key.get() != key {
+            // It was sought with a key that is not its own.
+            let (to, context) = (keyed(place, key), &mut self.context);
+            return self.peers.move_to(&peer, to, ExitReason::Replaced, context);
+        }
+        // It has proved to be whoever has the key of this place.
+        let is_known = key.is_some() && !is_shared;
+        if is_known && is_connected {
+            return;
+        }
         if known.is_where_it_came_from() {
             // Whoever says HELLO first keeps the identity, until it is known whether it is there.
             return;
         }
         let is_elsewhere = !known.endpoint.is_same_place(place);
-        let is_proven = known.is_heard_at(place) || source.is_some_and(|ip| is_at(place, ip));
+        let is_proven =
+            is_known || known.is_heard_at(place) || source.is_some_and(|ip| is_at(place, ip));
         let place = match is_elsewhere && is_proven {
             true if is_connected => return known.doubt_place(place.clone()),
             true => place.clone(),
@@ -200,9 +239,21 @@ impl Node {
             false if known.is_unreachable() => known.endpoint.clone(),
             false => return,
         };
-        let reason = ExitReason::Replaced;
-        self.peers.move_to(&peer, place, reason, &mut self.context);
+        let (to, reason) = (keyed(&place, key), ExitReason::Replaced);
+        self.peers.move_to(&peer, to, reason, &mut self.context);
     }
+
+    /// A peer that is known has proved to have a key.
+    fn note_proved(&mut self, peer: PeerId, key: Option<PublicKey>) {
+        if let (Some(known), Some(key)) = (self.peers.get_mut(&peer), key) {
+            known.prove_key(key);
+        }
+    }
+}
+
+fn keyed(place: &Endpoint, key: Option<PublicKey>) -> KeyedEndpoint {
+    let endpoint = place.clone();
+    KeyedEndpoint { endpoint, key }
 }
 
 /// Where to connect to a node that gives this endpoint as its own and was heard from `source`.

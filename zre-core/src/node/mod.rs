@@ -5,7 +5,8 @@
 //! carries out. No file calls one that stands above it in this list:
 //!
 //! 1. `mod.rs`: the interface, and carrying out effects; [`connections`]: the part of the interface
-//!    for callers who see connections; [`queries`]: the part that changes nothing;
+//!    for callers who see connections; [`keys`]: who is trusted, and which key belongs to whom;
+//!    [`queries`]: the part that changes nothing;
 //! 2. [`groups`]: this node's own groups, and shouts;
 //! 3. [`peers`], on a [`table`]: all peers, by identity, endpoint and group;
 //! 4. [`peer`]: one peer; [`election`]: the election of a leader in one group;
@@ -19,6 +20,7 @@ mod election;
 mod greeted;
 mod groups;
 mod hello;
+mod keys;
 mod leaving;
 mod members;
 mod networks;
@@ -28,6 +30,7 @@ mod peers;
 mod place;
 mod queries;
 mod refusals;
+mod strangers;
 mod table;
 mod told;
 mod tuples;
@@ -35,11 +38,14 @@ mod tuples;
 use alloc::vec::Vec;
 use core::{net::SocketAddr, num::NonZeroU16};
 
-use zre_proto::{Beacon, Body, Content, GroupName, Message, PeerId, RoutingId, Text};
+use zre_proto::{
+    Beacon, Body, Content, GroupName, KeyedEndpoint, Message, PeerId, RoutingId, Text,
+    curve::PublicKey,
+};
 
 use crate::{
     backlog::Backlog,
-    config::{Config, check_own},
+    config::{Config, KEY_HEADER, check_own},
     error::{Error, Fault},
     event::{Event, ExitReason},
     interfaces::{NetworkId, OwnNetwork},
@@ -119,25 +125,19 @@ impl Node {
         match Beacon::decode(datagram) {
             _ if !self.running || self.has_said_goodbye => {}
             Ok(beacon) if beacon.peer == self.context.id => self.hear_own(from, beacon.port),
+            // In the open, this costs one look for each beacon.
+            Ok(beacon) if self.context.is_secured | beacon.public_key.is_some() => {
+                self.hear_keyed(from, &beacon);
+            }
             // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
                 peer, port: None, ..
             }) => self.apply(peer, Peer::take_goodbye_beacon),
             Ok(Beacon {
                 peer,
-                public_key: Some(_),
-                ..
-            }) => {
-                // zyre's beacon version 3: a node with a key accepts CURVE connections alone.
-                self.context
-                    .notices
-                    .push(Notice::SecuredPeer { peer, from });
-            }
-            Ok(Beacon {
-                peer,
                 port: Some(port),
                 ..
-            }) => self.peer_appears(peer, from, port),
+            }) => self.peer_appears(peer, from, port, None),
             Err(error) => self.context.notices.push(Notice::BadBeacon { from, error }),
         }
     }
@@ -288,7 +288,8 @@ impl Node {
     /// # Errors
     ///
     /// [`Error::TooLong`] if the name has more than 255 bytes, [`Error::OwnLimit`] if the node
-    /// would have more headers than its own limits allow, or [`Error::Stopped`].
+    /// would have more headers than its own limits allow, [`Error::KeyHeader`] for `X-PUBLICKEY`,
+    /// or [`Error::Stopped`].
     pub fn set_header(
         &mut self,
         name: impl Into<Text>,
@@ -296,7 +297,10 @@ impl Node {
         now: Instant,
     ) -> Result<(), Error> {
         self.command(now)?;
-        let mut hello = self.context.own.clone();
+        let (name, mut hello) = (name.into(), self.context.own.clone());
+        if name.as_bytes() == KEY_HEADER.as_bytes() {
+            return Err(Error::KeyHeader);
+        }
         hello.headers.set(name, value)?;
         let headers = hello.headers.clone();
         check_own(hello, &self.context.config.limits)?;
@@ -309,9 +313,12 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Stopped`].
+    /// [`Error::KeyHeader`] for `X-PUBLICKEY`, or [`Error::Stopped`].
     pub fn remove_header(&mut self, name: impl AsRef<[u8]>, now: Instant) -> Result<bool, Error> {
         self.command(now)?;
+        if name.as_ref() == KEY_HEADER.as_bytes() {
+            return Err(Error::KeyHeader);
+        }
         Ok(self.context.own.headers.remove(name).is_some())
     }
 
@@ -521,7 +528,13 @@ impl Node {
         }
     }
 
-    fn peer_appears(&mut self, peer: PeerId, from: SocketAddr, port: NonZeroU16) {
+    fn peer_appears(
+        &mut self,
+        peer: PeerId,
+        from: SocketAddr,
+        port: NonZeroU16,
+        key: Option<&PublicKey>,
+    ) {
         let mut source = from;
         // Only IPv6 has two spellings.
         if from.is_ipv6() {
@@ -534,11 +547,15 @@ impl Node {
             Heard::Again => {}
             // Another node cannot be where this one is: the beacon is forged or misconfigured.
             _ if context.networks.is_own_source(source) => {}
-            Heard::Stranger => self
-                .peers
-                .stranger_appears(peer, at_source(source), context),
+            Heard::Stranger => {
+                let place = KeyedEndpoint {
+                    endpoint: at_source(source),
+                    key: key.copied(),
+                };
+                self.peers.stranger_appears(peer, place, context);
+            }
             Heard::Known(known) => {
-                let effect = known.take_beacon(source, context);
+                let effect = known.take_beacon(source, key, context);
                 self.carry_out(peer, effect);
             }
         }
@@ -597,8 +614,8 @@ impl Node {
         match effect {
             PeerEffect::Nothing => {}
             PeerEffect::Watch => peers.watch(&peer, context),
-            PeerEffect::Move(endpoint) => {
-                peers.move_to(&peer, endpoint, ExitReason::ConnectionLost, context);
+            PeerEffect::Move(place) => {
+                peers.move_to(&peer, place, ExitReason::ConnectionLost, context);
             }
             PeerEffect::Reconnect => {
                 peers.connect(&peer, context);

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Beacon, Endpoint, Message, PeerId};
+use zre_proto::{Beacon, Endpoint, Message, PeerId, curve::PublicKey};
 
 use crate::{error::Fault, interfaces::NetworkId, time::Instant};
 
@@ -24,6 +24,8 @@ pub enum NodeOutput {
         peer: PeerId,
         /// Where it accepts connections.
         endpoint: Endpoint,
+        /// The key that it must have there; `None` if this node has none itself.
+        key: Option<PublicKey>,
     },
     /// Send a message to a connected peer, in order and without loss.
     Send {
@@ -62,6 +64,9 @@ pub struct HelloOrigin {
     pub is_connected: bool,
     /// When it came. It may have waited for the peer to answer a question.
     pub came_at: Instant,
+    /// The key that its sender has proved to have, in a node that has one itself. Without it, such
+    /// a node refuses the HELLO.
+    pub key: Option<PublicKey>,
 }
 
 impl HelloOrigin {

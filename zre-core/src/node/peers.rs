@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Endpoint, GroupName, Hello, PeerId};
+use zre_proto::{Endpoint, GroupName, Hello, KeyedEndpoint, PeerId, curve::PublicKey};
 
 use super::{
     by_endpoint::ByEndpoint,
@@ -128,6 +128,34 @@ impl Peers {
         })
     }
 
+    /// The same, each with its key.
+    pub(super) fn places(
+        &self,
+        id: PeerId,
+        networks: &Networks,
+    ) -> impl Iterator<Item = (&Endpoint, Option<PublicKey>)> {
+        let peer = self.table.get(&id);
+        let places = peer
+            .into_iter()
+            .flat_map(move |peer| peer.keyed_endpoints(networks));
+        places.filter(move |(endpoint, _)| {
+            let owner = self.by_endpoint.get(endpoint);
+            owner.is_none_or(|owner| owner == id)
+        })
+    }
+
+    /// The peers whose key is not trusted. Their other places are forgotten whose key is not, too.
+    pub(super) fn distrusted(&mut self, context: &NodeContext) -> Vec<PeerId> {
+        let mut distrusted = Vec::new();
+        for peer in self.table.iter_mut() {
+            peer.forget_places(|key| !context.trusts(key));
+            if peer.key.get().is_none_or(|key| !context.trusts(&key)) {
+                distrusted.push(peer.id());
+            }
+        }
+        distrusted
+    }
+
     /// The first of [`endpoints`](Self::endpoints).
     pub(super) fn likeliest_endpoint(&self, id: PeerId, networks: &Networks) -> Option<&Endpoint> {
         let peer = self.table.get(&id)?;
@@ -160,20 +188,21 @@ impl Peers {
     pub(super) fn stranger_appears(
         &mut self,
         peer: PeerId,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         context: &mut NodeContext,
     ) {
+        let endpoint = &place.endpoint;
         if context.refusals.is_pausing(peer, context.now) {
             return;
         }
         // Its beacons come again.
-        if self.is_held(&endpoint, peer) {
+        if self.is_held(endpoint, peer) {
             return;
         }
-        if let Some(owner) = self.owner_of(&endpoint, peer, context) {
+        if let Some(owner) = self.owner_of(endpoint, peer, context) {
             self.contest(owner, None, context);
-        } else if self.has_room_for_beacon(peer, &endpoint, context) {
-            self.meet(peer, endpoint, Earlier::default(), context);
+        } else if self.has_room_for_beacon(peer, endpoint, context) {
+            self.meet(peer, place, Earlier::default(), context);
             if let Some(peer) = self.table.get_mut(&peer) {
                 peer.is_announced = true;
             }
@@ -185,12 +214,12 @@ impl Peers {
     pub(super) fn meet(
         &mut self,
         id: PeerId,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         earlier: Earlier,
         context: &mut NodeContext,
     ) {
-        let owner = self.owner_of(&endpoint, id, context);
-        let peer = Peer::new(id, endpoint, earlier, owner.is_some(), context);
+        let owner = self.owner_of(&place.endpoint, id, context);
+        let peer = Peer::new(id, place, earlier, owner.is_some(), context);
         self.table.insert(peer);
         self.pending += 1;
         self.watch(&id, context);
@@ -205,7 +234,7 @@ impl Peers {
     pub(super) fn move_to(
         &mut self,
         id: &PeerId,
-        place: Endpoint,
+        place: KeyedEndpoint,
         reason: ExitReason,
         context: &mut NodeContext,
     ) {
@@ -216,12 +245,24 @@ impl Peers {
 
     /// The connection to a peer has been made at this place. It is over if another is there, who
     /// came since the connection was asked for.
-    pub(super) fn reached(&mut self, id: &PeerId, place: &Endpoint, context: &mut NodeContext) {
-        let is_elsewhere =
-            |peer: &Peer| !peer.endpoint.is_same_place(place) && !peer.channel.awaits_endpoint;
+    pub(super) fn reached(
+        &mut self,
+        id: &PeerId,
+        reached: &KeyedEndpoint,
+        context: &mut NodeContext,
+    ) {
+        let place = &reached.endpoint;
+        let is_elsewhere = |peer: &Peer| {
+            let is_there = peer.endpoint.is_same_place(place) && peer.key.get() == reached.key;
+            !is_there && !peer.channel.awaits_endpoint
+        };
         let Some(peer) = self.table.get(id).filter(|peer| is_elsewhere(peer)) else {
             return;
         };
+        // It proved its key while another was tried that somebody had named.
+        if peer.key.proved().is_some() && peer.key.proved() != reached.key {
+            return self.connect(id, context);
+        }
         // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
         let gives_way = !peer.is_ready() && self.is_held(place, *id);
         if gives_way || self.owner_of(place, *id, context).is_some() {
@@ -231,7 +272,7 @@ impl Peers {
             return;
         };
         source.forget_endpoint();
-        let before = peer.settle_at(place.clone());
+        let before = peer.settle_at(reached.clone());
         if self.by_endpoint.get(&before) == Some(*id) {
             self.by_endpoint.remove(&before);
         }
@@ -245,7 +286,8 @@ impl Peers {
             return;
         };
         source.forget_endpoint();
-        let before = peer.settle_at(endpoint);
+        let key = peer.key.get();
+        let before = peer.settle_at(KeyedEndpoint { endpoint, key });
         if self.by_endpoint.get(&before) == Some(*id) {
             self.by_endpoint.remove(&before);
         }
@@ -377,12 +419,12 @@ impl Peers {
         let networks = &context.networks;
         let is_reached = networks.reach(&peer.endpoint);
         let place = match peer.heard_elsewhere(heard_for(&context.config), context) {
-            Some(other) if !is_reached && networks.reach(other) => other.clone(),
+            Some(other) if !is_reached && networks.reach(&other.endpoint) => other.keyed(),
             _ if sought.is_reached && !is_reached => {
                 return self.exit(&sought.peer, ExitReason::Unreachable, context);
             }
             _ if peer.is_unreachable() || *networks.endpoint_for(&peer.endpoint) != sought.told => {
-                peer.endpoint.clone()
+                peer.place()
             }
             _ => return,
         };

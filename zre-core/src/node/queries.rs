@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use zre_proto::{Endpoint, GroupName, Headers, PeerId, ShortText, curve::PublicKey};
+use zre_proto::{Endpoint, GroupName, Headers, KeyedEndpoint, PeerId, ShortText};
 
 use super::{Node, peer::Peer};
 use crate::{
@@ -14,11 +14,6 @@ use crate::{
 
 /// Who this node is.
 impl Node {
-    /// The key that a peer has to have at a place; `None` if this node has none itself.
-    pub(crate) fn key_for(&self, _peer: PeerId, _place: &Endpoint) -> Option<PublicKey> {
-        None
-    }
-
     /// The identity of this node.
     pub fn id(&self) -> PeerId {
         self.context.id
@@ -91,12 +86,14 @@ impl Node {
 
     /// What is known of a peer; `None` if it has not entered or is gone.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
-        self.peers.get(&peer).and_then(Peer::info)
+        let known = self.peers.get(&peer)?;
+        known.info(&self.context)
     }
 
     /// What is known of each peer that has entered, in the order of their identities.
     pub fn peer_infos(&self) -> impl Iterator<Item = PeerInfo> {
-        self.peers.ready().filter_map(Peer::info)
+        let ready = self.peers.ready();
+        ready.filter_map(|peer| peer.info(&self.context))
     }
 
     /// The peers of this name that have entered, in the order of their identities. Nothing keeps
@@ -151,6 +148,16 @@ impl Node {
     /// caller who cannot connect to one may try the next.
     pub fn endpoints(&self, peer: PeerId) -> impl Iterator<Item = &Endpoint> {
         self.peers.endpoints(peer, &self.context.networks)
+    }
+
+    /// The [`endpoints`](Node::endpoints) of a peer, each with the key that it must have there. No
+    /// key if this node has none itself.
+    pub fn places(&self, peer: PeerId) -> impl Iterator<Item = KeyedEndpoint> {
+        let places = self.peers.places(peer, &self.context.networks);
+        places.map(|(endpoint, key)| KeyedEndpoint {
+            endpoint: endpoint.clone(),
+            key,
+        })
     }
 
     /// The first of [`endpoints`](Node::endpoints).

@@ -47,6 +47,11 @@ impl Refusals {
         self.note(peer, LONGEST_WHEN_LOST, now)
     }
 
+    /// Other keys are trusted from now on.
+    pub(super) fn forget_refused(&mut self) {
+        self.0.retain(|_, refusal| refusal.longest != LONGEST);
+    }
+
     /// This node's own network has changed, which explains all losses.
     pub(super) fn forget_losses(&mut self) {
         self.0

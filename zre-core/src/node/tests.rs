@@ -11,6 +11,7 @@ pub(crate) mod event_text;
 mod limits;
 mod patience;
 mod presence;
+mod secured;
 mod session;
 mod single_node;
 mod timing;
@@ -20,9 +21,12 @@ mod tuples;
 use std::{format, vec::Vec};
 
 use bytes::Bytes;
-use zre_proto::{Beacon, Endpoint, GroupName, PeerId};
+use zre_proto::{
+    Beacon, Endpoint, GroupName, PeerId,
+    curve::{KeyMetadata, Keypair, PublicKey, SecretKey},
+};
 
-use crate::{Config, Event, Instant, Node, NodeOutput, Seed};
+use crate::{Config, Event, Instant, Node, NodeOutput, Seed, Trust};
 
 #[test]
 fn two_nodes_joined_by_hand() {
@@ -86,12 +90,37 @@ pub(crate) fn id_of(name: &str) -> PeerId {
 }
 
 pub(crate) fn beacon(peer: PeerId, endpoint: &Endpoint) -> Bytes {
+    beacon_with(peer, endpoint, None)
+}
+
+pub(crate) fn beacon_with(
+    peer: PeerId,
+    endpoint: &Endpoint,
+    public_key: Option<PublicKey>,
+) -> Bytes {
     let port = Some(endpoint.port());
-    let public_key = None;
     Beacon {
         peer,
         port,
         public_key,
     }
     .encode()
+}
+
+/// A key that depends on the name alone.
+pub(crate) fn keypair(name: &str) -> Keypair {
+    let mut bytes = [0x5A; 32];
+    for (byte, from) in bytes.iter_mut().zip(name.bytes()) {
+        *byte = from;
+    }
+    SecretKey::from(bytes).into()
+}
+
+/// These nodes are trusted, and their certificates have their names.
+pub(crate) fn trusting(names: &[&str]) -> Trust {
+    let keys = names.iter().map(|name| {
+        let metadata = KeyMetadata::from_iter([("name", *name)]);
+        (keypair(name).public(), metadata)
+    });
+    Trust::Keys(keys.collect())
 }

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, KeyedEndpoint, PeerId};
 
 use super::{
     Node,
@@ -47,39 +47,40 @@ impl Node {
     pub(crate) fn handle_tuple(
         &mut self,
         peer: PeerId,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         is_again: bool,
         now: Instant,
     ) -> Sought {
+        let endpoint = &place.endpoint;
         self.context.advance(now);
         if !self.running || self.has_said_goodbye {
             return Sought::NotNow;
         }
-        if peer == self.context.id || self.context.networks.is_own(&endpoint) {
+        if peer == self.context.id || self.context.networks.is_own(endpoint) {
             return Sought::Never;
         }
         match self.peers.get(&peer) {
             Some(known) if known.is_ready() => {
                 // It may have moved. If it is still where it was, it answers there.
                 let mut places = known.endpoints(&self.context.networks);
-                let is_known = places.any(|it| it.is_same_place(&endpoint));
+                let is_known = places.any(|it| it.is_same_place(endpoint));
                 drop(places);
                 if !is_known {
                     self.suspect(peer, now);
                 }
                 Sought::There
             }
-            Some(known) if known.may_be_sought_at(&endpoint) => {
-                if self.is_taken(&endpoint, peer) {
+            Some(known) if known.may_be_sought_at(endpoint) => {
+                if self.is_taken(endpoint, peer) {
                     return Sought::NotNow;
                 }
-                self.carry_out(peer, PeerEffect::Move(endpoint));
+                self.carry_out(peer, PeerEffect::Move(place));
                 self.note_sought(peer, is_again);
                 Sought::Begun
             }
             Some(_) => Sought::Begun,
             None => {
-                let sought = self.seek_stranger(peer, endpoint);
+                let sought = self.seek_stranger(peer, place);
                 self.note_sought(peer, is_again);
                 sought
             }
@@ -113,15 +114,15 @@ impl Node {
         })
     }
 
-    fn seek_stranger(&mut self, peer: PeerId, endpoint: Endpoint) -> Sought {
+    fn seek_stranger(&mut self, peer: PeerId, place: KeyedEndpoint) -> Sought {
         let (peers, context) = (&mut self.peers, &mut self.context);
         let may_be_sought = !context.refusals.is_pausing(peer, context.now)
-            && !peers.is_taken(&endpoint, peer)
-            && peers.has_room_for_beacon(peer, &endpoint, context);
+            && !peers.is_taken(&place.endpoint, peer)
+            && peers.has_room_for_beacon(peer, &place.endpoint, context);
         if !may_be_sought {
             return Sought::NotNow;
         }
-        peers.meet(peer, endpoint, Earlier::default(), context);
+        peers.meet(peer, place, Earlier::default(), context);
         Sought::Begun
     }
 

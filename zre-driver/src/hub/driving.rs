@@ -9,10 +9,9 @@ use std::{
 };
 
 use zre_core::{LinkId, Notice, OpenFor, interfaces::Interface, proto::Endpoint};
-use zre_net::Watcher;
 
 use super::{
-    Hub, LinkTask, ListenerId, ReceiverId, Stream,
+    Hub, LinkTask, ListenerId, ReceiverId, Stream, Watchers,
     aftermath::{Aftermath, replace_waker},
     state::State,
 };
@@ -226,9 +225,9 @@ impl<S: Stream> DriverHandle<S> {
         });
     }
 
-    /// What tells of changes of the machine's interfaces. The node hears of them while it is held.
-    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
-        self.0.take_watcher()
+    /// What tells of changes of the machine. The node hears of them while it is held.
+    pub(crate) fn take_watchers(&self) -> Watchers {
+        self.0.take_watchers()
     }
 
     /// The machine may have slept, and the interfaces may have changed meanwhile.

@@ -53,6 +53,7 @@ impl<S: Stream> Fork<S> {
                 config.endpoint = endpoint.clone();
             }
             config.networks = None;
+            config.security = None;
             config.beacons = Beacons::Off;
             config.connect.clear();
             config.gossip_connect.clear();

@@ -9,6 +9,10 @@ use zre_core::{Event, Instant, NetworkInfo, Notice, interfaces::Choice, proto::P
 /// its user by itself and leaves them out.
 const UNREACHABLE: &str = "zre_driver::unreachable";
 
+/// The target of warnings of nodes that are refused or refuse this one because of a key, for a
+/// program that shows [`Event::Refused`] and leaves them out.
+const REFUSED: &str = "zre_driver::refused";
+
 /// Something to write. It is written when no lock is held, for who reads the log may use the node.
 #[derive(Debug)]
 pub(super) enum Entry {
@@ -25,6 +29,9 @@ impl Entry {
         match self {
             Self::Warning(notice @ Notice::Unreachable { .. }) => {
                 warn!(target: UNREACHABLE, "{notice}");
+            }
+            Self::Warning(notice @ (Notice::NotTrusted { .. } | Notice::NotTrustedBy { .. })) => {
+                warn!(target: REFUSED, "{notice}");
             }
             Self::Warning(notice) => warn!("{notice}"),
             Self::Detail(notice) => debug!("{notice}"),

@@ -24,6 +24,7 @@ mod start;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod waiters;
 mod watch;
 
@@ -35,9 +36,9 @@ use std::{
 use zre_core::{
     Config, Instant,
     interfaces::IpVersion,
-    proto::{PeerId, ShortText},
+    proto::{PeerId, ShortText, curve::PublicKey},
 };
-use zre_net::{Process, Watcher};
+use zre_net::Process;
 
 use fork::Fork;
 use state::State;
@@ -55,7 +56,7 @@ pub use signals::Signal;
 pub(crate) use driving::{Command, DriverHandle, Ends};
 pub(crate) use link_task::LinkTask;
 pub(crate) use networks::{ListenerId, ReceiverId, SocketSettings};
-pub(crate) use start::list_interfaces;
+pub(crate) use start::{Watchers, list_interfaces};
 
 /// The engine of a node with its connections, shared by all who use or drive it.
 ///
@@ -70,8 +71,8 @@ pub struct Hub<S> {
     /// As it was when the node started.
     config: Config,
     fork: Fork<S>,
-    /// Tells of changes of the machine's interfaces; the driver takes it.
-    watcher: Mutex<Option<Watcher>>,
+    /// What tells of changes of the machine; the driver takes it.
+    watchers: Mutex<Watchers>,
 }
 
 /// Who a node is; it stays so.
@@ -82,6 +83,8 @@ pub struct Local {
     pub id: PeerId,
     /// The name of the node.
     pub name: ShortText,
+    /// The public key of the node, if it has one.
+    pub key: Option<PublicKey>,
 }
 
 impl<S: Stream> Hub<S> {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    mem,
     net::{Ipv4Addr, Ipv6Addr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -13,6 +14,7 @@ use zre_core::{
 };
 use zre_net::{
     Process, Watcher,
+    keys::{TrustDir, TrustWatcher},
     socket::{self, ListenPort},
 };
 
@@ -23,7 +25,7 @@ use super::{
     networks::{ListenerId, NetworkSockets},
     state::State,
 };
-use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there};
+use crate::settings::{BindEndpoint, BindHost, Prepared, Settings, StartError, there, union};
 
 impl<S: Stream + 'static> Hub<S> {
     /// Starts a node: opens its sockets, which wait for the driver.
@@ -32,15 +34,19 @@ impl<S: Stream + 'static> Hub<S> {
     ///
     /// [`StartError`] names what is wrong with the settings, or what the system refuses.
     pub fn start(settings: &Settings) -> Result<Arc<Self>, StartError> {
-        let hub = Arc::new(Self::new(settings.prepare()?, Process::current()?));
+        let mut prepared = settings.prepare()?;
+        let trust = mem::take(&mut prepared.trust);
+        let mut advice = mem::take(&mut prepared.advice);
+        let hub = Arc::new(Self::new(prepared, Process::current()?));
         // Before the interfaces are listed, so that no change falls between.
-        *hub.lock_watcher() = Some(watch(&hub)?);
+        hub.lock_watchers().interfaces = Some(watch(&hub)?);
         let interfaces = list_interfaces()?;
-        let advice = settings.advise(&interfaces)?;
+        advice.extend(settings.advise(&interfaces)?);
         if let Some(at) = &settings.gossip_bind {
             hub.listen_to_gossip(at, &interfaces, settings.ip)?;
         }
         hub.open_networks(interfaces)?;
+        hub.lock_watchers().trust = watch_trust(&hub, trust)?;
         advice.iter().for_each(|advice| warn!("{advice}"));
         Ok(hub)
     }
@@ -50,18 +56,20 @@ impl<S: Stream + 'static> Hub<S> {
             config,
             seed,
             sockets,
+            ..
         } = prepared;
         let engine = Engine::new(config.clone(), seed, Instant::default());
         let local = Local {
             id: engine.node().id(),
             name: engine.node().name().clone(),
+            key: config.security.as_ref().map(|it| it.keypair.public()),
         };
         Self {
             config,
             state: Mutex::new(State::new(engine, NetworkSockets::new(sockets.clone()))),
             local,
             fork: Fork::new(process, sockets),
-            watcher: Mutex::new(None),
+            watchers: Mutex::default(),
         }
     }
 
@@ -105,14 +113,23 @@ impl<S: Stream + 'static> Hub<S> {
 }
 
 impl<S> Hub<S> {
-    /// Who drives the node holds it while it runs.
-    pub(crate) fn take_watcher(&self) -> Option<Watcher> {
-        self.lock_watcher().take()
+    /// Who drives the node holds them while it runs.
+    pub(crate) fn take_watchers(&self) -> Watchers {
+        mem::take(&mut *self.lock_watchers())
     }
 
-    fn lock_watcher(&self) -> MutexGuard<'_, Option<Watcher>> {
-        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_watchers(&self) -> MutexGuard<'_, Watchers> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What tells a node of changes while it is held.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    /// Of the machine's interfaces.
+    interfaces: Option<Watcher>,
+    /// Of the certificates that are trusted.
+    trust: Vec<TrustWatcher>,
 }
 
 /// Has the driver list the interfaces whenever they may have changed.
@@ -123,6 +140,29 @@ fn watch<S: Stream + 'static>(hub: &Arc<Hub<S>>) -> io::Result<Watcher> {
             hub.list_interfaces();
         }
     })
+}
+
+/// Has the node trust what directories of certificates come to have, all of them together.
+fn watch_trust<S: Stream + 'static>(
+    hub: &Arc<Hub<S>>,
+    dirs: Vec<TrustDir>,
+) -> io::Result<Vec<TrustWatcher>> {
+    let keys: Vec<_> = dirs.iter().map(|dir| dir.keys().clone()).collect();
+    let keys = Arc::new(Mutex::new(keys));
+    let watchers = dirs.into_iter().enumerate().map(|(index, dir)| {
+        let (hub, keys) = (Arc::downgrade(hub), Arc::clone(&keys));
+        dir.watch(move |mut change| {
+            let mut all = keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(own) = all.get_mut(index) {
+                *own = mem::take(&mut change.keys);
+            }
+            change.keys = union(all.iter());
+            if let Some(hub) = Weak::upgrade(&hub) {
+                hub.handle_trust(change);
+            }
+        })
+    });
+    watchers.collect()
 }
 
 /// The interfaces of this machine.

@@ -49,6 +49,11 @@ macro_rules! at_once_methods {
             &self.hub().local().name
         }
 
+        /// The public key of this node, which others have to trust; `None` if it has none.
+        pub fn key(&self) -> Option<PublicKey> {
+            self.hub().local().key
+        }
+
         /// Where this node accepts connections, as it tells peers with which it shares no network.
         /// It changes when the node comes to another network; [`network`](Node::network) has the
         /// endpoint of each.

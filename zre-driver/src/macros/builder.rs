@@ -141,6 +141,55 @@ macro_rules! builder {
                 self
             }
 
+            /// The key of the node: a [`Keypair`], or the file that has it. The node then talks
+            /// only with those whom it [trusts](Builder::trust) and who trust it, and nobody else
+            /// can read or change what they say. It needs [`trust`](Builder::trust).
+            ///
+            /// `zre keys new alice` makes the files `alice`, which is for the others, and
+            /// `alice_secret`. They are certificates of czmq.
+            ///
+            /// ```no_run
+            #[doc = concat!("use ", env!("CARGO_CRATE_NAME"), "::{Node, NodeKey, Trust};")]
+            ///
+            /// let alice = Node::builder("alice")
+            ///     .key(NodeKey::file("alice"))
+            ///     .trust(Trust::dir("trusted"));
+            /// ```
+            pub fn key(mut self, key: impl Into<NodeKey>) -> Self {
+                self.settings.key = Some(key.into());
+                self
+            }
+
+            /// With whom the node talks: keys, certificates, a directory of them that it watches
+            /// ([`Trust::dir`]), or anybody who has a key ([`Trust::Any`]). It needs
+            /// [`key`](Builder::key).
+            ///
+            /// A fixed peer or a gossip hub is set together with its key, as in
+            /// `tcp://10.0.0.2:5000|KEY`, unless only one key is trusted.
+            pub fn trust(mut self, trust: impl Into<Trust>) -> Self {
+                self.settings.trust = Some(trust.into());
+                self
+            }
+
+            /// A passphrase of at least 12 characters that all nodes of the network have in
+            /// common, in place of [`key`](Builder::key) and [`trust`](Builder::trust). The key of
+            /// all of them is [made](Keypair::from_passphrase) from it, which takes
+            /// [`start`](Builder::start) 0.1 to 0.3 s of CPU and 64 MiB of memory.
+            ///
+            /// Whoever hears the network can try one guess after the other, so it needs to be hard
+            /// to guess: five random words. Nodes with the same secret cannot be told apart by
+            /// their key.
+            ///
+            /// ```no_run
+            #[doc = concat!("use ", env!("CARGO_CRATE_NAME"), "::Node;")]
+            ///
+            /// let alice = Node::builder("alice").secret("dome unpaid swoop taffy blend");
+            /// ```
+            pub fn secret(mut self, secret: impl Into<::std::string::String>) -> Self {
+                self.settings.secret(secret);
+                self
+            }
+
             /// The UDP port of the beacons; 5670 unless set. Only nodes on the same port find each
             /// other.
             pub fn port(mut self, port: u16) -> Self {
@@ -206,7 +255,8 @@ macro_rules! builder {
             }
 
             /// What all that is random comes from; the operating system's random numbers unless
-            /// set.
+            /// set. A node with a key or a secret cannot have it: whoever knows the seed could read
+            /// what it says.
             pub fn seed(mut self, seed: [u8; 32]) -> Self {
                 self.settings.seed = Some(seed);
                 self

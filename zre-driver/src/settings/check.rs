@@ -18,6 +18,7 @@ impl Settings {
         self.check_names()?;
         self.check_beacons()?;
         self.check_versions()?;
+        self.check_security()?;
         self.check_reconnect()
     }
 

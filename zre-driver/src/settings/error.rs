@@ -9,7 +9,7 @@ use zre_core::{
     proto::{EndpointError, KeyedEndpointError, TooLong},
 };
 
-use super::BindError;
+use super::{BindError, SecurityError};
 
 /// Why a node could not be started.
 #[derive(Debug, Error)]
@@ -72,6 +72,9 @@ pub enum StartError {
     /// A time or a limit is one that no node can work with.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The key of the node, or what it trusts, is none, or one without the other.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// The first pause between attempts to connect would be longer than the longest.
     #[error(
         "reconnect_min is {min:?}, longer than reconnect_max, which is {max:?}: \

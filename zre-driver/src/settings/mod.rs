@@ -3,6 +3,7 @@
 mod bind_endpoint;
 mod check;
 mod error;
+mod security;
 mod start;
 
 use std::time::Duration;
@@ -18,6 +19,8 @@ use zre_core::{
 
 pub use bind_endpoint::{BindEndpoint, BindError, BindHost};
 pub use error::{Mistake, StartError};
+pub(crate) use security::union;
+pub use security::{NodeKey, Secret, SecurityError, Trust};
 pub(crate) use start::{Prepared, there};
 
 /// What has been set so far; an adapter's `Builder` says what each setting means.
@@ -41,6 +44,9 @@ pub struct Settings {
     pub connect: Vec<KeyedEndpoint>,
     pub gossip_bind: Option<BindEndpoint>,
     pub gossip_connect: Vec<KeyedEndpoint>,
+    pub key: Option<NodeKey>,
+    pub trust: Option<Trust>,
+    pub secret: Option<Secret>,
     pub beacon_interval: Option<Duration>,
     pub evasive_after: Option<Duration>,
     pub expired_after: Option<Duration>,
@@ -98,6 +104,11 @@ impl Settings {
         if let Some(endpoint) = self.endpoint("advertise", endpoint) {
             self.advertise = Some(endpoint);
         }
+    }
+
+    /// Sets the secret that all nodes have in common.
+    pub fn secret(&mut self, passphrase: impl Into<String>) {
+        self.secret = Some(Secret::new(passphrase));
     }
 
     /// Adds a fixed peer, or remembers that it is no endpoint.
@@ -277,7 +288,7 @@ mod tests {
                 expired_after: Some(Duration::from_millis(expired_after)),
                 ..Settings::default()
             };
-            let config = settings.config().expect("the times are valid");
+            let config = settings.config(None).expect("the times are valid");
             assert_eq!(config.evasive_after, Duration::from_millis(evasive_after));
         }
     }

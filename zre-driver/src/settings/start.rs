@@ -7,12 +7,12 @@ use std::{
 };
 
 use zre_core::{
-    Config, NetworkSettings, Seed,
+    Config, NetworkSettings, Security, Seed,
     interfaces::{Choice, Interface, InterfaceChoice, Interfaces, PassedOver, WhyNot, choose},
     proto::{DISCOVERY_PORT, Endpoint, ShortText},
     rand_core::{OsRng, TryRngCore as _},
 };
-use zre_net::{descriptor_limit, socket::ListenPort};
+use zre_net::{descriptor_limit, keys::TrustDir, socket::ListenPort};
 
 use super::{Settings, StartError};
 use crate::{descriptors, hub::SocketSettings};
@@ -23,6 +23,10 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) seed: Seed,
     pub(crate) sockets: SocketSettings,
+    /// The certificates that are to be watched.
+    pub(crate) trust: Vec<TrustDir>,
+    /// What the user ought to read about keys.
+    pub(crate) advice: Vec<String>,
 }
 
 impl Settings {
@@ -33,14 +37,20 @@ impl Settings {
             Some(seed) => Seed::predictable(seed),
             None => random_seed()?,
         };
+        let (security, trust, advice) = match self.prepare_security()? {
+            Some(it) => (Some(it.security), it.trust, it.advice),
+            None => (None, Vec::new(), Vec::new()),
+        };
         Ok(Prepared {
-            config: self.config()?,
+            config: self.config(security)?,
             sockets: SocketSettings {
                 port: self.port.unwrap_or(DISCOVERY_PORT),
                 listen: self.listen_port()?,
                 beacons: self.beacons.clone(),
             },
             seed,
+            trust,
+            advice,
         })
     }
 
@@ -61,7 +71,7 @@ impl Settings {
         })
     }
 
-    pub(super) fn config(&self) -> Result<Config, StartError> {
+    pub(super) fn config(&self, security: Option<Security>) -> Result<Config, StartError> {
         let mut config = Config::new(self.makeshift_endpoint()?);
         config.networks = Some(NetworkSettings {
             interfaces: self.interfaces.clone(),
@@ -72,6 +82,7 @@ impl Settings {
         config.connect.clone_from(&self.connect);
         config.is_gossip_hub = self.gossip_bind.is_some();
         config.gossip_connect.clone_from(&self.gossip_connect);
+        config.security = security;
         config.id = self.id;
         let name = self.name.clone().map(ShortText::try_from).transpose();
         config.name = name.map_err(|error| error.named("node name"))?;

@@ -12,7 +12,7 @@ use zre_core::{TrustedKeys, proto::curve::Certificate};
 
 use super::{
     error::{KeyFileError, KeyFileFault},
-    file::Stamp,
+    file::{Stamp, check_writable},
     is_secret_name, load_certificate,
     watcher::TrustChange,
 };
@@ -173,6 +173,7 @@ impl TrustDir {
     fn sum_up(&mut self) {
         let mut keys = BTreeMap::new();
         self.warnings.clear();
+        self.warnings.extend(check_writable(&self.path));
         for (path, file) in &self.files {
             match &file.content {
                 Err(error) => self.warnings.push(error.clone()),
@@ -222,4 +223,31 @@ impl TrustFile {
 fn is_passed_over(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".") || name.ends_with(b"~")
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use zre_core::proto::curve::SecretKey;
+
+    use super::*;
+
+    fn write(path: &Path, number: u8) {
+        let public = SecretKey::from([number; 32]).public_key();
+        let text = Certificate::from(public).public_text();
+        fs::write(path, text.expect("it can be written")).expect("a file");
+    }
+
+    #[test]
+    fn a_change_that_the_clock_of_the_file_system_does_not_show_is_found() {
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join("alice");
+        write(&path, 1);
+        let mut trust = TrustDir::open(dir.path()).expect("it is there");
+        write(&path, 2);
+        let stamp = path.metadata().expect("it is there");
+        let file = trust.files.get_mut(&path).expect("it was read");
+        file.stamp = Some(Stamp::of(&stamp));
+        assert!(trust.look().is_some());
+    }
 }

@@ -93,6 +93,17 @@ pub enum KeyFileFault {
         /// The other.
         first: PathBuf,
     },
+    /// Everybody on this machine can add a certificate.
+    #[error(
+        "everybody on this machine can change whom the node trusts (mode {mode:03o}): chmod o-w {}",
+        path.display()
+    )]
+    Writable {
+        /// The permissions of the directory or the file.
+        mode: u32,
+        /// Where it is.
+        path: PathBuf,
+    },
     /// There are more certificates than anybody has.
     #[error("it has more than {most} files: the others are passed over")]
     TooMany {

@@ -76,6 +76,17 @@ pub(super) fn check_private(
     Ok((mode & 0o070 != 0).then(warning))
 }
 
+/// Says so if everybody can change a file or a directory that holds no secret.
+pub(super) fn check_writable(path: &Path) -> Option<KeyFileError> {
+    let mode = mode(&path.metadata().ok()?)?;
+    let path = path.to_owned();
+    let fault = KeyFileFault::Writable {
+        mode,
+        path: path.clone(),
+    };
+    (mode & 0o002 != 0).then_some(KeyFileError { path, fault })
+}
+
 /// Creates a file, which must not be there yet.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
@@ -137,11 +148,7 @@ impl Stamp {
     pub(super) fn is_fresh(&self) -> bool {
         let age = self.modified.map(|it| SystemTime::now().duration_since(it));
         // A time in the future may be that of a clock that goes ahead.
-        age.is_some_and(|age| {
-            age.map_or_else(|ahead| ahead.duration(), |age| age)
-                .as_secs()
-                < 3
-        })
+        age.is_some_and(|age| age.unwrap_or_else(|ahead| ahead.duration()).as_secs() < 3)
     }
 }
 

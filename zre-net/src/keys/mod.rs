@@ -16,7 +16,10 @@ use std::{
 };
 
 use zeroize::Zeroizing;
-use zre_core::proto::curve::{Certificate, Keypair};
+use zre_core::{
+    proto::curve::{Certificate, Keypair},
+    rand_core::OsRng,
+};
 
 pub use self::{
     directory::TrustDir,
@@ -26,6 +29,15 @@ pub use self::{
 
 /// What the name of the secret certificate ends with.
 const SECRET_SUFFIX: &str = "_secret";
+
+/// Makes a new pair of keys from the random numbers of the operating system.
+///
+/// # Errors
+///
+/// When the system has no random numbers.
+pub fn generate() -> io::Result<Keypair> {
+    Keypair::generate(&mut OsRng).map_err(io::Error::other)
+}
 
 /// A pair of keys that was read from files.
 #[derive(Debug, Clone, PartialEq, Eq)]

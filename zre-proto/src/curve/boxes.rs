@@ -52,8 +52,8 @@ pub enum CurveError {
     /// The long-term key does not vouch for the short-term keys of this connection.
     #[error("the vouch in INITIATE is for other keys")]
     Vouch,
-    /// A number that was used before, or an earlier one.
-    #[error("nonce {received} after {last}: repeated or out of order")]
+    /// A number that was used before, or is not the next.
+    #[error("nonce {received} after {last}: repeated, out of order, or one is missing")]
     Nonce {
         /// The number.
         received: u64,

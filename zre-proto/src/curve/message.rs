@@ -81,32 +81,45 @@ impl MessageSealer {
             .expect("begins with a head");
         self.last = self.last.checked_add(1).expect("no number comes twice");
         let mac = self.key.seal(&short_nonce(&self.prefix, self.last), text);
-        let number = self.last.to_be_bytes();
-        let parts = NAME.into_iter().chain(number).chain(mac);
-        head.iter_mut().zip(parts).for_each(|(to, byte)| *to = byte);
+        // Three copies of known lengths. A loop took 6 % of the time of a small frame.
+        let (name, rest) = head.split_at_mut(NAME.len());
+        let (number, to_mac) = rest.split_at_mut(8);
+        name.copy_from_slice(&NAME);
+        number.copy_from_slice(&self.last.to_be_bytes());
+        to_mac.copy_from_slice(&mac);
     }
 }
 
-/// Opens the frames that the other side of a connection sends. Their numbers have to rise.
+/// Opens the frames that the other side of a connection sends. Each must have the number behind
+/// that of the one before.
 #[derive(Debug)]
 pub struct MessageOpener {
     key: BoxKey,
     prefix: [u8; 16],
     /// The highest number that has come.
     last: u64,
+    /// Whether that was the number of a MESSAGE, and no longer one of the handshake.
+    has_begun: bool,
 }
 
 impl MessageOpener {
     /// For the accepting side.
     pub(super) fn from_client(key: BoxKey, last: u64) -> Self {
-        let prefix = FROM_CLIENT;
-        Self { key, prefix, last }
+        Self::new(key, FROM_CLIENT, last)
     }
 
     /// For the connecting side.
     pub(super) fn from_server(key: BoxKey, last: u64) -> Self {
-        let prefix = FROM_SERVER;
-        Self { key, prefix, last }
+        Self::new(key, FROM_SERVER, last)
+    }
+
+    fn new(key: BoxKey, prefix: [u8; 16], last: u64) -> Self {
+        Self {
+            key,
+            prefix,
+            last,
+            has_begun: false,
+        }
     }
 
     /// Opens a MESSAGE in place: the frame's bytes begin behind
@@ -114,8 +127,8 @@ impl MessageOpener {
     ///
     /// # Errors
     ///
-    /// [`CurveError`] if it is no MESSAGE, if its number does not rise, or if its box does not open
-    /// with this connection's keys. The connection is then of no more use.
+    /// [`CurveError`] if it is no MESSAGE, if its number is not the next, or if its box does not
+    /// open with this connection's keys. The connection is then of no more use.
     pub fn open(&mut self, message: &mut [u8]) -> Result<MessageFlags, CurveError> {
         const MESSAGE: &str = "MESSAGE";
         let length = message.len();
@@ -130,7 +143,7 @@ impl MessageOpener {
             .split_first_chunk_mut::<HEAD_LEN>()
             .ok_or(wrong_length)?;
         let (number, mac) = number_and_mac(head).ok_or(wrong_length)?;
-        if number <= self.last {
+        if !self.is_next(number) {
             let (received, last) = (number, self.last);
             return Err(CurveError::Nonce { received, last });
         }
@@ -140,8 +153,18 @@ impl MessageOpener {
         {
             return Err(CurveError::Box(MESSAGE));
         }
-        self.last = number;
+        (self.last, self.has_begun) = (number, true);
         MessageFlags::decode(*text.first().ok_or(wrong_length)?)
+    }
+
+    /// Where numbers may be left out, whoever is between the two sides could take frames out of a
+    /// message, and nobody would notice. No implementation leaves any out, but one may use other
+    /// numbers for messages than for its handshake.
+    fn is_next(&self, number: u64) -> bool {
+        match self.has_begun {
+            true => self.last.checked_add(1) == Some(number),
+            false => number > self.last,
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Keypair {
     ///
     /// [`PassphraseError`] says why it takes another passphrase.
     pub fn from_passphrase(passphrase: &str) -> Result<Self, PassphraseError> {
-        check(passphrase)?;
+        Self::check_passphrase(passphrase)?;
         first_kept(|attempt| {
             let mut salt = *SALT;
             if let Some(last) = salt.last_mut() {
@@ -98,20 +98,25 @@ impl Keypair {
             Ok(SecretKey::from(*secret).into())
         })
     }
-}
 
-fn check(passphrase: &str) -> Result<(), PassphraseError> {
-    let length = passphrase.len();
-    if length > Keypair::MAX_PASSPHRASE {
-        return Err(PassphraseError::TooLong { length });
-    }
-    if passphrase.contains(char::is_control) {
-        return Err(PassphraseError::Control);
-    }
-    let length = passphrase.chars().count();
-    match length < Keypair::MIN_PASSPHRASE {
-        true => Err(PassphraseError::TooShort { length }),
-        false => Ok(()),
+    /// Whether [`from_passphrase`](Self::from_passphrase) takes it; takes no time itself.
+    ///
+    /// # Errors
+    ///
+    /// [`PassphraseError`] says why it does not.
+    pub fn check_passphrase(passphrase: &str) -> Result<(), PassphraseError> {
+        let length = passphrase.len();
+        if length > Self::MAX_PASSPHRASE {
+            return Err(PassphraseError::TooLong { length });
+        }
+        if passphrase.contains(char::is_control) {
+            return Err(PassphraseError::Control);
+        }
+        let length = passphrase.chars().count();
+        match length < Self::MIN_PASSPHRASE {
+            true => Err(PassphraseError::TooShort { length }),
+            false => Ok(()),
+        }
     }
 }
 

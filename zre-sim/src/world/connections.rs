@@ -3,16 +3,16 @@
 use std::{net::SocketAddr, time::Duration};
 
 use zre_core::{
-    LinkId,
-    proto::{Endpoint, RoutingId},
+    Caller, LinkId, Security,
+    proto::{Endpoint, curve::PublicKey},
 };
 
 use super::{Pending, ProcessIndex, SimEvent, WireIndex, World};
 use crate::{
-    machine::Payload,
+    machine::{Level, Payload},
     network::{AddressIndex, HostIndex, Network, Path},
     trace::Note,
-    wire::{End, Side, Wire},
+    wire::{End, Side, Wire, WireKeys},
 };
 
 /// The port on which gossip hubs accept connections.
@@ -23,27 +23,45 @@ const CONNECT_ATTEMPTS: u8 = 7;
 
 impl World {
     /// A process wants a connection: finds out where it leads, and opens it if it is still wanted.
-    pub(super) fn open(&mut self, process: ProcessIndex, link: LinkId, to: &Endpoint) {
+    /// `key` is that of whoever is to be there.
+    pub(super) fn open(
+        &mut self,
+        process: ProcessIndex,
+        link: LinkId,
+        to: &Endpoint,
+        key: Option<PublicKey>,
+    ) {
         let found = self.find(self.processes[process].host, to);
         let now = self.local(process);
         let machine = &mut self.processes[process].machine;
         match found {
             Some(remote) => {
                 if machine.handle_resolved(link, remote, now) {
-                    self.open_to(process, link, remote);
+                    self.open_to(process, link, remote, key);
                 }
             }
             None => machine.handle_closed(link, "name or service not known", now),
         }
     }
 
-    fn open_to(&mut self, process: ProcessIndex, link: LinkId, to: SocketAddr) {
+    fn open_to(
+        &mut self,
+        process: ProcessIndex,
+        link: LinkId,
+        to: SocketAddr,
+        key: Option<PublicKey>,
+    ) {
         let wire = self.wires.len();
         self.trace.note(self.now, process, Note::Opens { wire });
         let opener = &mut self.processes[process];
         opener.metrics.connections += 1;
         opener.wires.insert(link, wire, Side::Opener);
         let (from, opened_by) = (opener.host, opener.machine.node().id());
+        let security = opener.machine.node().security();
+        let keys = security.map(|security| WireKeys {
+            own: security.keypair.public(),
+            expected: key,
+        });
         let port = to.port();
         let target = self.network.addresses.number(to.ip());
         let source = self.network.source(from, to, target);
@@ -77,7 +95,8 @@ impl World {
                 (Duration::from_secs(3), refused)
             }
         };
-        let new = Wire::new(opener, opened_by, taker, port);
+        let mut new = Wire::new(opener, opened_by, taker, port);
+        new.keys = keys.map(Box::new);
         self.wires.push(Some(Box::new(new)));
         self.schedule.put(self.now + after, event);
     }
@@ -108,6 +127,11 @@ impl World {
             let event = SimEvent::Refused(index, "connection refused");
             return self.schedule.put(answer_at, event);
         };
+        if self.level == Level::Messages
+            && let Err(why) = self.compare_keys(index, taker)
+        {
+            return self.schedule.put(answer_at, SimEvent::Refused(index, why));
+        }
         if let Some(end) = self.end(index, Side::Taker) {
             end.give_to(taker);
         }
@@ -119,6 +143,32 @@ impl World {
             let pending = &mut self.processes[taker].pending;
             pending.push_back(Pending::Accept(index));
         }
+    }
+
+    /// What a handshake does where there is none: both sides have a key or none of them, and the
+    /// taker's is the one that the opener expects.
+    fn compare_keys(&mut self, index: WireIndex, taker: ProcessIndex) -> Result<(), &'static str> {
+        let Some(wire) = &mut self.wires[index] else {
+            return Ok(());
+        };
+        let security = self.processes[taker].machine.node().security();
+        let theirs = security.map(|security| security.keypair.public());
+        let (own, expected) = match &wire.keys {
+            Some(keys) => (Some(keys.own), keys.expected),
+            None => (None, None),
+        };
+        match (expected, theirs) {
+            (Some(expected), Some(theirs)) if expected != theirs => {
+                return Err("the other side has another key");
+            }
+            (Some(_), None) => return Err("the other side has no key"),
+            (None, Some(_)) => return Err("the other side has a key"),
+            _ => {}
+        }
+        let admits =
+            |security: &Security| own.is_some_and(|own| security.trust.admits(&own).is_some());
+        wire.is_refused = !security.is_none_or(admits);
+        Ok(())
     }
 
     /// The process that accepts connections at an address and a port of a host.
@@ -165,7 +215,11 @@ impl World {
         let port = 32768 + u16::try_from(index % 16384).unwrap_or(0);
         let opener = wire.end(Side::Opener).address();
         let remote = self.seen_from(self.processes[taker].host, at, opener, port);
-        let (from, is_gossip) = (RoutingId::from(wire.opened_by), wire.port == GOSSIP_PORT);
+        let from = Caller {
+            id: wire.opened_by.into(),
+            key: wire.keys.as_ref().map(|keys| keys.own),
+        };
+        let is_gossip = wire.port == GOSSIP_PORT;
         let now = self.local(taker);
         self.trace
             .note(self.now, taker, Note::Accepts { wire: index });
@@ -192,11 +246,16 @@ impl World {
         };
         end.connected = true;
         let (process, link) = (end.process(), end.link);
+        let is_refused = self.wires[index].as_ref().is_some_and(|it| it.is_refused);
         if let Some(link) = link.filter(|_| self.is_running(process)) {
             let now = self.local(process);
             self.trace
                 .note(self.now, process, Note::Connected { wire: index });
-            self.processes[process].machine.handle_connected(link, now);
+            let machine = &mut self.processes[process].machine;
+            match is_refused {
+                true => machine.handle_refused(link, now),
+                false => machine.handle_connected(link, now),
+            }
             self.drain(process);
             self.write(index, Side::Opener);
         }

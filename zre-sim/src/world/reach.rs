@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use zre_core::{Beacons, proto::Endpoint};
+use zre_core::{Beacons, Security, proto::Endpoint};
 
 use super::{ProcessIndex, World, connections::GOSSIP_PORT, networks::seen_by};
 use crate::network::{AddressIndex, Addresses, HostIndex, LanIndex};
@@ -18,6 +18,8 @@ pub(crate) struct Reach {
     gossip: Vec<usize>,
     /// Whether all that can know each other have to.
     is_simple: bool,
+    /// Whether any of them has a key.
+    has_keys: bool,
 }
 
 /// Where a process is.
@@ -50,6 +52,7 @@ impl World {
             fixed: Vec::new(),
             gossip: (0..places.len()).collect(),
             is_simple: !self.network.has_routers(),
+            has_keys: places.iter().any(|it| self.security(it).is_some()),
             places,
         };
         for one in 0..reach.places.len() {
@@ -73,6 +76,9 @@ impl World {
     /// Whether two running processes have to know each other, if there is time enough. The numbers
     /// are places in [`Reach::processes`].
     pub(crate) fn must_know(&self, reach: &Reach, one: usize, other: usize) -> bool {
+        if reach.has_keys && !self.trust_each_other(&reach.places[one], &reach.places[other]) {
+            return false;
+        }
         let hear = self.hear_each_other(&reach.places[one], &reach.places[other]);
         if hear || reach.is_simple {
             return hear;
@@ -86,7 +92,26 @@ impl World {
     /// earlier.
     pub(crate) fn may_know(&self, reach: &Reach, one: usize, other: usize) -> bool {
         let (a, b) = (&reach.places[one], &reach.places[other]);
+        if reach.has_keys && !self.trust_each_other(a, b) {
+            return false;
+        }
         self.hear_each_other(a, b) || !reach.is_simple && self.can_connect(a, b)
+    }
+
+    /// Whether two processes have no keys, or each has one that the other trusts.
+    fn trust_each_other(&self, one: &Places, other: &Places) -> bool {
+        let trusts = |security: &Security, other: &Security| {
+            let key = other.keypair.public();
+            security.trust.admits(&key).is_some()
+        };
+        match (self.security(one), self.security(other)) {
+            (Some(one), Some(other)) => trusts(one, other) && trusts(other, one),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+
+    fn security(&self, places: &Places) -> Option<&Security> {
+        self.processes[places.process].machine.node().security()
     }
 
     fn places(&self, process: ProcessIndex) -> Places {

@@ -17,6 +17,7 @@ mod clocks;
 mod convergence;
 mod discovery;
 mod freezes;
+mod keys;
 mod limits;
 mod networks;
 mod partitions;

@@ -4,7 +4,7 @@ use zre_proto::{
     Body, Content, Endpoint, GroupName, Headers, Hello, Message, PeerId, zmtp::Command,
 };
 
-use crate::{script::choices, wire};
+use crate::{script::choices, wire, world::Keys};
 
 choices! {
     /// A message of the adversary's, as a script describes it.
@@ -36,19 +36,19 @@ impl ScriptedMessage {
     }
 
     /// Its bytes, from a sender that gives `endpoint` as its own.
-    pub(crate) fn encode(self, sequence: u16, endpoint: Endpoint) -> Vec<u8> {
+    pub(crate) fn encode(self, sequence: u16, endpoint: Endpoint, keys: Option<Keys>) -> Vec<u8> {
         let mut bytes = Vec::new();
         if let Self::PingCommand = self {
             let context = vec![7; usize::from(sequence % 17)].into();
             wire::put_command(&mut bytes, &Command::Ping { ttl: 0, context });
         } else {
-            let body = self.body(endpoint);
+            let body = self.body(endpoint, keys);
             wire::put_message(&mut bytes, &Message { sequence, body });
         }
         bytes
     }
 
-    fn body(self, endpoint: Endpoint) -> Body {
+    fn body(self, endpoint: Endpoint, keys: Option<Keys>) -> Body {
         match self {
             Self::Hello {
                 groups, headers, ..
@@ -57,7 +57,7 @@ impl ScriptedMessage {
                 groups: (0..groups % 32).map(group).collect::<BTreeSet<_>>(),
                 status: groups,
                 name: "stranger".try_into().unwrap(),
-                headers: headers_of(headers % 32),
+                headers: headers_of(headers, keys),
             }),
             Self::Whisper { size, frames } => Body::Whisper {
                 content: content(size, frames),
@@ -116,10 +116,21 @@ fn election(number: u8) -> Body {
     }
 }
 
-fn headers_of(count: u8) -> Headers {
+fn headers_of(script: u8, keys: Option<Keys>) -> Headers {
     let mut headers = Headers::default();
-    for number in 0..count {
+    for number in 0..script % 32 {
         headers.set(format!("X-{number}"), "value").unwrap();
+    }
+    let key = keys.and_then(|keys| match script >> 5 {
+        0..=4 => Some(keys.adversary()),
+        5 => Some(keys.member(0)),
+        6 => Some(keys.member(1)),
+        _ => None,
+    });
+    if let Some(key) = key {
+        headers
+            .set("X-PUBLICKEY", key.public().to_string())
+            .unwrap();
     }
     headers
 }

@@ -3,10 +3,11 @@
 mod gossip;
 mod message;
 
-use zre_core::{LinkId, Role, interfaces::NetworkId};
-use zre_proto::{Beacon, PeerId, RoutingId};
+use bytes::Bytes;
+use zre_core::{Limits, Link, LinkId, Role, interfaces::NetworkId};
+use zre_proto::{Beacon, PeerId, RoutingId, curve::PublicKey};
 
-use crate::wire;
+use crate::{wire, world::Keys};
 pub(crate) use gossip::ScriptedGossip;
 pub(crate) use message::{ScriptedMessage, group};
 
@@ -51,6 +52,10 @@ pub(crate) struct Connection {
     sequence: u16,
     /// All raw bytes sent.
     pub(crate) raw: Vec<u8>,
+    /// Its end of a connection with keys, until it breaks.
+    secured: Option<Box<Link>>,
+    /// What the engine wrote before.
+    heard: Vec<u8>,
 }
 
 impl Adversary {
@@ -79,6 +84,14 @@ impl Adversary {
         connections.filter(move |one| one.engine == engine && !one.is_closed)
     }
 
+    pub(crate) fn connections_of_mut(
+        &mut self,
+        engine: usize,
+    ) -> impl Iterator<Item = &mut Connection> {
+        let connections = self.connections.iter_mut();
+        connections.filter(move |one| one.engine == engine && !one.is_closed)
+    }
+
     pub(crate) fn add(&mut self, engine: usize, link: LinkId, is_outgoing: bool, is_closed: bool) {
         self.connections.push(Connection {
             engine,
@@ -90,6 +103,8 @@ impl Adversary {
             greeted_as: None,
             sequence: 0,
             raw: Vec::new(),
+            secured: None,
+            heard: Vec::new(),
         });
     }
 
@@ -124,6 +139,7 @@ impl Adversary {
         let closed = closed.expect("a connection of somebody's");
         // The adversary may have ended it meanwhile.
         closed.is_closed = true;
+        closed.secured = None;
         assert!(!closed.was_told_to_close, "closed twice");
         closed.was_told_to_close = true;
     }
@@ -139,6 +155,64 @@ impl Connection {
         })
     }
 
+    /// Begins a handshake as `peer` with the adversary's key, in place of what was.
+    pub(crate) fn greet_secured(&mut self, peer: PeerId, keys: Keys) {
+        self.greeted_as = Some(peer);
+        let role = match self.is_outgoing {
+            true => Role::Accepting,
+            false => Role::Connecting(RoutingId::from(peer)),
+        };
+        let security = keys.of_adversary(self.engine, self.is_outgoing, [99; 32]);
+        let link = Link::secured(role, &Limits::default(), security);
+        self.secured = Some(Box::new(link));
+        let heard = std::mem::take(&mut self.heard);
+        self.hear(&heard);
+    }
+
+    /// Nothing more crosses it.
+    pub(crate) fn end_security(&mut self) {
+        self.secured = None;
+    }
+
+    pub(crate) fn is_secured(&self) -> bool {
+        self.secured.is_some()
+    }
+
+    /// The engine has written this.
+    pub(crate) fn hear(&mut self, mut bytes: &[u8]) {
+        const GREETING: usize = 64;
+        if self.greeted_as.is_none() && self.heard.len() < GREETING {
+            self.heard.extend_from_slice(bytes);
+        }
+        while let Some(link) = &mut self.secured
+            && !bytes.is_empty()
+        {
+            wire::read(link, &mut bytes, usize::MAX);
+            while let Some(event) = link.next_event().transpose() {
+                if event.is_err() {
+                    self.secured = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Seals a message, which goes out behind the handshake.
+    pub(crate) fn seal(&mut self, message: Vec<u8>) {
+        // What is no message cannot be sealed.
+        if let Some(frames) = wire::take_frames(&mut message.into())
+            && let Some(link) = &mut self.secured
+        {
+            link.send(&frames.first, &frames.rest);
+        }
+    }
+
+    /// What it has to say by now.
+    pub(crate) fn take_sealed(&mut self) -> Bytes {
+        let link = self.secured.as_mut();
+        link.map(|link| wire::take_outbox(link)).unwrap_or_default()
+    }
+
     /// The sequence number of the next message, or one that is `skew` further.
     pub(crate) fn next_sequence(&mut self, skew: u8) -> u16 {
         self.sequence = self.sequence.wrapping_add(1).wrapping_add(skew.into());
@@ -147,11 +221,11 @@ impl Connection {
 }
 
 /// The bytes of a beacon; without a port it says that the peer goes.
-pub(crate) fn beacon(peer: PeerId, port: u16, secured: bool) -> Vec<u8> {
+pub(crate) fn beacon(peer: PeerId, port: u16, public_key: Option<PublicKey>) -> Vec<u8> {
     let beacon = Beacon {
         peer,
         port: core::num::NonZeroU16::new(port),
-        public_key: secured.then(|| [9; 32].into()),
+        public_key,
     };
     beacon.encode().to_vec()
 }

@@ -17,7 +17,7 @@ use crate::{
     adversary::{Adversary, group},
     heap::Meter,
     script::Reader,
-    world::{self, HonestPeer, MESSAGE, Names, Numbers, PORT, READ, TestedEngine, World},
+    world::{self, HonestPeer, Keys, MESSAGE, Names, Numbers, PORT, READ, TestedEngine, World},
 };
 pub(crate) use step::{BYTES, CONNECT, DATAGRAM};
 use step::{OddCall, Step};
@@ -44,7 +44,11 @@ const HONEST_ID: [u8; 16] = *b"an honest peer's";
 /// is a restart, as no signature tells them apart.
 ///
 /// The first byte of a script says whether the engine looks at the interfaces of its machine, has a
-/// fixed peer, is a gossip hub, or has one. The honest peer is on an interface that stays.
+/// fixed peer, is a gossip hub, or has one, and whether all have keys; see [`Keys`]. The honest
+/// peer is on an interface that stays.
+///
+/// With a key that no other member has, the honest peer cannot be confused with anybody: the
+/// adversary then says anything as the honest peer, too.
 pub fn engine(bytes: &[u8]) {
     let mut script = Reader(bytes);
     let mut world = new_world(script.read());
@@ -62,17 +66,20 @@ fn new_world(mode: u8) -> World {
     config.limits.message_size = MESSAGE;
     config.limits.outbound = 4096;
     configure(&mut config, mode);
+    let keys = Keys::new(mode);
+    config.security = keys.map(|keys| keys.security(0));
     let now = Instant::from_micros(1_000_000);
     let mut tested = TestedEngine::new(config, Seed::predictable([1; 32]), now);
     tested.engine.handle_interfaces(&interfaces(0), now);
     tested.listens = false;
     tested.gets_datagrams = false;
-    let honest = HonestPeer::meet(&mut tested, id(HONEST), address(HONEST), now);
+    let honest = HonestPeer::meet(&mut tested, id(HONEST), address(HONEST), keys, now);
     let mut adversary = Adversary::new(MESSAGES, READ, &HONEST_ID);
     adversary.counts_refused = true;
     let mut world = World::new(vec![tested], adversary, Numbers { id, address }, TIME, now);
     world.names = Names::To(address(0).ip());
     world.honest = Some(honest);
+    world.keys = keys;
     world.settle();
     listen(&mut world);
     world.meter = Meter::start();
@@ -311,6 +318,7 @@ fn is_others(number: u8) -> bool {
 
 /// What the engine does beside beacons, by the bits of a script's first byte.
 fn configure(config: &mut Config, mode: u8) {
+    let key = Keys::new(mode).map(|keys| keys.adversary().public());
     if mode & 1 == 1 {
         config.networks = Some(NetworkSettings {
             interfaces: Interfaces::All,
@@ -318,12 +326,11 @@ fn configure(config: &mut Config, mode: u8) {
         });
     }
     if mode & 2 == 2 {
-        config.connect.push("tcp://fixed:49152".parse().unwrap());
+        config.connect.push(world::keyed("tcp://fixed:49152", key));
     }
     if mode & 4 == 4 {
-        config
-            .gossip_connect
-            .push("tcp://hub:5670".parse().unwrap());
+        let hub = world::keyed("tcp://hub:5670", key);
+        config.gossip_connect.push(hub);
     }
     config.is_gossip_hub = mode & 8 == 8;
 }

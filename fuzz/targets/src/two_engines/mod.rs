@@ -16,7 +16,7 @@ use zre_proto::{Endpoint, PeerId};
 use crate::{
     adversary::{Adversary, group},
     script::Reader,
-    world::{self, MARK, MESSAGE, Names, Numbers, READ, TestedEngine, World},
+    world::{self, Keys, MARK, MESSAGE, Names, Numbers, READ, TestedEngine, World},
 };
 use step::Step;
 pub(crate) use step::{BYTES, CONNECT, DATAGRAM};
@@ -39,7 +39,8 @@ const TIME: Duration = Duration::from_secs(90);
 ///
 /// The first byte of a script says whether the engines look at the interfaces of their machines, so
 /// that they can move, whether the first one has the other as a fixed peer, whether the second one
-/// is a client of the first one's gossip hub, and whether there are beacons, too.
+/// is a client of the first one's gossip hub, whether there are beacons, too, and whether they have
+/// keys; see [`Keys`].
 pub fn two_engines(bytes: &[u8]) {
     let mut script = Reader(bytes);
     let mode: u8 = script.read();
@@ -61,7 +62,9 @@ fn new_world(mode: u8) -> World {
     let mut adversary = Adversary::new(MESSAGES, READ, MARK);
     // What the engines write to it piles up.
     adversary.reads = false;
-    World::new(engines, adversary, Numbers { id, address }, TIME, now)
+    let mut world = World::new(engines, adversary, Numbers { id, address }, TIME, now);
+    world.keys = Keys::new(mode);
+    world
 }
 
 fn tested_engine(number: u8, mode: u8, now: Instant) -> TestedEngine {
@@ -71,6 +74,7 @@ fn tested_engine(number: u8, mode: u8, now: Instant) -> TestedEngine {
     config.limits.message_size = MESSAGE + 64;
     config.limits.outbound = 16 << 10;
     configure(&mut config, number, mode);
+    config.security = Keys::new(mode).map(|keys| keys.security(number));
     let mut tested = TestedEngine::new(config, Seed::predictable([number; 32]), now);
     tested.engine.handle_interfaces(&interfaces(number, 0), now);
     tested
@@ -79,6 +83,7 @@ fn tested_engine(number: u8, mode: u8, now: Instant) -> TestedEngine {
 /// How the engines find each other, by the bits of a script's first byte.
 fn configure(config: &mut Config, number: u8, mode: u8) {
     let (has_networks, has_fixed, has_gossip) = (mode & 2 == 2, mode & 4 == 4, mode & 8 == 8);
+    let key = |number| Keys::new(mode).map(|keys| keys.member(number).public());
     if has_networks {
         config.networks = Some(NetworkSettings {
             interfaces: Interfaces::All,
@@ -86,11 +91,13 @@ fn configure(config: &mut Config, number: u8, mode: u8) {
         });
     }
     if has_fixed && number == 0 {
-        config.connect.push("tcp://second:49152".parse().unwrap());
+        config
+            .connect
+            .push(world::keyed("tcp://second:49152", key(1)));
     }
     if has_gossip {
         config.is_gossip_hub = number == 0;
-        let hubs = (number == 1).then(|| "tcp://first:5670".parse().unwrap());
+        let hubs = (number == 1).then(|| world::keyed("tcp://first:5670", key(0)));
         config.gossip_connect.extend(hubs);
     }
     if mode & 16 == 16 && (has_fixed || has_gossip) {

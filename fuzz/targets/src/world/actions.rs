@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use zre_proto::Endpoint;
 
-use super::{READ, World};
+use super::{Keys, READ, World};
 use crate::adversary::{self, ScriptedGossip, ScriptedMessage};
 
 impl World {
@@ -17,11 +17,16 @@ impl World {
     }
 
     /// It sends a beacon of anybody's. The lowest bit of `flags` makes it a goodbye, the next one
-    /// gives it a public key.
+    /// gives it a public key, and the next two say which.
     pub(crate) fn beacon(&mut self, engine: usize, from: u8, id: u8, flags: u8) {
         let from = (self.numbers.address)(from);
         let port = if flags & 1 == 1 { 0 } else { from.port() };
-        let beacon = adversary::beacon((self.numbers.id)(id), port, flags & 2 == 2);
+        let key = match self.keys {
+            Some(keys) => keys.of_beacon(flags),
+            None => [9; 32].into(),
+        };
+        let key = (flags & 2 == 2).then_some(key);
+        let beacon = adversary::beacon((self.numbers.id)(id), port, key);
         self.datagram(engine, from, &beacon);
     }
 
@@ -71,7 +76,7 @@ impl World {
         let bytes = message.encode(self.numbers.id, self.numbers.address);
         for _ in 0..usize::from(times).max(1).min(self.adversary.messages) {
             self.adversary.messages -= 1;
-            self.send(index, &bytes);
+            self.send_message(index, bytes.clone());
         }
     }
 
@@ -104,6 +109,10 @@ impl World {
         // Behind raw bytes, what it says as the honest peer could be something else than a
         // handshake.
         if connection.greeted_as.is_none() && (connection.raw.is_empty() || !is_honest) {
+            if let Some(keys) = self.keys {
+                connection.greet_secured(peer, keys);
+                return self.converse(index);
+            }
             let handshake = connection.greet(peer);
             self.send(index, &handshake);
         }
@@ -124,7 +133,8 @@ impl World {
             self.adversary.messages -= 1;
             let sequence = self.adversary.connections[index].next_sequence(skew);
             let sequence = forged.map_or(sequence, |forged| forged + u16::from(skew));
-            self.send(index, &message.encode(sequence, endpoint.clone()));
+            let message = message.encode(sequence, endpoint.clone(), self.keys);
+            self.send_message(index, message);
         }
     }
 
@@ -145,6 +155,7 @@ impl World {
 
     fn end_connection(&mut self, index: usize) {
         let connection = &mut self.adversary.connections[index];
+        connection.end_security();
         if !core::mem::replace(&mut connection.is_closed, true) {
             let engine = &mut self.engines[connection.engine].engine;
             engine.handle_closed(connection.link, "connection closed", self.now);
@@ -157,8 +168,9 @@ impl World {
             return;
         }
         for (number, tested) in self.engines.iter_mut().enumerate() {
-            for connection in self.adversary.connections_of(number) {
-                tested.take_unsent(connection.link, usize::MAX);
+            for connection in self.adversary.connections_of_mut(number) {
+                let bytes = tested.take_unsent(connection.link, usize::MAX);
+                connection.hear(&bytes.unwrap_or_default());
             }
             tested.engine.handle_written(self.now);
         }
@@ -169,8 +181,42 @@ impl World {
     fn forged_sequence(&self, index: usize) -> Option<u16> {
         let greeted_as = self.adversary.connections[index].greeted_as;
         let honest = self.honest.as_ref();
-        let forged = honest.filter(|honest| greeted_as == Some(honest.id));
+        // With a key of its own, it cannot.
+        let can = self.keys.is_none_or(Keys::can_be_confused);
+        let forged = honest.filter(|honest| can && greeted_as == Some(honest.id));
         forged.map(|honest| honest.sequence + 2)
+    }
+
+    /// It says a message, sealed if the connection has keys.
+    fn send_message(&mut self, index: usize, message: Vec<u8>) {
+        let connection = &mut self.adversary.connections[index];
+        if !connection.is_secured() {
+            return self.send(index, &message);
+        }
+        connection.seal(message);
+        self.converse(index);
+    }
+
+    /// It goes on with a connection that has keys until neither side has more to say.
+    fn converse(&mut self, index: usize) {
+        loop {
+            let connection = &mut self.adversary.connections[index];
+            let said = connection.take_sealed();
+            self.send(index, &said);
+            let connection = &mut self.adversary.connections[index];
+            let tested = &mut self.engines[connection.engine];
+            let answer = match connection.is_closed {
+                true => None,
+                false => tested.take_unsent(connection.link, usize::MAX),
+            };
+            let answer = answer.unwrap_or_default();
+            connection.hear(&answer);
+            tested.engine.handle_written(self.now);
+            self.settle();
+            if said.is_empty() && answer.is_empty() {
+                return;
+            }
+        }
     }
 
     /// An engine reads what the adversary sends, while it wants to, in pieces that grow.

@@ -37,8 +37,8 @@ impl EventOrder {
                 assert!(was_in, "{peer} leaves {group} and was not in it");
             }
             Event::Stop { .. } => self.is_stopped = true,
-            // It is about no peer.
-            Event::Network { .. } => {}
+            // It is about no peer, or about one that does not enter.
+            Event::Network { .. } | Event::Refused { .. } => {}
             other => {
                 let peer = other.peer().expect("it is about a peer");
                 self.groups(peer);

@@ -5,12 +5,14 @@ use std::{
 };
 
 use bytes::Buf as _;
-use zre_core::{Event, Instant, Limits, Link, LinkEvent, LinkId, Multipart, OpenFor, Output, Role};
+use zre_core::{
+    Event, Instant, Limits, Link, LinkEvent, LinkId, LinkSecurity, Multipart, OpenFor, Output, Role,
+};
 use zre_proto::{
     Body, Content, Endpoint, GroupName, Headers, Hello, Message, MessageLimits, PeerId, RoutingId,
 };
 
-use super::{MESSAGE, TestedEngine};
+use super::{Keys, MESSAGE, TestedEngine};
 use crate::{adversary, wire};
 
 const BEACON_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +47,7 @@ pub(crate) struct HonestPeer {
     pub(super) beacon_at: Instant,
     /// Whether the node may find it silent, as it was not called itself for a while.
     pub(crate) may_be_suspected: bool,
+    keys: Option<Keys>,
 }
 
 /// One of its connections, and the engine's name for it.
@@ -60,10 +63,12 @@ impl HonestPeer {
         tested: &mut TestedEngine,
         id: PeerId,
         address: SocketAddr,
+        keys: Option<Keys>,
         now: Instant,
     ) -> Self {
         let endpoint = Endpoint::from_socket_addr(address).unwrap();
-        let beacon = adversary::beacon(id, address.port(), false);
+        let key = keys.map(|keys| keys.member(1).public());
+        let beacon = adversary::beacon(id, address.port(), key);
         tested.engine.handle_datagram(address, &beacon, now);
         let opened = opened_connection(tested, &endpoint, now);
         tested.engine.handle_connected(opened, now);
@@ -73,8 +78,8 @@ impl HonestPeer {
             id,
             address,
             endpoint,
-            to: Connection::new(Role::Connecting(RoutingId::from(id)), accepted),
-            from: Connection::new(Role::Accepting, opened),
+            to: Connection::new(Role::Connecting(RoutingId::from(id)), accepted, keys),
+            from: Connection::new(Role::Accepting, opened, keys),
             is_open: true,
             is_left: false,
             piece: usize::MAX,
@@ -88,13 +93,18 @@ impl HonestPeer {
             to_be_told: VecDeque::new(),
             beacon_at: now + BEACON_INTERVAL,
             may_be_suspected: false,
+            keys,
         };
+        let mut headers = Headers::default();
+        if let Some(key) = key {
+            headers.set("X-PUBLICKEY", key.to_string()).unwrap();
+        }
         honest.say(Body::from(Hello {
             endpoint: honest.endpoint.clone(),
             groups: BTreeSet::new(),
             status: 0,
             name: "honest".try_into().unwrap(),
-            headers: Headers::default(),
+            headers,
         }));
         honest
     }
@@ -113,13 +123,14 @@ impl HonestPeer {
     /// Nobody reads any more what it wanted to say.
     pub(crate) fn forget_unsent(&mut self) {
         self.to_be_told = VecDeque::new();
-        self.to = Connection::new(Role::Accepting, self.to.id);
+        self.to = Connection::new(Role::Accepting, self.to.id, None);
     }
 
     /// Sends a beacon from time to time.
     pub(super) fn handle_timeout(&mut self, tested: &mut TestedEngine, now: Instant) {
         if now >= self.beacon_at {
-            let beacon = adversary::beacon(self.id, self.address.port(), false);
+            let key = self.keys.map(|keys| keys.member(1).public());
+            let beacon = adversary::beacon(self.id, self.address.port(), key);
             tested.engine.handle_datagram(self.address, &beacon, now);
             self.beacon_at = now + BEACON_INTERVAL;
         }
@@ -170,6 +181,11 @@ impl HonestPeer {
         }
         let told = match event.clone() {
             Event::Enter { .. } => return,
+            // Somebody else says that it is this peer.
+            Event::Refused { key, .. } => {
+                let is_own = self.keys.is_some_and(|keys| keys.proves(1, key));
+                return assert!(!is_own, "the honest peer is refused");
+            }
             Event::Evasive { .. } if self.may_be_suspected => return,
             Event::Whisper { content, .. } => Body::Whisper { content },
             Event::Shout { group, content, .. } => Body::Shout { group, content },
@@ -268,9 +284,11 @@ impl HonestPeer {
 }
 
 impl Connection {
-    fn new(role: Role, id: LinkId) -> Self {
+    fn new(role: Role, id: LinkId, keys: Option<Keys>) -> Self {
+        let connects = matches!(role, Role::Connecting(_));
+        let security = keys.map_or(LinkSecurity::Open, |keys| keys.of_honest_peer(connects));
         Self {
-            link: Link::new(role, &Limits::default()),
+            link: Link::secured(role, &Limits::default(), security),
             id,
         }
     }

@@ -4,6 +4,7 @@
 mod actions;
 mod event_order;
 mod honest;
+mod keys;
 mod network;
 mod stream;
 mod tested;
@@ -13,7 +14,7 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{Event, Instant, LinkId, Output};
-use zre_proto::PeerId;
+use zre_proto::{PeerId, curve::PublicKey};
 
 use crate::{
     adversary::Adversary,
@@ -22,6 +23,7 @@ use crate::{
 };
 use event_order::EventOrder;
 pub(crate) use honest::HonestPeer;
+pub(crate) use keys::{Keys, keyed};
 pub(crate) use network::Names;
 use stream::{End, Stream};
 pub(crate) use tested::{PORT, READ, TestedEngine, config};
@@ -57,6 +59,8 @@ pub(crate) struct World {
     /// A peer of the first engine's.
     pub(crate) honest: Option<HonestPeer>,
     pub(crate) adversary: Adversary,
+    /// Who has which key, if they have any.
+    pub(crate) keys: Option<Keys>,
     pub(crate) names: Names,
     /// Connections that engines did not want any more when it was known where they lead.
     unwanted: Vec<(usize, LinkId)>,
@@ -88,6 +92,7 @@ impl World {
             datagrams: Vec::new(),
             honest: None,
             adversary,
+            keys: None,
             names: Names::Right,
             unwanted: Vec::new(),
             numbers,
@@ -233,6 +238,9 @@ impl World {
         let tested = &mut self.engines[number];
         assert!(tested.is_stopping || !matches!(event, Event::Stop { .. }));
         tested.order.check(event);
+        if let Event::Enter { key, .. } = event {
+            check_key(self.keys, key.as_ref().map(|key| key.public));
+        }
         let is_other = |peer| others.contains(&peer);
         tested.whispers.check(event, is_other);
         if let Some(honest) = &mut self.honest {
@@ -310,4 +318,16 @@ impl World {
     fn millis(&self) -> u64 {
         self.now.as_micros() / 1000
     }
+}
+
+/// Only those enter who are trusted, with a key that they have.
+fn check_key(keys: Option<Keys>, proved: Option<PublicKey>) {
+    let Some(keys) = keys else {
+        return assert_eq!(proved, None);
+    };
+    let mut trusted = vec![keys.member(0).public(), keys.member(1).public()];
+    if keys.trust_adversary {
+        trusted.push(keys.adversary().public());
+    }
+    assert!(trusted.contains(&proved.expect("it has proved its key")));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::facts::Facts;
+use super::{facts::Facts, look::Trouble};
 
 /// What is wrong, and what is to be done about it.
 #[derive(Debug)]
@@ -139,6 +139,13 @@ fn notes(facts: &Facts) -> Vec<Finding> {
     let remarks = facts.seen.remarks.iter();
     notes.extend(remarks.map(|(kind, text)| finding(kind, text.clone(), "look at that node")));
     notes.extend(slow_beacons(facts));
+    let warnings = facts.key_warnings.iter();
+    notes.extend(warnings.map(|text| finding("key_file", text.clone(), "see `zre keys show`")));
+    if !facts.seen.met.is_empty() {
+        let troubles = facts.seen.troubles.iter();
+        let in_the_open = troubles.filter(|(_, trouble)| **trouble == Trouble::InTheOpen);
+        notes.extend(in_the_open.map(|(peer, _)| others::in_the_open(*peer)));
+    }
     notes
 }
 

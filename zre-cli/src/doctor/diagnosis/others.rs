@@ -25,6 +25,9 @@ fn nodes(facts: &Facts) -> Vec<Finding> {
         )
     });
     let troubles = facts.seen.troubles.iter();
+    // In a network with keys, others in the open may well be meant to be apart.
+    let is_fault = |trouble: &Trouble| *trouble != Trouble::InTheOpen || facts.seen.met.is_empty();
+    let troubles = troubles.filter(|(_, trouble)| is_fault(trouble));
     let troubles = troubles.map(|(peer, trouble)| trouble_with(*peer, trouble, facts));
     twins.chain(troubles).chain(undecided(facts)).collect()
 }
@@ -51,8 +54,23 @@ fn trouble_with(peer: PeerId, trouble: &Trouble, facts: &Facts) -> Finding {
         ),
         Trouble::CurveOnly => finding(
             "curve_only",
-            format!("node {peer} takes encrypted connections alone (CURVE), and zre makes none"),
-            "run it without a certificate",
+            format!("node {peer} has a key (CURVE) and this node has none, so they do not talk"),
+            "give this node a key, too, with --key and --trust, or the passphrase of the network \
+             with --secret-file",
+        ),
+        Trouble::InTheOpen => in_the_open(peer),
+        Trouble::NotTrusted { key } => finding(
+            "not_trusted",
+            format!("node {peer} has a key that is not trusted here: {key}"),
+            "if it should be, add its certificate with `zre keys trust`",
+        ),
+        Trouble::DoesNotTrust => finding(
+            "does_not_trust_us",
+            format!(
+                "node {peer} does not trust the key of this node{}",
+                own_key(facts)
+            ),
+            "give it this node's certificate, and add that there with `zre keys trust`",
         ),
         Trouble::Refused { why } => finding(
             "refused",
@@ -60,6 +78,20 @@ fn trouble_with(peer: PeerId, trouble: &Trouble, facts: &Facts) -> Finding {
             "does that node run a program that is up to date?",
         ),
     }
+}
+
+/// A node without a key, which this node with its key does not talk with.
+pub(super) fn in_the_open(peer: PeerId) -> Finding {
+    finding(
+        "in_the_open",
+        format!("node {peer} has no key and this node has one, so they do not talk"),
+        "give that node a key, too, if it belongs here, or the passphrase of the network",
+    )
+}
+
+fn own_key(facts: &Facts) -> String {
+    let key = facts.own_key.map(|key| format!(", {key}"));
+    key.unwrap_or_default()
 }
 
 fn remedy_for(error: &str) -> &'static str {
@@ -94,7 +126,7 @@ fn undecided(facts: &Facts) -> Vec<Finding> {
     let seen = &facts.seen;
     let others = seen.heard.nodes().filter(|(peer, heard)| {
         let is_met = seen.met.iter().any(|(met, _)| met.id == *peer);
-        !(is_met || heard.has_left || heard.is_secured || seen.troubles.contains_key(peer))
+        !(is_met || heard.has_left || seen.troubles.contains_key(peer))
     });
     let others = others.map(|(peer, heard)| {
         let at: Vec<_> = heard.places().map(|at| at.to_string()).collect();

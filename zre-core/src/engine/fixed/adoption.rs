@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Endpoint, PeerId};
+use zre_proto::{Endpoint, KeyedEndpoint, PeerId};
 
 use super::{
     entry::{Fixed, State},
@@ -15,6 +15,7 @@ use crate::{
         peer_links::PeerLinks,
     },
     link::Connection,
+    security::Security,
 };
 
 /// Who is at a place.
@@ -42,7 +43,9 @@ struct Fit {
 struct Evidence<'a> {
     peer: PeerId,
     /// Where it says that it is, or was heard.
-    endpoint: &'a Endpoint,
+    place: &'a KeyedEndpoint,
+    /// Whether the nodes of this network have each their own key.
+    key_tells: bool,
     /// Whether a HELLO of it waits.
     is_claimed: bool,
     /// How many PINGs it has answered although it was not asked otherwise.
@@ -53,15 +56,15 @@ struct Evidence<'a> {
 impl<C: Connection> Engine<C> {
     /// The node wants a connection to a peer. Gives it that to a fixed endpoint, if there is one
     /// and it is the peer's.
-    pub(in crate::engine) fn adopt_fixed(&mut self, peer: PeerId, endpoint: &Endpoint) -> bool {
-        self.release_elsewhere(peer, endpoint);
+    pub(in crate::engine) fn adopt_fixed(&mut self, peer: PeerId, place: &KeyedEndpoint) -> bool {
+        self.release_elsewhere(peer, &place.endpoint);
         let links = self.links.of_peer(peer);
         if links.is_some_and(PeerLinks::is_ending) {
             return false;
         }
-        let found = self.find_fixed(peer, endpoint);
+        let found = self.find_fixed(peer, place);
         match found {
-            Some(fit) => self.adopt(fit, peer, endpoint),
+            Some(fit) => self.adopt(fit, peer, place),
             None => self.node.allow_late_answers(peer, self.late_answers()),
         }
         found.is_some()
@@ -74,24 +77,27 @@ impl<C: Connection> Engine<C> {
         if self.node.is_ready(peer) || !self.links.of_peer(peer).is_some_and(is_waiting) {
             return;
         }
-        let Some(endpoint) = self.node.likeliest_endpoint(peer).cloned() else {
+        let Some(place) = self.node.places(peer).next() else {
             return;
         };
-        if let Some(fit) = self.find_fixed(peer, &endpoint) {
-            self.adopt(fit, peer, &endpoint);
+        if let Some(fit) = self.find_fixed(peer, &place) {
+            self.adopt(fit, peer, &place);
         }
     }
 
     /// A peer's endpoint has been found to stand for the place of a fixed endpoint. Says whether
     /// the connection to that is the peer's now.
     pub(super) fn adopt_found(&mut self, number: usize, peer: PeerId) -> bool {
-        let endpoint = self.node.likeliest_endpoint(peer).cloned();
-        let (Some(endpoint), Some(entry)) = (endpoint, self.links.fixed.get_mut(number)) else {
+        let place = self.node.places(peer).next();
+        let (Some(place), Some(entry)) = (place, self.links.fixed.get_mut(number)) else {
             return false;
         };
+        if entry.key != place.key {
+            return false;
+        }
         if entry.may_be(peer) && !self.node.is_ready(peer) {
             let is_sure = true;
-            self.adopt(Fit { number, is_sure }, peer, &endpoint);
+            self.adopt(Fit { number, is_sure }, peer, &place);
             return true;
         }
         if entry.greeted_mut().is_none() {
@@ -102,13 +108,13 @@ impl<C: Connection> Engine<C> {
     }
 
     /// The fixed endpoint whose connection goes to a peer that is to be connected at `endpoint`.
-    fn find_fixed(&self, peer: PeerId, endpoint: &Endpoint) -> Option<Fit> {
+    fn find_fixed(&self, peer: PeerId, place: &KeyedEndpoint) -> Option<Fit> {
         let entries = &self.links.fixed.entries;
         // Mostly there are none.
         if entries.is_empty() {
             return None;
         }
-        let evidence = self.evidence(peer, endpoint);
+        let evidence = self.evidence(peer, place);
         let there = entries.iter().position(|entry| evidence.is_at(entry));
         let answered = || {
             entries
@@ -119,12 +125,18 @@ impl<C: Connection> Engine<C> {
             let is_sure = true;
             return Some(Fit { number, is_sure });
         }
-        let number = entries.iter().position(|entry| evidence.is_said(entry))?;
+        let said = entries.iter().position(|entry| evidence.is_said(entry));
+        if let Some(number) = said {
+            // Whoever says so has proved it, in a node with a key.
+            let is_sure = evidence.key_tells;
+            return Some(Fit { number, is_sure });
+        }
+        let number = entries.iter().position(|entry| evidence.has_key(entry))?;
         let is_sure = false;
         Some(Fit { number, is_sure })
     }
 
-    fn evidence<'a>(&self, peer: PeerId, endpoint: &'a Endpoint) -> Evidence<'a> {
+    fn evidence<'a>(&self, peer: PeerId, place: &'a KeyedEndpoint) -> Evidence<'a> {
         let unclaimed = &self.links.unclaimed;
         let of_peer = unclaimed
             .claims()
@@ -132,25 +144,26 @@ impl<C: Connection> Engine<C> {
         let behind = of_peer.filter_map(|(link, _, _)| unclaimed.behind(link));
         Evidence {
             peer,
-            endpoint,
+            place,
+            key_tells: place.key.is_some()
+                && !self.node.security().is_some_and(Security::is_shared),
             is_claimed: unclaimed.is_claimed(peer),
             answers: behind.map(Behind::answers).max().unwrap_or_default(),
         }
     }
 
-    fn adopt(&mut self, fit: Fit, peer: PeerId, endpoint: &Endpoint) {
+    fn adopt(&mut self, fit: Fit, peer: PeerId, place: &KeyedEndpoint) {
         let Fit { number, is_sure } = fit;
-        let (now, told) = (self.cx.now, endpoint.clone());
+        let (now, told) = (self.cx.now, place.endpoint.clone());
         let Some(entry) = self.links.fixed.get_mut(number) else {
             return;
         };
-        let key = entry.key;
         let before = entry.adopt(peer, Some(told), now);
         self.cx.deadlines.clear(EngineTimer::Fixed(number));
         let links = self.links.add_peer(peer);
         match before {
             State::Opening { link, patience } => {
-                links.adopt_unopened(link, endpoint.clone(), key, patience, &mut self.cx);
+                links.adopt_unopened(link, place.clone(), patience, &mut self.cx);
             }
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);
@@ -161,7 +174,7 @@ impl<C: Connection> Engine<C> {
             State::Waiting | State::Adopted { .. } | State::Own => {}
         }
         if !is_sure {
-            self.node.doubt_place(peer, endpoint.clone());
+            self.node.doubt_place(peer, place.endpoint.clone());
         }
         self.links.unclaimed.note_change();
     }
@@ -320,19 +333,27 @@ impl Evidence<'_> {
             State::Greeted(greeted) => greeted.said_peer.is_none_or(|said| said == self.peer),
             State::Waiting | State::Adopted { .. } | State::Own => false,
         };
-        is_free && entry.is_at(self.endpoint)
+        is_free && entry.is_at(&self.place.endpoint) && entry.key == self.place.key
+    }
+
+    /// Whether the peer has the key of whoever is there, and has proved it. Another node may have
+    /// the same, so it is asked all the same, unless it has said who it is.
+    fn has_key<C>(&self, entry: &Fixed<C>) -> bool {
+        let has_key = self.key_tells && entry.key == self.place.key;
+        has_key && self.is_claimed && entry.may_be(self.peer)
     }
 
     /// Whether it has answered what was asked there.
     fn has_answered<C>(&self, entry: &Fixed<C>) -> bool {
-        self.answers > 0 && entry.may_be(self.peer) && entry.asked() == self.answers
+        let is_answered = self.answers > 0 && entry.asked() == self.answers;
+        is_answered && entry.may_be(self.peer) && entry.key == self.place.key
     }
 
     /// Whether the other side has said that it is the peer. A beacon is not enough then: the peer
     /// may not know of us, and never say HELLO.
     fn is_said<C>(&self, entry: &Fixed<C>) -> bool {
         let is_said = entry.said_peer() == Some(self.peer);
-        is_said && self.is_claimed && entry.may_be(self.peer)
+        is_said && self.is_claimed && entry.may_be(self.peer) && entry.key == self.place.key
     }
 }
 

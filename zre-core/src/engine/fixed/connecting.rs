@@ -58,6 +58,9 @@ impl<C: Connection> Engine<C> {
         {
             return;
         }
+        if key.is_some_and(|key| !self.node.trusts(&key)) {
+            return self.fixed_failed(number, "its key is not trusted");
+        }
         let config = self.node.config();
         let patience = Patience::until(self.cx.now + config.handshake_timeout, self.node.backlog());
         let link = self.cx.add_link(Owner::Fixed(number), patience.deadline());

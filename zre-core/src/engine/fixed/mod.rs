@@ -23,6 +23,9 @@
 //!   ([`Node::is_in_doubt`](crate::Node::is_in_doubt)). If it does not, it is sought where it says
 //!   that it is, and the entry does not take it again for that reason.
 //!
+//! In a node with a key a connection goes to whoever has the key that the user gives. Nobody else
+//! gets the HELLO, and nobody with another key is taken for who is there.
+//!
 //! # Strangers
 //!
 //! Whoever listens at the endpoint gets our HELLO, PINGs, and the groups that we join, and nothing

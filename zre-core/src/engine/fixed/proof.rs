@@ -17,6 +17,7 @@ use super::{FixedPeers, entry::Fixed};
 use crate::{
     engine::{Engine, context::Owner, output::LinkId, peer_links::PeerLinks},
     link::{Connection, LinkEvent},
+    security::Security,
     time::Instant,
 };
 
@@ -73,6 +74,11 @@ impl<C: Connection> Engine<C> {
         let behind = self.links.unclaimed.behind(link);
         let has_waited = behind.is_none_or(|behind| behind.has_waited);
         let is_open = self.links.of_peer(peer).is_some_and(PeerLinks::is_open);
+        // Its key tells.
+        let key = self.links.unclaimed.key(link);
+        if key.is_some() && !self.node.security().is_some_and(Security::is_shared) {
+            return false;
+        }
         // Nobody waits who says that it is where a connection goes.
         let entries = &self.links.fixed.entries;
         !has_waited

@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use zre_proto::{Endpoint, curve::PublicKey};
+use zre_proto::{Endpoint, KeyedEndpoint, curve::PublicKey};
 
 use super::{Attempt, LinksEffect, Outgoing, PeerLinks};
 use crate::{
@@ -28,16 +28,14 @@ impl<C: Connection> PeerLinks<C> {
     pub(in crate::engine) fn adopt_unopened(
         &mut self,
         link: LinkState<C>,
-        endpoint: Endpoint,
-        key: Option<PublicKey>,
+        place: KeyedEndpoint,
         patience: Patience,
         cx: &mut EngineContext,
     ) {
         self.begin_anew(cx);
         cx.give_link(link.id, self.peer);
         let attempt = Box::new(Attempt {
-            endpoint,
-            key,
+            place,
             number: 1,
             first_at: cx.now,
             patience,
@@ -63,7 +61,15 @@ impl<C: Connection> PeerLinks<C> {
     /// Where the connection that is being made goes.
     pub(in crate::engine) fn opening_to(&self) -> Option<&Endpoint> {
         match &self.outgoing {
-            Outgoing::Opening { attempt, .. } => Some(&attempt.endpoint),
+            Outgoing::Opening { attempt, .. } => Some(&attempt.place.endpoint),
+            _ => None,
+        }
+    }
+
+    /// The key that the peer must have for the connection that is being made.
+    pub(in crate::engine) fn opening_with(&self) -> Option<PublicKey> {
+        match &self.outgoing {
+            Outgoing::Opening { attempt, .. } => attempt.place.key,
             _ => None,
         }
     }
@@ -79,7 +85,7 @@ impl<C: Connection> PeerLinks<C> {
         };
         cx.notices.push(crate::Notice::ConnectFailed {
             peer: self.peer,
-            endpoint: attempt.endpoint,
+            endpoint: attempt.place.endpoint,
             attempt: attempt.number,
             error: error.into(),
         });

@@ -216,7 +216,12 @@ at_both_levels! {
 fn accept_from<C: Level>(test: &mut SingleEngine<C>, host: u8, peer: u8) -> LinkId {
     let remote = format!("10.0.2.{host}:6666").parse().unwrap();
     test.now = test.now + millis(1);
-    let link = C::accept(&mut test.engine, remote, PeerId::from([peer; 16]), test.now);
+    let link = C::accept(
+        &mut test.engine,
+        remote,
+        PeerId::from([peer; 16]).into(),
+        test.now,
+    );
     test.drain();
     link
 }

@@ -10,12 +10,13 @@ use alloc::{
 use core::{fmt, net::SocketAddr};
 
 use bytes::{Buf as _, Bytes};
-use zre_proto::{Message, MessageLimits, PeerId};
+use zre_proto::{Message, MessageLimits};
 
 use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId},
-    link::{Connection, Link, LinkEvent, MessageLink, Role, tests::feed},
+    error::LinkError,
+    link::{Caller, Connection, Link, LinkEvent, LinkSecurity, MessageLink, Role, tests::feed},
     seed::Seed,
     time::Instant,
 };
@@ -33,7 +34,10 @@ pub(crate) trait Level: Connection + 'static {
     fn start(config: Config, seed: Seed, now: Instant) -> Engine<Self>;
 
     /// A connection came in; `from` is who the other side says it is, unless bytes tell that.
-    fn accept(engine: &mut Engine<Self>, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
+    fn accept(engine: &mut Engine<Self>, remote: SocketAddr, from: Caller, now: Instant) -> LinkId;
+
+    /// A connection that the engine wants is refused by the other side, unless bytes tell that.
+    fn refuse(engine: &mut Engine<Self>, link: LinkId, now: Instant);
 
     /// Takes what is to be written: up to so many bytes, or one message.
     fn write(engine: &mut Engine<Self>, link: LinkId, most: usize) -> Option<Self::Piece>;
@@ -55,7 +59,7 @@ pub(crate) trait Level: Connection + 'static {
     /// How a piece is told in the trace of a network.
     fn describe(piece: &Self::Piece) -> String;
 
-    fn remote(role: Role) -> Self::RemoteLink;
+    fn remote(role: Role, security: LinkSecurity) -> Self::RemoteLink;
 
     /// The other end sends a message.
     fn queue(remote: &mut Self::RemoteLink, message: &Message);
@@ -77,8 +81,12 @@ impl Level for Link {
         Engine::new(config, seed, now)
     }
 
-    fn accept(engine: &mut Engine, remote: SocketAddr, _: PeerId, now: Instant) -> LinkId {
+    fn accept(engine: &mut Engine, remote: SocketAddr, _: Caller, now: Instant) -> LinkId {
         engine.handle_accepted(remote, now)
+    }
+
+    fn refuse(_: &mut Engine, _: LinkId, _: Instant) {
+        unreachable!("bytes tell that")
     }
 
     fn write(engine: &mut Engine, link: LinkId, most: usize) -> Option<Bytes> {
@@ -116,8 +124,8 @@ impl Level for Link {
         format!("{} bytes", piece.len())
     }
 
-    fn remote(role: Role) -> Self {
-        Self::new(role, &Limits::default())
+    fn remote(role: Role, security: LinkSecurity) -> Self {
+        Self::secured(role, &Limits::default(), security)
     }
 
     fn queue(remote: &mut Self, message: &Message) {
@@ -139,7 +147,10 @@ impl Level for Link {
             }
             LinkEvent::Open { .. } | LinkEvent::Refused { .. } => None,
         };
-        let events = feed(remote, &piece).unwrap();
+        let events = match feed(remote, &piece) {
+            Err(LinkError::RefusedKey(_)) => Vec::new(),
+            events => events.unwrap(),
+        };
         events.into_iter().filter_map(message).collect()
     }
 }
@@ -155,8 +166,12 @@ impl Level for MessageLink {
         Engine::with_messages(config, seed, now)
     }
 
-    fn accept(engine: &mut Engine<Self>, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId {
-        engine.handle_accepted(remote, from.into(), now)
+    fn accept(engine: &mut Engine<Self>, remote: SocketAddr, from: Caller, now: Instant) -> LinkId {
+        engine.handle_accepted(remote, from, now)
+    }
+
+    fn refuse(engine: &mut Engine<Self>, link: LinkId, now: Instant) {
+        engine.handle_refused(link, now);
     }
 
     fn write(engine: &mut Engine<Self>, link: LinkId, _: usize) -> Option<Message> {
@@ -187,7 +202,7 @@ impl Level for MessageLink {
         piece.body.kind().to_string()
     }
 
-    fn remote(_: Role) -> VecDeque<Message> {
+    fn remote(_: Role, _: LinkSecurity) -> VecDeque<Message> {
         VecDeque::new()
     }
 

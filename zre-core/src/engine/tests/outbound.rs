@@ -10,12 +10,15 @@ use super::{
     network::{millis, secs},
     single_engine::{FakePeer, SingleEngine},
 };
-use crate::{config::Limits, error::Error};
+use crate::{config::Limits, error::Error, link::Link};
 
 at_both_levels! {
     peers_that_ask_without_reading_hold_no_more_than_the_limit_together,
     a_peer_that_reads_is_not_removed_for_what_waits_for_others,
     those_that_do_not_read_leave_room_to_send_to_others,
+    questions_behind_a_large_message_do_not_end_its_peer,
+    a_peer_that_asks_without_reading_is_gone_behind_a_large_message_too,
+    large_messages_to_many_do_not_end_those_that_pause,
 }
 
 fn set(limits: &mut Limits) {
@@ -36,7 +39,7 @@ fn peers<C: Level>(test: &mut SingleEngine<C>, numbers: core::ops::Range<u8>) ->
 /// PINGs, the answers to which take about ten bytes each.
 fn asks<C: Level>(peer: &mut FakePeer<C>, test: &mut SingleEngine<C>, times: usize) {
     for _ in 0..times {
-        peer.sequence += 1;
+        peer.sequence = peer.sequence.wrapping_add(1);
         peer.to.queue(peer.sequence, Body::Ping);
     }
     peer.to.exchange(test);
@@ -91,6 +94,91 @@ fn a_peer_that_reads_is_not_removed_for_what_waits_for_others<C: Level>() {
         "{told:?}"
     );
     busy.is_undisturbed(&mut test);
+}
+
+/// The application may send a message that is larger than all limits on what waits. While it is on
+/// its way, both sides ask each other every second.
+fn questions_behind_a_large_message_do_not_end_its_peer<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(set);
+    let mut peer = test.add_peer(1);
+    let before = peer.from.received.len();
+    peer.from.reads = false;
+    let content = Bytes::from(vec![7; 4 << 20]);
+    let sent = test.engine.whisper(peer.id, content.into(), test.now);
+    assert_eq!(sent, Ok(()));
+    for _ in 0..4 {
+        peer.say(&mut test, Body::Ping);
+        test.run(secs(1));
+    }
+    peer.from.reads = true;
+    peer.from.exchange(&mut test);
+    let pings = peer.from.received[before..].iter();
+    let pings = pings.filter(|message| message.body == Body::Ping).count();
+    assert!(pings > 0, "no question of ours");
+    peer.say(&mut test, Body::PingOk);
+    peer.is_undisturbed(&mut test);
+}
+
+fn a_peer_that_asks_without_reading_is_gone_behind_a_large_message_too<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(set);
+    let mut peer = test.add_peer(1);
+    peer.from.reads = false;
+    let content = Bytes::from(vec![7; 4 << 20]);
+    let sent = test.engine.whisper(peer.id, content.into(), test.now);
+    assert_eq!(sent, Ok(()));
+    let mut most = 0;
+    while !peer.to.is_closed(&test) {
+        asks(&mut peer, &mut test, 1000);
+        most = most.max(test.unwritten(peer.from.at).unwrap_or_default());
+        assert!(most < 6 << 20, "{most} bytes wait");
+    }
+    let expected = "peer1 exits: did not read the answers it asked for";
+    assert_eq!(test.told(), [expected]);
+}
+
+/// What has been written counts no more, even if something always waits.
+#[test]
+fn a_peer_that_reads_may_ask_for_ever_while_large_messages_wait_for_it() {
+    let mut test = SingleEngine::<Link>::with_limits(|limits| limits.outbound = 1 << 20);
+    let mut peer = test.add_peer(1);
+    peer.from.reads = false;
+    let content = Bytes::from(vec![7; 3 << 20]);
+    for _ in 0..30 {
+        let sent = test
+            .engine
+            .whisper(peer.id, content.clone().into(), test.now);
+        assert_eq!(sent, Ok(()));
+        test.drain();
+        let large = test.unwritten(peer.from.at).unwrap();
+        asks(&mut peer, &mut test, 5000);
+        test.write(peer.from.at, large);
+        assert!(test.unwritten(peer.from.at).unwrap() >= 40_000);
+    }
+    assert_eq!(test.told(), Vec::<&str>::new());
+}
+
+fn large_messages_to_many_do_not_end_those_that_pause<C: Level>() {
+    let mut test = SingleEngine::<C>::with_limits(set);
+    let mut peers = peers(&mut test, 1..8);
+    for peer in &peers {
+        let content = Bytes::from(vec![7; 256 << 10]);
+        let sent = test.engine.whisper(peer.id, content.into(), test.now);
+        assert_eq!(sent, Ok(()));
+    }
+    for _ in 0..15 {
+        for peer in &mut peers {
+            peer.say(&mut test, Body::Ping);
+        }
+        test.run(secs(1));
+    }
+    for peer in &mut peers {
+        peer.from.reads = true;
+        peer.from.exchange(&mut test);
+        peer.say(&mut test, Body::PingOk);
+    }
+    for peer in &mut peers {
+        peer.is_undisturbed(&mut test);
+    }
 }
 
 fn those_that_do_not_read_leave_room_to_send_to_others<C: Level>() {

@@ -1,19 +1,29 @@
 //! One engine, and peers that a test plays: message by message, or byte by byte.
 
-use alloc::{collections::VecDeque, format, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    format,
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
 use core::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use zre_proto::{Body, Content, Endpoint, Headers, Hello, Message, PeerId, RoutingId};
+use zre_proto::{
+    Body, Content, Endpoint, Headers, Hello, Message, PeerId, RoutingId,
+    curve::{Keypair, PublicKey},
+};
 
 use super::level::{Level, exchange};
 use crate::{
     config::{Config, Limits},
     engine::{Engine, LinkId, Output},
     interfaces::NetworkId,
-    link::{Link, Role},
+    link::{Caller, Link, LinkSecurity, Role},
     node::tests::event_text::tell,
     notice::Notice,
+    security::Trust,
     seed::Seed,
     time::Instant,
 };
@@ -24,6 +34,8 @@ pub(super) struct SingleEngine<C: Level> {
     pub(super) engine: Engine<C>,
     /// What the engine has asked to open and no test has answered.
     pub(super) wanted: VecDeque<(LinkId, Endpoint)>,
+    /// With which key.
+    pub(super) wanted_keys: BTreeMap<LinkId, Option<PublicKey>>,
     pub(super) closed: Vec<LinkId>,
     pub(super) resumed: usize,
     pub(super) takes_events: bool,
@@ -70,6 +82,7 @@ impl<C: Level> SingleEngine<C> {
             now,
             engine: C::start(config, Seed::predictable([9; 32]), now),
             wanted: VecDeque::new(),
+            wanted_keys: BTreeMap::new(),
             closed: Vec::new(),
             resumed: 0,
             takes_events: true,
@@ -91,7 +104,15 @@ impl<C: Level> SingleEngine<C> {
         }
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Open { link, endpoint, .. } => self.wanted.push_back((link, endpoint)),
+                Output::Open {
+                    link,
+                    endpoint,
+                    key,
+                    ..
+                } => {
+                    self.wanted.push_back((link, endpoint));
+                    self.wanted_keys.insert(link, key);
+                }
                 Output::Close(link) => self.closed.push(link),
                 Output::Resume => self.resumed += 1,
                 Output::Listen { network, .. } => {
@@ -149,8 +170,12 @@ impl<C: Level> SingleEngine<C> {
     }
 
     fn accept_at(&mut self, remote: &str, id: PeerId) -> LinkId {
+        self.accept_caller(remote, id.into())
+    }
+
+    fn accept_caller(&mut self, remote: &str, caller: Caller) -> LinkId {
         let remote = remote.parse().unwrap();
-        let link = C::accept(&mut self.engine, remote, id, self.now);
+        let link = C::accept(&mut self.engine, remote, caller, self.now);
         self.drain();
         link
     }
@@ -167,6 +192,69 @@ impl<C: Level> SingleEngine<C> {
         let mut remote = RemoteEnd::new(at, role);
         remote.exchange(self);
         remote
+    }
+
+    /// The same, with a key, to an engine that has one, too.
+    pub(super) fn connect_with_key(
+        &mut self,
+        remote: &str,
+        id: PeerId,
+        own: &Keypair,
+    ) -> RemoteEnd<C> {
+        let id = RoutingId::from(id);
+        let caller = Caller {
+            id,
+            key: Some(own.public()),
+        };
+        let at = self.accept_caller(remote, caller);
+        let security = LinkSecurity::Client {
+            own: own.clone(),
+            server: self.own_key(),
+            seed: Seed::predictable([0xC1; 32]),
+        };
+        let mut remote = RemoteEnd {
+            at,
+            link: C::remote(Role::Connecting(id), security),
+            received: Vec::new(),
+            reads: true,
+        };
+        remote.exchange(self);
+        remote
+    }
+
+    fn own_key(&self) -> PublicKey {
+        let security = self.engine.node().security();
+        security.unwrap().keypair.public()
+    }
+
+    /// Answers the engine's oldest wish to open a connection, as somebody with a key who trusts
+    /// everybody. `None` if the engine wanted another key there.
+    pub(super) fn answer_open_with_key(
+        &mut self,
+        id: PeerId,
+        own: &Keypair,
+    ) -> Option<RemoteEnd<C>> {
+        let (at, _) = self.wanted.pop_front().unwrap();
+        if self.wanted_keys.remove(&at).unwrap() != Some(own.public()) {
+            self.engine
+                .handle_closed(at, "the handshake failed", self.now);
+            self.drain();
+            return None;
+        }
+        let security = LinkSecurity::Server {
+            own: own.clone(),
+            trust: Arc::new(Trust::Any),
+            seed: Seed::predictable([0x5E; 32]),
+        };
+        let mut remote = RemoteEnd {
+            at,
+            link: C::remote(Role::AcceptingAs(RoutingId::from(id)), security),
+            received: Vec::new(),
+            reads: true,
+        };
+        self.engine.handle_connected(at, self.now);
+        remote.exchange(self);
+        Some(remote)
     }
 
     /// Answers the engine's oldest wish to open a connection.
@@ -233,7 +321,7 @@ impl<C: Level> RemoteEnd<C> {
     pub(super) fn new(at: LinkId, role: Role) -> Self {
         Self {
             at,
-            link: C::remote(role),
+            link: C::remote(role, LinkSecurity::Open),
             received: Vec::new(),
             reads: true,
         }

@@ -295,7 +295,7 @@ fn say_to_alice(net: &mut Network<Link>, id: PeerId, sequence: u16, body: Body) 
     let now = net.now;
     let engine = net.engine(ALICE);
     let link = engine.handle_accepted("10.0.0.66:6666".parse().unwrap(), now);
-    let mut remote = Link::remote(Role::Connecting(id.into()));
+    let mut remote = Link::new(Role::Connecting(id.into()), &crate::Limits::default());
     Link::queue(&mut remote, &Message { sequence, body });
     exchange(engine, link, &mut remote, true, now);
     link

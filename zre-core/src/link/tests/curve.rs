@@ -7,11 +7,11 @@ use zre_proto::curve::{Keypair, PublicKey, SecretKey};
 use super::*;
 use crate::{Seed, Trust, TrustedKeys, link::LinkSecurity};
 
-fn keypair(number: u8) -> Keypair {
+pub(super) fn keypair(number: u8) -> Keypair {
     SecretKey::from([number; 32]).into()
 }
 
-fn client(own: u8, server: PublicKey) -> Link {
+pub(super) fn client(own: u8, server: PublicKey) -> Link {
     let security = LinkSecurity::Client {
         own: keypair(own),
         server,
@@ -20,7 +20,7 @@ fn client(own: u8, server: PublicKey) -> Link {
     Link::secured(Role::Connecting(id()), &Limits::default(), security)
 }
 
-fn server(own: u8, trust: Trust) -> Link {
+pub(super) fn server(own: u8, trust: Trust) -> Link {
     let security = LinkSecurity::Server {
         own: keypair(own),
         trust: Arc::new(trust),
@@ -29,13 +29,13 @@ fn server(own: u8, trust: Trust) -> Link {
     Link::secured(Role::Accepting, &Limits::default(), security)
 }
 
-fn trusting(keys: &[u8]) -> Trust {
+pub(super) fn trusting(keys: &[u8]) -> Trust {
     let keys = keys.iter().map(|number| keypair(*number).public());
     keys.collect::<TrustedKeys>().into()
 }
 
 /// Two ends whose handshake is over.
-fn open_pair() -> (Link, Link) {
+pub(super) fn open_pair() -> (Link, Link) {
     let mut client = client(1, keypair(2).public());
     let mut server = server(2, trusting(&[1]));
     converse(&mut client, &mut server, Split::Pieces(usize::MAX));
@@ -104,7 +104,7 @@ fn a_client_that_is_not_trusted_is_told_so_and_says_nothing_more() {
     let peer = Some(id());
     assert_eq!(events, [LinkEvent::Refused { peer, key }]);
     let refused = carry(&mut server, &mut client, Split::Pieces(usize::MAX));
-    assert_eq!(refused, Err(LinkError::Refused("400".into())));
+    assert_eq!(refused, Err(LinkError::RefusedKey("400".into())));
     assert_eq!(feed(&mut server, &[0; 100_000]), Ok(Vec::new()));
     assert!(!server.is_open());
 }

@@ -9,6 +9,7 @@
 //! follow beyond that, it returns as a [`PeerEffect`], which the node carries out.
 
 mod channel;
+mod key;
 mod liveness;
 mod messages;
 mod moving;
@@ -19,7 +20,7 @@ mod session;
 
 use core::net::IpAddr;
 
-use zre_proto::{Endpoint, GroupName, PeerId};
+use zre_proto::{Endpoint, GroupName, KeyedEndpoint, PeerId, curve::PublicKey};
 
 use super::{
     context::{NodeContext, PING_INTERVAL},
@@ -33,6 +34,7 @@ use crate::{
     time::Instant,
 };
 use channel::{Channel, EarlierChannel};
+pub(super) use key::PeerKey;
 pub(super) use liveness::{Suspicion, ask_after};
 use places::OtherPlaces;
 pub(super) use places::{heard_for, moved_after, moved_answer_time};
@@ -56,6 +58,8 @@ pub(super) struct Peer {
     pub(super) address: Option<IpAddr>,
     /// Where its beacons come from otherwise.
     others: OtherPlaces,
+    /// With which key it is connected to.
+    pub(super) key: PeerKey,
 }
 
 /// What the next session with a peer takes over.
@@ -81,8 +85,8 @@ pub(super) enum PeerEffect {
     Nothing,
     /// What is awaited from the peer has changed: set its timer anew.
     Watch,
-    /// The peer has moved: the session ends, and it is sought at another endpoint.
-    Move(Endpoint),
+    /// The peer has moved: the session ends, and it is sought at another place.
+    Move(KeyedEndpoint),
     /// Connect again and say HELLO once more, and set the timer anew. Never of a peer that awaits
     /// its endpoint.
     Reconnect,
@@ -106,7 +110,7 @@ impl Peer {
     /// A pending peer, to which nothing has been sent yet.
     pub(super) fn new(
         id: PeerId,
-        endpoint: Endpoint,
+        place: KeyedEndpoint,
         earlier: Earlier,
         awaits_endpoint: bool,
         context: &NodeContext,
@@ -115,7 +119,8 @@ impl Peer {
             channel: earlier,
             places: mut others,
         } = earlier;
-        let heard_at = others.take(&endpoint);
+        let KeyedEndpoint { endpoint, key } = place;
+        let heard_at = others.take(&endpoint, key.as_ref());
         let heard_for = heard_for(&context.config);
         Self {
             is_announced: heard_at.is_some_and(|at| context.now.since(at) < heard_for),
@@ -126,6 +131,7 @@ impl Peer {
             session: Session::Greeting(Greeting::new(context)),
             heard_at: context.now,
             others,
+            key: PeerKey::said(key),
         }
     }
 
@@ -197,13 +203,35 @@ impl Peer {
     /// Where it may be reached: where it is connected, then where its beacons come from, the
     /// likeliest first, then what its HELLO says.
     pub(super) fn endpoints(&self, networks: &Networks) -> impl Iterator<Item = &Endpoint> {
+        self.keyed_endpoints(networks).map(|(endpoint, _)| endpoint)
+    }
+
+    /// The same, each with its key.
+    pub(super) fn keyed_endpoints(
+        &self,
+        networks: &Networks,
+    ) -> impl Iterator<Item = (&Endpoint, Option<PublicKey>)> {
         let heard = self.others.in_turn(networks);
         let is_known = |told: &&Endpoint| {
-            let mut known = core::iter::once(&self.endpoint).chain(heard.iter().copied());
+            let heard = heard.iter().map(|(endpoint, _)| *endpoint);
+            let mut known = core::iter::once(&self.endpoint).chain(heard);
             known.any(|known| known.is_same_place(told))
         };
         let told = self.told_endpoint().filter(|told| !is_known(told));
-        core::iter::once(&self.endpoint).chain(heard).chain(told)
+        let own = core::iter::once(&self.endpoint).chain(told);
+        let mut own = own.map(|endpoint| (endpoint, self.key.get()));
+        own.next().into_iter().chain(heard).chain(own)
+    }
+
+    /// Forgets its other places with a key that is meant.
+    pub(super) fn forget_places(&mut self, is_meant: impl Fn(&PublicKey) -> bool) {
+        self.others.keep_where(|key| !is_meant(key));
+    }
+
+    /// The peer has proved to have a key: no place counts any more that has another.
+    pub(super) fn prove_key(&mut self, key: PublicKey) {
+        self.key.prove(key);
+        self.others.keep(&key);
     }
 
     /// Whether a HELLO comes from another place where it is heard, so that it has moved there.
@@ -232,7 +260,7 @@ impl Peer {
     fn places(&self) -> OtherPlaces {
         let mut places = self.others.clone();
         if let Some(source) = source_of(&self.endpoint).filter(|_| self.is_announced) {
-            places.note(source, self.endpoint.clone(), self.heard_at);
+            places.note(source, self.endpoint.clone(), self.key.get(), self.heard_at);
         }
         places
     }
@@ -259,7 +287,7 @@ impl Peer {
         others.any(|place| address_of(&place.endpoint) == Some(address.to_canonical()))
     }
 
-    pub(super) fn info(&self) -> Option<PeerInfo> {
+    pub(super) fn info(&self, context: &NodeContext) -> Option<PeerInfo> {
         let ready = self.ready()?;
         Some(PeerInfo {
             id: self.id(),
@@ -267,7 +295,7 @@ impl Peer {
             endpoint: ready.endpoint.clone(),
             headers: ready.headers.clone(),
             groups: ready.groups.iter().cloned().collect(),
-            key: None,
+            key: context.describe_key(self.key.proved()),
         })
     }
 
@@ -277,9 +305,12 @@ impl Peer {
         // First, or the channel would drop the HELLO.
         self.channel.awaits_endpoint = false;
         self.channel.sequence.restart_sent();
-        context
-            .outputs
-            .push_back(NodeOutput::Connect { peer, endpoint });
+        let key = self.key.get();
+        context.outputs.push_back(NodeOutput::Connect {
+            peer,
+            endpoint,
+            key,
+        });
         let hello = context.hello_for(&self.endpoint);
         self.channel.send(hello.into(), context);
     }

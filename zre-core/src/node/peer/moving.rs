@@ -19,10 +19,10 @@
 
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, KeyedEndpoint};
 
 use super::{
-    Peer, PeerEffect, Session,
+    Peer, PeerEffect, PeerKey, Session,
     liveness::evasive_after,
     places::{Place, heard_for, moved_after},
 };
@@ -42,27 +42,41 @@ impl Peer {
         &self,
         time: Duration,
         context: &NodeContext,
-    ) -> Option<&Endpoint> {
+    ) -> Option<&Place> {
         let is_meant = |place: &Place| context.now.since(place.at) < time;
-        let likeliest = self.others.likeliest(is_meant, &context.networks);
-        likeliest.map(|place| &place.endpoint)
+        self.others.likeliest(is_meant, &context.networks)
     }
 
     /// It is connected elsewhere than it was to be. Gives where that was.
-    pub(in crate::node) fn settle_at(&mut self, place: Endpoint) -> Endpoint {
+    pub(in crate::node) fn settle_at(&mut self, place: KeyedEndpoint) -> Endpoint {
         let mut places = self.places();
-        self.is_announced = places.take(&place).is_some();
+        let KeyedEndpoint { endpoint, key } = place;
+        self.is_announced = places.take(&endpoint, key.as_ref()).is_some();
         self.others = places;
-        core::mem::replace(&mut self.endpoint, place)
+        if self.key.get() != key {
+            self.key = PeerKey::said(key);
+        }
+        core::mem::replace(&mut self.endpoint, endpoint)
+    }
+
+    /// Where it is connected, or is to be, with its key.
+    pub(in crate::node) fn place(&self) -> KeyedEndpoint {
+        KeyedEndpoint {
+            endpoint: self.endpoint.clone(),
+            key: self.key.get(),
+        }
     }
 
     /// Where it is heard, on a network that this node is on; rather where it is connected.
-    pub(in crate::node) fn heard_at_now(&self, context: &NodeContext) -> Option<&Endpoint> {
+    pub(in crate::node) fn heard_at_now(&self, context: &NodeContext) -> Option<KeyedEndpoint> {
         let (time, networks) = (heard_for(&context.config), &context.networks);
         let is_heard = self.is_announced && context.now.since(self.heard_at) < time;
-        let connected = Some(&self.endpoint).filter(|place| is_heard && networks.reach(place));
-        let other = || self.heard_elsewhere(time, context);
-        connected.or_else(|| other().filter(|place| networks.reach(place)))
+        if is_heard && networks.reach(&self.endpoint) {
+            return Some(self.place());
+        }
+        let other = self.heard_elsewhere(time, context);
+        let other = other.filter(|place| networks.reach(&place.endpoint));
+        other.map(Place::keyed)
     }
 
     /// Notes a beacon from another place if nothing else follows from it, as mostly while the peer
@@ -117,7 +131,7 @@ impl Peer {
     }
 
     /// Where it is, if it has moved.
-    pub(in crate::node) fn has_moved(&mut self, context: &NodeContext) -> Option<Endpoint> {
+    pub(in crate::node) fn has_moved(&mut self, context: &NodeContext) -> Option<KeyedEndpoint> {
         let config = &context.config;
         self.moves_at(config).filter(|at| *at <= context.now)?;
         let peer = self.id();
@@ -132,7 +146,7 @@ impl Peer {
         }
         let is_meant = |place: &Place| self.tells_of_move(place, config);
         let likeliest = self.others.likeliest(is_meant, &context.networks);
-        likeliest.map(|place| place.endpoint.clone())
+        likeliest.map(Place::keyed)
     }
 
     /// Whether beacons from a place mean that it has moved there, if it does not answer. One that

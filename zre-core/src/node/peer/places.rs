@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, KeyedEndpoint, curve::PublicKey};
 
 use crate::{config::Config, node::networks::Networks, time::Instant};
 
@@ -41,6 +41,8 @@ pub(crate) struct Place {
     /// The beacons' source, with the port that they name.
     source: SocketAddr,
     pub(crate) endpoint: Endpoint,
+    /// The key that they name, if this node has one itself.
+    key: Option<PublicKey>,
     /// When the last one came.
     pub(crate) at: Instant,
 }
@@ -55,13 +57,23 @@ impl OtherPlaces {
     }
 
     /// A beacon has come from here. Says whether it is the first of late.
-    pub(crate) fn note(&mut self, source: SocketAddr, endpoint: Endpoint, at: Instant) -> bool {
-        if self.note_again(source, at) {
+    pub(crate) fn note(
+        &mut self,
+        source: SocketAddr,
+        endpoint: Endpoint,
+        key: Option<PublicKey>,
+        at: Instant,
+    ) -> bool {
+        let mut places = self.0.iter_mut().flat_map(|it| &mut it.places);
+        let found = places.find(|place| place.source == source && place.key == key);
+        if let Some(place) = found {
+            place.at = at;
             return false;
         }
         let place = Place {
             source,
             endpoint,
+            key,
             at,
         };
         let places = Vec::new;
@@ -76,7 +88,7 @@ impl OtherPlaces {
         true
     }
 
-    /// Notes a beacon from a place that is known; `false` if it is not.
+    /// Notes a beacon from a place that is known, with the key of the peer; `false` if it is not.
     pub(crate) fn note_again(&mut self, source: SocketAddr, at: Instant) -> bool {
         let Some(known) = &mut self.0 else {
             return false;
@@ -87,15 +99,32 @@ impl OtherPlaces {
     }
 
     /// Takes a place out, and says when the last beacon came from there.
-    pub(crate) fn take(&mut self, endpoint: &Endpoint) -> Option<Instant> {
+    pub(crate) fn take(&mut self, endpoint: &Endpoint, key: Option<&PublicKey>) -> Option<Instant> {
         let known = self.0.as_mut()?;
         let mut places = known.places.iter();
-        let found = places.position(|place| place.endpoint.is_same_place(endpoint))?;
+        let is_it =
+            |place: &Place| place.endpoint.is_same_place(endpoint) && place.key.as_ref() == key;
+        let found = places.position(is_it)?;
         let at = known.places.remove(found).at;
         if known.places.is_empty() {
             self.0 = None;
         }
         Some(at)
+    }
+
+    /// No place counts any more that has another key.
+    pub(crate) fn keep(&mut self, key: &PublicKey) {
+        self.keep_where(|it| it == key);
+    }
+
+    /// No place counts any more whose key is not meant.
+    pub(crate) fn keep_where(&mut self, is_meant: impl Fn(&PublicKey) -> bool) {
+        if let Some(known) = &mut self.0 {
+            known
+                .places
+                .retain(|place| place.key.as_ref().is_none_or(&is_meant));
+        }
+        self.0.take_if(|known| known.places.is_empty());
     }
 
     pub(crate) fn last_at(&self) -> Option<Instant> {
@@ -113,11 +142,21 @@ impl OtherPlaces {
         meant.max_by_key(|place| (networks.reach(&place.endpoint), place.at))
     }
 
-    /// All of them, the likeliest first.
-    pub(crate) fn in_turn(&self, networks: &Networks) -> Vec<&Endpoint> {
+    /// All of them, each with its key, the likeliest first.
+    pub(crate) fn in_turn(&self, networks: &Networks) -> Vec<(&Endpoint, Option<PublicKey>)> {
         let mut places: Vec<_> = self.iter().collect();
         let rank = |place: &&Place| (networks.reach(&place.endpoint), place.at);
         places.sort_by_key(|place| core::cmp::Reverse(rank(place)));
-        places.into_iter().map(|place| &place.endpoint).collect()
+        let places = places.into_iter();
+        places.map(|place| (&place.endpoint, place.key)).collect()
+    }
+}
+
+impl Place {
+    pub(crate) fn keyed(&self) -> KeyedEndpoint {
+        KeyedEndpoint {
+            endpoint: self.endpoint.clone(),
+            key: self.key,
+        }
     }
 }

@@ -35,7 +35,9 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
-use zre_proto::{Body, Endpoint, GroupName, Headers, Hello, Message, ShortText};
+use zre_proto::{
+    Body, Endpoint, GroupName, Headers, Hello, KeyedEndpoint, Message, ShortText, curve::PublicKey,
+};
 
 use super::{
     Gossiped, Peer, PeerEffect,
@@ -82,6 +84,8 @@ pub(crate) enum Session {
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Greeting {
     give_up: Patience,
+    /// When our HELLO is said once more; see [`key`](super::key).
+    pub(super) says_again_at: Option<Instant>,
     /// Whether it has been given longer because what came in place of a HELLO was refused.
     was_refused: bool,
     /// Whether its goodbye has overtaken its HELLO.
@@ -196,27 +200,31 @@ impl Peer {
     pub(crate) fn take_beacon(
         &mut self,
         source: SocketAddr,
+        key: Option<&PublicKey>,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        let now = context.now;
+        let (now, key) = (context.now, key.copied());
         // A pending peer that said goodbye is back. One that has entered is asked since its
         // goodbye, and only its answer clears it: this beacon may be from its next start.
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_leaving = false;
         }
-        if is_source(&self.endpoint, source) {
+        if is_source(&self.endpoint, source) && self.key.get() == key {
             (self.heard_at, self.is_announced) = (now, true);
             return match self.has_learnt_link(source) {
-                true => PeerEffect::Move(at_source(source)),
+                true => PeerEffect::Move(KeyedEndpoint {
+                    endpoint: at_source(source),
+                    key,
+                }),
                 false => PeerEffect::Nothing,
             };
         }
         let endpoint = at_source(source);
-        let is_first = self.others.note(source, endpoint.clone(), now);
+        let is_first = self.others.note(source, endpoint.clone(), key, now);
         // One that could not be reached where it was heard first is sought here.
         let is_sought = is_first && self.is_unreachable();
         match is_sought || self.is_lost_where_connected(context) {
-            true => PeerEffect::Move(endpoint),
+            true => PeerEffect::Move(KeyedEndpoint { endpoint, key }),
             false => self.doubt_connection(source, context),
         }
     }
@@ -309,6 +317,7 @@ impl Peer {
             return PeerEffect::Nothing;
         };
         greeting.told = Some(Box::new(told.clone()));
+        greeting.says_again_at = None;
         greeting.reply = reply.unwrap_or(greeting.reply);
         // Whoever connects gives up after one such time, and says why.
         let time = context.config.handshake_timeout.saturating_mul(2);
@@ -320,7 +329,7 @@ impl Peer {
     /// there: the first beacon may have been forged.
     fn seek_elsewhere(&mut self, context: &NodeContext) -> PeerEffect {
         match self.heard_elsewhere(evasive_after(&context.config), context) {
-            Some(place) => PeerEffect::Move(place.clone()),
+            Some(place) => PeerEffect::Move(place.keyed()),
             None => PeerEffect::Exit(ExitReason::Expired),
         }
     }
@@ -401,7 +410,7 @@ impl Peer {
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
-            key: None,
+            key: context.describe_key(self.key.proved()),
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));
@@ -464,7 +473,12 @@ impl Peer {
     /// When [`check`](Peer::check) has something to do: always after the moment of the last check.
     pub(crate) fn next_check_at(&self, config: &Config) -> Instant {
         let ready = match &self.session {
-            Session::Greeting(greeting) => return greeting.give_up.deadline(),
+            Session::Greeting(greeting) => {
+                let give_up_at = greeting.give_up.deadline();
+                return greeting
+                    .says_again_at
+                    .map_or(give_up_at, |at| at.min(give_up_at));
+            }
             Session::Ready(ready) => ready,
         };
         let next = ready.liveness.next_check_at(self.last_heard(), config);
@@ -482,6 +496,9 @@ impl Peer {
 
     /// The peer's timer has run out.
     pub(crate) fn check(&mut self, context: &mut NodeContext) -> PeerEffect {
+        if self.says_hello_again(context) {
+            return PeerEffect::Reconnect;
+        }
         let ready = match &mut self.session {
             // The HELLO may have come and lie unread while the application is behind.
             Session::Greeting(greeting) => {
@@ -502,7 +519,8 @@ impl Peer {
             && context.is_over(patience, self.channel.peer)
         {
             let wait = *wait;
-            return ready.reply_was_restart(wait, &mut self.channel, context);
+            let key = self.key.proved();
+            return ready.reply_was_restart(wait, key, &mut self.channel, context);
         }
         if let Some(doubt) = &mut ready.doubt
             && context.is_over(&mut doubt.patience, self.channel.peer)
@@ -537,6 +555,7 @@ impl Greeting {
     pub(super) fn new(context: &NodeContext) -> Self {
         Self {
             give_up: context.patience(context.config.handshake_timeout),
+            says_again_at: None,
             was_refused: false,
             is_leaving: false,
             has_failed: false,
@@ -613,10 +632,11 @@ impl Ready {
     fn reply_was_restart(
         &mut self,
         wait: Duration,
+        key: Option<PublicKey>,
         channel: &mut Channel,
         context: &mut NodeContext,
     ) -> PeerEffect {
-        self.tell_restart(channel, context);
+        self.tell_restart(key, channel, context);
         channel.pings.forget_unconfirmed();
         channel.pings.forget_unanswered();
         // Nobody answers what was asked before.
@@ -628,7 +648,7 @@ impl Ready {
     }
 
     /// Tells the application of a restart whose HELLO has been taken for a reply.
-    fn tell_restart(&self, channel: &Channel, context: &mut NodeContext) {
+    fn tell_restart(&self, key: Option<PublicKey>, channel: &Channel, context: &mut NodeContext) {
         let (peer, name) = (channel.peer, &self.name);
         context.events.push(Event::Exit {
             peer,
@@ -641,7 +661,7 @@ impl Ready {
             name: name.clone(),
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
-            key: None,
+            key: context.describe_key(key),
         });
         // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {

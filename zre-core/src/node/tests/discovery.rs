@@ -336,6 +336,7 @@ fn messages_go_where_the_beacon_came_from_and_enter_tells_the_advertised_endpoin
     let connect = NodeOutput::Connect {
         peer: bob.id,
         endpoint: endpoint("10.0.0.2:49152"),
+        key: None,
     };
     let outputs = test.outputs();
     assert_eq!(outputs.first(), Some(&connect));

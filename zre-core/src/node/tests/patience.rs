@@ -92,6 +92,7 @@ fn a_peer_that_is_heard_elsewhere_is_not_looked_for_there_while_its_answer_may_l
     let connect = NodeOutput::Connect {
         peer: bob.id,
         endpoint: elsewhere,
+        key: None,
     };
     assert!(test.outputs().contains(&connect));
 }

@@ -288,6 +288,7 @@ fn a_peer_that_has_gone_silent_is_looked_for_where_its_beacons_come_from() {
     let connect = NodeOutput::Connect {
         peer: bob.id,
         endpoint: elsewhere,
+        key: None,
     };
     assert!(outputs.contains(&connect), "{outputs:?}");
     let hello = bob.says_hello();

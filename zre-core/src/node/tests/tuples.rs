@@ -15,7 +15,7 @@ use crate::{
 
 fn sought(test: &mut SingleNode, peer: &FakePeer) -> Sought {
     let (place, now) = (peer.endpoint().clone(), test.now);
-    test.node.handle_tuple(peer.id, place, false, now)
+    test.node.handle_tuple(peer.id, place.into(), false, now)
 }
 
 #[test]
@@ -54,9 +54,15 @@ fn a_tuple_of_this_node_or_at_its_place_is_nothing() {
     let id = test.node.id();
     let elsewhere = endpoint("10.0.0.9:1");
     let node = &mut test.node;
-    assert_eq!(node.handle_tuple(id, elsewhere, false, now), Sought::Never);
+    assert_eq!(
+        node.handle_tuple(id, elsewhere.into(), false, now),
+        Sought::Never
+    );
     let bob = id_of("bob");
-    assert_eq!(node.handle_tuple(bob, own, false, now), Sought::Never);
+    assert_eq!(
+        node.handle_tuple(bob, own.into(), false, now),
+        Sought::Never
+    );
     assert_eq!(node.standing(bob), Standing::Gone);
 }
 

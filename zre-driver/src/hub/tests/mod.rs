@@ -9,6 +9,7 @@
 mod net;
 mod networks;
 mod slow;
+mod trust;
 
 use std::{
     io::Write as _,

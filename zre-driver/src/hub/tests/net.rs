@@ -190,13 +190,13 @@ impl Net {
     }
 
     /// Each hears of each other, and they connect.
-    fn meet(&mut self) {
+    pub(super) fn meet(&mut self) {
         for node in &self.nodes {
             for other in &self.nodes {
                 let beacon = Beacon {
                     peer: other.id(),
                     port: NonZeroU16::new(other.address.port()),
-                    public_key: None,
+                    public_key: other.hub.local().key,
                 };
                 let driver = node.driver.as_ref().unwrap();
                 driver.datagram(other.address, &beacon.encode());

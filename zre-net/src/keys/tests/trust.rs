@@ -17,7 +17,7 @@ fn write(dir: &TempDir, name: &str, number: u8) {
 }
 
 /// The names of those who are trusted.
-fn names<'a>(keys: &'a zre_core::TrustedKeys) -> Vec<&'a str> {
+fn names(keys: &zre_core::TrustedKeys) -> Vec<&str> {
     let mut names: Vec<_> = keys.iter().filter_map(|(_, it)| it.name()).collect();
     names.sort_unstable();
     names
@@ -146,6 +146,20 @@ fn a_directory_that_is_gone_for_two_looks_leaves_no_key() {
     assert!(trust.look().is_none(), "it is told once");
     fs::rename(&aside, &below).unwrap();
     assert_eq!(told(trust.look()).0, ["trust/alice"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_everybody_can_change_is_warned_of_once() {
+    let dir = TempDir::new().unwrap();
+    let mut trust = TrustDir::open(dir.path()).unwrap();
+    set_mode(dir.path(), 0o777);
+    let (_, warnings) = told(trust.look());
+    assert!(
+        warnings[0].contains("(mode 777): chmod o-w "),
+        "{warnings:?}"
+    );
+    assert!(trust.look().is_none());
 }
 
 #[test]

@@ -169,7 +169,8 @@ fn an_answer_to_a_connection_that_is_gone_does_no_harm<C: Level>() {
 fn meet_by_name<C: Level>(test: &mut SingleEngine<C>, id: PeerId) -> LinkId {
     let name: Endpoint = "tcp://robot.example:49152".parse().unwrap();
     let now = test.engine.cx.now;
-    test.engine.node.handle_tuple(id, name.clone(), false, now);
+    let place = name.clone().into();
+    test.engine.node.handle_tuple(id, place, false, now);
     test.engine.settle();
     test.drain();
     let (link, at) = test.wanted.pop_back().unwrap();

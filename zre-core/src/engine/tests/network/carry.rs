@@ -5,12 +5,13 @@ use core::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use rand_chacha::rand_core::RngCore as _;
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, curve::PublicKey};
 
 use super::{Network, wire::Wire};
 use crate::{
     engine::{LinkId, Output, tests::level::Level},
     interfaces::NetworkId,
+    link::Caller,
     time::Instant,
 };
 
@@ -57,7 +58,12 @@ impl<C: Level> Network<C> {
                 Output::Datagram { network, datagram } => {
                     self.send_datagram(host, network, datagram);
                 }
-                Output::Open { link, endpoint, .. } => self.open(host, link, &endpoint),
+                Output::Open {
+                    link,
+                    endpoint,
+                    key,
+                    ..
+                } => self.open(host, link, &endpoint, key),
                 Output::Writable(link) => {
                     if let Some((wire, end)) = self.find(host, link) {
                         self.wires[wire].ends[end].writable = true;
@@ -113,7 +119,7 @@ impl<C: Level> Network<C> {
         any
     }
 
-    fn open(&mut self, client: usize, link: LinkId, to: &Endpoint) {
+    fn open(&mut self, client: usize, link: LinkId, to: &Endpoint, key: Option<PublicKey>) {
         let now = self.now;
         let machine = &mut self.hosts[client].machine;
         let found = to.to_socket_addr();
@@ -136,8 +142,26 @@ impl<C: Level> Network<C> {
                     let machine = &mut self.hosts[client].machine;
                     return machine.handle_closed(link, "connection refused", now);
                 };
-                let from = self.id(client);
-                (server, self.hosts[server].machine.accept(remote, from, now))
+                let own_key = |host: usize| {
+                    let security = self.hosts[host].machine.security();
+                    security.map(|security| security.keypair.public())
+                };
+                if !C::CAN_BE_CUT && key != own_key(server) {
+                    let machine = &mut self.hosts[client].machine;
+                    return machine.handle_closed(link, "the handshake failed", now);
+                }
+                let from = Caller {
+                    id: self.id(client).into(),
+                    key: own_key(client),
+                };
+                let machine = &mut self.hosts[server].machine;
+                let accepted = machine.accept(remote, from, now);
+                let security = machine.security();
+                let trusts = |key| security.is_none_or(|it| it.trust.admits(key).is_some());
+                if !C::CAN_BE_CUT && !from.key.as_ref().is_none_or(trusts) {
+                    return self.hosts[client].machine.handle_refused(link, now);
+                }
+                (server, accepted)
             }
         };
         self.wires.push(Wire::new(

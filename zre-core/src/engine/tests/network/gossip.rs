@@ -20,7 +20,7 @@ use crate::{
     config::Limits,
     engine::{LinkId, OpenFor, Output},
     event::Event,
-    link::{GossipEnd, Link, LinkEvent, Role, tests::feed},
+    link::{Caller, GossipEnd, Link, LinkEvent, Role, tests::feed},
     node::tests as node_tests,
     time::Instant,
 };
@@ -201,7 +201,7 @@ impl Machine<Link> for ZyreGossip {
 
     fn handle_datagram(&mut self, _: SocketAddr, _: &[u8], _: Instant) {}
 
-    fn accept(&mut self, _: SocketAddr, _: PeerId, _: Instant) -> LinkId {
+    fn accept(&mut self, _: SocketAddr, _: Caller, _: Instant) -> LinkId {
         self.next_link()
     }
 

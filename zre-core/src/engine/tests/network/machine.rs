@@ -10,7 +10,9 @@ use crate::{
     engine::{Engine, LinkId, Output, tests::level::Level},
     event::Event,
     interfaces::{Interface, NetworkId},
+    link::Caller,
     notice::Notice,
+    security::Security,
     time::Instant,
 };
 
@@ -23,7 +25,14 @@ pub(crate) trait Machine<C: Level> {
 
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant);
 
-    fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId;
+    fn accept(&mut self, remote: SocketAddr, from: Caller, now: Instant) -> LinkId;
+
+    /// Its key, and with whom it talks.
+    fn security(&self) -> Option<&Security> {
+        None
+    }
+
+    fn handle_refused(&mut self, _link: LinkId, _now: Instant) {}
 
     /// A connection came in to its gossip hub.
     fn accept_gossip(&mut self, _remote: SocketAddr, _now: Instant) -> LinkId {
@@ -95,8 +104,16 @@ impl<C: Level> Machine<C> for Engine<C> {
         self.handle_datagram(from, datagram, now);
     }
 
-    fn accept(&mut self, remote: SocketAddr, from: PeerId, now: Instant) -> LinkId {
+    fn accept(&mut self, remote: SocketAddr, from: Caller, now: Instant) -> LinkId {
         C::accept(self, remote, from, now)
+    }
+
+    fn security(&self) -> Option<&Security> {
+        self.node().security()
+    }
+
+    fn handle_refused(&mut self, link: LinkId, now: Instant) {
+        C::refuse(self, link, now);
     }
 
     fn accept_gossip(&mut self, remote: SocketAddr, now: Instant) -> LinkId {

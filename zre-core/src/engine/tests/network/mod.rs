@@ -24,7 +24,7 @@ use core::{
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
-use zre_proto::{Endpoint, GroupName, PeerId};
+use zre_proto::{Endpoint, GroupName, PeerId, curve::PublicKey};
 
 use super::level::Level;
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
     link::{Link, MessageLink},
     node::tests as node_tests,
     notice::Notice,
+    security::Security,
     seed::Seed,
     time::Instant,
 };
@@ -158,6 +159,20 @@ impl<C: Level> Network<C> {
         self.add_with(config)
     }
 
+    /// A node with a key of its own, which trusts these.
+    pub(crate) fn add_secured(&mut self, name: &str, trusted: &[&str]) -> usize {
+        let config = self.config_with_key(name, trusted);
+        self.add_with(config)
+    }
+
+    pub(crate) fn config_with_key(&self, name: &str, trusted: &[&str]) -> Config {
+        let mut config = self.config(name);
+        config.id = Some(node_tests::id_of(name));
+        let security = Security::new(node_tests::keypair(name), node_tests::trusting(trusted));
+        config.security = Some(security);
+        config
+    }
+
     /// A configuration for the host that comes next, at an endpoint of its own.
     pub(crate) fn config(&self, name: &str) -> Config {
         node_tests::config(name, self.hosts.len() + 1)
@@ -270,6 +285,11 @@ impl<C: Level> Network<C> {
         self.engine(host).stop(now);
     }
 
+    /// What applications have heard so far is of no interest.
+    pub(crate) fn forget_told(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.events.clear());
+    }
+
     /// What the host's application has heard since it was last asked, in words.
     pub(crate) fn told(&mut self, host: usize) -> Vec<String> {
         let events = core::mem::take(&mut self.hosts[host].events);
@@ -309,6 +329,21 @@ impl<C: Level> Network<C> {
     /// A host hears another's beacon at once, as if it came from `endpoint`.
     pub(crate) fn hear(&mut self, host: usize, other: usize, endpoint: &Endpoint) {
         let beacon = node_tests::beacon(self.id(other), endpoint);
+        let (from, now) = (endpoint.to_socket_addr().unwrap(), self.now);
+        let machine = &mut self.hosts[host].machine;
+        machine.handle_datagram(from, &beacon, now);
+        self.carry();
+    }
+
+    /// A host hears a beacon with a key at once, which says that this peer is there.
+    pub(crate) fn hear_key(
+        &mut self,
+        host: usize,
+        peer: PeerId,
+        endpoint: &Endpoint,
+        key: PublicKey,
+    ) {
+        let beacon = node_tests::beacon_with(peer, endpoint, Some(key));
         let (from, now) = (endpoint.to_socket_addr().unwrap(), self.now);
         let machine = &mut self.hosts[host].machine;
         machine.handle_datagram(from, &beacon, now);

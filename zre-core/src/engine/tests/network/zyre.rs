@@ -15,7 +15,7 @@ use crate::{
     error::Fault,
     event::{Event, ExitReason},
     interfaces::NetworkId,
-    link::MessageLink,
+    link::{Caller, MessageLink},
     node::tests as node_tests,
     time::Instant,
 };
@@ -71,9 +71,9 @@ impl Machine<MessageLink> for Zyre {
         }
     }
 
-    fn accept(&mut self, _: SocketAddr, from: PeerId, _: Instant) -> LinkId {
+    fn accept(&mut self, _: SocketAddr, from: Caller, _: Instant) -> LinkId {
         let link = self.next_link();
-        self.accepted.insert(link, from);
+        self.accepted.insert(link, from.id.peer());
         link
     }
 

@@ -1,0 +1,5 @@
+//! See `zre_fuzz_targets::curve_server`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| zre_fuzz_targets::curve_server(bytes));

@@ -1,0 +1,143 @@
+//! The lines with which the pipe answers commands.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use zre_tokio::{GroupName, Node, PeerInfo, Text};
+
+use crate::{keys::KeyLine, networks::Everything};
+
+/// A line that answers a command, with the id that the command had.
+#[derive(Debug, Serialize)]
+pub(super) struct Reply<'a> {
+    #[serde(flatten)]
+    pub(super) answer: Answer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a RawValue>,
+}
+
+/// What a command is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Peers {
+        peers: Vec<String>,
+        /// The keys that they have proved to have.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        keys: BTreeMap<String, String>,
+    },
+    Peer(PeerLine),
+    Groups {
+        own: Vec<String>,
+        peer: Vec<String>,
+    },
+    Network(Everything),
+    Count {
+        count: u64,
+        in_order: bool,
+    },
+    Done {
+        ok: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        members: Option<usize>,
+    },
+    Error {
+        error: String,
+        line: u64,
+    },
+}
+
+/// All that is known of a peer.
+#[derive(Debug, Serialize)]
+pub(super) struct PeerLine {
+    peer: String,
+    name: String,
+    endpoint: String,
+    headers: BTreeMap<String, String>,
+    groups: Vec<String>,
+    #[serde(flatten)]
+    key: Option<KeyLine>,
+}
+
+impl From<PeerInfo> for PeerLine {
+    fn from(info: PeerInfo) -> Self {
+        let owned = |text: &Text| text.to_string_lossy().into_owned();
+        let headers = info.headers.iter();
+        Self {
+            peer: info.id.to_string(),
+            name: owned(&info.name),
+            endpoint: info.endpoint.to_string(),
+            headers: headers
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect(),
+            groups: info.groups.iter().map(GroupName::to_string).collect(),
+            key: info.key.as_ref().map(KeyLine::from),
+        }
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
+    pub(super) fn to(
+        outcome: Result<Answer, String>,
+        line: u64,
+        id: Option<&'a RawValue>,
+    ) -> Option<Self> {
+        let answer = match outcome {
+            Ok(Answer::Done { .. }) if id.is_none() => return None,
+            Ok(answer) => answer,
+            Err(error) => Answer::Error {
+                error: format!("line {line}: {error}"),
+                line,
+            },
+        };
+        Some(Self { answer, id })
+    }
+}
+
+impl Answer {
+    pub(super) fn peers(node: &Node) -> Self {
+        let infos = node.peer_infos();
+        let keys = infos.iter().filter_map(|info| {
+            let key = info.key.as_ref()?.public.to_string();
+            Some((info.id.to_string(), key))
+        });
+        Self::Peers {
+            peers: infos.iter().map(|info| info.id.to_string()).collect(),
+            keys: keys.collect(),
+        }
+    }
+
+    pub(super) fn network(node: &Node) -> Self {
+        Self::Network(Everything::of(node))
+    }
+
+    pub(super) fn groups(node: &Node) -> Self {
+        let names = |groups: Vec<GroupName>| groups.iter().map(GroupName::to_string).collect();
+        Self::Groups {
+            own: names(node.own_groups()),
+            peer: names(node.peer_groups()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_comes_back_as_it_was_written() {
+        let id: Box<RawValue> = serde_json::from_str(r#"{"n":1.50}"#).unwrap();
+        let answer = Answer::Done {
+            ok: true,
+            members: None,
+        };
+        let reply = Reply {
+            answer,
+            id: Some(&id),
+        };
+        let line = serde_json::to_string(&reply).unwrap();
+        assert_eq!(line, r#"{"ok":true,"id":{"n":1.50}}"#);
+    }
+}
