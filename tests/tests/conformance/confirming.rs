@@ -26,21 +26,14 @@ fn a_whisper_that_is_confirmed_is_there(scene: &Scene) {
 
 fn each_of_a_thousand_whispers_is_confirmed(scene: &Scene) {
     let (alice, bob) = scene.pair();
-    let texts: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
-    let begun = texts.iter();
-    let begun: Vec<_> = begun
-        .map(|text| alice.begin_whisper_confirmed(bob.id(), text.as_str()))
+    // Alike, as they come in any order.
+    let begun: Vec<_> = (0..1000)
+        .map(|_| alice.begin_whisper_confirmed(bob.id(), "hello"))
         .collect();
     for confirmed in begun {
         assert_eq!(confirmed.wait(), Ok(()));
     }
-    let mut came: Vec<_> = texts.iter().map(|_| bob.next()).collect();
-    let mut sent: Vec<_> = texts
-        .iter()
-        .map(|text| format!("WHISPER alice {text}"))
-        .collect();
-    (came.sort(), sent.sort());
-    assert_eq!(came, sent);
+    (0..1000).for_each(|_| bob.sees(&["WHISPER alice hello"]));
 }
 
 fn a_shout_is_confirmed_by_each_member(scene: &Scene) {
@@ -83,7 +76,7 @@ fn nobody_confirms_for_a_peer_that_is_not_there(scene: &Scene) {
     assert_eq!(alice.whisper_confirmed(nobody, "hello"), unknown(nobody));
     assert_eq!(alice.flush(nobody), unknown(nobody));
     bob.stop();
-    alice.sees(&["ENTER bob", "EXIT bob: said goodbye"]);
+    alice.sees(&["EXIT bob: said goodbye"]);
     assert_eq!(
         alice.whisper_confirmed(bob.id(), "hello"),
         unknown(bob.id())
