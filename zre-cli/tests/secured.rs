@@ -194,3 +194,26 @@ fn a_passphrase_that_the_group_can_read_is_warned_of() {
         assert!(said.contains(part), "{said}");
     }
 }
+
+#[test]
+fn the_most_verbose_log_has_no_secret() {
+    let home = Home::new();
+    let secret_file = fs::read_to_string(home.path("alice_secret")).expect("it was written");
+    let secret_key = secret_file
+        .lines()
+        .last()
+        .and_then(|line| line.split('"').nth(1));
+    let secret_key = secret_key.expect("the last line has it");
+    for flags in [
+        &["-vv", "--key", "alice", "--trust", "friends"][..],
+        &["-vv", "--secret-file", "secret"],
+    ] {
+        let output = run(&mut home.zre(&["pipe"], 25673, flags));
+        let said = text(&[output.stdout, output.stderr].concat());
+        assert!(said.contains("DEBUG") && said.contains("START"), "{said}");
+        assert!(
+            !said.contains(secret_key) && !said.contains("horse"),
+            "{said}"
+        );
+    }
+}

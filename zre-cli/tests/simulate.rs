@@ -88,6 +88,26 @@ fn every_node_finds_every_other() {
 }
 
 #[test]
+fn nodes_with_keys_find_every_other() {
+    for level in ["messages", "bytes"] {
+        let secured = [
+            "--nodes",
+            "8",
+            "--duration",
+            "5s",
+            "--level",
+            level,
+            "--keys",
+        ];
+        let found = json(&secured);
+        assert_eq!(found["agrees"], true, "{found}");
+        assert_eq!(found["known_pairs"], 56);
+        let sent = found["beacons_sent"].as_u64().unwrap();
+        assert_eq!(found["beacon_bytes"], 54 * sent, "each has a key");
+    }
+}
+
+#[test]
 fn a_network_with_trouble_agrees_in_the_end() {
     let found = json(&TROUBLE);
     assert_eq!(found["agrees"], true, "{found}");

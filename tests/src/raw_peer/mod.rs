@@ -4,6 +4,7 @@
 //! bytes.
 
 mod listener;
+mod meddler;
 mod secured;
 
 use std::{
@@ -24,9 +25,8 @@ use zre_proto::{
 };
 
 pub use listener::{Manner, RawListener};
-pub use secured::{
-    Deed, Meddler, RawClient, SecuredListener, SecuredPeer, random_key, secured_greeting,
-};
+pub use meddler::{Deed, Meddler};
+pub use secured::{RawClient, SecuredListener, SecuredPeer, random_key, secured_greeting};
 
 /// How long anything here may take.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -82,7 +82,7 @@ pub(crate) struct Attack {
     pub(crate) act: fn(Stage),
 }
 
-const KINDS: [&[Attack]; 18] = [
+const KINDS: [&[Attack]; 21] = [
     connections::ALL,
     handshakes::ALL,
     frames::ALL,
@@ -101,6 +101,9 @@ const KINDS: [&[Attack]; 18] = [
     fixed::ALL,
     ipv6::ALL,
     secured::ALL,
+    secured::insiders::ALL,
+    secured::beacons::ALL,
+    secured::between::ALL,
 ];
 
 #[test]

@@ -1,11 +1,17 @@
 //! Certificates of ours that czmq reads, and those of czmq that we read.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
+use serde_json::{Value, json};
 use zre_core::proto::curve::{Certificate, KeyMetadata};
-use zre_tests::{RealPeers, certificates::Certificate as Czmqs};
+use zre_tests::{
+    Peer, PeerOptions, RealPeers,
+    certificates::Certificate as Czmqs,
+    programs,
+    scene::{converse, meet},
+};
 
-use crate::people::{People, certificate, public_key};
+use crate::people::{NETWORK, PASSPHRASE, People, certificate, public_key};
 
 #[test]
 fn czmq_reads_our_certificates_and_finds_them_in_a_directory() {
@@ -72,6 +78,78 @@ fn we_read_both_certificates_that_czmq_writes() {
     }
     assert_eq!(public.secret, None);
     assert_eq!(secret.secret.map(Ok), Some(saved.secret.parse()));
+}
+
+#[test]
+fn zyre_takes_keys_that_zre_makes_and_zre_takes_those_of_czmq() {
+    let Some(rig) = RealPeers::available() else {
+        return;
+    };
+    let (people, network) = (People::new(), rig.namespace());
+    let path = |name: &str| people.path(name);
+    let made = zre(
+        &["keys", "new", "--json", "--meta", "room=cellar"],
+        &[&path("made")],
+    );
+    let saved = Czmqs::save(&path("saved"), &[("name", "czmq"), ("room", "attic")]);
+    let shown = zre(&["keys", "show", "--json"], &[&path("saved")]);
+    assert_eq!(shown["keys"][0]["key"], saved.public);
+    assert_eq!(shown["keys"][0]["certificate"], json!(saved.metadata));
+    let read = Czmqs::load(&path("made")).expect("czmq reads it");
+    assert_eq!(
+        (&made["key"], &made["certificate"]),
+        (&json!(read.public), &json!(read.metadata))
+    );
+    for (list, owner) in [("friends of zyre", "saved"), ("friends of ours", "made")] {
+        zre(&["keys", "trust", "--json"], &[&path(list), &path(owner)]);
+    }
+    let zyre = PeerOptions::new("zyre")
+        .key(&path("made"))
+        .trust(&path("friends of zyre"));
+    let ours = PeerOptions::new("ours")
+        .key(&path("saved"))
+        .trust(&path("friends of ours"));
+    let zyre = Peer::zyre(&network, &zyre);
+    let ours = Peer::zre(&network, &ours);
+    assert_eq!(ours.key(), Some(&*saved.public));
+    let entered = ours.wait_event("ENTER", zyre.uuid());
+    assert_eq!(
+        (&entered["key"], &entered["certificate"]),
+        (&made["key"], &made["certificate"])
+    );
+    zyre.wait_event("ENTER", ours.uuid());
+    converse(&[&ours, &zyre]);
+}
+
+#[test]
+fn zyre_takes_the_key_that_zre_makes_of_a_passphrase() {
+    let Some(rig) = RealPeers::available() else {
+        return;
+    };
+    let (people, network) = (People::new(), rig.namespace());
+    let secret = people.passphrase(PASSPHRASE);
+    let flag = format!("--secret-file={}", secret.display());
+    let path = people.path("derived");
+    let derived = zre(&["keys", "derive", "--json", &flag], &[&path]);
+    assert_eq!(derived["key"], public_key(NETWORK));
+    let friends = people.path("friends");
+    zre(&["keys", "trust", "--json"], &[&friends, &path]);
+    let zyre = PeerOptions::new("zyre").key(&path).trust(&friends);
+    let zyre = Peer::zyre(&network, &zyre);
+    let ours = Peer::zre(&network, &PeerOptions::new("ours").secret_file(&secret));
+    meet(&ours, &zyre);
+    converse(&[&ours, &zyre]);
+}
+
+/// Runs `zre`, and gives the JSON that it prints.
+fn zre(arguments: &[&str], paths: &[&Path]) -> Value {
+    let program = programs::zre().unwrap_or_else(|reason| panic!("{reason}"));
+    let mut command = Command::new(program);
+    let output = command.args(arguments).args(paths).output();
+    let output = output.expect("the program can be run");
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaints}");
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
 /// Names and values of all kinds that a certificate may have.

@@ -8,6 +8,7 @@
 mod certificates;
 mod changes;
 mod exchange;
+mod mixed;
 mod passphrase;
 mod people;
 mod rig;

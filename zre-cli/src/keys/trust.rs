@@ -21,7 +21,7 @@ use crate::{
 /// Add public keys to a directory of those that are trusted, which nodes take with --trust DIR.
 ///
 /// Each becomes a file of the directory, which is made if it does not exist. Nodes that run see it
-/// within a second. To trust a key no longer, remove its file: sessions with it end.
+/// within two seconds. To trust a key no longer, remove its file: sessions with it end.
 ///
 /// Get a certificate from its owner in a way in which nobody can change it, or compare the key.
 #[derive(Debug, Args)]

@@ -97,8 +97,8 @@ node does not trust its key; "them", it does not trust the key of this node.
 "unconfirmed" counts the messages that were accepted for a peer and that it has not confirmed. They
 may have arrived, or not.
 Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALLED OVERFLOW
-UNREACHABLE (no connection to it can be made) REFUSED (it closes what is opened to it);
-PROTOCOL_ERROR comes with a "detail".
+UNREACHABLE (no connection to it can be made) REFUSED (it closes what is opened to it, or its key is
+not trusted any more); PROTOCOL_ERROR comes with a "detail".
 A line that is wrong is answered by {"error":"line 3: ..","line":3}, and the node goes on.
 Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place. ENTER has a peer's
 name as it is; in the other events each stretch of control characters in it is one U+FFFD.

@@ -114,6 +114,10 @@ pub(crate) struct Options {
     #[command(flatten, next_help_heading = "Nodes")]
     pub(super) presence: Presence,
 
+    /// Each node has a key and trusts those of the others; with --level bytes, all is encrypted
+    #[arg(long, help_heading = "Nodes")]
+    pub(super) keys: bool,
+
     /// What goes between nodes
     #[arg(
         long,

@@ -4,7 +4,7 @@ use std::{fs::File, io::BufWriter, time::Duration};
 
 use zre_sim::{
     Metrics, Sim,
-    core::{Config, proto::GroupName},
+    core::{Config, Security, Trust, proto::GroupName},
 };
 
 use super::{
@@ -105,6 +105,8 @@ struct Network<'a> {
     options: &'a Options,
     nodes: u32,
     sim: Sim,
+    /// Whom all nodes trust, if they have keys.
+    trust: Option<Trust>,
     started: u32,
     last_start: Duration,
     converged: Option<Duration>,
@@ -124,10 +126,16 @@ impl<'a> Network<'a> {
         for node in 0..nodes {
             sim.host(&name(node));
         }
+        let trust = options.keys.then(|| {
+            let names: Vec<_> = (0..nodes).map(name).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            sim.trust(&names)
+        });
         Self {
             options,
             nodes,
             sim,
+            trust,
             started: 0,
             last_start: Duration::ZERO,
             converged: None,
@@ -203,8 +211,11 @@ impl<'a> Network<'a> {
         let seed = options.seed.rotate_left(32) ^ u64::from(node);
         let program = Chatter::new(seed, group.clone(), rates);
         let nodes = self.nodes as usize;
+        let (name, trust) = (name(node), self.trust.clone());
+        let security = trust.map(|trust| Security::new(self.sim.keypair(&name), trust));
         let configure = |config: &mut Config| {
             config.groups.extend(group);
+            config.security = security;
             config.beacon_interval = options.presence.interval;
             config.evasive_after = options.presence.evasive();
             config.expired_after = options.presence.expired;
@@ -214,7 +225,6 @@ impl<'a> Network<'a> {
             limits.pending_peers = limits.pending_peers.max(nodes);
             limits.unclaimed_links = limits.unclaimed_links.max(nodes);
         };
-        let name = name(node);
         self.sim.host(&name).start_app(&name, program, configure);
         self.sim
             .node(&name)

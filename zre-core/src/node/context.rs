@@ -57,8 +57,6 @@ pub(super) struct NodeContext {
     pub(super) last_ping: u64,
     pub(super) refusals: Refusals,
     pub(super) strangers: Strangers,
-    /// Whether the node has a key.
-    pub(super) is_secured: bool,
     /// Whether the timer to ask for confirmations runs.
     pub(super) awaits_confirmation: bool,
     /// How many of the next beacons come sooner than others.
@@ -99,7 +97,6 @@ impl NodeContext {
             last_ping: 0,
             refusals: Refusals::default(),
             strangers: Strangers::default(),
-            is_secured: config.security.is_some(),
             awaits_confirmation: false,
             quick_beacons: 0,
             woke_at: None,

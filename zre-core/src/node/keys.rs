@@ -6,6 +6,8 @@
 //! HELLO over a connection that proves it. From then on nothing counts for this peer that has
 //! another key. It enters when our connection to it is there, which proves the same key.
 
+use core::net::SocketAddr;
+
 use zre_proto::{Beacon, Hello, PeerId, curve::PublicKey};
 
 use super::{
@@ -82,7 +84,10 @@ impl Node {
     /// Somebody connected who has a key that is not trusted, and was refused.
     pub fn handle_untrusted(&mut self, peer: PeerId, key: PublicKey, now: Instant) {
         self.context.advance(now);
-        self.context.tell_refused(peer, key, RefusedBy::Us, true);
+        // It may have become so since.
+        if !self.context.trusts(&key) {
+            self.context.tell_refused(peer, key, RefusedBy::Us, true);
+        }
     }
 
     /// A peer that has proved to have this key has refused a connection, as it does not trust the
@@ -136,8 +141,21 @@ impl Node {
 
 /// Beacons.
 impl Node {
-    /// A beacon came to a node with a key, or from one to a node without.
-    pub(super) fn hear_keyed(&mut self, from: core::net::SocketAddr, beacon: &Beacon) {
+    /// A beacon came to a node with a key, or one that has a key to a node without, or something
+    /// that is no beacon.
+    #[inline(never)]
+    pub(super) fn hear_other(&mut self, from: SocketAddr, datagram: &[u8]) {
+        let beacon = match Beacon::decode(datagram) {
+            _ if !self.running || self.has_said_goodbye => return,
+            Ok(beacon) if beacon.peer == self.context.id => {
+                return self.hear_own(from, beacon.port);
+            }
+            Ok(beacon) => beacon,
+            Err(error) => {
+                let notice = Notice::BadBeacon { from, error };
+                return self.context.notices.push(notice);
+            }
+        };
         let peer = beacon.peer;
         let (Some(key), true) = (&beacon.public_key, self.security().is_some()) else {
             return self.note_others(peer, from, beacon.public_key.is_some());
@@ -166,7 +184,7 @@ impl Node {
 
     /// Nodes with a key and nodes without hear each other's beacons and cannot talk. That is noted
     /// once, and not for each.
-    fn note_others(&mut self, peer: PeerId, from: core::net::SocketAddr, is_secured: bool) {
+    fn note_others(&mut self, peer: PeerId, from: SocketAddr, is_secured: bool) {
         let noted = &mut self.context.strangers.has_noted_others;
         if core::mem::replace(noted, true) {
             return;

@@ -25,6 +25,7 @@ impl Node {
         {
             return;
         }
+        self.hears_open = false;
         // Whoever hears one more would come again.
         self.context.deadlines.clear(NodeTimer::Beacon);
         for peer in self.peers.iter_mut().filter(|peer| peer.is_ready()) {
@@ -39,7 +40,7 @@ impl Node {
             return;
         }
         self.say_goodbye(now);
-        self.running = false;
+        (self.running, self.hears_open) = (false, false);
         self.context.deadlines.clear_all();
         // The goodbye goes out before connections are closed, so that peers take their end for it.
         self.context.say_goodbye();

@@ -80,6 +80,10 @@ pub(crate) use tuples::{Sought, Standing};
 /// * [`admits`](Node::admits) and [`check_bound`](Node::check_bound) before each message keep
 ///   strangers who use a peer's identity from ending its session; [`suspect`](Node::suspect) asks
 ///   the peer when one has come.
+/// * In a node with a key, [`check_key`](Node::check_key) says whether a connection may speak under
+///   an identity; [`handle_untrusted`](Node::handle_untrusted) and
+///   [`handle_refused_key`](Node::handle_refused_key) tell who refuses whom. A HELLO counts only if
+///   [`expect_hello`](Node::expect_hello) has been told the key of its connection.
 /// * [`handle_disconnect`](Node::handle_disconnect) tells of the end of connections, and
 ///   [`remove_peer`](Node::remove_peer) ends a session for a reason that only connections know.
 /// * [`overdue_suspects`](Node::overdue_suspects), [`suspicion_ping`](Node::suspicion_ping) and
@@ -96,6 +100,8 @@ pub struct Node {
     running: bool,
     /// Whether peers have been told that the node leaves.
     has_said_goodbye: bool,
+    /// Whether beacons without a key count: it has none itself, and takes in peers.
+    hears_open: bool,
 }
 
 /// What happens.
@@ -110,6 +116,7 @@ impl Node {
 
     pub(crate) fn seeded(config: Config, seed: &Seed, now: Instant) -> Self {
         let mut node = Self {
+            hears_open: config.security.is_none(),
             context: NodeContext::new(config, seed, now),
             peers: Peers::default(),
             running: true,
@@ -122,13 +129,12 @@ impl Node {
     /// A datagram came in on the discovery port.
     pub fn handle_beacon(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.context.advance(now);
+        // First of all, so that beacons in the open cost nothing more.
+        if !self.hears_open || datagram.len() != Beacon::LEN_PLAIN {
+            return self.hear_other(from, datagram);
+        }
         match Beacon::decode(datagram) {
-            _ if !self.running || self.has_said_goodbye => {}
             Ok(beacon) if beacon.peer == self.context.id => self.hear_own(from, beacon.port),
-            // In the open, this costs one look for each beacon.
-            Ok(beacon) if self.context.is_secured | beacon.public_key.is_some() => {
-                self.hear_keyed(from, &beacon);
-            }
             // RFC 36, "Node Discovery": port 0 says that the node leaves.
             Ok(Beacon {
                 peer, port: None, ..
@@ -528,6 +534,7 @@ impl Node {
         }
     }
 
+    #[inline(always)] // A node in the open has no key to look at, and hears most beacons.
     fn peer_appears(
         &mut self,
         peer: PeerId,

@@ -70,6 +70,7 @@ impl Peers {
     }
 
     /// Takes a beacon; see [`Table::hear`].
+    #[inline(always)] // As there.
     pub(super) fn hear(
         &mut self,
         id: &PeerId,

@@ -74,6 +74,13 @@ impl Strangers {
         self.told.contains_key(&(key, by == RefusedBy::Them))
     }
 
+    /// Whoever has this key has entered: should it be refused later, that is news.
+    pub(super) fn forget_key(&mut self, key: PublicKey) {
+        for is_them in [false, true] {
+            self.told.remove(&(key, is_them));
+        }
+    }
+
     /// Other keys are trusted from now on.
     pub(super) fn forget(&mut self) {
         let refused = core::mem::take(&mut self.refused);

@@ -104,6 +104,8 @@ impl Table {
     }
 
     /// Takes a beacon, and gives its sender if more follows from it than that it is there.
+    #[inline(always)] // For each beacon in the open; that it is there for those with keys, too,
+    // would make it a call of its own.
     pub(super) fn hear(
         &mut self,
         id: &PeerId,

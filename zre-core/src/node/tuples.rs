@@ -60,6 +60,7 @@ impl Node {
             return Sought::Never;
         }
         match self.peers.get(&peer) {
+            Some(known) if known.is_ready() && known.key.proved() != place.key => Sought::There,
             Some(known) if known.is_ready() => {
                 // It may have moved. If it is still where it was, it answers there.
                 let mut places = known.endpoints(&self.context.networks);

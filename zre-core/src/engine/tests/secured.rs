@@ -1,6 +1,7 @@
 //! Nodes with keys: who meets whom, and what each side is told.
 
 mod attacks;
+mod forgeries;
 mod gossip;
 
 use alloc::{format, string::String, vec::Vec};
@@ -328,4 +329,6 @@ fn a_fixed_peer_that_says_that_it_is_elsewhere_is_known_by_its_key<C: Level>() {
     net.run(secs(30));
     assert_eq!(net.told(alice), ["bob whispers hello"]);
     assert_eq!(net.told(bob), NOTHING);
+    let elsewhere = |line: &&String| line.contains("Open") && line.contains("10.0.0.77");
+    assert_eq!(net.trace.iter().find(elsewhere), None);
 }

@@ -360,7 +360,10 @@ fn two_ends_with_the_same_role_do_not_meet() {
     let greetings = servers.each_mut().map(written);
     feed(&mut servers[0], &greetings[1]).unwrap();
     feed(&mut servers[1], &greetings[0]).unwrap();
-    assert_eq!(servers.map(|mut it| written(&mut it)), [vec![], vec![]]);
+    assert_eq!(
+        servers.map(|mut it| written(&mut it)),
+        [Vec::new(), Vec::<u8>::new()]
+    );
 }
 
 #[test]

@@ -404,13 +404,17 @@ impl Peer {
         let (reply, likelier) = (greeting.reply, greeting.likelier.take());
         self.heard_at = context.now;
         self.channel.sequence.restart_received();
+        let key = self.key.proved();
+        if let Some(key) = key {
+            context.strangers.forget_key(key);
+        }
         // Before its groups are joined, so that `Enter` is the peer's first event.
         context.events.push(Event::Enter {
             peer: self.id(),
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
-            key: context.describe_key(self.key.proved()),
+            key: context.describe_key(key),
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));

@@ -269,25 +269,30 @@ fn nothing_counts_for_a_peer_that_has_another_key() {
 
 #[test]
 fn a_forged_beacon_is_one_place_among_others_until_the_peer_proves_its_key() {
-    let mut test = SingleNode::secured(&["bob", "mallory"]);
-    let mut bob = bob();
-    test.hears_key(&bob, "10.0.0.9:1", key("bob"));
-    test.hears_key(&bob, "10.0.0.2:49152", key("mallory"));
-    test.hears_key(&bob, "10.0.0.2:49152", key("bob"));
-    let mut places = test.places(&bob);
-    places.sort_unstable();
-    let mut expected = [
-        ("tcp://10.0.0.2:49152".into(), Some(key("bob"))),
-        ("tcp://10.0.0.2:49152".into(), Some(key("mallory"))),
-        ("tcp://10.0.0.9:1".into(), Some(key("bob"))),
+    let beacons = [
+        ("10.0.0.2:49152", "mallory"),
+        ("10.0.0.9:1", "bob"),
+        ("10.0.0.2:49152", "bob"),
     ];
-    expected.sort_unstable();
-    assert_eq!(places, expected);
-    test.drain();
-    let _entered = test.gets_hello(&mut bob, Some(key("bob")));
-    assert_eq!(test.told(), ["bob enters"]);
-    let places = test.places(&bob);
-    assert!(places.iter().all(|(_, it)| *it == Some(key("bob"))));
+    for first in 0..3 {
+        let mut test = SingleNode::secured(&["bob", "mallory"]);
+        let mut bob = bob();
+        for number in 0..3 {
+            let (place, name) = beacons[(first + number) % 3];
+            test.hears_key(&bob, place, key(name));
+        }
+        let mut places = test.places(&bob);
+        places.sort_unstable();
+        let place = |(place, name)| (std::format!("tcp://{place}"), Some(key(name)));
+        let mut expected = beacons.map(place);
+        expected.sort_unstable();
+        assert_eq!(places, expected);
+        test.drain();
+        let _entered = test.gets_hello(&mut bob, Some(key("bob")));
+        assert_eq!(test.told(), ["bob enters"]);
+        let places = test.places(&bob);
+        assert!(places.iter().all(|(_, it)| *it == Some(key("bob"))));
+    }
 }
 
 #[test]
@@ -381,6 +386,39 @@ fn whoever_refuses_our_key_is_told_once_and_sought_ever_more_rarely() {
     };
     assert_eq!(told, [refused]);
     assert!((15..30).contains(&connects), "{connects}");
+}
+
+#[test]
+fn a_refusal_is_told_again_when_the_peer_has_entered_meanwhile() {
+    let mut test = SingleNode::secured(&["bob"]);
+    let mut bob = bob();
+    for _ in 0..3 {
+        test.node.handle_refused_key(bob.id, key("bob"), test.now);
+        let refused = std::format!("{:.6} is refused by them", bob.id);
+        assert_eq!(test.told(), [refused]);
+        test.node.handle_refused_key(bob.id, key("bob"), test.now);
+        let _entered = test.gets_hello(&mut bob, Some(key("bob")));
+        assert_eq!(test.told(), ["bob enters"]);
+        test.node
+            .remove_peer(bob.id, crate::ExitReason::ConnectionLost, test.now);
+        test.drain();
+    }
+}
+
+#[test]
+fn a_tuple_with_another_key_than_a_peer_has_proved_asks_it_nothing() {
+    let mut test = SingleNode::secured(&["bob", "mallory"]);
+    let mut bob = bob();
+    let _entered = test.gets_hello(&mut bob, Some(key("bob")));
+    test.drain();
+    for name in ["mallory", "bob"] {
+        let place = (endpoint("10.0.0.9:1"), key(name)).into();
+        let now = test.now;
+        let sought = test.node.handle_tuple(bob.id, place, false, now);
+        assert_eq!(sought, crate::node::Sought::There);
+        let asked = usize::from(name == "bob");
+        assert_eq!(test.sent_kinds().len(), asked, "{name}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ at_both_levels! {
     a_stranger_under_a_peers_identity_is_refused_and_told_once,
     somebody_without_a_key_does_not_even_say_who_it_is,
     a_trusted_node_under_a_peers_identity_is_closed_at_once,
+    a_trusted_node_that_came_before_the_peer_is_closed_at_its_first_word,
     a_hello_that_names_the_key_of_another_is_refused,
     a_peer_goes_on_over_a_second_connection_at_once,
     a_peer_that_says_hello_anew_begins_a_new_session_at_once,
@@ -155,6 +156,22 @@ fn a_trusted_node_under_a_peers_identity_is_closed_at_once<C: Level>() {
     let peer = PeerId::from([1; 16]);
     assert!(test.notices.contains(&Notice::Refused { peer, fault }));
     assert!(test.wanted.is_empty());
+}
+
+fn a_trusted_node_that_came_before_the_peer_is_closed_at_its_first_word<C: Level>() {
+    for word in [whisper("I am peer1"), keyed_hello(1)] {
+        let mut test = secured::<C>();
+        let id = PeerId::from([1; 16]);
+        let mut insider = test.connect_with_key("10.0.0.66:6666", id, &keypair("mallory"));
+        let mut peer = test.add_secured_peer(1);
+        assert!(!insider.is_closed(&test));
+        insider.send(&mut test, 2, word);
+        assert!(insider.is_closed(&test));
+        // Nor is the peer asked.
+        peer.from.exchange(&mut test);
+        assert_eq!(peer.from.received.len(), 1);
+        peer.is_undisturbed(&mut test);
+    }
 }
 
 fn a_hello_that_names_the_key_of_another_is_refused<C: Level>() {

@@ -77,10 +77,17 @@ fn tuples_without_a_trusted_key_are_dropped_until_the_key_is_trusted() {
     assert_eq!(told, [&*refused, "hub enters"]);
     let told = net.told(bob);
     assert!(told.contains(&format!("{} is refused by them", short("alice"))));
+    let to_bob = format!("{}", net.hosts[bob].address.ip());
+    let opens = |line: &&alloc::string::String| {
+        line.starts_with(&format!("{alice} Open")) && line.contains(&to_bob)
+    };
+    assert_eq!(net.trace.iter().find(opens), None);
+    // Bob seeks her ever less often. It is she who seeks him, as the hub tells her of him again.
+    net.run(secs(60));
     let now = net.now;
     let trust = trusting(&["hub", "bob"]);
     net.engine(alice).set_trust(trust, now).unwrap();
-    net.run(secs(15));
+    net.run(secs(2));
     assert_eq!(net.told(alice), ["bob enters"]);
     assert_eq!(net.told(bob), ["alice enters"]);
 }
