@@ -137,6 +137,87 @@ macro_rules! send_methods {
             self.shout_until(after(time), group.try_into()?, content.into())
         }
 
+        /// Sends a message to one peer, as [`whisper`](Self::whisper), and waits until the peer
+        /// confirms that it has it. Every ZRE implementation does: the node asks it (PING) behind
+        /// the message, and however many messages are confirmed at a time, one question is under
+        /// way.
+        ///
+        /// It says that the peer's node has the message, not that its program has taken it.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Unconfirmed`] if the peer goes, or begins a new session, before it confirms;
+        /// as [`whisper`](Self::whisper).
+        pub fn whisper_confirmed(
+            &self,
+            peer: PeerId,
+            content: impl Into<Content>,
+        ) -> Result<(), Error> {
+            self.whisper_confirmed_until(None, peer, content.into())
+        }
+
+        /// As [`whisper_confirmed`](Self::whisper_confirmed), but waits no longer than this.
+        ///
+        /// # Errors
+        ///
+        /// If the time is over, [`Error::Full`] if the message has not been sent, and
+        /// [`Error::Unconfirmed`] if it has. As [`whisper_confirmed`](Self::whisper_confirmed).
+        pub fn whisper_confirmed_timeout(
+            &self,
+            peer: PeerId,
+            content: impl Into<Content>,
+            time: Duration,
+        ) -> Result<(), Error> {
+            self.whisper_confirmed_until(after(time), peer, content.into())
+        }
+
+        /// Sends a message to all members of a group, as [`shout`](Self::shout), and waits until
+        /// each has confirmed that it has it, or is gone. Gives what has become of it for each
+        /// member, in the order in which that was known.
+        ///
+        /// # Errors
+        ///
+        /// As [`shout`](Self::shout).
+        pub fn shout_confirmed<G>(
+            &self,
+            group: G,
+            content: impl Into<Content>,
+        ) -> Result<Vec<(PeerId, Delivery)>, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let mut shout = self
+                .hub()
+                .shout_confirmed(group.try_into()?, content.into());
+            let delivered = self.wait(None, |cx| shout.poll(cx));
+            delivered.unwrap_or(Err(Error::Stopped))
+        }
+
+        /// Waits until a peer has confirmed all that has been sent to it so far, whispers and
+        /// shouts.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] if there is no such peer; [`Error::Unconfirmed`] if it goes, or
+        /// begins a new session, before it confirms; [`Error::Stopped`].
+        pub fn flush(&self, peer: PeerId) -> Result<(), Error> {
+            let mut flush = self.hub().flush(peer)?;
+            let flushed = self.wait(None, |cx| flush.poll(cx));
+            flushed.unwrap_or(Err(Error::Stopped))
+        }
+
+        fn whisper_confirmed_until(
+            &self,
+            deadline: Option<Instant>,
+            peer: PeerId,
+            content: Content,
+        ) -> Result<(), Error> {
+            let mut whisper = self.hub().whisper_confirmed(peer, content);
+            let confirmed = self.wait(deadline, |cx| whisper.poll(cx));
+            confirmed.unwrap_or_else(|| Err(whisper.given_up()))
+        }
+
         fn whisper_until(
             &self,
             deadline: Option<Instant>,

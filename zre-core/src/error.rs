@@ -19,6 +19,10 @@ pub enum Error {
     /// No peer with this identity has entered, or it is gone.
     #[error("there is no peer {0}: it has not entered, or it has left")]
     UnknownPeer(PeerId),
+    /// The message was sent, and the peer has gone, or has begun a new session, before it confirmed
+    /// it. It may have arrived all the same.
+    #[error("peer {0} has gone before it confirmed the message, which may have arrived or not")]
+    Unconfirmed(PeerId),
     /// More bytes wait for this peer than [`Limits::outbound`](crate::Limits#structfield.outbound)
     /// allows, or it is not clear yet whether the peer or another one is at its endpoint. Nothing
     /// was sent to anybody.

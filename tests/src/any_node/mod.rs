@@ -15,6 +15,7 @@ pub use node::{AnyNode, BareNode, Next};
 pub use options::NodeOptions;
 pub use parts::{AnyNotices, AnySender, AnySubscription};
 pub use pending::Pending;
+pub use zre_tokio::Delivery;
 
 /// How long anything may take that takes no time of its own.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,7 +8,7 @@ use zre_core::{
     proto::{Content, Endpoint, GroupName, PeerId, curve::PublicKey},
 };
 
-use super::{Host, PATIENCE, Pending};
+use super::{Delivery, Host, PATIENCE, Pending};
 
 /// What waiting for an event came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,6 +213,42 @@ impl AnyNode {
                 })
             }
         }
+    }
+
+    /// Whispers, and waits until the peer has confirmed it.
+    pub fn whisper_confirmed(
+        &self,
+        peer: PeerId,
+        content: impl Into<Content>,
+    ) -> Result<(), Error> {
+        self.begin_whisper_confirmed(peer, content).wait()
+    }
+
+    /// Begins to do so.
+    pub fn begin_whisper_confirmed(
+        &self,
+        peer: PeerId,
+        content: impl Into<Content>,
+    ) -> Pending<Result<(), Error>> {
+        let content = content.into();
+        beside!(self, node => node.whisper_confirmed(peer, content))
+    }
+
+    /// Shouts, and waits until all members have confirmed it or are gone.
+    pub fn shout_confirmed(
+        &self,
+        group: &str,
+        content: impl Into<Content>,
+    ) -> Result<Vec<(PeerId, Delivery)>, Error> {
+        let (group, content) = (group.to_owned(), content.into());
+        let shout = beside!(self, node => node.shout_confirmed(group.as_str(), content));
+        shout.wait()
+    }
+
+    /// Waits until a peer has confirmed all that it was sent.
+    pub fn flush(&self, peer: PeerId) -> Result<(), Error> {
+        let flush = beside!(self, node => node.flush(peer));
+        flush.wait()
     }
 
     /// Whispers, and gives up after a while: then [`Error::Full`].

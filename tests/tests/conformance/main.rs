@@ -14,6 +14,7 @@
 )]
 
 mod asking;
+mod confirming;
 mod ending;
 mod groups;
 mod meeting;
@@ -99,6 +100,7 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         meeting::ALL,
         groups::ALL,
         messages::ALL,
+        confirming::ALL,
         pressure::ALL,
         receiving::ALL,
         readiness::ALL,

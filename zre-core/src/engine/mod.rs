@@ -319,6 +319,19 @@ impl<C: Connection> Engine<C> {
         Ok(())
     }
 
+    /// Sees to it that a peer confirms soon that it has all messages which were sent to it; see
+    /// [`Node::confirm`]. [`Node::is_answered`] says with the number whether it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::confirm`].
+    pub fn confirm(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
+        self.command(now)?;
+        let number = self.node.confirm(peer, self.cx.now);
+        self.settle();
+        number
+    }
+
     /// Asks a peer for an answer (PING), and gives the question's number for
     /// [`Node::is_answered`]. When it is answered, the peer has handled all that was sent to it
     /// before.

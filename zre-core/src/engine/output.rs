@@ -88,6 +88,10 @@ pub enum OpenFor {
 pub struct Shouted {
     /// How many members it is on its way to.
     pub reached: usize,
+    /// Which.
+    pub sent_to: Vec<PeerId>,
+    /// The members that were passed over, because they were behind before and still have no room.
+    pub passed_over: Vec<PeerId>,
     /// The members whose outbound limit is reached; the message has not been sent to them. Those
     /// that were [passed over](crate::Engine::skip) before and are still behind are not among
     /// them.

@@ -66,7 +66,20 @@ impl<C: Connection> Engine<C> {
         let reached = self.node.shout_to(&ready, group, content, self.cx.now)?;
         self.settle();
         self.pass_over(&missed, group);
-        Ok(Shouted { reached, full })
+        if reached < ready.len() {
+            // Somebody has left the group since it was asked for its members.
+            ready.retain(|peer| {
+                self.node
+                    .peers_by_group(group)
+                    .any(|member| member == *peer)
+            });
+        }
+        Ok(Shouted {
+            reached,
+            sent_to: ready,
+            passed_over: missed,
+            full,
+        })
     }
 
     /// A shout to a group is not sent to these members any more, which were full for too long: the

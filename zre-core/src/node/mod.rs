@@ -406,6 +406,21 @@ impl Node {
         Ok(groups::shout(peers, group, &content, all, context))
     }
 
+    /// Sees to it that a peer confirms soon that it has all messages which were sent to it, and
+    /// gives a number for [`is_answered`](Node::is_answered), which then says whether it has.
+    ///
+    /// Only one question is under way to a peer at a time, so confirming each of a thousand
+    /// messages takes few of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownPeer`] or [`Error::Stopped`].
+    pub fn confirm(&mut self, peer: PeerId, now: Instant) -> Result<u64, Error> {
+        self.command(now)?;
+        let known = self.peers.ready_mut(&peer)?;
+        Ok(known.channel.confirm_all(&mut self.context))
+    }
+
     /// Asks a peer for an answer (PING), and gives the question's number for
     /// [`is_answered`](Node::is_answered). When it is answered, the peer has handled all that was
     /// sent to it before.

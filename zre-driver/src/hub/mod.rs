@@ -4,6 +4,7 @@ mod aftermath;
 mod application;
 mod clock;
 mod coalesce;
+mod confirm;
 mod connection;
 mod connections;
 mod driving;
@@ -43,6 +44,7 @@ use fork::Fork;
 use state::State;
 
 pub use application::only_named;
+pub use confirm::Delivery;
 pub use connection::Stream;
 pub use feed::Lagged;
 pub use operations::{GroupWait, PeerWait, Ping, Recv, Shout, Stopped, Whisper};

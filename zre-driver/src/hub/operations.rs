@@ -7,7 +7,7 @@ use std::{
 };
 
 use zre_core::{
-    Error, Event, Instant, Node,
+    Error, Event, Instant, Node, Shouted,
     proto::{Content, GroupName, PeerId, ShortText},
 };
 
@@ -96,13 +96,13 @@ impl<S: Stream> Hub<S> {
 
 /// An operation's place among those who wait.
 #[derive(Debug)]
-struct Place<H: Deref<Target = Hub<S>>, S: Stream> {
-    hub: H,
-    ticket: Ticket,
+pub(super) struct Place<H: Deref<Target = Hub<S>>, S: Stream> {
+    pub(super) hub: H,
+    pub(super) ticket: Ticket,
 }
 
 impl<H: Deref<Target = Hub<S>>, S: Stream> Place<H, S> {
-    fn new(hub: H) -> Self {
+    pub(super) fn new(hub: H) -> Self {
         let ticket = Ticket::default();
         Self { hub, ticket }
     }
@@ -239,6 +239,28 @@ impl<S: Stream> Shout<'_, S> {
     ///
     /// As [`Engine::shout`](zre_core::Engine::shout).
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
+        self.poll_with(cx, |_, _, _| {})
+    }
+
+    /// As [`poll`](Shout::poll), and hands on what each attempt did, under the same lock.
+    pub(super) fn poll_noting(
+        &mut self,
+        cx: &Context<'_>,
+        note: impl FnOnce(&mut State<S>, &Shouted, Instant),
+    ) -> Poll<Result<usize, Error>> {
+        self.poll_with(cx, note)
+    }
+
+    /// The members that it has waited for in vain.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = PeerId> {
+        self.waiting.iter().flatten().copied()
+    }
+
+    fn poll_with(
+        &mut self,
+        cx: &Context<'_>,
+        note: impl FnOnce(&mut State<S>, &Shouted, Instant),
+    ) -> Poll<Result<usize, Error>> {
         let Self {
             place: Place { hub, ticket },
             group,
@@ -256,8 +278,10 @@ impl<S: Stream> Shout<'_, S> {
                 Some(peers) => state.engine.shout_to(peers, group, content, now)?,
             };
             state.watch.note_sent(shouted.reached);
+            note(state, &shouted, now);
             *reached += shouted.reached;
             if shouted.full.is_empty() {
+                *waiting = Some(Vec::new());
                 return Poll::Ready(Ok(*reached));
             }
             let is_first = waiting.is_none();

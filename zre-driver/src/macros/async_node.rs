@@ -306,5 +306,60 @@ macro_rules! async_send_methods {
             let mut shout = self.hub().shout(group.try_into()?, content.into());
             ::std::future::poll_fn(|cx| shout.poll(cx)).await
         }
+
+        /// Sends a message to one peer, as [`whisper`](Self::whisper), and waits until the peer
+        /// confirms that it has it. Every ZRE implementation does: the node asks it (PING) behind
+        /// the message, and however many messages are confirmed at a time, one question is under
+        /// way.
+        ///
+        /// It says that the peer's node has the message, not that its program has taken it.
+        /// Dropped while it waits for the confirmation, the message arrives all the same.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Unconfirmed`] if the peer goes, or begins a new session, before it confirms;
+        /// as [`whisper`](Self::whisper).
+        pub async fn whisper_confirmed(
+            &self,
+            peer: PeerId,
+            content: impl Into<Content>,
+        ) -> Result<(), Error> {
+            let mut whisper = self.hub().whisper_confirmed(peer, content.into());
+            ::std::future::poll_fn(|cx| whisper.poll(cx)).await
+        }
+
+        /// Sends a message to all members of a group, as [`shout`](Self::shout), and waits until
+        /// each has confirmed that it has it, or is gone. Gives what has become of it for each
+        /// member, in the order in which that was known.
+        ///
+        /// # Errors
+        ///
+        /// As [`shout`](Self::shout).
+        pub async fn shout_confirmed<G>(
+            &self,
+            group: G,
+            content: impl Into<Content>,
+        ) -> Result<Vec<(PeerId, Delivery)>, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let mut shout = self
+                .hub()
+                .shout_confirmed(group.try_into()?, content.into());
+            ::std::future::poll_fn(|cx| shout.poll(cx)).await
+        }
+
+        /// Waits until a peer has confirmed all that has been sent to it so far, whispers and
+        /// shouts.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] if there is no such peer; [`Error::Unconfirmed`] if it goes, or
+        /// begins a new session, before it confirms; [`Error::Stopped`].
+        pub async fn flush(&self, peer: PeerId) -> Result<(), Error> {
+            let mut flush = self.hub().flush(peer)?;
+            ::std::future::poll_fn(|cx| flush.poll(cx)).await
+        }
     };
 }

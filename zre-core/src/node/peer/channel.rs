@@ -73,6 +73,26 @@ impl Channel {
             .push_back(NodeOutput::Send { peer, message });
     }
 
+    /// Sees to it that the peer confirms all that has been sent to it, and gives the number of the
+    /// question whose answer does.
+    pub(crate) fn confirm_all(&mut self, context: &mut NodeContext) -> u64 {
+        match self.pings.confirm_all() {
+            (_, true) => self.ping(context),
+            (number, false) => {
+                // The peer's next session must not take this number for another question.
+                context.last_ping = context.last_ping.max(number);
+                number
+            }
+        }
+    }
+
+    /// Asks the question that somebody waits for, if the last has been answered.
+    pub(crate) fn ask_if_due(&mut self, context: &mut NodeContext) {
+        if self.pings.is_due() {
+            self.ping(context);
+        }
+    }
+
     /// Asks the peer for an answer (PING), and gives the number of the question.
     ///
     /// A question to a peer that is not connected is numbered but not sent: it stays unanswered.

@@ -89,7 +89,7 @@ impl Ready {
             }
             // Answered here and not by the application, which may be behind.
             Body::Ping => channel.send(Body::PingOk, context),
-            Body::PingOk => return self.take_answer(channel),
+            Body::PingOk => return self.take_answer(channel, context),
             // In no RFC: how zyre elects the leader of a group.
             Body::Elect { group, challenger } => {
                 return take_word(peer, "ELECT", group, &challenger, Word::Elect, context);
@@ -109,7 +109,7 @@ impl Ready {
     }
 
     /// A PING has been answered, which may be what a rule waits for.
-    fn take_answer(&mut self, channel: &mut Channel) -> PeerEffect {
+    fn take_answer(&mut self, channel: &mut Channel, context: &mut NodeContext) -> PeerEffect {
         // PING-OK carries no number (RFC 36). Answers come in order, so they are counted.
         let Some(answered) = channel.pings.count_answer() else {
             // Whoever sends answers on stock would answer each question that is put later.
@@ -121,6 +121,7 @@ impl Ready {
         if self.doubt.take_if(|doubt| doubt.ping <= answered).is_some() {
             channel.is_in_doubt = false;
         }
+        channel.ask_if_due(context);
         match self.liveness.take_answer(answered) {
             Some(claimant) => PeerEffect::RejectClaimant(claimant),
             None => PeerEffect::Nothing,

@@ -17,6 +17,9 @@ pub(crate) struct Pings {
     /// How many questions were put to the peer before it was known whose they would be. These are
     /// answered first.
     before: u64,
+    /// Whether another question is to follow as soon as none is under way: somebody waits for its
+    /// answer, and knows its number already.
+    is_wanted: bool,
     confirmations: Confirmations,
 }
 
@@ -40,6 +43,7 @@ impl Pings {
             answered: last,
             late: 0,
             before: 0,
+            is_wanted: false,
             confirmations: Confirmations::default(),
         }
     }
@@ -67,6 +71,7 @@ impl Pings {
     /// Takes the number for the next question.
     pub(super) fn number_next(&mut self) -> u64 {
         self.sent += 1;
+        self.is_wanted = false;
         self.confirmations.ask(self.sent);
         self.sent
     }
@@ -85,11 +90,32 @@ impl Pings {
         Some(self.answered)
     }
 
+    /// The number of the question whose answer confirms all that has been sent, and whether it is
+    /// to be asked now. While another is under way it is not: so a thousand messages that are to be
+    /// confirmed need few questions.
+    pub(super) fn confirm_all(&mut self) -> (u64, bool) {
+        let covering = self.confirmations.covering_question(self.answered);
+        // One that is forgotten says nothing: then nothing has been sent and asked in this session.
+        if !self.has_uncovered() && covering > self.forgotten {
+            return (covering, false);
+        }
+        let is_idle = self.unanswered() == 0;
+        self.is_wanted = !is_idle;
+        (self.sent + 1, is_idle)
+    }
+
+    /// Whether the question that somebody waits for can be asked now.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_wanted && self.unanswered() == 0
+    }
+
     /// The peer may have begun a new session, in which no earlier question is answered. Messages
     /// that are not confirmed stay so until a later question is answered.
     pub(super) fn forget_unanswered(&mut self) {
         let unconfirmed = self.unconfirmed();
-        *self = Self::after(self.sent).with_late(self.late_answers());
+        // Nor is the one that somebody waits for and that has not been asked.
+        let last = self.sent + u64::from(self.is_wanted);
+        *self = Self::after(last).with_late(self.late_answers());
         self.confirmations.sent = unconfirmed;
     }
 
@@ -144,6 +170,12 @@ impl Confirmations {
             self.confirmed = *sent;
             self.covering.pop_front();
         }
+    }
+
+    /// The question that covers all messages, or the last that was answered if they are confirmed.
+    fn covering_question(&self, answered: u64) -> u64 {
+        let last = self.covering.back();
+        last.map_or(answered, |(number, _)| *number)
     }
 
     /// How many messages are confirmed, or will be by an answer to a question that was asked.
@@ -222,6 +254,48 @@ mod tests {
         pings.number_next();
         pings.count_answer();
         assert_eq!(pings.unconfirmed(), 0);
+    }
+
+    #[test]
+    fn messages_that_are_to_be_confirmed_share_questions() {
+        let mut pings = Pings::after(7);
+        pings.count_message();
+        assert_eq!(pings.confirm_all(), (8, true));
+        assert_eq!(pings.number_next(), 8);
+        assert_eq!(pings.confirm_all(), (8, false));
+        for _ in 0..1000 {
+            pings.count_message();
+            assert_eq!(pings.confirm_all(), (9, false));
+        }
+        assert!(!pings.is_due());
+        pings.count_answer();
+        assert!(pings.is_due());
+        assert_eq!(pings.number_next(), 9);
+        assert!(!pings.is_due());
+        pings.count_answer();
+        assert_eq!(pings.unconfirmed(), 0);
+        assert_eq!(pings.confirm_all(), (9, false));
+        assert_eq!(pings.is_answered(9), Some(true));
+    }
+
+    #[test]
+    fn a_peer_to_whom_nothing_was_sent_is_asked_to_confirm_that() {
+        let mut pings = Pings::after(7);
+        assert_eq!(pings.confirm_all(), (8, true));
+    }
+
+    #[test]
+    fn what_awaits_a_question_that_is_never_asked_is_not_confirmed_by_a_later_one() {
+        let mut pings = Pings::after(0);
+        pings.count_message();
+        pings.number_next();
+        pings.count_message();
+        assert_eq!(pings.confirm_all(), (2, false));
+        pings.forget_unanswered();
+        assert_eq!(pings.is_answered(2), None);
+        assert_eq!(pings.number_next(), 3);
+        pings.count_answer();
+        assert_eq!(pings.is_answered(2), None);
     }
 
     #[test]

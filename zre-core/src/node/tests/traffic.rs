@@ -1,6 +1,6 @@
 //! The messages inside a session: sequence, groups, status, and those that are not known.
 
-use std::{vec, vec::Vec};
+use std::{time::Duration, vec, vec::Vec};
 
 use zre_proto::{Body, Message};
 
@@ -200,4 +200,54 @@ fn a_status_that_wraps_is_right() {
         assert_eq!(test.gets(&bob, join), Verdict::Accepted);
     }
     assert_eq!(test.notices(), []);
+}
+
+#[test]
+fn messages_that_are_to_be_confirmed_share_questions() {
+    let (mut test, mut bob) = SingleNode::with_bob();
+    let id = bob.id;
+    let confirm = |test: &mut SingleNode| {
+        test.node.whisper(id, "x".into(), test.now).unwrap();
+        test.node.confirm(id, test.now).unwrap()
+    };
+    let numbers: Vec<_> = (0..100).map(|_| confirm(&mut test)).collect();
+    let is_confirmed = |test: &SingleNode, at: usize| {
+        let number = numbers[at];
+        test.node.is_answered(id, number)
+    };
+    let kinds = test.sent_kinds();
+    assert_eq!(kinds.iter().filter(|(kind, _)| *kind == "PING").count(), 1);
+    assert_eq!(is_confirmed(&test, 0), Some(false));
+    let answer = bob.says(Body::PingOk);
+    assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
+    assert_eq!(is_confirmed(&test, 0), Some(true));
+    assert_eq!(is_confirmed(&test, 1), Some(false));
+    assert_eq!(test.sent_kinds().len(), 1, "one question for the other 99");
+    let answer = bob.says(Body::PingOk);
+    assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
+    assert!((0..100).all(|at| is_confirmed(&test, at) == Some(true)));
+    assert_eq!(test.sent_kinds(), []);
+}
+
+#[test]
+fn what_a_peer_has_not_confirmed_before_it_restarts_is_never_confirmed() {
+    let (mut test, mut bob) = SingleNode::with_bob();
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        test.node.whisper(bob.id, "x".into(), test.now).unwrap();
+        numbers.push(test.node.confirm(bob.id, test.now).unwrap());
+    }
+    test.drain();
+    // Long after our own HELLO, so that this one is no reply.
+    test.wait(Duration::from_secs(4));
+    let hello = bob.says_hello();
+    test.gets(&bob, hello);
+    test.node.whisper(bob.id, "y".into(), test.now).unwrap();
+    let later = test.node.confirm(bob.id, test.now).unwrap();
+    let answer = bob.says(Body::PingOk);
+    test.gets(&bob, answer);
+    assert_eq!(test.node.is_answered(bob.id, later), Some(true));
+    for number in numbers {
+        assert_eq!(test.node.is_answered(bob.id, number), None);
+    }
 }

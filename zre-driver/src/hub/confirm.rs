@@ -1,0 +1,200 @@
+//! Messages whose arrival is confirmed.
+
+use std::task::{Context, Poll};
+
+use zre_core::{
+    Error,
+    proto::{Content, GroupName, PeerId},
+};
+
+use super::{
+    Hub, Stream,
+    operations::{Place, Shout},
+    state::State,
+    waiters::Awaited,
+};
+
+/// What has become of a message for one member of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// The member has it.
+    Delivered,
+    /// The member has gone before it confirmed it. It may have arrived all the same.
+    Gone,
+    /// The member had no room for it, so it was passed over and has not been sent it.
+    Skipped,
+}
+
+impl<S: Stream> Hub<S> {
+    /// Whispers when there is room, and waits until the peer confirms that it has the message.
+    pub fn whisper_confirmed(&self, peer: PeerId, content: Content) -> ConfirmedWhisper<'_, S> {
+        ConfirmedWhisper {
+            place: Place::new(self),
+            peer,
+            stage: Stage::Waiting(content),
+        }
+    }
+
+    /// Shouts, and waits until each member has confirmed that it has the message, or is gone.
+    pub fn shout_confirmed(&self, group: GroupName, content: Content) -> ConfirmedShout<'_, S> {
+        ConfirmedShout {
+            place: Place::new(self),
+            shout: Some(self.shout(group, content)),
+            open: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Waits until a peer has confirmed all that has been sent to it so far.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::confirm`](zre_core::Engine::confirm).
+    pub fn flush(&self, peer: PeerId) -> Result<ConfirmedWhisper<'_, S>, Error> {
+        let number = self.command(|engine, now| engine.confirm(peer, now))?;
+        Ok(ConfirmedWhisper {
+            place: Place::new(self),
+            peer,
+            stage: Stage::Sent(number),
+        })
+    }
+}
+
+/// A whisper whose arrival is waited for; see [`Hub::whisper_confirmed`].
+#[derive(Debug)]
+pub struct ConfirmedWhisper<'h, S: Stream> {
+    place: Place<&'h Hub<S>, S>,
+    peer: PeerId,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// There was no room yet.
+    Waiting(Content),
+    /// The answer with this number confirms it.
+    Sent(u64),
+}
+
+impl<S: Stream> ConfirmedWhisper<'_, S> {
+    /// The error for who gives up waiting.
+    pub fn given_up(&self) -> Error {
+        match self.stage {
+            Stage::Waiting(_) => Error::Full(self.peer),
+            Stage::Sent(_) => Error::Unconfirmed(self.peer),
+        }
+    }
+
+    /// Whispers if there is room now, and says whether it is confirmed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::whisper`](zre_core::Engine::whisper), but for [`Error::Full`]; and
+    /// [`Error::Unconfirmed`].
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let Self {
+            place: Place { hub, ticket },
+            peer,
+            stage,
+        } = self;
+        let peer = *peer;
+        hub.check_process()?;
+        hub.with_message(|state, now| {
+            if let Stage::Waiting(content) = stage {
+                match state.whisper(peer, content, now) {
+                    Err(Error::Full(_)) => {
+                        state.wait_for_any(ticket, [Awaited::Capacity(peer)], cx, now);
+                        return Poll::Pending;
+                    }
+                    whispered => whispered?,
+                }
+                // Before anything else can happen to the session.
+                *stage = Stage::Sent(state.engine.confirm(peer, now)?);
+            }
+            let Stage::Sent(number) = *stage else {
+                return Poll::Pending;
+            };
+            match is_confirmed(state, peer, number) {
+                Some(Delivery::Delivered) => Poll::Ready(Ok(())),
+                Some(_) => Poll::Ready(Err(Error::Unconfirmed(peer))),
+                None => {
+                    state.wait_for_any(ticket, [Awaited::Answer(peer, number)], cx, now);
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+/// A shout whose arrival is waited for; see [`Hub::shout_confirmed`].
+#[derive(Debug)]
+pub struct ConfirmedShout<'h, S: Stream> {
+    place: Place<&'h Hub<S>, S>,
+    /// Gone when all members that have room have got it.
+    shout: Option<Shout<'h, S>>,
+    /// The members that have not confirmed it, and the numbers of the answers that do.
+    open: Vec<(PeerId, u64)>,
+    outcomes: Vec<(PeerId, Delivery)>,
+}
+
+impl<S: Stream> ConfirmedShout<'_, S> {
+    /// Goes on; gives what has become of the message for each member, when that is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::shout`](zre_core::Engine::shout).
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Vec<(PeerId, Delivery)>, Error>> {
+        if let Some(shout) = &mut self.shout {
+            let (open, outcomes) = (&mut self.open, &mut self.outcomes);
+            let shouted = shout.poll_noting(cx, |state, shouted, now| {
+                for member in &shouted.sent_to {
+                    match state.engine.confirm(*member, now) {
+                        Ok(number) => open.push((*member, number)),
+                        Err(_) => outcomes.push((*member, Delivery::Gone)),
+                    }
+                }
+                let passed_over = shouted.passed_over.iter();
+                outcomes.extend(passed_over.map(|member| (*member, Delivery::Skipped)));
+            });
+            match shouted {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(reached) => reached?,
+            };
+            let skipped = shout.skipped().map(|member| (member, Delivery::Skipped));
+            self.outcomes.extend(skipped);
+            self.shout = None;
+        }
+        let Self {
+            place: Place { hub, ticket },
+            open,
+            outcomes,
+            ..
+        } = self;
+        hub.check_process()?;
+        hub.with(|state, now| {
+            open.retain(|(member, number)| {
+                let outcome = is_confirmed(state, *member, *number);
+                outcomes.extend(outcome.map(|outcome| (*member, outcome)));
+                outcome.is_none()
+            });
+            if open.is_empty() {
+                return Poll::Ready(Ok(std::mem::take(outcomes)));
+            }
+            let answers = open.iter();
+            let answers = answers.map(|(member, number)| Awaited::Answer(*member, *number));
+            state.wait_for_any(ticket, answers, cx, now);
+            Poll::Pending
+        })
+    }
+}
+
+/// What has become of messages that the answer with this number confirms; `None` while that is
+/// open.
+fn is_confirmed<S: Stream>(state: &State<S>, peer: PeerId, number: u64) -> Option<Delivery> {
+    match state.engine.node().is_answered(peer, number) {
+        Some(true) => Some(Delivery::Delivered),
+        Some(false) => None,
+        None => Some(Delivery::Gone),
+    }
+}
