@@ -241,11 +241,11 @@ fn what_a_peer_has_not_confirmed_before_it_restarts_is_never_confirmed() {
     // Long after our own HELLO, so that this one is no reply.
     test.wait(Duration::from_secs(4));
     let hello = bob.says_hello();
-    test.gets(&bob, hello);
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
     test.node.whisper(bob.id, "y".into(), test.now).unwrap();
     let later = test.node.confirm(bob.id, test.now).unwrap();
     let answer = bob.says(Body::PingOk);
-    test.gets(&bob, answer);
+    assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
     assert_eq!(test.node.is_answered(bob.id, later), Some(true));
     for number in numbers {
         assert_eq!(test.node.is_answered(bob.id, number), None);
