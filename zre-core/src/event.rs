@@ -1,6 +1,6 @@
 //! What a node tells its application.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
 use core::{
     fmt::{self, Write as _},
     net::IpAddr,
@@ -44,12 +44,13 @@ pub enum Event {
         endpoint: Endpoint,
         /// Its headers.
         headers: Headers,
-        /// The key that it has proved to have; `None` if this node has none itself.
+        /// The key that it has proved to have; `None` if this node has none itself. Boxed, as all
+        /// events are moved, and would be larger for it.
         #[cfg_attr(
             feature = "serde",
             serde(default, skip_serializing_if = "Option::is_none")
         )]
-        key: Option<PeerKey>,
+        key: Option<Box<PeerKey>>,
     },
     /// A node has been found, and no session can begin with it, as one does not trust the other's
     /// key. There is no `Enter` of it, nor an `Exit`. It comes once for each such node, and again

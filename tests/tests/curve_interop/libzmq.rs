@@ -302,7 +302,7 @@ fn a_dealer_of_libzmq_whose_key_we_do_not_trust_is_told_400() {
     wire.run(|wire| !wire.events.is_empty()).unwrap();
     let refused = LinkEvent::Refused {
         peer: Some(id()),
-        key: key(THEIRS),
+        key: key(THEIRS).into(),
     };
     assert_eq!(wire.events, [refused]);
     assert_eq!(socket.line(), json!({"failed": "auth", "value": 400}));

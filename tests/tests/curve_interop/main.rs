@@ -83,6 +83,7 @@ fn gossip_hub() -> Link {
 /// What a link tells when it is open.
 fn opened(peer: Option<RoutingId>) -> LinkEvent {
     let key = Some(key(THEIRS));
+    let key = key.map(Box::new);
     LinkEvent::Open { peer, key }
 }
 

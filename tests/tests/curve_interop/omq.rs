@@ -200,7 +200,7 @@ fn a_dealer_of_omq_whose_key_we_do_not_trust_is_told_400() {
     let told = converse(&mut link, &mut omq);
     let refused = LinkEvent::Refused {
         peer: Some(id()),
-        key: key(THEIRS),
+        key: key(THEIRS).into(),
     };
     assert_eq!(told.ours, [refused]);
     let Some(Error::HandshakeRefused(refusal)) = told.omq_error else {

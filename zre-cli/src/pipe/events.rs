@@ -162,7 +162,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
         &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
-            let key = key.as_ref().map(KeyLine::from);
+            let key = key.as_deref().map(KeyLine::from);
             EventLine::Enter { peer, name, addr: endpoint, endpoint, headers, key }
         }
         &Event::Refused { peer, key, by } => EventLine::Refused { peer, key, by: by.as_str() },
@@ -377,7 +377,7 @@ mod tests {
                 name: "bob".try_into().unwrap(),
                 endpoint: "tcp://10.0.0.2:5000".parse().unwrap(),
                 headers: Headers::default(),
-                key: Some(PeerKey::new(key, metadata.iter().copied().collect())),
+                key: Some(PeerKey::new(key, metadata.iter().copied().collect()).into()),
             };
             serde_json::to_value(line(&enter)).unwrap()
         };

@@ -54,9 +54,11 @@ impl<C: Connection> Engine<C> {
         let received = unclaimed.state.connection.receive(limits);
         match (received, unclaimed.said_peer()) {
             (Ok(None), _) => return false,
-            (Ok(Some(LinkEvent::Open { peer, key })), _) => self.take_identity(link, peer, key),
+            (Ok(Some(LinkEvent::Open { peer, key })), _) => {
+                self.take_identity(link, peer, key.map(|key| *key));
+            }
             (Ok(Some(LinkEvent::Refused { peer, key })), _) => {
-                self.refuse_untrusted(link, peer, key);
+                self.refuse_untrusted(link, peer, *key);
             }
             (Ok(Some(LinkEvent::Message(message))), Some(peer)) => {
                 self.take_claim(link, peer, message);

@@ -235,7 +235,9 @@ impl<C: Connection> Engine<C> {
         };
         match state.connection.receive_gossip() {
             Ok(None) => return false,
-            Ok(Some(LinkEvent::Open { key, .. })) => self.gossip_opened(link, owner, key),
+            Ok(Some(LinkEvent::Open { key, .. })) => {
+                self.gossip_opened(link, owner, key.map(|key| *key));
+            }
             Ok(Some(LinkEvent::Refused { .. })) => self.refuse_gossip(link),
             Ok(Some(LinkEvent::Message(message))) => {
                 let (Some(links), Some(gossip)) = (&mut self.links.gossip, &mut self.gossip) else {

@@ -1,5 +1,6 @@
 //! What an engine needs of a connection, whatever it carries.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use zre_proto::{GossipMessage, Message, MessageLimits, RoutingId, curve::PublicKey};
@@ -123,8 +124,8 @@ pub enum LinkEvent<M = Multipart> {
         /// connecting end only if the other side is [`Role::AcceptingAs`]. Never there in gossip.
         peer: Option<RoutingId>,
         /// The key that the other side has proved to have; `None` unless the connection is
-        /// protected.
-        key: Option<PublicKey>,
+        /// protected. Boxed, as messages are moved as events, too, and would be larger for it.
+        key: Option<Box<PublicKey>>,
     },
     /// A client has proved to have a key that is not trusted, and is told so. Nothing more is taken
     /// from it: close the connection when that has been written.
@@ -132,7 +133,7 @@ pub enum LinkEvent<M = Multipart> {
         /// Who it says it is.
         peer: Option<RoutingId>,
         /// Its key.
-        key: PublicKey,
+        key: Box<PublicKey>,
     },
     /// A whole message came.
     Message(M),

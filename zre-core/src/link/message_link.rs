@@ -87,9 +87,11 @@ impl MessageLink {
         let peer = Some(id);
         let received = match (security, key) {
             (LinkSecurity::Server { trust, .. }, Some(key)) if trust.admits(&key).is_none() => {
+                let key = Box::new(key);
                 Some(LinkEvent::Refused { peer, key })
             }
             (LinkSecurity::Server { .. }, Some(_)) | (LinkSecurity::Open, None) => {
+                let key = key.map(Box::new);
                 Some(LinkEvent::Open { peer, key })
             }
             _ => None,

@@ -190,7 +190,7 @@ fn check(event: &LinkEvent) {
     let LinkEvent::Open { key, .. } = event else {
         panic!("{event:?} to a client");
     };
-    assert_eq!(*key, Some(server_key()));
+    assert_eq!(key.as_deref(), Some(&server_key()));
 }
 
 fn server_key() -> PublicKey {

@@ -56,7 +56,7 @@ fn both_ends_know_whose_the_other_is_and_messages_cross_whatever_the_pieces() {
         let events = converse(&mut client, &mut server, split);
         let open = LinkEvent::Open {
             peer: Some(id()),
-            key: Some(keypair(1).public()),
+            key: Some(keypair(1).public().into()),
         };
         let expected = core::iter::once(open).chain(messages.map(LinkEvent::Message));
         assert!(events.into_iter().eq(expected), "{split:?}");
@@ -72,7 +72,7 @@ fn the_connecting_end_has_proof_of_the_other_ends_key() {
         carry(&mut client, &mut server, Split::Pieces(100)).unwrap();
         events.extend(carry(&mut server, &mut client, Split::Pieces(100)).unwrap());
     }
-    let key = Some(keypair(2).public());
+    let key = Some(keypair(2).public().into());
     assert_eq!(events, [LinkEvent::Open { peer: None, key }]);
 }
 
@@ -100,7 +100,7 @@ fn a_client_that_is_not_trusted_is_told_so_and_says_nothing_more() {
     carry(&mut client, &mut server, Split::Pieces(usize::MAX)).unwrap();
     carry(&mut server, &mut client, Split::Pieces(usize::MAX)).unwrap();
     let events = carry(&mut client, &mut server, Split::Pieces(usize::MAX)).unwrap();
-    let key = keypair(1).public();
+    let key = keypair(1).public().into();
     let peer = Some(id());
     assert_eq!(events, [LinkEvent::Refused { peer, key }]);
     let refused = carry(&mut server, &mut client, Split::Pieces(usize::MAX));

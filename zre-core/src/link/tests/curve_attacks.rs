@@ -454,7 +454,7 @@ fn a_client_that_is_refused_makes_the_server_hold_and_say_nothing_more() {
             carry(&mut server, &mut client, WHOLE).unwrap();
         }
     }
-    assert!(matches!(refused[..], [LinkEvent::Refused { key, .. }] if Some(key) == key_of(1)));
+    assert!(matches!(&refused[..], [LinkEvent::Refused { key, .. }] if Some(**key) == key_of(1)));
     written(&mut server);
     for _ in 0..100 {
         assert_eq!(feed(&mut server, &[7; 10_000]), Ok(vec![]));

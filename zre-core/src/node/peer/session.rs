@@ -414,7 +414,7 @@ impl Peer {
             name: hello.name.clone(),
             endpoint: hello.endpoint.clone(),
             headers: hello.headers.clone(),
-            key: context.describe_key(key),
+            key: context.describe_key(key).map(Box::new),
         });
         let mut told = 0;
         context.told.change(&mut told, told::weight(&hello));
@@ -665,7 +665,7 @@ impl Ready {
             name: name.clone(),
             endpoint: self.endpoint.clone(),
             headers: self.headers.clone(),
-            key: context.describe_key(key),
+            key: context.describe_key(key).map(Box::new),
         });
         // As after every `Enter`. No `Leave` came before: `Exit` ends all memberships.
         for group in &self.groups {

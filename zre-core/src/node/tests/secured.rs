@@ -200,7 +200,7 @@ fn a_peer_enters_with_its_key_and_what_is_known_of_its_owner() {
     assert_eq!(entered.public, key("bob"));
     assert_eq!(entered.metadata.name(), Some("bob"));
     let info = test.node.peer(bob.id).unwrap();
-    assert_eq!(info.key.as_ref(), Some(entered));
+    assert_eq!(info.key.as_ref(), Some(&**entered));
     assert_eq!(test.node.proved_key(bob.id), Some(key("bob")));
 }
 

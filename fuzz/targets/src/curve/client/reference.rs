@@ -163,7 +163,7 @@ impl Reference {
         let key_of_server = Some(super::server_key());
         events.push(LinkEvent::Open {
             peer,
-            key: key_of_server,
+            key: key_of_server.map(Box::new),
         });
         let direction = |prefix, last| Direction { key, prefix, last };
         let incoming = Incoming::new(direction(FROM_SERVER, last), None);

@@ -179,7 +179,10 @@ impl Reference {
         if !self.trusts_anybody && !matches!(long_term, Owner::Server | Owner::Friend) {
             self.is_told_so();
             let peer = identity.filter(|_| is_dealer);
-            events.push(LinkEvent::Refused { peer, key: public });
+            events.push(LinkEvent::Refused {
+                peer,
+                key: public.into(),
+            });
             return Ok(Some(Phase::Refused));
         }
         self.is_ready(&key);
@@ -187,7 +190,7 @@ impl Reference {
         let key_of_client = Some(public);
         events.push(LinkEvent::Open {
             peer,
-            key: key_of_client,
+            key: key_of_client.map(Box::new),
         });
         Ok(Some(open(key, opened.number)))
     }
