@@ -44,7 +44,7 @@ const HONEST_ID: [u8; 16] = *b"an honest peer's";
 /// is a restart, as no signature tells them apart.
 ///
 /// The first byte of a script says whether the engine looks at the interfaces of its machine, has a
-/// fixed peer, is a gossip hub, or has one, and whether all have keys; see [`Keys`]. The honest
+/// fixed peer, is a gossip hub, or has one, and whether all have keys. The honest
 /// peer is on an interface that stays.
 ///
 /// With a key that no other member has, the honest peer cannot be confused with anybody: the

@@ -40,7 +40,7 @@ const TIME: Duration = Duration::from_secs(90);
 /// The first byte of a script says whether the engines look at the interfaces of their machines, so
 /// that they can move, whether the first one has the other as a fixed peer, whether the second one
 /// is a client of the first one's gossip hub, whether there are beacons, too, and whether they have
-/// keys; see [`Keys`].
+/// keys.
 pub fn two_engines(bytes: &[u8]) {
     let mut script = Reader(bytes);
     let mode: u8 = script.read();
