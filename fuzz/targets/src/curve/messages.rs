@@ -58,6 +58,9 @@ pub(super) struct Direction {
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) direction: Direction,
+    /// Whether a frame has come. Its number may be any that is higher than those of the handshake;
+    /// from then on none may be left out.
+    has_begun: bool,
     /// `None` if only commands may come.
     pub(super) allowed: Option<Allowed>,
     first: Option<Bytes>,
@@ -70,6 +73,7 @@ impl Incoming {
     pub(super) fn new(direction: Direction, allowed: Option<Allowed>) -> Self {
         Self {
             direction,
+            has_begun: false,
             allowed,
             first: None,
             rest: Content::default(),
@@ -111,10 +115,10 @@ impl Incoming {
     fn open(&mut self, body: &[u8], events: &mut Vec<LinkEvent>) -> Result<(), Wrong> {
         let Direction { key, prefix, last } = &mut self.direction;
         let (number, flags, text) = commands::open_message(body, prefix, key).ok_or(Wrong)?;
-        if number <= *last {
+        if number <= *last || (self.has_begun && number - *last != 1) {
             return Err(Wrong);
         }
-        *last = number;
+        (*last, self.has_begun) = (number, true);
         match flags {
             0 | 1 => self.frame(flags == 1, text, events),
             2 if text.len() as u64 <= COMMAND => self.command(&text),
