@@ -136,6 +136,7 @@ fn a_key_that_is_not_trusted_under_an_honest_identity_is_refused_and_told_once(s
         refused == Err(ErrorKind::PermissionDenied),
         format_args!("it was told {refused:?}"),
     );
+    scene.demand_in_time("the program to be told", |facts| !facts.refused.is_empty());
     let told = scene.facts().refused.clone();
     scene.demand(
         told == [key.public()],
