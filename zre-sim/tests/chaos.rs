@@ -41,7 +41,7 @@ fn whatever_happens_to_nodes_with_keys_heals() {
 }
 
 #[test]
-#[ignore = "takes minutes; .ci/run runs it"]
+#[ignore = "takes minutes; run it by hand after a change of the rules for keys"]
 fn whatever_happens_to_nodes_with_keys_heals_with_300_seeds() {
     with_keys(150);
 }
