@@ -146,7 +146,8 @@ macro_rules! send_methods {
         ///
         /// # Errors
         ///
-        /// [`Error::Unconfirmed`] if the peer goes, or begins a new session, before it confirms;
+        /// [`Error::Unconfirmed`] if the peer goes or begins a new session, or this node stops,
+        /// before it confirms;
         /// as [`whisper`](Self::whisper).
         pub fn whisper_confirmed(
             &self,
@@ -200,7 +201,7 @@ macro_rules! send_methods {
         /// # Errors
         ///
         /// [`Error::UnknownPeer`] if there is no such peer; [`Error::Unconfirmed`] if it goes, or
-        /// begins a new session, before it confirms; [`Error::Stopped`].
+        /// begins a new session, or this node stops, before it confirms; [`Error::Stopped`].
         pub fn flush(&self, peer: PeerId) -> Result<(), Error> {
             let mut flush = self.hub().flush(peer)?;
             let flushed = self.wait(None, |cx| flush.poll(cx));

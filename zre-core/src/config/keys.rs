@@ -1,6 +1,6 @@
 //! Which keys settings need, and which they may not have.
 
-use zre_proto::{Headers, KeyedEndpoint};
+use zre_proto::{Headers, KeyedEndpoint, curve::PublicKey};
 
 use super::{Config, ConfigError};
 
@@ -17,6 +17,12 @@ impl Config {
             let _set = headers.set(KEY_HEADER, key);
         }
         headers
+    }
+
+    /// Whether a key is trusted; none is in a node without a key.
+    pub(crate) fn trusts(&self, key: &PublicKey) -> bool {
+        let security = self.security.as_ref();
+        security.is_some_and(|security| security.trust.admits(key).is_some())
     }
 
     /// Checks that whoever is connected to has a key if the node has one, and has none otherwise.

@@ -1,6 +1,6 @@
 //! Gossip over the connections of an engine: opening them, and what comes and goes over them.
 
-use alloc::{boxed::Box, format};
+use alloc::{boxed::Box, format, vec::Vec};
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -13,7 +13,7 @@ use super::{
     context::{EngineTimer, Owner},
     gossip_links::Hub,
     output::{LinkId, Output},
-    trust::REFUSED_FOR,
+    trust::{NOT_TRUSTED, REFUSED_FOR},
 };
 use crate::{
     error::{Fault, LinkError},
@@ -200,19 +200,24 @@ impl<C: Connection> Engine<C> {
             return;
         };
         // They connect again, and tell their tuples.
-        let mut gone = gossip.handle_trust(self.cx.now);
-        gone.extend(links.clients_with(|key| !self.node.trusts(key)));
-        for link in gone {
-            if self.cx.owner(link) == Some(Owner::GossipClient) {
-                self.close_gossip(link, Owner::GossipClient, "other keys are trusted");
+        let again = gossip.handle_trust(self.cx.now).into_iter();
+        let again = again.map(|link| (link, Owner::GossipClient, "other keys are trusted"));
+        let distrusted = links.with_key(|key| !self.node.trusts(key)).into_iter();
+        let distrusted = distrusted.map(|(link, owner)| (link, owner, NOT_TRUSTED));
+        for (link, owner, error) in distrusted.chain(again).collect::<Vec<_>>() {
+            if self.cx.owner(link) == Some(owner) {
+                self.close_gossip(link, owner, error);
             }
+        }
+        if let Some(links) = &mut self.links.gossip {
+            links.hurry(self.node.config(), &mut self.cx);
         }
     }
 
     pub(super) fn gossip_handshake_timed_out(&mut self, link: LinkId, owner: Owner) {
         let links = self.links.gossip.as_ref();
         if links.is_some_and(|links| links.is_refused(link)) {
-            return self.close_gossip(link, owner, "its key is not trusted");
+            return self.close_gossip(link, owner, NOT_TRUSTED);
         }
         self.break_gossip(link, owner, LinkError::HandshakeTimeout.into());
     }

@@ -13,6 +13,7 @@ use super::{
     link_state::LinkState,
     output::{LinkId, OpenFor, Output},
     places::Places,
+    trust::NOT_TRUSTED,
 };
 use crate::{
     config::Config,
@@ -174,11 +175,14 @@ impl<C: Connection> GossipLinks<C> {
             return;
         };
         cx.deadlines.clear(EngineTimer::GossipConnect(number));
-        let ends_at = cx.now + config.handshake_timeout;
-        let link = cx.add_link(Owner::GossipHub(number), ends_at);
+        if hub.key.is_some_and(|key| !config.trusts(&key)) {
+            return self.lost(number, NOT_TRUSTED, config, cx);
+        }
         let Some(security) = cx.client_security(hub.key) else {
             return;
         };
+        let ends_at = cx.now + config.handshake_timeout;
+        let link = cx.add_link(Owner::GossipHub(number), ends_at);
         let connection = C::gossiping(GossipEnd::Client, &config.limits, security);
         hub.state = Some(LinkState::new(link, connection, cx.now));
         cx.outputs.push(Output::Open {
@@ -335,11 +339,18 @@ impl<C: Connection> GossipLinks<C> {
             .is_some_and(|client| client.is_refused)
     }
 
-    /// The clients that have proved to have a key which is meant.
-    pub(super) fn clients_with(&self, is_meant: impl Fn(&PublicKey) -> bool) -> Vec<LinkId> {
-        let clients = self.clients.iter();
-        let meant = clients.filter(|(_, it)| it.key.as_ref().is_some_and(&is_meant));
-        meant.map(|(link, _)| *link).collect()
+    /// The connections of hubs and clients whose key is meant.
+    pub(super) fn with_key(&self, is_meant: impl Fn(&PublicKey) -> bool) -> Vec<(LinkId, Owner)> {
+        let is_meant = |key: Option<PublicKey>| key.as_ref().is_some_and(&is_meant);
+        let hubs = (0..).zip(&self.hubs);
+        let hubs = hubs.filter(|(_, hub)| is_meant(hub.key));
+        let hubs = hubs.filter_map(|(number, hub)| {
+            let state = hub.state.as_ref()?;
+            Some((state.id, Owner::GossipHub(number)))
+        });
+        let clients = self.clients.iter().filter(|(_, it)| is_meant(it.key));
+        let clients = clients.map(|(link, _)| (*link, Owner::GossipClient));
+        hubs.chain(clients).collect()
     }
 
     /// Takes a connection out that has ended.

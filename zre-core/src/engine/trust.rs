@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a connection that is refused may live until it has been written why.
 pub(super) const REFUSED_FOR: Duration = Duration::from_secs(1);
+/// Why whoever the user names is not connected to.
+pub(super) const NOT_TRUSTED: &str = "its key is not trusted";
 
 impl<C: Connection> Engine<C> {
     /// From now on these keys are trusted; see [`Node::set_trust`](crate::Node::set_trust).
@@ -37,7 +39,7 @@ impl<C: Connection> Engine<C> {
         let is_meant = |key: &PublicKey| !node.trusts(key);
         self.links.unclaimed.close_where(is_meant, &mut self.cx);
         self.renew_gossip_trust();
-        self.try_all_fixed();
+        self.renew_fixed_trust();
         self.settle();
         Ok(())
     }

@@ -209,8 +209,7 @@ impl Peer {
 
 impl NodeContext {
     pub(super) fn trusts(&self, key: &PublicKey) -> bool {
-        let security = self.config.security.as_ref();
-        security.is_some_and(|security| security.trust.admits(key).is_some())
+        self.config.trusts(key)
     }
 
     /// A key, and what is known of its owner.

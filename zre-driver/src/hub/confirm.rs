@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use zre_core::{
-    Error,
+    Error, Shouted,
     proto::{Content, GroupName, PeerId},
 };
 
@@ -20,7 +20,8 @@ use super::{
 pub enum Delivery {
     /// The member has it.
     Delivered,
-    /// The member has gone before it confirmed it. It may have arrived all the same.
+    /// The member has gone before it confirmed it. It may have arrived all the same, unless the
+    /// member, or its place in the group, was gone before there was room for it.
     Gone,
     /// The member had no room for it, so it was passed over and has not been sent it.
     Skipped,
@@ -41,6 +42,7 @@ impl<S: Stream> Hub<S> {
         ConfirmedShout {
             place: Place::new(self),
             shout: Some(self.shout(group, content)),
+            full: Vec::new(),
             open: Vec::new(),
             outcomes: Vec::new(),
         }
@@ -109,8 +111,9 @@ impl<S: Stream> ConfirmedWhisper<'_, S> {
                     }
                     whispered => whispered?,
                 }
-                // Before anything else can happen to the session.
-                *stage = Stage::Sent(state.engine.confirm(peer, now)?);
+                // Before anything else can happen to the session. Sending may have ended it.
+                let confirmed = state.engine.confirm(peer, now);
+                *stage = Stage::Sent(confirmed.map_err(|_| Error::Unconfirmed(peer))?);
             }
             let Stage::Sent(number) = *stage else {
                 return Poll::Pending;
@@ -133,6 +136,8 @@ pub struct ConfirmedShout<'h, S: Stream> {
     place: Place<&'h Hub<S>, S>,
     /// Gone when all members that have room have got it.
     shout: Option<Shout<'h, S>>,
+    /// The members that had no room the last time.
+    full: Vec<PeerId>,
     /// The members that have not confirmed it, and the numbers of the answers that do.
     open: Vec<(PeerId, u64)>,
     outcomes: Vec<(PeerId, Delivery)>,
@@ -146,7 +151,7 @@ impl<S: Stream> ConfirmedShout<'_, S> {
     /// As [`Engine::shout`](zre_core::Engine::shout).
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Vec<(PeerId, Delivery)>, Error>> {
         if let Some(shout) = &mut self.shout {
-            let (open, outcomes) = (&mut self.open, &mut self.outcomes);
+            let (open, outcomes, full) = (&mut self.open, &mut self.outcomes, &mut self.full);
             let shouted = shout.poll_noting(cx, |state, shouted, now| {
                 for member in &shouted.sent_to {
                     match state.engine.confirm(*member, now) {
@@ -156,6 +161,9 @@ impl<S: Stream> ConfirmedShout<'_, S> {
                 }
                 let passed_over = shouted.passed_over.iter();
                 outcomes.extend(passed_over.map(|member| (*member, Delivery::Skipped)));
+                let waited_for = std::mem::replace(full, shouted.full.clone()).into_iter();
+                let gone = waited_for.filter(|member| !is_named(shouted, *member));
+                outcomes.extend(gone.map(|member| (member, Delivery::Gone)));
             });
             match shouted {
                 Poll::Pending => return Poll::Pending,
@@ -187,6 +195,12 @@ impl<S: Stream> ConfirmedShout<'_, S> {
             Poll::Pending
         })
     }
+}
+
+/// Whether anything has become of a shout for a member.
+fn is_named(shouted: &Shouted, member: PeerId) -> bool {
+    let all = [&shouted.sent_to, &shouted.passed_over, &shouted.full];
+    all.into_iter().flatten().any(|named| *named == member)
 }
 
 /// What has become of messages that the answer with this number confirms; `None` while that is

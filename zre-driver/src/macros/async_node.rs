@@ -317,7 +317,8 @@ macro_rules! async_send_methods {
         ///
         /// # Errors
         ///
-        /// [`Error::Unconfirmed`] if the peer goes, or begins a new session, before it confirms;
+        /// [`Error::Unconfirmed`] if the peer goes or begins a new session, or this node stops,
+        /// before it confirms;
         /// as [`whisper`](Self::whisper).
         pub async fn whisper_confirmed(
             &self,
@@ -356,7 +357,7 @@ macro_rules! async_send_methods {
         /// # Errors
         ///
         /// [`Error::UnknownPeer`] if there is no such peer; [`Error::Unconfirmed`] if it goes, or
-        /// begins a new session, before it confirms; [`Error::Stopped`].
+        /// begins a new session, or this node stops, before it confirms; [`Error::Stopped`].
         pub async fn flush(&self, peer: PeerId) -> Result<(), Error> {
             let mut flush = self.hub().flush(peer)?;
             ::std::future::poll_fn(|cx| flush.poll(cx)).await

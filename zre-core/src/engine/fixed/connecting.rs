@@ -15,6 +15,7 @@ use crate::{
         context::{EngineTimer, Owner},
         link_state::LinkState,
         output::{OpenFor, Output},
+        trust::NOT_TRUSTED,
     },
     link::{Connection, LinkEvent},
     notice::Notice,
@@ -34,6 +35,21 @@ impl<C: Connection> Engine<C> {
             }
             self.try_fixed(number);
         }
+    }
+
+    /// Other keys are trusted from now on: whoever is not any more is told nothing more, also where
+    /// it is not known yet who is there.
+    pub(in crate::engine) fn renew_fixed_trust(&mut self) {
+        for number in 0..self.links.fixed.entries.len() {
+            let entry = self.links.fixed.get_mut(number);
+            // That of a peer has been closed with the peer.
+            let connected = entry.filter(|entry| entry.link_id().is_some());
+            let key = connected.and_then(|entry| entry.key);
+            if key.is_some_and(|key| !self.node.trusts(&key)) {
+                self.fixed_failed(number, NOT_TRUSTED);
+            }
+        }
+        self.try_all_fixed();
     }
 
     /// The pause is over.
@@ -59,16 +75,16 @@ impl<C: Connection> Engine<C> {
             return;
         }
         if key.is_some_and(|key| !self.node.trusts(&key)) {
-            return self.fixed_failed(number, "its key is not trusted");
+            return self.fixed_failed(number, NOT_TRUSTED);
         }
+        let Some(security) = self.cx.client_security(key) else {
+            return;
+        };
         let config = self.node.config();
         let patience = Patience::until(self.cx.now + config.handshake_timeout, self.node.backlog());
         let link = self.cx.add_link(Owner::Fixed(number), patience.deadline());
         self.cx.deadlines.clear(EngineTimer::Fixed(number));
         let (own, limits) = (self.node.id().into(), config.limits);
-        let Some(security) = self.cx.client_security(key) else {
-            return;
-        };
         let connection = C::connecting(own, &limits, security);
         self.cx.outputs.push(Output::Open {
             link,

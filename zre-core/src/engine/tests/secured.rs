@@ -36,6 +36,7 @@ at_both_levels! {
     fixed_peers_meet_by_their_keys,
     at_a_fixed_endpoint_nobody_with_another_key_gets_our_hello,
     a_fixed_peer_that_says_that_it_is_elsewhere_is_known_by_its_key,
+    one_that_has_our_hello_at_a_fixed_endpoint_is_closed_when_its_key_is_no_longer_trusted,
 }
 
 fn key(name: &str) -> PublicKey {
@@ -309,6 +310,29 @@ fn at_a_fixed_endpoint_nobody_with_another_key_gets_our_hello<C: Level>() {
     let trust = trusting(&["mallory"]);
     net.engine(bob).set_trust(trust, now).unwrap();
     net.run(secs(30));
+    let fixed = net.engine(bob).fixed_peers().next().unwrap();
+    assert_eq!(fixed.error.unwrap(), "its key is not trusted");
+}
+
+fn one_that_has_our_hello_at_a_fixed_endpoint_is_closed_when_its_key_is_no_longer_trusted<C>()
+where
+    C: Level,
+{
+    let mut net = Network::<C>::new();
+    let alice = net.add_secured("alice", &["bob"]);
+    let mut config = net.config_with_key("bob", &["alice", "carol"]);
+    config.connect = [(net.endpoint(alice), key("alice")).into()].into();
+    // So she cannot answer.
+    config.advertise = Some("tcp://10.0.0.77:7".parse().unwrap());
+    let bob = net.add_with(config);
+    (net.hosts[bob].hears, net.hosts[alice].hears) = (false, false);
+    net.run(millis(500));
+    assert!(net.is_joined(bob, alice));
+    let now = net.now;
+    let trust = trusting(&["carol"]);
+    net.engine(bob).set_trust(trust, now).unwrap();
+    net.run(millis(10));
+    assert!(!net.is_joined(bob, alice));
     let fixed = net.engine(bob).fixed_peers().next().unwrap();
     assert_eq!(fixed.error.unwrap(), "its key is not trusted");
 }

@@ -1,10 +1,11 @@
 //! Members of a group that do not keep up, and an application that waits for itself.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use zre_core::{Notice, SlowMembers};
 
 use super::*;
+use crate::hub::Delivery;
 
 /// Longer than such a test takes.
 const NEVER: Duration = Duration::from_secs(3000);
@@ -123,4 +124,54 @@ fn who_takes_no_events_while_sending_waits_is_warned_once() {
         net.run();
     }
     assert_eq!(warnings(), 1);
+}
+
+#[test]
+fn a_confirmed_shout_tells_what_has_become_of_it_for_each_member() {
+    let at_once = SlowMembers::Skip {
+        after: Duration::ZERO,
+    };
+    for (slow_members, expected) in [
+        (at_once, Delivery::Skipped),
+        (SlowMembers::Wait, Delivery::Gone),
+    ] {
+        let (mut net, hub, bob) = group_with_a_stuck_member(slow_members);
+        let [_, _, carol] = net.nodes::<3>().map(TestNode::id);
+        let cx = Context::from_waker(Waker::noop());
+        let mut shout = hub.shout_confirmed(group(), "hello".into());
+        assert!(shout.poll(&cx).is_pending());
+        if expected == Delivery::Gone {
+            net.end(1);
+        }
+        let outcomes = RefCell::new(None);
+        let shout = RefCell::new(shout);
+        net.run_until(|_| {
+            if let Poll::Ready(told) = shout.borrow_mut().poll(&cx) {
+                *outcomes.borrow_mut() = Some(told.unwrap());
+            }
+            outcomes.borrow().is_some()
+        });
+        let mut outcomes = outcomes.into_inner().unwrap();
+        outcomes.sort_by_key(|(member, _)| *member != bob);
+        assert_eq!(outcomes, [(bob, expected), (carol, Delivery::Delivered)]);
+    }
+}
+
+#[test]
+fn a_message_whose_peer_has_gone_is_not_confirmed() {
+    let mut net = Net::of::<2>(small);
+    let ([alice, bob], [hub, _]) = (net.nodes().map(TestNode::id), net.hubs());
+    net.set_stuck(alice, bob, true);
+    let cx = Context::from_waker(Waker::noop());
+    let mut whisper = hub.whisper_confirmed(bob, "hello".into());
+    assert!(whisper.poll(&cx).is_pending());
+    let mut flush = hub.flush(bob).unwrap();
+    assert!(flush.poll(&cx).is_pending());
+    net.end(1);
+    net.run_until(|_| hub.read(|node| !node.is_ready(bob)));
+    let unconfirmed = Poll::Ready(Err(Error::Unconfirmed(bob)));
+    assert_eq!(whisper.poll(&cx), unconfirmed);
+    assert_eq!(flush.poll(&cx), unconfirmed);
+    let mut late = hub.whisper_confirmed(bob, "hello".into());
+    assert_eq!(late.poll(&cx), Poll::Ready(Err(Error::UnknownPeer(bob))));
 }

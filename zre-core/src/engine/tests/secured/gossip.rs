@@ -64,6 +64,30 @@ fn a_client_with_another_key_of_the_hub_is_not_connected() {
 }
 
 #[test]
+fn a_hub_whose_key_is_not_trusted_is_told_nothing() {
+    let mut net = Network::new();
+    let hub = add(&mut net, "hub", &["alice"], None);
+    let alice = add(&mut net, "alice", &["bob", "carol"], Some(hub));
+    let is_connected = |net: &mut Network<Link>| {
+        let hub = net.engine(alice).gossip_hubs().next().unwrap();
+        let is_told = hub.error.as_deref() == Some("its key is not trusted");
+        assert_eq!(is_told, !hub.is_connected);
+        hub.is_connected
+    };
+    net.run(secs(20));
+    assert!(!is_connected(&mut net));
+    assert_eq!(net.open_wires(), 0);
+    for (trusted, connects) in [(["hub", "bob"], true), (["bob", "carol"], false)] {
+        let now = net.now;
+        let trust = trusting(&trusted);
+        net.engine(alice).set_trust(trust, now).unwrap();
+        net.run(secs(2));
+        assert_eq!(is_connected(&mut net), connects);
+    }
+    assert_eq!(net.open_wires(), 0);
+}
+
+#[test]
 fn tuples_without_a_trusted_key_are_dropped_until_the_key_is_trusted() {
     let mut net = Network::new();
     let hub = add(&mut net, "hub", &["alice", "bob"], None);
