@@ -14,11 +14,11 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 use zre_proto::{
-    PeerId, ShortText,
+    PeerId, RoutingId, ShortText,
     zmtp::{CommandError, FrameError, GreetingError, Mechanism},
 };
 
-use super::*;
+use super::{as_connection::LinkMemory, *};
 
 const MORE: u8 = 1;
 const LONG: u8 = 2;

@@ -1,26 +1,25 @@
 //! What a node tells its application.
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
-use core::{
-    fmt::{self, Write as _},
-    net::IpAddr,
-};
+mod parts;
+mod reason;
+mod words;
+
+use alloc::{boxed::Box, vec::Vec};
 
 use bytes::Bytes;
-use zre_proto::{
-    Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text,
-    curve::{KeyMetadata, PublicKey},
-};
+use zre_proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, curve::PublicKey};
 
-use crate::{error::Fault, link::Link, one_line::OneLine};
+use crate::link::Link;
+pub use parts::{NetworkInfo, PeerInfo, PeerKey, RefusedBy, Unconfirmed};
+pub use reason::ExitReason;
 
 /// Something that happened on the network.
 ///
 /// The events of one peer come in the order in which they happened: one `Enter`, then what the
 /// peer does, then one `Exit`.
 ///
-/// [`Display`](fmt::Display) shows an event as one line, whatever the peer put into its name or its
-/// message: `alice (0123AB) to CHAT: hello`.
+/// [`Display`](core::fmt::Display) shows an event as one line, whatever the peer put into its name
+/// or its message: `alice (0123AB) to CHAT: hello`.
 ///
 /// With the feature `serde`, an event is a map with its name under `event`, such as
 /// `{"event":"JOIN","peer":"0123…","name":"alice","group":"CHAT"}`. Reading it back needs a format
@@ -168,111 +167,6 @@ pub enum Event {
     },
 }
 
-/// The key of a peer, which it has proved to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct PeerKey {
-    /// The key.
-    pub public: PublicKey,
-    /// What its certificate says of its owner, if this node has one.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub metadata: KeyMetadata,
-}
-
-impl PeerKey {
-    /// A key, and what is known of its owner.
-    pub fn new(public: PublicKey, metadata: KeyMetadata) -> Self {
-        Self { public, metadata }
-    }
-}
-
-/// As in `key 0123… (alice)`.
-impl fmt::Display for PeerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key {}", self.public)?;
-        match self.metadata.name() {
-            Some(name) => write!(f, " ({name})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Who refuses whom for a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-#[non_exhaustive]
-pub enum RefusedBy {
-    /// This node does not trust the other.
-    Us,
-    /// The other does not trust this node.
-    Them,
-}
-
-impl RefusedBy {
-    /// The word for it in JSON lines: `us` or `them`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Us => "us",
-            Self::Them => "them",
-        }
-    }
-}
-
-/// A peer that has not confirmed all messages which were accepted for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Unconfirmed {
-    /// The peer.
-    pub peer: PeerId,
-    /// Its name.
-    pub name: ShortText,
-    /// How many whispers and shouts it has not confirmed. Some may have arrived all the same.
-    pub messages: u64,
-}
-
-impl Unconfirmed {
-    /// So many messages to a peer.
-    pub fn new(peer: PeerId, name: ShortText, messages: u64) -> Self {
-        Self {
-            peer,
-            name,
-            messages,
-        }
-    }
-}
-
-/// A network that a node is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct NetworkInfo {
-    /// The name of the interface.
-    pub interface: String,
-    /// The node's address on it.
-    pub address: IpAddr,
-    /// Where the node accepts connections there.
-    pub endpoint: Endpoint,
-    /// Whether the last beacon could be sent. Also true if none is sent.
-    pub announces: bool,
-}
-
-/// As in `eth0 (tcp://10.0.0.2:49152)`.
-impl fmt::Display for NetworkInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let beacons = match self.announces {
-            true => "",
-            false => ", beacons cannot be sent",
-        };
-        write!(f, "{} ({}{beacons})", self.interface, self.endpoint)
-    }
-}
-
 impl Event {
     /// The peer that the event is about. `None` for [`Network`](Event::Network) and
     /// [`Stop`](Event::Stop).
@@ -363,220 +257,12 @@ fn frame_weight(frame: &Bytes) -> usize {
     held + size_of::<Bytes>()
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = OneLine(f);
-        if let Some((peer, name)) = self.peer_and_name() {
-            // Several peers may have the same name; the start of the identity tells them apart.
-            write!(line, "{name} ({peer:.6}) ")?;
-        }
-        match self {
-            Self::Enter { endpoint, key, .. } => {
-                write!(line, "entered at {endpoint}")?;
-                match key {
-                    Some(key) => write!(line, " with {key}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Refused { peer, key, by } => match by {
-                RefusedBy::Us => write!(line, "{peer:.6} is not trusted: its key is {key}"),
-                RefusedBy::Them => write!(line, "{peer:.6} does not trust the key of this node"),
-            },
-            Self::Exit {
-                reason,
-                unconfirmed,
-                ..
-            } => {
-                write!(line, "is gone: {reason}")?;
-                write_unconfirmed(&mut line, *unconfirmed)
-            }
-            Self::Join { group, .. } => write!(line, "joined {group}"),
-            Self::Leave { group, .. } => write!(line, "left {group}"),
-            Self::Whisper { content, .. } => write!(line, "whispers: {}", Excerpt(content)),
-            Self::Shout { group, content, .. } => {
-                write!(line, "to {group}: {}", Excerpt(content))
-            }
-            Self::Evasive { .. } => line.write_str("is silent and is asked whether it is there"),
-            Self::Silent { .. } => line.write_str("has not answered for a second"),
-            Self::Skipped {
-                group, messages, ..
-            } => write!(
-                line,
-                "does not keep up: {messages} shouts to {group} passed it over"
-            ),
-            Self::Network {
-                networks,
-                joined,
-                left,
-            } => {
-                write!(line, "this node is on {}", Listed(networks, "no network"))?;
-                if !joined.is_empty() {
-                    write!(line, "; new: {}", Listed(joined, ""))?;
-                }
-                match left.is_empty() {
-                    true => Ok(()),
-                    false => write!(line, "; gone: {}", Listed(left, "")),
-                }
-            }
-            Self::Stop { unconfirmed } => {
-                line.write_str("this node has stopped")?;
-                let messages = unconfirmed.iter().map(|peer| peer.messages).sum();
-                write_unconfirmed(&mut line, messages)
-            }
-        }
-    }
-}
-
-/// Networks with commas between them, or what stands for none.
-struct Listed<'a>(&'a [NetworkInfo], &'a str);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.0.split_first() else {
-            return f.write_str(self.1);
-        };
-        write!(f, "{first}")?;
-        others.iter().try_for_each(|other| write!(f, ", {other}"))
-    }
-}
-
-fn write_unconfirmed(line: &mut impl fmt::Write, messages: u64) -> fmt::Result {
-    match messages {
-        0 => Ok(()),
-        1 => line.write_str("; 1 message is not confirmed"),
-        messages => write!(line, "; {messages} messages are not confirmed"),
-    }
-}
-
-/// The first 80 characters of a message, with its size if that is not all of it.
-struct Excerpt<'a>(&'a Content);
-
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const CHARS: usize = 80;
-        let first = self.0.frame(0).unwrap_or_default();
-        // A character has at most four bytes, and there may be a hundred megabytes of them.
-        let start = first.get(..4 * CHARS).unwrap_or(first);
-        let text = String::from_utf8_lossy(start);
-        let is_cut = start.len() < first.len() || text.chars().count() > CHARS;
-        text.chars()
-            .take(CHARS)
-            .try_for_each(|char| f.write_char(char))?;
-        if is_cut {
-            f.write_char('…')?;
-        }
-        match self.0.len() {
-            1 if is_cut => write!(f, " ({} bytes)", self.0.byte_len()),
-            1 => Ok(()),
-            frames => write!(f, " ({frames} frames, {} bytes)", self.0.byte_len()),
-        }
-    }
-}
-
-/// Why a node considers a peer gone.
-///
-/// With the feature `serde`, a reason is its [`as_str`](ExitReason::as_str), and a protocol error
-/// is a map of that to the fault in words. Read back, the fault is a
-/// [`Fault::Described`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "SCREAMING_SNAKE_CASE")
-)]
-#[non_exhaustive]
-pub enum ExitReason {
-    /// It said that it is leaving.
-    Goodbye,
-    /// It was silent for [`expired_after`](crate::Config#structfield.expired_after) or longer, and
-    /// did not answer when it was asked.
-    Expired,
-    /// Its connection broke, or its port refuses connections: the process has ended, the network
-    /// between is cut, or the peer has moved to another address.
-    ConnectionLost,
-    /// It broke the protocol.
-    ProtocolError(Fault),
-    /// It began a new session with the same identity. An `Enter` follows.
-    Restarted,
-    /// Another node gave the peer's endpoint as its own, and the peer did not answer when it was
-    /// asked.
-    Replaced,
-    /// It left its connection unread for
-    /// [`expired_after`](crate::Config#structfield.expired_after) while messages waited for it.
-    Stalled,
-    /// It left its connection unread while it made this node send one answer after the other.
-    Overflow,
-    /// It can be heard, but no connection to it can be made: a firewall is in the way, or the
-    /// endpoint that it gives is wrong.
-    Unreachable,
-    /// It closes each connection that is made to it, or its key is no longer trusted;
-    /// [`Engine::set_trust`](crate::Engine::set_trust).
-    Refused,
-}
-
-impl ExitReason {
-    /// The word for this reason in JSON lines and logs, which stays the same in all versions:
-    /// `GOODBYE`, `EXPIRED`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `RESTARTED`, `REPLACED`,
-    /// `STALLED`, `OVERFLOW`, `UNREACHABLE` or `REFUSED`. [`Display`](fmt::Display) says it in a
-    /// sentence.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Goodbye => "GOODBYE",
-            Self::Expired => "EXPIRED",
-            Self::ConnectionLost => "CONNECTION_LOST",
-            Self::ProtocolError(_) => "PROTOCOL_ERROR",
-            Self::Restarted => "RESTARTED",
-            Self::Replaced => "REPLACED",
-            Self::Stalled => "STALLED",
-            Self::Overflow => "OVERFLOW",
-            Self::Unreachable => "UNREACHABLE",
-            Self::Refused => "REFUSED",
-        }
-    }
-}
-
-impl fmt::Display for ExitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Goodbye => "said goodbye",
-            Self::Expired => "was silent for too long",
-            Self::ConnectionLost => "connection lost",
-            Self::ProtocolError(fault) => return write!(f, "broke the protocol: {fault}"),
-            Self::Restarted => "restarted",
-            Self::Replaced => "replaced by another node at its endpoint",
-            Self::Stalled => "did not read what was sent to it",
-            Self::Overflow => "did not read the answers it asked for",
-            Self::Unreachable => "cannot be reached",
-            Self::Refused => "its connections, or ours, are refused",
-        })
-    }
-}
-
-/// What a node knows about a peer that has entered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct PeerInfo {
-    /// Its identity.
-    pub id: PeerId,
-    /// Its name.
-    pub name: ShortText,
-    /// Where it says that it accepts connections.
-    pub endpoint: Endpoint,
-    /// Its headers.
-    pub headers: Headers,
-    /// The groups that it is in.
-    pub groups: BTreeSet<GroupName>,
-    /// The key that it has proved to have; `None` if this node has none itself.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub key: Option<PeerKey>,
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::{format, string::ToString};
 
     use super::*;
+    use crate::error::Fault;
 
     fn whisper(content: impl Into<Content>) -> Event {
         Event::Whisper {
