@@ -251,6 +251,11 @@ macro_rules! node_methods {
             self.node().own_groups().cloned().collect()
         }
 
+        /// The groups that this node wants to lead, in the order of their names.
+        pub fn contested_groups(&self) -> Vec<GroupName> {
+            self.node().contested_groups().cloned().collect()
+        }
+
         /// The headers that peers see when they meet this node.
         pub fn headers(&self) -> Headers {
             self.node().headers().clone()
