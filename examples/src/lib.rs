@@ -24,6 +24,11 @@ pub struct Choosing;
 #[doc = include_str!("../../docs/SECURE-IN-FIVE-MINUTES.md")]
 pub struct Secure;
 
+/// The page on elections. Its program is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/ELECTIONS.md")]
+pub struct Elections;
+
 /// The page on embedding the core. Its programs are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/EMBEDDING.md")]

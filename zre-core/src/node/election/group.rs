@@ -207,7 +207,7 @@ impl Election {
         // has not heard of the winner.
         let begins_anew = match best == step.me {
             true => !voter.is_ours || !self.contests,
-            false => peer == best || is_through,
+            false => peer == best || is_through && !voter.is_ours,
         };
         if peer < best || wave.decided && begins_anew {
             return self.follow_or_challenge(peer, step);
@@ -246,7 +246,8 @@ impl Election {
         if challenger > wave.challenger {
             return;
         }
-        if wave.decided && !voter.led {
+        // To one of this implementation the leader says it.
+        if wave.decided && !voter.led && !voter.is_ours {
             step.lead(&self.group, peer, voter, challenger);
         }
         if self.runner_up == Some(peer) {

@@ -156,6 +156,22 @@ fn a_challenger_that_never_wins_is_followed_no_longer() {
 }
 
 #[test]
+fn one_of_ours_that_contests_again_does_not_end_the_leader() {
+    let mut meeting = Meeting::new();
+    let (b, c) = (meeting.bob.id, meeting.carol.id);
+    meeting.bob_is_ours();
+    meeting.test.node.handle_elector(c, meeting.test.now);
+    meeting.says(bob, elect("G", b));
+    meeting.says(bob, leader("G", b));
+    // Carol hears of bob from us, and follows him.
+    assert_eq!(meeting.says(carol, elect("G", c)), ["carol ELECT bob"]);
+    assert_eq!(meeting.says(carol, elect("G", b)), NOTHING);
+    meeting.says(carol, leader("G", b));
+    assert_eq!(meeting.says(carol, elect("G", c)), ["carol ELECT bob"]);
+    assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
+}
+
+#[test]
 fn a_leader_that_withdraws_names_the_next() {
     let mut meeting = Meeting::new();
     meeting.bob_is_ours();
