@@ -62,6 +62,10 @@ pub(crate) fn handshake(role: Role) -> Vec<u8> {
     let metadata = Metadata::default()
         .with(Metadata::SOCKET_TYPE.try_into().unwrap(), socket_type)
         .with(Metadata::IDENTITY.try_into().unwrap(), identity);
+    let metadata = match role {
+        Role::Gossiping(_) => metadata,
+        _ => metadata.with(Metadata::UNDERSTANDS.try_into().unwrap(), "ELECT"),
+    };
     let mut said = Greeting::new(Mechanism::NULL, false).encode().to_vec();
     put_command(&mut said, &Command::Ready(metadata));
     said

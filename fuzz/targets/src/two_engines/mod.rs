@@ -8,7 +8,7 @@ use std::{
 };
 
 use zre_core::{
-    Beacons, Config, Instant, NetworkSettings, Seed,
+    Beacons, Config, Engine, Instant, NetworkSettings, Seed,
     interfaces::{Interface, InterfaceAddress, Interfaces},
 };
 use zre_proto::{Endpoint, PeerId};
@@ -280,6 +280,12 @@ fn check_engines_see_each_other(world: &World) {
             "{place:?}"
         );
         assert!(info.groups.iter().eq(there.node().own_groups()));
+        // Both contest this group.
+        let is_in_group = |engine: &Engine| engine.node().own_groups().any(|it| *it == group(0));
+        if is_in_group(here) && is_in_group(there) {
+            let lower = here.node().id().min(there.node().id());
+            assert_eq!(here.node().leader(&group(0)), Some(lower), "{number}");
+        }
     }
 }
 

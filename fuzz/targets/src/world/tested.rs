@@ -8,6 +8,7 @@ use zre_core::{
 use zre_proto::{Endpoint, PeerId};
 
 use super::{EventOrder, NumberedWhispers};
+use crate::adversary::group;
 
 /// The port at which engines listen that look at interfaces.
 pub(crate) const PORT: u16 = 49152;
@@ -166,6 +167,7 @@ impl TestedEngine {
 pub(crate) fn config(endpoint: Endpoint, id: PeerId) -> Config {
     let mut config = Config::new(endpoint);
     config.id = Some(id);
+    config.contest.insert(group(0));
     config.limits.peers = 6;
     config.limits.pending_peers = 4;
     config.limits.unclaimed_links = 4;

@@ -112,6 +112,28 @@ fn contestants_of_both_kinds_elect_one_leader_in_each_order_of_starting() {
 }
 
 #[test]
+fn a_node_that_does_not_contest_hears_whom_zyre_nodes_elect() {
+    let Some(rig) = RealPeers::available() else {
+        return;
+    };
+    let network = rig.namespace();
+    let passive = Peer::ours(&network, Flavour::TokioMulti, &options("passive"));
+    let mut peers: Vec<_> = (0..3).map(|number| Zyre.start(&network, number)).collect();
+    peers.push(passive);
+    all_meet(&peers);
+    // Of three zyre nodes that begin at different times, one may get no leader by its own fault.
+    // Then somebody comes and goes, which makes them begin anew.
+    for _ in 0..5 {
+        if holds_within(Duration::from_secs(2), || agreed(&peers).is_some()) {
+            return;
+        }
+        peers[3].leave(GROUP);
+        peers[3].join(GROUP);
+    }
+    wait_for_leader(&peers, "all know the leader");
+}
+
+#[test]
 fn our_node_leads_zyre_nodes() {
     let Some(rig) = RealPeers::available() else {
         return;
