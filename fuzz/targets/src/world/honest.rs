@@ -244,7 +244,8 @@ impl HonestPeer {
                 self.node_groups = hello.groups;
             }
             Body::Ping => self.say(Body::PingOk),
-            Body::PingOk => {}
+            // It does not vote, and is gone on without.
+            Body::PingOk | Body::Elect { .. } | Body::Leader { .. } => {}
             // A node that gossips says so when it stops.
             Body::Goodbye => self.is_left = true,
             Body::Join { group, status } => {
