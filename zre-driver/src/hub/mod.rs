@@ -44,7 +44,7 @@ use fork::Fork;
 use state::State;
 
 pub use application::only_named;
-pub use confirm::Delivery;
+pub use confirm::{ConfirmedShout, ConfirmedWhisper, Delivery};
 pub use connection::Stream;
 pub use feed::Lagged;
 pub use operations::{GroupWait, PeerWait, Ping, Recv, Shout, Stopped, Whisper};
