@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use zre_tokio::{GroupName, Node, PeerInfo, Text};
+use zre_tokio::{Delivery, GroupName, Node, PeerId, PeerInfo, Text};
 
 use crate::{keys::KeyLine, networks::Everything};
 
@@ -37,6 +37,7 @@ pub(super) enum Answer {
         count: u64,
         in_order: bool,
     },
+    Confirmed(Confirmed),
     Done {
         ok: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +47,42 @@ pub(super) enum Answer {
         error: String,
         line: u64,
     },
+}
+
+/// What has become of a message that was to be confirmed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event")]
+pub(crate) enum Confirmed {
+    #[serde(rename = "CONFIRMED")]
+    Whisper { peer: String },
+    #[serde(rename = "CONFIRMED")]
+    Shout {
+        group: String,
+        delivered: Vec<String>,
+        gone: Vec<String>,
+        skipped: Vec<String>,
+    },
+}
+
+impl Confirmed {
+    pub(crate) fn whisper(peer: PeerId) -> Self {
+        Self::Whisper {
+            peer: peer.to_string(),
+        }
+    }
+
+    pub(crate) fn shout(group: &GroupName, outcomes: &[(PeerId, Delivery)]) -> Self {
+        let of = |wanted| {
+            let those = outcomes.iter().filter(|(_, outcome)| *outcome == wanted);
+            those.map(|(peer, _)| peer.to_string()).collect()
+        };
+        Self::Shout {
+            group: group.to_string(),
+            delivered: of(Delivery::Delivered),
+            gone: of(Delivery::Gone),
+            skipped: of(Delivery::Skipped),
+        }
+    }
 }
 
 /// All that is known of a peer.
@@ -139,5 +176,27 @@ mod tests {
         };
         let line = serde_json::to_string(&reply).unwrap();
         assert_eq!(line, r#"{"ok":true,"id":{"n":1.50}}"#);
+    }
+
+    #[test]
+    fn what_has_become_of_a_confirmed_message_is_an_event() {
+        let peers = [1, 2, 3].map(|id| PeerId::from([id; 16]));
+        let outcomes = [Delivery::Gone, Delivery::Delivered, Delivery::Skipped];
+        let outcomes: Vec<_> = peers.into_iter().zip(outcomes).collect();
+        let id: Box<RawValue> = serde_json::from_str("7").unwrap();
+        let json = |confirmed| {
+            let outcome = Ok(Answer::Confirmed(confirmed));
+            serde_json::to_string(&Reply::to(outcome, 1, Some(&id))).unwrap()
+        };
+        let [gone, delivered, skipped] = peers;
+        assert_eq!(
+            json(Confirmed::shout(&"G".try_into().unwrap(), &outcomes)),
+            format!(r#"{{"event":"CONFIRMED","group":"G","delivered":["{delivered}"],"#)
+                + &format!(r#""gone":["{gone}"],"skipped":["{skipped}"],"id":7}}"#)
+        );
+        assert_eq!(
+            json(Confirmed::whisper(gone)),
+            format!(r#"{{"event":"CONFIRMED","peer":"{gone}","id":7}}"#)
+        );
     }
 }

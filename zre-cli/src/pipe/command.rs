@@ -7,9 +7,9 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use zre_tokio::{Content, GroupName, PeerId};
+use zre_tokio::{Content, GroupName};
 
-use crate::{text::quoted, values};
+use crate::{recipient::Recipient, text::quoted, values};
 
 /// What one line asks for, and the id by which its answer is to be known.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub(super) struct Request<'a> {
 pub(super) enum Command {
     Join(GroupName),
     Leave(GroupName),
-    Whisper(Recipient, Content),
-    Shout(GroupName, Content),
+    Whisper(Recipient, Outgoing),
+    Shout(GroupName, Outgoing),
+    Flush(Recipient),
     Peers,
     Peer(Recipient),
     Groups,
@@ -36,11 +37,12 @@ pub(super) enum Command {
     Count,
 }
 
-/// A peer as the user names it.
+/// What is to be sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Recipient {
-    Id(PeerId),
-    Named(String),
+pub(super) struct Outgoing {
+    pub(super) content: Content,
+    /// Whether the answer is to wait until it has arrived.
+    pub(super) confirmed: bool,
 }
 
 impl<'a> Request<'a> {
@@ -60,9 +62,19 @@ impl<'a> Request<'a> {
 }
 
 const VERBS: &str =
-    "join, leave, whisper, shout, peers, peer, groups, network, stop, flood, quiet, count";
+    "join, leave, whisper, shout, flush, peers, peer, groups, network, stop, flood, quiet, count";
 
-const KEYS: [&str; 8] = ["do", "id", "peer", "group", "text", "frames", "count", "on"];
+const KEYS: [&str; 9] = [
+    "do",
+    "id",
+    "peer",
+    "group",
+    "text",
+    "frames",
+    "confirmed",
+    "count",
+    "on",
+];
 
 /// The keys of a command and their values. Each is taken out when the command uses it.
 ///
@@ -84,8 +96,9 @@ impl<'a> Fields<'a> {
             fields: self,
         };
         let command = match &*verb {
-            "whisper" => Command::Whisper(fields.peer()?, fields.content()?),
-            "shout" => Command::Shout(fields.group()?, fields.content()?),
+            "whisper" => Command::Whisper(fields.peer()?, fields.outgoing()?),
+            "shout" => Command::Shout(fields.group()?, fields.outgoing()?),
+            "flush" => Command::Flush(fields.peer()?),
             "join" => Command::Join(fields.group()?),
             "leave" => Command::Leave(fields.group()?),
             "peers" => Command::Peers,
@@ -98,7 +111,7 @@ impl<'a> Fields<'a> {
                 count: fields.value("count", "a whole number, such as 1000")?,
             },
             "quiet" => Command::Quiet {
-                on: fields.value("on", "true or false")?,
+                on: fields.value("on", BOOL)?,
             },
             "count" => Command::Count,
             verb => {
@@ -130,17 +143,22 @@ struct Arguments<'a, 'v> {
 
 impl<'a> Arguments<'a, '_> {
     fn peer(&mut self) -> Result<Recipient, String> {
-        let peer = string("peer", self.needed("peer")?)?;
-        match peer.parse() {
-            Ok(id) => Ok(Recipient::Id(id)),
-            Err(_) if peer.is_empty() => Err("\"peer\" is empty".to_owned()),
-            Err(_) => Ok(Recipient::Named(peer.into_owned())),
-        }
+        Recipient::read(&string("peer", self.needed("peer")?)?)
     }
 
     fn group(&mut self) -> Result<GroupName, String> {
         let group = string("group", self.needed("group")?)?;
         values::group_name(&group)
+    }
+
+    fn outgoing(&mut self) -> Result<Outgoing, String> {
+        Ok(Outgoing {
+            content: self.content()?,
+            confirmed: match self.fields.take("confirmed") {
+                Some(value) => read("confirmed", value, BOOL)?,
+                None => false,
+            },
+        })
     }
 
     fn content(&mut self) -> Result<Content, String> {
@@ -153,9 +171,7 @@ impl<'a> Arguments<'a, '_> {
     }
 
     fn value<T: Deserialize<'a>>(&mut self, key: &str, expected: &str) -> Result<T, String> {
-        let value = self.needed(key)?.get();
-        let read = serde_json::from_str(value);
-        read.map_err(|_| format!("\"{key}\" is {}, expected {expected}", quoted(value)))
+        read(key, self.needed(key)?, expected)
     }
 
     fn needed(&mut self, key: &str) -> Result<&'a RawValue, String> {
@@ -187,6 +203,18 @@ impl<'a> Arguments<'a, '_> {
     fn has_too_much(&self, key: &str) -> String {
         format!("\"{}\" does not take \"{key}\"", self.verb)
     }
+}
+
+const BOOL: &str = "true or false";
+
+fn read<'a, T: Deserialize<'a>>(
+    key: &str,
+    value: &'a RawValue,
+    expected: &str,
+) -> Result<T, String> {
+    let value = value.get();
+    let read = serde_json::from_str(value);
+    read.map_err(|_| format!("\"{key}\" is {}, expected {expected}", quoted(value)))
 }
 
 /// A string that is copied only when it has escapes.
@@ -292,6 +320,13 @@ mod tests {
         Recipient::Id(BOB.parse().unwrap())
     }
 
+    fn unconfirmed(content: impl Into<Content>) -> Outgoing {
+        Outgoing {
+            content: content.into(),
+            confirmed: false,
+        }
+    }
+
     #[test]
     fn whisper_takes_frames_in_hex_or_text() {
         assert_eq!(
@@ -300,7 +335,7 @@ mod tests {
             )),
             Ok(Command::Whisper(
                 bob(),
-                [&b"hi"[..], b"", b"\xff"].map(Bytes::from_static).into()
+                unconfirmed([&b"hi"[..], b"", b"\xff"].map(Bytes::from_static))
             ))
         );
         let lower = BOB.to_lowercase();
@@ -308,13 +343,13 @@ mod tests {
             parse(&format!(
                 r#"{{"text":"h\u00e9\n","peer":"{lower}","do":"whisper"}}"#
             )),
-            Ok(Command::Whisper(bob(), "hé\n".into()))
+            Ok(Command::Whisper(bob(), unconfirmed("hé\n")))
         );
         assert_eq!(
             parse(&format!(
                 r#"{{"do":"whisper","peer":"{BOB}","text":["a","\n"]}}"#
             )),
-            Ok(Command::Whisper(bob(), ["a", "\n"].into()))
+            Ok(Command::Whisper(bob(), unconfirmed(["a", "\n"])))
         );
     }
 
@@ -323,12 +358,33 @@ mod tests {
         let named = Recipient::Named("bo\"b".to_owned());
         assert_eq!(
             parse(r#"{"do":"whisper","peer":"bo\"b","text":"x"}"#),
-            Ok(Command::Whisper(named, "x".into()))
+            Ok(Command::Whisper(named, unconfirmed("x")))
         );
         assert_eq!(
             error(r#"{"do":"whisper","peer":"","text":"x"}"#),
-            r#""peer" is empty"#
+            "the peer's name is empty, expected 1 to 255 bytes"
         );
+    }
+
+    #[test]
+    fn a_message_is_confirmed_on_request() {
+        let shout = |confirmed| {
+            let line =
+                format!(r#"{{"do":"shout","group":"G","text":"x","confirmed":{confirmed}}}"#);
+            let command = Request::parse(line.as_bytes()).command;
+            command.map(|command| match command {
+                Command::Shout(_, message) => message.confirmed,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(shout("true"), Ok(true));
+        assert_eq!(shout("false"), Ok(false));
+        let refused = shout("1").unwrap_err();
+        assert_eq!(refused, r#""confirmed" is '1', expected true or false"#);
+        let flush = format!(r#"{{"do":"flush","peer":"{BOB}"}}"#);
+        assert_eq!(parse(&flush), Ok(Command::Flush(bob())));
+        let peers = error(r#"{"do":"peers","confirmed":true}"#);
+        assert_eq!(peers, r#""peers" does not take "confirmed""#);
     }
 
     #[test]

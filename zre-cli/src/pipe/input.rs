@@ -7,18 +7,18 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use zre_tokio::{Content, Error, GroupName, Node, PeerId};
+use zre_tokio::{Error, Node};
 
 use super::{
     answers::{Answer, Reply},
-    command::{Command, Recipient, Request},
+    command::{Command, Request},
     counters::Counters,
+    messages::{self, done, told},
     output::Output,
-    sends::{Asked, Attempt, Goal, Message, Sends},
+    sends::{Asked, Attempt, Message, Sends},
 };
-use crate::{failure::Failure, text::quoted};
+use crate::{failure::Failure, recipient::Recipient};
 
 /// How much is read at once, in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -107,12 +107,19 @@ impl Commands {
         let answer = match command {
             Command::Join(group) => node.join(&group).map(|()| done()).map_err(told)?,
             Command::Leave(group) => node.leave(&group).map(|()| done()).map_err(told)?,
-            Command::Whisper(peer, content) => {
-                return Ok(Done::Send(self.whisper(self.find(peer)?, content)));
+            Command::Whisper(peer, outgoing) => {
+                return Ok(Done::Send(messages::whisper(
+                    node,
+                    peer.find(node)?,
+                    outgoing,
+                )));
             }
-            Command::Shout(group, content) => return Ok(Done::Send(self.shout(group, content))),
+            Command::Shout(group, outgoing) => {
+                return Ok(Done::Send(messages::shout(node, group, outgoing)));
+            }
+            Command::Flush(peer) => return Ok(Done::Send(messages::flush(node, peer.find(node)?))),
             Command::Flood { peer, count } => {
-                return Ok(Done::Send(self.flood(self.find(peer)?, count)));
+                return Ok(Done::Send(messages::flood(node, peer.find(node)?, count)));
             }
             Command::Peers => Answer::peers(node),
             Command::Peer(peer) => self.peer(peer)?,
@@ -131,88 +138,10 @@ impl Commands {
         Ok(Done::AtOnce(answer))
     }
 
-    fn whisper(&self, peer: PeerId, content: Content) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Peer(peer),
-            size: size(&content),
-            work: Box::pin(async move {
-                let sent = node.whisper(peer, content).await;
-                sent.map(|()| done()).map_err(told)
-            }),
-        }
-    }
-
-    fn shout(&self, group: GroupName, content: Content) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Group(group.clone()),
-            size: size(&content),
-            work: Box::pin(async move {
-                let members = Some(node.shout(group, content).await.map_err(told)?);
-                Ok(Answer::Done { ok: true, members })
-            }),
-        }
-    }
-
-    fn flood(&self, peer: PeerId, count: u64) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Peer(peer),
-            size: 0,
-            work: Box::pin(async move {
-                for number in 0..count {
-                    let sent = node.whisper(peer, number.to_string()).await;
-                    sent.map_err(told)?;
-                }
-                Ok(done())
-            }),
-        }
-    }
-
     fn peer(&self, peer: Recipient) -> Result<Answer, String> {
-        let id = self.find(peer)?;
+        let id = peer.find(&self.node)?;
         let info = self.node.peer(id);
         let info = info.ok_or_else(|| told(Error::UnknownPeer(id)))?;
         Ok(Answer::Peer(info.into()))
     }
-
-    /// The peer that a command names.
-    fn find(&self, peer: Recipient) -> Result<PeerId, String> {
-        let name = match peer {
-            Recipient::Id(id) => return Ok(id),
-            Recipient::Named(name) => name,
-        };
-        let infos = self
-            .node
-            .peers()
-            .into_iter()
-            .filter_map(|id| self.node.peer(id));
-        let named = infos.filter(|info| info.name == *name.as_str());
-        let ids: Vec<PeerId> = named.map(|info| info.id).collect();
-        match ids[..] {
-            [] => Err(format!("there is no peer with the name {}", quoted(&name))),
-            [id] => Ok(id),
-            [one, other, ..] => Err(format!(
-                "{} peers have the name {}, such as {one} and {other}: give a UUID",
-                ids.len(),
-                quoted(&name)
-            )),
-        }
-    }
-}
-
-fn told(error: Error) -> String {
-    error.to_string()
-}
-
-fn done() -> Answer {
-    Answer::Done {
-        ok: true,
-        members: None,
-    }
-}
-
-fn size(content: &Content) -> usize {
-    content.frames().iter().map(Bytes::len).sum()
 }

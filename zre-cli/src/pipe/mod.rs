@@ -5,6 +5,7 @@ mod command;
 mod counters;
 mod events;
 mod input;
+mod messages;
 mod output;
 mod sends;
 
@@ -16,6 +17,7 @@ use zre_tokio::{Node, SlowMembers};
 
 use crate::{
     failure::Failure,
+    json::Format,
     log,
     options::{Common, Groups},
     shutdown::Shutdown,
@@ -32,6 +34,9 @@ use sends::Sends;
 #[command(after_long_help = HELP, after_help = SHORT_HELP)]
 pub(crate) struct Options {
     #[command(flatten)]
+    format: Format,
+
+    #[command(flatten)]
     groups: Groups,
 
     #[command(flatten)]
@@ -45,6 +50,7 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"leave","group":"CHAT"}
   {"do":"whisper","peer":"bob","text":"hi"}               to one peer, a frame of text
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
+  {"do":"flush","peer":"bob"}               waits until bob has all that was sent to him, see below
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
   {"do":"peer","peer":"bob"}                answers {"peer":"<UUID>","name":"bob",..}, see below
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
@@ -56,9 +62,18 @@ which is a string or a list of strings, a frame each, or "frames".
 When a peer reads slowly, messages to it wait, and the lines behind them are carried out meanwhile.
 Messages to one peer keep their order, and so do messages to one group. Between a whisper to a
 member of a group and a shout to it the order is kept, too, unless the first waits for longer than
---slow-members. At most 1024 messages wait, or 64 MiB of them; then no further line is read until
-there is room. "stop" waits until they are sent, but no longer than --linger without any of them
-getting through; the rest are answered by an error. The end of the input waits for all.
+--slow-members. At most 1024 messages wait to be sent or confirmed, or 64 MiB of them; then no
+further line is read until there is room. "stop" waits for them, but no longer than --linger without
+any of them getting through; the rest are answered by an error. The end of the input waits for all.
+
+With "confirmed":true, a whisper or a shout is answered when it has arrived, or when it is known
+that it has not:
+  {"event":"CONFIRMED","peer":"<UUID>","id":7}
+  {"event":"CONFIRMED","group":"CHAT","delivered":["<UUID>"],"gone":[],"skipped":[],"id":7}
+The peer's node has the message then, and no other node need support that. "gone" are members that
+went before they confirmed it, "skipped" those that read too slowly. A whisper to a peer that goes
+is answered by an error. "flush" is answered as a whisper is, when the peer has confirmed all that
+was sent to it before. Messages behind one do not wait until it is confirmed.
 
 A command may have an "id", a value of any kind. It comes back in the answer, as in
 {"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by
@@ -100,6 +115,8 @@ Reasons: GOODBYE EXPIRED CONNECTION_LOST PROTOCOL_ERROR RESTARTED REPLACED STALL
 UNREACHABLE (no connection to it can be made) REFUSED (it closes what is opened to it, or its key is
 not trusted any more); PROTOCOL_ERROR comes with a "detail".
 A line that is wrong is answered by {"error":"line 3: ..","line":3}, and the node goes on.
+With --times, each line begins with the time at which it was made, in UTC as in RFC 3339:
+{"time":"2026-01-02T03:04:05.678901Z","event":"STOP",..}. That of an event is when the pipe took it.
 Names, groups and headers of peers that are not UTF-8 have U+FFFD in their place. ENTER has a peer's
 name as it is; in the other events each stretch of control characters in it is one U+FFFD.
 
@@ -131,7 +148,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let node = options.common.builder(None, &groups)?.start().await?;
     let shutdown = options.common.listen_for_shutdown()?;
     tokio::spawn(warn_of_unreached(Unreached::of(&node)));
-    Pipe::new(node, &options.common)?.run(&shutdown).await
+    let pipe = Pipe::new(node, &options.common, options.format)?;
+    pipe.run(&shutdown).await
 }
 
 async fn warn_of_unreached(mut unreached: Unreached) {
@@ -149,14 +167,14 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(node: Node, common: &Common) -> Result<Self, Failure> {
-        let output = Arc::new(Output::default());
+    fn new(node: Node, common: &Common, format: Format) -> Result<Self, Failure> {
+        let output = Arc::new(Output::new(format));
         output.print(&events::start(&node))?;
         let patience = match common.slow_members {
             SlowMembers::Skip { after } => Some(after),
             _ => None,
         };
-        let (sends, answered) = Sends::new(node.clone(), Handle::current(), patience);
+        let (sends, answered) = Sends::new(node.clone(), Handle::current(), format, patience);
         let answers = Arc::clone(&output);
         in_background("answers", move || {
             sends::write_answers(&answered, &answers);

@@ -14,7 +14,7 @@ use tokio::{
 use zre_tokio::{Event, Node};
 
 use super::{counters::Counters, events};
-use crate::failure::Failure;
+use crate::{failure::Failure, json::Format};
 
 /// How many bytes are collected before they are written. A line that is longer is written in
 /// pieces, so that it is never in memory as a whole.
@@ -27,6 +27,7 @@ const PIECE: usize = 16 * 1024;
 /// Standard output, and how much of it is read.
 #[derive(Debug, Default)]
 pub(super) struct Output {
+    format: Format,
     /// Lines that were to be written.
     begun: AtomicU64,
     /// Lines that are written.
@@ -36,6 +37,13 @@ pub(super) struct Output {
 }
 
 impl Output {
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            ..Self::default()
+        }
+    }
+
     /// Prints one line now.
     pub(super) fn print(&self, line: &impl Serialize) -> Result<(), Failure> {
         let mut lines = Lines::to(self, standard_output);
@@ -128,7 +136,7 @@ impl<'a, W: Write, F: Fn() -> W> Lines<'a, W, F> {
     /// Takes a line. Writes what is more than a batch.
     fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         self.output.begun.fetch_add(1, Ordering::Relaxed);
-        append(self, line)
+        Ok(self.output.format.append(self, line)?)
     }
 
     /// Whether another line fits in before they are written.
@@ -209,12 +217,6 @@ fn append_event<W: Write, F: Fn() -> W>(
         Some(line) => lines.append(&line),
         None => Ok(()),
     }
-}
-
-/// Appends one line.
-pub(super) fn append(output: &mut impl Write, line: &impl Serialize) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *output, line).map_err(io::Error::from)?;
-    Ok(output.write_all(b"\n")?)
 }
 
 #[cfg(test)]

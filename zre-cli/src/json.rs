@@ -1,0 +1,61 @@
+//! JSON lines, with the time on request.
+
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
+
+use clap::Args;
+use humantime::format_rfc3339_micros;
+use serde::{Serialize, Serializer};
+
+/// How lines of JSON are written.
+#[derive(Debug, Default, Clone, Copy, Args)]
+pub(crate) struct Format {
+    /// Begin each line of JSON with the "time" at which it was made, in UTC as in RFC 3339
+    #[arg(long)]
+    times: bool,
+}
+
+/// A line and when it was made.
+#[derive(Debug, Serialize)]
+struct Timed<'a, L> {
+    #[serde(serialize_with = "rfc3339")]
+    time: SystemTime,
+    #[serde(flatten)]
+    line: &'a L,
+}
+
+impl Format {
+    /// Appends one line.
+    pub(crate) fn append(self, output: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+        if self.times {
+            let time = SystemTime::now();
+            serde_json::to_writer(&mut *output, &Timed { time, line })?;
+        } else {
+            serde_json::to_writer(&mut *output, line)?;
+        }
+        output.write_all(b"\n")
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_rfc3339_micros(*time))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_line_begins_with_its_time() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000);
+        let line = &serde_json::json!({"ok": true});
+        assert_eq!(
+            serde_json::to_string(&Timed { time, line }).unwrap(),
+            r#"{"time":"1970-01-01T00:00:01.500000Z","ok":true}"#
+        );
+    }
+}
