@@ -9,11 +9,25 @@ use clap::Args;
 use humantime::format_rfc3339_micros;
 use serde::{Serialize, Serializer};
 
+use crate::{output, text::one_line};
+
 /// How lines of JSON are written.
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub(crate) struct Format {
-    /// Begin each line of JSON with the "time" at which it was made, in UTC as in RFC 3339
+    /// Begin each line with the "time" at which it was made, in UTC as in RFC 3339
     #[arg(long)]
+    times: bool,
+}
+
+/// Whether lines are for people, or JSON.
+#[derive(Debug, Args)]
+pub(crate) struct OnRequest {
+    /// Print lines of JSON, as `zre pipe` does
+    #[arg(long)]
+    json: bool,
+
+    /// Begin each line with the "time" at which it was made, in UTC as in RFC 3339
+    #[arg(long, requires = "json")]
     times: bool,
 }
 
@@ -36,6 +50,28 @@ impl Format {
             serde_json::to_writer(&mut *output, line)?;
         }
         output.write_all(b"\n")
+    }
+}
+
+impl OnRequest {
+    /// Prints a line of JSON, or the line for people if there is one.
+    pub(crate) fn print(
+        &self,
+        people: impl FnOnce() -> Option<String>,
+        line: &impl Serialize,
+    ) -> io::Result<()> {
+        let mut lines = Vec::new();
+        if self.json {
+            let times = self.times;
+            Format { times }.append(&mut lines, line)?;
+        } else if let Some(line) = people() {
+            writeln!(lines, "{}", one_line(&line))?;
+        }
+        output::write(&lines)
+    }
+
+    pub(crate) fn is_for_people(&self) -> bool {
+        !self.json
     }
 }
 

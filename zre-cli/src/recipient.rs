@@ -1,7 +1,5 @@
 //! A peer as the user names it: by its UUID, or by its name.
 
-use std::fmt::{self, Display};
-
 use zre_tokio::{Node, PeerId, PeerRef};
 
 use crate::{text::quoted, values};
@@ -22,22 +20,22 @@ impl Recipient {
         }
     }
 
-    /// The peer that is meant, if it is there and no other is. A UUID is not looked up.
-    pub(crate) fn find(&self, node: &Node) -> Result<PeerId, String> {
+    /// The peer that is meant, if it is there; the error tells of several that have the name.
+    pub(crate) fn find(&self, node: &Node) -> Result<Option<PeerId>, String> {
         let name = match self {
-            Self::Id(id) => return Ok(*id),
+            Self::Id(id) => return Ok(node.peer(*id).map(|_| *id)),
             Self::Named(name) => name,
         };
         if let Some(id) = node.peer_by_name(name) {
-            return Ok(id);
+            return Ok(Some(id));
         }
         let infos = node.peer_infos().into_iter();
         let named = infos.filter(|info| info.name == *name.as_str());
         let ids: Vec<PeerId> = named.map(|info| info.id).collect();
         match ids[..] {
-            [] => Err(format!("there is no peer with the name {}", quoted(name))),
+            [] => Ok(None),
             // It has come meanwhile.
-            [id] => Ok(id),
+            [id] => Ok(Some(id)),
             [one, other, ..] => Err(format!(
                 "{} peers have the name {}, such as {one} and {other}: give a UUID",
                 ids.len(),
@@ -45,13 +43,12 @@ impl Recipient {
             )),
         }
     }
-}
 
-impl Display for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// That it is not there.
+    pub(crate) fn missing(&self) -> String {
         match self {
-            Self::Id(id) => write!(f, "{id}"),
-            Self::Named(name) => f.write_str(&quoted(name)),
+            Self::Id(id) => format!("there is no peer {id}"),
+            Self::Named(name) => format!("there is no peer with the name {}", quoted(name)),
         }
     }
 }

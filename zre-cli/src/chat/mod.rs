@@ -3,19 +3,19 @@
 mod input;
 mod screen;
 
-use std::{collections::HashSet, env, future::pending, process::ExitCode, time::Duration};
+use std::{collections::HashSet, future::pending, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
 };
-use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId, ShortText};
+use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId};
 
 use crate::{
     failure::Failure,
     log,
-    options::{Common, Groups},
+    options::{Common, Groups, user_name},
     shutdown::Shutdown,
     stderr, text,
     unreached::Unreached,
@@ -122,13 +122,6 @@ async fn requested(shutdown: Option<&Shutdown>) {
     }
 }
 
-fn user_name() -> Option<String> {
-    ["USER", "USERNAME"]
-        .into_iter()
-        .filter_map(|variable| env::var(variable).ok())
-        .find(|name| !name.is_empty() && name.len() <= ShortText::MAX_LEN)
-}
-
 /// A group, and the user in it.
 struct Room<'a> {
     node: &'a Node,
@@ -190,27 +183,13 @@ impl Room<'_> {
                 Some(format!("* {name} {}", text::skipped(group, *messages)))
             },
             #[rustfmt::skip]
-            Event::Shout { name, group, content, .. } if group == self.group => {
-                Some(format!("{name}: {}", content.to_string_lossy()))
-            },
-            Event::Shout {
-                name,
-                group,
-                content,
-                ..
-            } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
-            #[rustfmt::skip]
             Event::Network { networks, joined, left } => {
                 Some(format!("* network: {}", text::networks(networks, joined, left)))
             },
             &Event::Refused { peer, key, by } => {
                 Some(format!("* {}", text::refused(peer, key, by)))
             }
-            Event::Whisper { name, content, .. } => Some(format!(
-                "{name}, to you alone: {}",
-                content.to_string_lossy()
-            )),
-            _ => None,
+            event => text::said(event, |group| group != self.group),
         }
     }
 

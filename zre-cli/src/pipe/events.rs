@@ -14,7 +14,7 @@ use crate::{keys::KeyLine, networks::NetworkLine};
 /// START and ENTER have the name as it is; in the others it is for display.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "UPPERCASE")]
-pub(super) enum EventLine<'a> {
+pub(crate) enum EventLine<'a> {
     Start {
         #[serde(serialize_with = "display")]
         uuid: PeerId,
@@ -130,7 +130,7 @@ pub(super) enum EventLine<'a> {
 
 /// How many messages a peer has not confirmed.
 #[derive(Debug, Serialize)]
-pub(super) struct UnconfirmedPeer<'a> {
+pub(crate) struct UnconfirmedPeer<'a> {
     #[serde(serialize_with = "display")]
     peer: PeerId,
     #[serde(serialize_with = "display_name")]
@@ -141,7 +141,7 @@ pub(super) struct UnconfirmedPeer<'a> {
 /// The frames of a message as text.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum FramesOfText<'a> {
+pub(crate) enum FramesOfText<'a> {
     One(&'a str),
     Several(Vec<&'a str>),
 }
@@ -159,7 +159,7 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
 
 /// The line for an event; `None` for one that this version of the pipe does not know.
 #[rustfmt::skip]
-pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
+pub(crate) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
         &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
             let key = key.as_deref().map(KeyLine::from);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::runtime::Handle;
-use zre_tokio::{Error, Node};
+use zre_tokio::{Error, Node, PeerId};
 
 use super::{
     answers::{Answer, Reply},
@@ -104,22 +104,17 @@ impl Commands {
     /// Does what a command says; the error is a text for the user.
     fn carry_out(&self, command: Command) -> Result<Done, String> {
         let node = &self.node;
+        let send = |message| Ok(Done::Send(message));
         let answer = match command {
             Command::Join(group) => node.join(&group).map(|()| done()).map_err(told)?,
             Command::Leave(group) => node.leave(&group).map(|()| done()).map_err(told)?,
             Command::Whisper(peer, outgoing) => {
-                return Ok(Done::Send(messages::whisper(
-                    node,
-                    peer.find(node)?,
-                    outgoing,
-                )));
+                return send(messages::whisper(node, self.find(&peer)?, outgoing));
             }
-            Command::Shout(group, outgoing) => {
-                return Ok(Done::Send(messages::shout(node, group, outgoing)));
-            }
-            Command::Flush(peer) => return Ok(Done::Send(messages::flush(node, peer.find(node)?))),
+            Command::Shout(group, outgoing) => return send(messages::shout(node, group, outgoing)),
+            Command::Flush(peer) => return send(messages::flush(node, self.find(&peer)?)),
             Command::Flood { peer, count } => {
-                return Ok(Done::Send(messages::flood(node, peer.find(node)?, count)));
+                return send(messages::flood(node, self.find(&peer)?, count));
             }
             Command::Peers => Answer::peers(node),
             Command::Peer(peer) => self.peer(peer)?,
@@ -138,8 +133,16 @@ impl Commands {
         Ok(Done::AtOnce(answer))
     }
 
+    /// The peer that a command names. Whether one with a UUID is there, the node finds out.
+    fn find(&self, peer: &Recipient) -> Result<PeerId, String> {
+        if let Recipient::Id(id) = peer {
+            return Ok(*id);
+        }
+        peer.find(&self.node)?.ok_or_else(|| peer.missing())
+    }
+
     fn peer(&self, peer: Recipient) -> Result<Answer, String> {
-        let id = peer.find(&self.node)?;
+        let id = self.find(&peer)?;
         let info = self.node.peer(id);
         let info = info.ok_or_else(|| told(Error::UnknownPeer(id)))?;
         Ok(Answer::Peer(info.into()))

@@ -24,7 +24,9 @@ use crate::{
     stderr,
     unreached::Unreached,
 };
+pub(crate) use answers::Confirmed;
 use counters::Counters;
+pub(crate) use events::line;
 use input::Commands;
 use output::Output;
 use sends::Sends;
