@@ -83,7 +83,7 @@ mod serialization;
 mod time;
 
 pub use backlog::Patience;
-pub use config::{Beacons, Config, ConfigError, Limits, NetworkSettings, SlowMembers};
+pub use config::{Beacons, Config, ConfigError, Limits, NetworkSettings, SlowMembers, Voters};
 pub use engine::{
     Engine, FixedPeer, FixedState, GossipHubInfo, LinkId, OpenFor, Output, Reader, Shouted,
 };

@@ -5,7 +5,7 @@ pub use uuid::Uuid;
 pub use zre_core::{
     Beacons, ConfigError, Error, Event, ExitReason, Fault, FixedPeer, FixedState, GossipHubInfo,
     Limits, LinkError, NetworkInfo, Notice, PeerInfo, PeerKey, RefusedBy, SlowMembers, TrustedKeys,
-    Unconfirmed,
+    Unconfirmed, Voters,
     interfaces::{
         Interface, InterfaceAddress, InterfaceChoice, InterfaceState, Interfaces, IpVersion,
         PassedOver, WhyNot,

@@ -27,6 +27,7 @@ pub fn in_short(event: &Event) -> String {
         Event::Evasive { name, .. } => format!("evasive {name}"),
         Event::Silent { name, .. } => format!("silent {name}"),
         Event::Refused { peer, by, .. } => format!("refused {peer:.6} by {}", by.as_str()),
+        Event::Leader { name, group, .. } => format!("leader {name} {group}"),
         Event::Network { networks, .. } => networks_in_short(networks),
         Event::Stop { .. } => "stop".into(),
         other => format!("{other:?}"),

@@ -32,6 +32,54 @@ macro_rules! node_methods {
             self.act(|it| with_engine!(it.machine, engine => engine.leave(&group, it.now)))
         }
 
+        /// Wants to lead a group from now on, and stands in its elections whenever the node is in
+        /// it. The contestant with the lowest identity wins, and [`Event::Leader`](zre_core::Event::Leader) tells all
+        /// members who it is. One that is alone leads after three seconds.
+        ///
+        /// Zyre nodes take part, too. See [`Voters`](zre_core::Voters) for who is told.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes, [`Error::Stopped`].
+        pub fn contest<G>(&mut self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.act(|it| with_engine!(it.machine, engine => engine.contest(&group, it.now)))
+        }
+
+        /// Does not want to lead a group any more. If this node leads it and another member
+        /// contests, that one is elected. If none does, this node leads until one does or it leaves
+        /// the group.
+        ///
+        /// # Errors
+        ///
+        /// As [`contest`](Self::contest).
+        pub fn withdraw<G>(&mut self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.act(|it| with_engine!(it.machine, engine => engine.withdraw(&group, it.now)))
+        }
+
+        /// Who leads a group that this node is in; `None` if nobody is known to.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes.
+        pub fn leader<G>(&self, group: G) -> Result<Option<PeerId>, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            Ok(self.node().leader(&group))
+        }
+
         /// Sends a message to one peer. Where a real node would wait, this fails with
         /// [`Error::Full`], so it is the same as [`try_whisper`](Self::try_whisper).
         ///

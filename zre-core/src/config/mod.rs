@@ -62,6 +62,11 @@ pub struct Config {
     pub headers: Headers,
     /// The groups that the node is in from the start.
     pub groups: BTreeSet<GroupName>,
+    /// The groups that the node wants to lead, whenever it is in them; see
+    /// [`Node::contest`](crate::Node::contest).
+    pub contest: BTreeSet<GroupName>,
+    /// To which members of a group messages of elections are sent.
+    pub voters: Voters,
     /// How often the node announces itself; every second unless set, and at least 10 ms. The first
     /// beacon is sent at once.
     pub beacon_interval: Duration,
@@ -102,6 +107,22 @@ pub struct NetworkSettings {
     pub interfaces: Interfaces,
     /// Which versions of IP.
     pub ip: IpVersion,
+}
+
+/// To which members of a group the messages of elections, ELECT and LEADER, are sent. pyre and
+/// zyre.js end the session with whoever sends them one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Voters {
+    /// To those that are known to take part: nodes of this implementation, zyre nodes that have
+    /// taken part in an election while this node knew them, and all in a network with keys.
+    ///
+    /// A group in which no zyre node contests tells zyre nodes of its leader only if they are known
+    /// in this way.
+    #[default]
+    Known,
+    /// To all members: no member is a node of pyre or zyre.js.
+    All,
 }
 
 /// How a node announces itself.
@@ -295,6 +316,8 @@ impl Config {
             security: None,
             headers: Headers::default(),
             groups: BTreeSet::new(),
+            contest: BTreeSet::new(),
+            voters: Voters::default(),
             beacon_interval: Duration::from_secs(1),
             evasive_after: Duration::from_secs(5),
             expired_after: Duration::from_secs(30),

@@ -39,6 +39,17 @@ impl Engine<MessageLink> {
         self.settle();
     }
 
+    /// The node to which this connection was opened takes part in elections of leaders, as its READY
+    /// says; see [`Node::handle_elector`](crate::Node::handle_elector). Say it behind
+    /// [`handle_connected`](Engine::handle_connected).
+    pub fn handle_elector(&mut self, link: LinkId, now: Instant) {
+        self.cx.advance(now);
+        if let Some(Owner::Outgoing(peer)) = self.cx.owner(link) {
+            self.node.handle_elector(peer, self.cx.now);
+            self.settle();
+        }
+    }
+
     /// A message came over a connection. Do not take messages from a connection that the engine
     /// [may not read](Engine::may_read).
     pub fn handle_message(&mut self, link: LinkId, message: Message, now: Instant) {

@@ -241,6 +241,30 @@ impl<C: Connection> Engine<C> {
         left
     }
 
+    /// Wants to lead a group from now on; see [`Node::contest`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn contest(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        self.command(now)?;
+        let contested = self.node.contest(group, self.cx.now);
+        self.settle();
+        contested
+    }
+
+    /// Does not want to lead a group any more; see [`Node::withdraw`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn withdraw(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        self.command(now)?;
+        let withdrawn = self.node.withdraw(group, self.cx.now);
+        self.settle();
+        withdrawn
+    }
+
     /// Sets a header of this node; see [`Node::set_header`].
     ///
     /// # Errors
@@ -501,6 +525,16 @@ impl<C: Connection> Engine<C> {
     fn note_place(&mut self, peer: PeerId, place: Option<KeyedEndpoint>) {
         if let Some(place) = place {
             self.node.handle_reached(peer, &place, self.cx.now);
+        }
+        self.note_elector(peer);
+    }
+
+    /// A connection to a peer is there, and the other side has said whether it takes part in
+    /// elections.
+    fn note_elector(&mut self, peer: PeerId) {
+        let links = self.links.of_peer(peer).filter(|links| links.is_open());
+        if links.is_some_and(PeerLinks::is_to_elector) {
+            self.node.handle_elector(peer, self.cx.now);
         }
     }
 

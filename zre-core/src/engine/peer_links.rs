@@ -443,6 +443,14 @@ impl<C: Connection> PeerLinks<C> {
         place
     }
 
+    /// Whether what the peer is sent goes to a node that takes part in elections.
+    pub(super) fn is_to_elector(&self) -> bool {
+        match &self.outgoing {
+            Outgoing::Open(link) => link.connection.is_elector(),
+            _ => false,
+        }
+    }
+
     /// The handshake is over: the peer's process is there. Gives where that is.
     pub(super) fn opened(&mut self, cx: &mut EngineContext) -> Option<KeyedEndpoint> {
         let mut place = None;

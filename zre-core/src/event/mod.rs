@@ -145,6 +145,18 @@ pub enum Event {
         /// How many shouts it has missed since the last such event.
         messages: u64,
     },
+    /// A group that this node is in has another leader. At most once for each change: an election
+    /// that the leader wins again is no event. When the leader goes, its `Exit` or `Leave` tells.
+    Leader {
+        /// The group.
+        group: GroupName,
+        /// The leader, which may be this node.
+        peer: PeerId,
+        /// Its name.
+        name: ShortText,
+        /// Whether it is this node.
+        is_self: bool,
+    },
     /// The networks that this node is on have changed, or beacons cannot be sent any more or can be
     /// sent again. At the start there is no such event.
     ///
@@ -168,7 +180,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// The peer that the event is about. `None` for [`Network`](Event::Network) and
+    /// The peer that the event is about; this node's own identity where it is the
+    /// [`Leader`](Event::Leader). `None` for [`Network`](Event::Network) and
     /// [`Stop`](Event::Stop).
     pub fn peer(&self) -> Option<PeerId> {
         match self {
@@ -183,13 +196,15 @@ impl Event {
         self.peer_and_name().map(|(_, name)| name)
     }
 
-    /// The group that a peer has joined or left, or sent a message to, or was passed over in.
+    /// The group that a peer has joined or left, leads, has sent a message to, or was passed over
+    /// in.
     pub fn group(&self) -> Option<&GroupName> {
         match self {
             Self::Join { group, .. }
             | Self::Leave { group, .. }
             | Self::Shout { group, .. }
-            | Self::Skipped { group, .. } => Some(group),
+            | Self::Skipped { group, .. }
+            | Self::Leader { group, .. } => Some(group),
             _ => None,
         }
     }
@@ -219,6 +234,7 @@ impl Event {
             | Self::Whisper { peer, name, .. }
             | Self::Shout { peer, name, .. }
             | Self::Skipped { peer, name, .. }
+            | Self::Leader { peer, name, .. }
             | Self::Evasive { peer, name }
             | Self::Silent { peer, name } => Some((*peer, name)),
             Self::Refused { .. } | Self::Network { .. } | Self::Stop { .. } => None,
@@ -365,6 +381,15 @@ mod tests {
             (
                 Event::Silent { peer, name: name() },
                 "has not answered for a second",
+            ),
+            (
+                Event::Leader {
+                    group: group(),
+                    peer,
+                    name: name(),
+                    is_self: false,
+                },
+                r"leads G\t",
             ),
             (
                 Event::Skipped {

@@ -49,6 +49,10 @@ impl fmt::Display for Event {
                 line,
                 "does not keep up: {messages} shouts to {group} passed it over"
             ),
+            Self::Leader { group, is_self, .. } => match is_self {
+                true => write!(line, "leads {group}: it is this node"),
+                false => write!(line, "leads {group}"),
+            },
             Self::Network {
                 networks,
                 joined,

@@ -24,6 +24,10 @@ impl Connection for Link {
         false
     }
 
+    fn is_elector(&self) -> bool {
+        self.is_elector
+    }
+
     fn receive(&mut self, limits: &MessageLimits) -> Result<Option<LinkEvent<Message>>, Fault> {
         Ok(match self.decode_next()? {
             Some(LinkEvent::Message(content)) => {

@@ -31,6 +31,10 @@ pub trait Connection: sealed::Sealed + fmt::Debug + Sized {
     /// now; if not, [`LinkEvent::Open`] comes when they can.
     fn handle_connected(&mut self) -> bool;
 
+    /// Whether the other side has said that it takes part in elections of leaders
+    /// ([`Metadata::UNDERSTANDS`](zre_proto::zmtp::Metadata::UNDERSTANDS)).
+    fn is_elector(&self) -> bool;
+
     /// Takes what came next; `None` if nothing more has come.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::error::LinkError;
 
+/// What stands in [`Metadata::UNDERSTANDS`], with commas between several.
+const ELECT: &str = "ELECT";
+
 #[derive(Debug)]
 pub(super) struct Handshake {
     role: Role,
@@ -102,14 +105,17 @@ impl Handshake {
 
     fn metadata(&self) -> Metadata {
         let (ours, _) = self.socket_types();
-        let metadata = Metadata::default().with(property(Metadata::SOCKET_TYPE), ours);
-        match self.role {
-            Role::Connecting(id) | Role::AcceptingAs(id) => metadata.with(
-                property(Metadata::IDENTITY),
-                Bytes::copy_from_slice(&id.to_bytes()),
-            ),
+        let identity = match self.role {
+            Role::Connecting(id) | Role::AcceptingAs(id) => Bytes::copy_from_slice(&id.to_bytes()),
             // libzmq sends an empty one, too.
-            Role::Accepting | Role::Gossiping(_) => metadata.with(property(Metadata::IDENTITY), ""),
+            Role::Accepting | Role::Gossiping(_) => Bytes::new(),
+        };
+        let metadata = Metadata::default()
+            .with(property(Metadata::SOCKET_TYPE), ours)
+            .with(property(Metadata::IDENTITY), identity);
+        match self.role {
+            Role::Gossiping(_) => metadata,
+            _ => metadata.with(property(Metadata::UNDERSTANDS), ELECT),
         }
     }
 
@@ -122,6 +128,13 @@ impl Handshake {
             }
         }
     }
+}
+
+/// Whether the other side takes part in elections, as it says.
+pub(super) fn understands_elect(metadata: &Metadata) -> bool {
+    let understood = metadata.get(Metadata::UNDERSTANDS).unwrap_or_default();
+    let mut names = understood.split(|byte| *byte == b',');
+    names.any(|name| name.trim_ascii() == ELECT.as_bytes())
 }
 
 fn property(name: &'static str) -> ShortText {

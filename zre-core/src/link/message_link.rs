@@ -210,6 +210,11 @@ impl Connection for MessageLink {
         true
     }
 
+    fn is_elector(&self) -> bool {
+        // Whoever sees READY says it with `Engine::handle_elector`.
+        false
+    }
+
     fn receive_gossip(&mut self) -> Result<Option<LinkEvent<GossipMessage>>, Fault> {
         Ok(match &mut self.0 {
             End::Mismatched => return Err(mismatch()),

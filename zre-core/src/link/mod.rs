@@ -42,6 +42,8 @@ pub use write_buffer::WriteBuffer;
 #[derive(Debug)]
 pub struct Link {
     phase: LinkPhase,
+    /// Whether the other side takes part in elections.
+    is_elector: bool,
     handshake: Handshake,
     /// With CURVE, once the handshake is over.
     cipher: Option<Box<Cipher>>,
@@ -135,6 +137,7 @@ impl Link {
         output.put_slice(&handshake.greeting().encode());
         Self {
             phase: LinkPhase::Greeting,
+            is_elector: false,
             handshake,
             cipher: None,
             limits: LinkLimits::new(role, limits),
@@ -490,6 +493,7 @@ impl Link {
     fn open(&mut self, metadata: &Metadata, key: Option<PublicKey>) -> Result<Decoded, LinkError> {
         let peer = self.handshake.ready(metadata)?;
         self.phase = LinkPhase::Open;
+        self.is_elector = handshake::understands_elect(metadata);
         self.unsent_size = 0;
         // Messages may go only behind our READY, which has been queued before.
         for Multipart { first, rest } in core::mem::take(&mut self.unsent) {

@@ -75,6 +75,8 @@ pub(super) enum NodeTimer {
     Peer(PeerId),
     /// Asks the peers that have been sent something whether it has come.
     Confirmation,
+    /// Goes on with elections in which somebody does not answer.
+    Election,
 }
 
 impl NodeContext {

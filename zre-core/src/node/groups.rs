@@ -8,14 +8,20 @@ use super::{context::NodeContext, peers::Peers};
 pub(super) fn join(group: &GroupName, peers: &mut Peers, context: &mut NodeContext) {
     if context.own.groups.insert(group.clone()) {
         let (group, status) = (group.clone(), next_status(context));
-        send_to_all(&Body::Join { group, status }, peers, context);
+        let body = Body::Join {
+            group: group.clone(),
+            status,
+        };
+        send_to_all(&body, peers, context);
+        // Behind JOIN: what is said in elections counts for members only.
+        peers.hold_election(&group, context);
     }
 }
 
 /// Takes this node out of a group, if it is in it.
 pub(super) fn leave(group: &GroupName, peers: &mut Peers, context: &mut NodeContext) {
     if context.own.groups.remove(group) {
-        peers.end_election(group);
+        peers.end_election(group, context);
         let (group, status) = (group.clone(), next_status(context));
         send_to_all(&Body::Leave { group, status }, peers, context);
     }

@@ -147,6 +147,14 @@ impl Node {
         }
     }
 
+    /// The connection to a peer leads to a node that takes part in elections of leaders: its READY
+    /// [says so](zre_proto::zmtp::Metadata::UNDERSTANDS). Whoever does not see READY need not call
+    /// this; then this node sends the peer ELECT and LEADER only as [`Voters`](crate::Voters) says.
+    pub fn handle_elector(&mut self, peer: PeerId, now: Instant) {
+        self.context.advance(now);
+        self.peers.note_elector(peer, &mut self.context);
+    }
+
     /// No connection to a peer can be made any more. One that has not said HELLO stays known for
     /// [`expired_after`](crate::Config#structfield.expired_after), or its next beacon would make
     /// the caller try again.
@@ -178,6 +186,7 @@ impl Node {
                     let effect = known.take_reply(*hello, members, &mut self.context);
                     self.carry_out(peer, effect);
                 }
+                self.peers.joined_all(peer, &mut self.context);
             }
             // Our HELLO has gone out first, as the application may send as soon as the peer enters.
             Expectation::Await => self.peers.enter(&peer, *hello, &mut self.context),

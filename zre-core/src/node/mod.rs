@@ -123,6 +123,9 @@ impl Node {
             has_said_goodbye: false,
         };
         node.context.announce();
+        for group in node.context.config.contest.clone() {
+            node.peers.stand_in(&group, &mut node.context);
+        }
         node
     }
 
@@ -244,6 +247,7 @@ impl Node {
                 NodeTimer::Beacon => self.context.announce(),
                 NodeTimer::Peer(peer) => self.apply(peer, Peer::check),
                 NodeTimer::Confirmation => self.peers.ask_for_confirmation(&mut self.context),
+                NodeTimer::Election => self.peers.check_elections(&mut self.context),
                 NodeTimer::Silence => {
                     // Collected first: a check may remove peers from the table.
                     for peer in self.peers.silent(&mut self.context) {
@@ -283,6 +287,33 @@ impl Node {
     pub fn leave(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
         self.command(now)?;
         groups::leave(group, &mut self.peers, &mut self.context);
+        Ok(())
+    }
+
+    /// Wants to lead a group from now on, and stands in its elections whenever the node is in it.
+    /// The contestant with the lowest identity wins; [`Event::Leader`] tells who it is.
+    ///
+    /// Zyre nodes and nodes of this implementation take part in elections; others do not, and are
+    /// left out. See [`Voters`](crate::Voters) for how they are told apart.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn contest(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        self.command(now)?;
+        self.peers.stand_in(group, &mut self.context);
+        Ok(())
+    }
+
+    /// Does not want to lead a group any more. If the node leads it and another member contests,
+    /// that one is elected. If none does, it goes on leading until one does or it leaves the group.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn withdraw(&mut self, group: &GroupName, now: Instant) -> Result<(), Error> {
+        self.command(now)?;
+        self.peers.withdraw(group, &mut self.context);
         Ok(())
     }
 
@@ -632,8 +663,9 @@ impl Node {
                 peers.redirect(&peer, endpoint, context);
                 peers.watch(&peer, context);
             }
-            PeerEffect::Election { group, word } => peers.take_word(group, peer, word, context),
-            PeerEffect::LeftGroup(group) => peers.left_group(group, peer, context),
+            PeerEffect::Election { group, word } => peers.take_word(&group, peer, word, context),
+            PeerEffect::JoinedGroup(group) => peers.joined_group(&group, peer, context),
+            PeerEffect::LeftGroup(group) => peers.left_group(&group, peer, context),
             PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),
             PeerEffect::Exit(reason) => peers.exit(&peer, reason, context),
         }

@@ -1,5 +1,7 @@
 //! The peers of a node: by identity, by endpoint and by group, and the rules between two of them.
 
+mod voting;
+
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -8,7 +10,7 @@ use zre_proto::{Endpoint, GroupName, Hello, KeyedEndpoint, PeerId, curve::Public
 use super::{
     by_endpoint::ByEndpoint,
     context::{NodeContext, NodeTimer},
-    election::{Elections, Word, Words},
+    election::Elections,
     members::Members,
     networks::Networks,
     output::NodeOutput,
@@ -333,6 +335,7 @@ impl Peers {
         if is_leaving && matches!(peer.take_goodbye_beacon(context), PeerEffect::Watch) {
             watch(peer, source, context);
         }
+        self.joined_all(*id, context);
     }
 
     /// Removes a peer; the application is told if it had entered. A claimant that waits for its
@@ -509,47 +512,6 @@ impl Peers {
         if self.awaits_endpoint(claimant) {
             let fault = Fault::Endpoint(owner);
             self.exit(claimant, ExitReason::ProtocolError(fault), context);
-        }
-    }
-}
-
-/// Elections.
-impl Peers {
-    /// A peer takes part in the election of a group that this node is in.
-    pub(super) fn take_word(
-        &mut self,
-        group: GroupName,
-        peer: PeerId,
-        word: Word,
-        context: &mut NodeContext,
-    ) {
-        let words = self.elections.take(&group, peer, word);
-        self.send_words(&group, words, context);
-    }
-
-    /// A peer has left a group that this node is in.
-    pub(super) fn left_group(&mut self, group: GroupName, peer: PeerId, context: &mut NodeContext) {
-        let words = self.elections.peer_left(&group, peer);
-        self.send_words(&group, words, context);
-    }
-
-    /// A peer is gone or begins anew: it takes no part in running elections.
-    pub(super) fn forget_votes(&mut self, peer: PeerId, context: &mut NodeContext) {
-        for (group, words) in self.elections.peer_gone(peer) {
-            self.send_words(&group, words, context);
-        }
-    }
-
-    /// This node has left a group.
-    pub(super) fn end_election(&mut self, group: &GroupName) {
-        self.elections.end(group);
-    }
-
-    fn send_words(&mut self, group: &GroupName, words: Words, context: &mut NodeContext) {
-        for (id, word) in words {
-            if let Some(peer) = self.table.get_mut(&id).filter(|peer| peer.is_ready()) {
-                peer.channel.send(word.into_body(group.clone()), context);
-            }
         }
     }
 }

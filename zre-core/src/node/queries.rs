@@ -56,6 +56,17 @@ impl Node {
         self.context.own.groups.iter()
     }
 
+    /// Whether this node wants to lead a group.
+    pub fn contests(&self, group: &GroupName) -> bool {
+        self.peers.contests(group)
+    }
+
+    /// Who leads a group that this node is in: who was elected last, as long as that node is in the
+    /// group. `None` if nobody is known to.
+    pub fn leader(&self, group: &GroupName) -> Option<PeerId> {
+        self.peers.leader(group)
+    }
+
     /// The headers that peers met from now on see.
     pub fn headers(&self) -> &Headers {
         &self.context.own.headers

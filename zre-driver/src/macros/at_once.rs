@@ -32,6 +32,56 @@ macro_rules! at_once_methods {
             self.hub().command(|engine, now| engine.leave(&group, now))
         }
 
+        /// Wants to lead a group from now on, and stands in its elections whenever the node is in
+        /// it. The contestant with the lowest identity wins, and [`Event::Leader`] tells all
+        /// members who it is. One that is alone leads after three seconds.
+        ///
+        /// Zyre nodes take part, too. See [`Voters`] for who is told.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes, [`Error::Stopped`].
+        pub fn contest<G>(&self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.hub()
+                .command(|engine, now| engine.contest(&group, now))
+        }
+
+        /// Does not want to lead a group any more. If this node leads it and another member
+        /// contests, that one is elected. If none does, this node leads until one does or it leaves
+        /// the group.
+        ///
+        /// # Errors
+        ///
+        /// As [`contest`](Node::contest).
+        pub fn withdraw<G>(&self, group: G) -> Result<(), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            self.hub()
+                .command(|engine, now| engine.withdraw(&group, now))
+        }
+
+        /// Who leads a group that this node is in; `None` if nobody is known to.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::TooLong`] for a name of more than 255 bytes.
+        pub fn leader<G>(&self, group: G) -> Result<Option<PeerId>, Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let group = group.try_into()?;
+            Ok(self.hub().read(|node| node.leader(&group)))
+        }
+
         $crate::try_send_methods!();
 
         /// Takes the next event if there is one.

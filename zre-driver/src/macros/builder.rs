@@ -70,6 +70,24 @@ macro_rules! builder {
                 groups.into_iter().fold(self, Self::join)
             }
 
+            /// Wants to lead a group whenever the node is in it; see [`Node::contest`]. It does not
+            /// join the group: see [`join`](Builder::join).
+            pub fn contest<G>(mut self, group: G) -> Self
+            where
+                G: TryInto<GroupName>,
+                TooLong: From<G::Error>,
+            {
+                self.settings.contest(group);
+                self
+            }
+
+            /// To which members of a group messages of elections are sent: to those that are known
+            /// to take part, unless set. See [`Voters`].
+            pub fn voters(mut self, voters: Voters) -> Self {
+                self.settings.voters = voters;
+                self
+            }
+
             /// Adds a network interface: by name (`eth0`), by one of its addresses (`10.0.0.2`), or
             /// by a subnet (`10.0.0.0/8`). Of an interface that is named, the node uses the first
             /// address of each IP version. An empty name adds nothing.

@@ -9,7 +9,7 @@ mod start;
 use std::time::Duration;
 
 use zre_core::{
-    Beacons, Limits, SlowMembers,
+    Beacons, Limits, SlowMembers, Voters,
     interfaces::{InterfaceChoice, Interfaces, IpVersion},
     proto::{
         Endpoint, EndpointError, GroupName, KeyedEndpoint, KeyedEndpointError, PeerId, Text,
@@ -54,6 +54,8 @@ pub struct Settings {
     pub reconnect_min: Option<Duration>,
     pub reconnect_max: Option<Duration>,
     pub linger: Option<Duration>,
+    pub contest: Vec<GroupName>,
+    pub voters: Voters,
     pub slow_members: SlowMembers,
     pub limits: Limits,
     pub seed: Option<[u8; 32]>,
@@ -76,9 +78,33 @@ impl Settings {
         G: TryInto<GroupName>,
         TooLong: From<G::Error>,
     {
+        if let Some(group) = self.group(group) {
+            self.groups.push(group);
+        }
+    }
+
+    /// Adds a group that the node wants to lead, or remembers that it cannot be one.
+    pub fn contest<G>(&mut self, group: G)
+    where
+        G: TryInto<GroupName>,
+        TooLong: From<G::Error>,
+    {
+        if let Some(group) = self.group(group) {
+            self.contest.push(group);
+        }
+    }
+
+    fn group<G>(&mut self, group: G) -> Option<GroupName>
+    where
+        G: TryInto<GroupName>,
+        TooLong: From<G::Error>,
+    {
         match group.try_into() {
-            Ok(group) => self.groups.push(group),
-            Err(error) => self.note_mistake(Mistake::TooLong(error.into())),
+            Ok(group) => Some(group),
+            Err(error) => {
+                self.note_mistake(Mistake::TooLong(error.into()));
+                None
+            }
         }
     }
 

@@ -92,6 +92,8 @@ impl Settings {
             config.headers.set(name.clone(), value.clone())?;
         }
         config.groups.extend(self.groups.iter().cloned());
+        config.contest.extend(self.contest.iter().cloned());
+        config.voters = self.voters;
         self.set_times(&mut config);
         config.validate()?;
         Ok(config)

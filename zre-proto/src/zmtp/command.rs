@@ -133,6 +133,10 @@ impl Metadata {
     pub const SOCKET_TYPE: &'static str = "Socket-Type";
     /// The property that carries the routing id.
     pub const IDENTITY: &'static str = "Identity";
+    /// The property in which this implementation names the messages of no RFC that it understands:
+    /// `ELECT`, for elections of leaders. Other implementations pass over it, as over all whose
+    /// names begin with `X-` (RFC 37, "Connection Metadata").
+    pub const UNDERSTANDS: &'static str = "X-ZRE-Understands";
 
     /// Adds a property.
     #[must_use]

@@ -170,6 +170,7 @@ impl<C: Connection> Engine<C> {
                 self.cx.deadlines.clear(timer);
                 self.node.note_greeted(peer, greeted.sent, greeted.asked);
                 links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
+                self.note_elector(peer);
             }
             State::Waiting | State::Adopted { .. } | State::Own => {}
         }

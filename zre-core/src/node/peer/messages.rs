@@ -77,8 +77,11 @@ impl Ready {
                 if let Err(fault) = self.check_join(&group, context) {
                     return PeerEffect::Exit(ExitReason::ProtocolError(fault));
                 }
-                self.join(peer, group, members, context);
+                self.join(peer, group.clone(), members, context);
                 self.check_status(peer, status, context);
+                if context.own.groups.contains(&group) {
+                    return PeerEffect::JoinedGroup(group);
+                }
             }
             Body::Leave { group, status } => {
                 self.leave(peer, &group, members, context);
@@ -235,7 +238,6 @@ fn take_word(
     let named = named.to_str().ok().and_then(|text| text.parse().ok());
     let reason = match named {
         _ if !context.own.groups.contains(&group) => "this node is not in the group",
-        Some(id) if id == context.id => "this node does not contest",
         Some(id) => {
             let word = word(id);
             return PeerEffect::Election { group, word };

@@ -60,6 +60,9 @@ pub(super) struct Peer {
     others: OtherPlaces,
     /// With which key it is connected to.
     pub(super) key: PeerKey,
+    /// Whether the connection to it leads to a node of this implementation, which takes part in
+    /// elections.
+    pub(super) is_elector: bool,
 }
 
 /// What the next session with a peer takes over.
@@ -98,6 +101,8 @@ pub(super) enum PeerEffect {
         group: GroupName,
         word: Word,
     },
+    /// The peer has joined a group that this node is in, or says so again.
+    JoinedGroup(GroupName),
     /// The peer has left a group that this node is in.
     LeftGroup(GroupName),
     /// The peer is there, so the claimant that waits for its endpoint has no right to it.
@@ -125,6 +130,7 @@ impl Peer {
         Self {
             is_announced: heard_at.is_some_and(|at| context.now.since(at) < heard_for),
             gossiped: Gossiped::No,
+            is_elector: false,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),
@@ -305,6 +311,7 @@ impl Peer {
         // First, or the channel would drop the HELLO.
         self.channel.awaits_endpoint = false;
         self.channel.sequence.restart_sent();
+        self.is_elector = false;
         let key = self.key.get();
         context.outputs.push_back(NodeOutput::Connect {
             peer,

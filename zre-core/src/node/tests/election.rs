@@ -19,6 +19,8 @@ use crate::{NodeOutput, Notice, Verdict};
 
 const CONTESTANT: Kind = Kind::Zyre { contests: true };
 const VOTER: Kind = Kind::Zyre { contests: false };
+const OURS: Kind = Kind::Ours { contests: false };
+const OUR_CONTESTANT: Kind = Kind::Ours { contests: true };
 
 /// A way in which an election may come about.
 type Play = fn(&mut Network);
@@ -56,7 +58,7 @@ fn leaderless_runs(kinds: &[Kind], play: Play) -> usize {
 fn two_contestants_with_our_nodes_always_get_a_leader() {
     for ours in 1..=2 {
         let mut kinds = Vec::from([CONTESTANT; 2]);
-        kinds.extend((0..ours).map(|_| Kind::Ours));
+        kinds.extend((0..ours).map(|_| OURS));
         let (_, joining) = PLAYS[0];
         assert_eq!(leaderless_runs(&kinds, joining), 0, "{ours} of ours");
     }
@@ -70,7 +72,7 @@ fn elections_succeed_more_often_with_our_nodes_than_with_zyre_nodes_in_their_pla
             let kinds: Vec<_> = contestants.chain((0..others).map(|_| kind)).collect();
             PLAYS.map(|(_, play)| leaderless_runs(&kinds, play))
         };
-        let (ours, zyres) = (with(Kind::Ours), with(VOTER));
+        let (ours, zyres) = (with(OURS), with(VOTER));
         for (((name, _), ours), zyres) in PLAYS.iter().zip(ours).zip(zyres) {
             let label = format!("{name}, {contestants} contestants, {others} others");
             assert!(
@@ -83,14 +85,7 @@ fn elections_succeed_more_often_with_our_nodes_than_with_zyre_nodes_in_their_pla
 
 #[test]
 fn nobody_but_zyre_nodes_is_sent_election_messages() {
-    let kinds = [
-        CONTESTANT,
-        CONTESTANT,
-        VOTER,
-        Kind::Ours,
-        Kind::Ours,
-        Kind::Pyre,
-    ];
+    let kinds = [CONTESTANT, CONTESTANT, VOTER, OURS, OURS, Kind::Pyre];
     for (name, play) in PLAYS {
         for seed in 0..50 {
             let mut network = Network::new(&kinds, seed);

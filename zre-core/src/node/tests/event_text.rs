@@ -29,6 +29,8 @@ pub(crate) fn tell(event: &Event) -> String {
             ..
         } => format!("{name} misses {messages} in {group}"),
         Event::Network { networks, .. } => format!("on {} networks", networks.len()),
+        Event::Leader { group, is_self, .. } if *is_self => format!("leads {group} itself"),
+        Event::Leader { name, group, .. } => format!("{name} leads {group}"),
         Event::Stop { .. } => "stop".into(),
     }
 }

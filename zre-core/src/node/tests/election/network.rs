@@ -2,21 +2,26 @@
 //! random; those of one link stay in order.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
 use zre_proto::{GroupName, PeerId};
 
 use super::{super::group, zyre::Zyre};
-use crate::node::election::{Elections, Word, Words};
+use crate::{
+    node::election::{Consequence, Elections, Elector, Step, Word},
+    time::Instant,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Zyre {
         contests: bool,
     },
-    Ours,
+    Ours {
+        contests: bool,
+    },
     /// It ends the session with whoever sends it ELECT or LEADER, and sends neither.
     Pyre,
 }
@@ -24,8 +29,20 @@ pub(super) enum Kind {
 #[derive(Debug)]
 enum Node {
     Zyre(Zyre),
-    Ours { elections: Elections, joined: bool },
+    Ours(Ours),
     Pyre,
+}
+
+/// One group of a node of ours.
+#[derive(Debug)]
+struct Ours {
+    elections: Elections,
+    contests: bool,
+    joined: bool,
+    members: BTreeSet<PeerId>,
+    leader: Option<PeerId>,
+    /// Each LEADER event.
+    events: Vec<PeerId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +60,10 @@ pub(super) struct Network {
     links: BTreeMap<(PeerId, PeerId), VecDeque<Message>>,
     to_join: Vec<PeerId>,
     random: u64,
+    now: Instant,
     group: GroupName,
+    /// How many messages there have been.
+    pub(super) sent: usize,
     /// How many messages our nodes have sent to others than zyre nodes.
     pub(super) stray: usize,
     /// Whether messages have led to others until nobody waited any more.
@@ -57,7 +77,9 @@ impl Network {
             links: BTreeMap::new(),
             to_join: Vec::new(),
             random: seed,
+            now: Instant::default(),
             group: group("G"),
+            sent: 0,
             stray: 0,
             is_endless: false,
         };
@@ -68,10 +90,14 @@ impl Network {
             let node = match kind {
                 Kind::Zyre { contests } => Node::Zyre(Zyre::new(id, *contests)),
                 Kind::Pyre => Node::Pyre,
-                Kind::Ours => Node::Ours {
+                Kind::Ours { contests } => Node::Ours(Ours {
                     elections: Elections::default(),
+                    contests: *contests,
                     joined: false,
-                },
+                    members: BTreeSet::new(),
+                    leader: None,
+                    events: Vec::new(),
+                }),
             };
             network.nodes.insert(id, node);
         }
@@ -85,6 +111,31 @@ impl Network {
             _ => None,
         });
         zyres.collect()
+    }
+
+    /// Whom each of our nodes in the group takes for its leader.
+    pub(super) fn our_leaders(&self) -> Vec<Option<PeerId>> {
+        let ours = self.nodes.values().filter_map(|node| match node {
+            Node::Ours(ours) if ours.joined => Some(ours.leader),
+            _ => None,
+        });
+        ours.collect()
+    }
+
+    /// The lowest of our nodes that contest.
+    pub(super) fn first_contestant(&self) -> Option<PeerId> {
+        let contests = |node: &Node| matches!(node, Node::Ours(ours) if ours.contests);
+        let mut nodes = self.nodes.iter();
+        nodes.find(|(_, node)| contests(node)).map(|(id, _)| *id)
+    }
+
+    /// How many LEADER events our nodes have told.
+    pub(super) fn told(&self) -> usize {
+        let ours = self.nodes.values().filter_map(|node| match node {
+            Node::Ours(ours) => Some(ours.events.len()),
+            _ => None,
+        });
+        ours.sum()
     }
 
     /// One after the other joins, each when the election before is over.
@@ -102,7 +153,8 @@ impl Network {
 
     /// The leader goes. What the others knew of it is forgotten.
     pub(super) fn leader_goes(&mut self, killed: bool) {
-        let Some(leader) = self.leaders().into_iter().flatten().next() else {
+        let leaders = self.leaders().into_iter().chain(self.our_leaders());
+        let Some(leader) = leaders.flatten().next() else {
             return;
         };
         for node in self.nodes.values_mut() {
@@ -116,8 +168,27 @@ impl Network {
                 zyre.is_in_group = false;
                 self.tell_all(leader, Message::Leave);
             }
+            Some(Node::Ours(ours)) => {
+                ours.joined = false;
+                ours.leader = None;
+                ours.elections.left(&self.group);
+                self.tell_all(leader, Message::Leave);
+            }
             _ => {}
         }
+    }
+
+    /// Our node that leads wants it no longer.
+    pub(super) fn leader_withdraws(&mut self) {
+        let Some(leader) = self.our_leaders().into_iter().flatten().next() else {
+            return;
+        };
+        if let Some(Node::Ours(ours)) = self.nodes.get_mut(&leader) {
+            ours.contests = false;
+        }
+        self.hold(leader, |elections, group, step| {
+            elections.withdraw(group, step)
+        });
     }
 
     pub(super) fn kill_any(&mut self) {
@@ -126,11 +197,37 @@ impl Network {
         }
     }
 
-    /// Messages arrive until none is left.
+    /// Messages arrive until none is left, and time passes until nobody waits for it.
     pub(super) fn settle(&mut self) {
         // zyre nodes alone can go on for ever.
         const MOST: usize = 5000;
-        self.is_endless |= (0..MOST).all(|_| self.step());
+        // A contestant that cannot win tries again for ever.
+        const TIMES: usize = 20;
+        for _ in 0..TIMES {
+            if (0..MOST).all(|_| self.step()) {
+                self.is_endless = true;
+                return;
+            }
+            if !self.let_time_pass() {
+                return;
+            }
+        }
+    }
+
+    /// Until somebody has waited for long enough; false if nobody waits.
+    fn let_time_pass(&mut self) -> bool {
+        let deadline = |node: &Node| match node {
+            Node::Ours(ours) => ours.elections.next_deadline(),
+            _ => None,
+        };
+        let waiting = self.nodes.iter();
+        let waiting = waiting.filter_map(|(id, node)| Some((deadline(node)?, *id)));
+        let Some((at, id)) = waiting.min() else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        self.hold(id, |elections, _, step| elections.handle_timeout(step));
+        true
     }
 
     pub(super) fn steps(&mut self, count: usize) {
@@ -164,40 +261,104 @@ impl Network {
             (Some(Node::Zyre(zyre)), Message::Leave) => zyre.take_leave(from),
             (Some(Node::Zyre(zyre)), Message::Exit) => zyre.take_exit(from),
             (Some(Node::Zyre(zyre)), Message::Word(word)) => zyre.take_word(from, word),
-            (Some(Node::Ours { elections, joined }), message) if *joined => match message {
-                Message::Join => Words::new(),
-                Message::Leave => elections.peer_left(&self.group, from),
-                Message::Exit => {
-                    let all = elections.peer_gone(from).into_iter();
-                    all.flat_map(|(_, words)| words).collect()
-                }
-                // As in `take_word`: this node contests nothing.
-                Message::Word(Word::Elect(id) | Word::Leader(id)) if id == to => Words::new(),
-                Message::Word(word) => elections.take(&self.group, from, word),
-            },
-            _ => Words::new(),
+            (Some(Node::Ours(_)), _) => return self.deliver_to_ours(from, to, message),
+            _ => Vec::new(),
         };
         for (receiver, word) in words {
             self.send(to, receiver, word);
         }
     }
 
-    fn send(&mut self, from: PeerId, to: PeerId, word: Word) {
-        let to_zyre = matches!(self.nodes.get(&to), Some(Node::Zyre(_)));
-        let by_ours = matches!(self.nodes.get(&from), Some(Node::Ours { .. }));
-        if by_ours && self.nodes.contains_key(&to) && !to_zyre {
-            self.stray += 1;
+    /// As `Peers` does.
+    fn deliver_to_ours(&mut self, from: PeerId, to: PeerId, message: Message) {
+        let is_ours = self.is_ours(from);
+        let Some(Node::Ours(ours)) = self.nodes.get_mut(&to) else {
+            return;
+        };
+        match message {
+            Message::Join => ours.members.insert(from),
+            Message::Leave | Message::Exit => ours.members.remove(&from),
+            Message::Word(_) => false,
+        };
+        if ours.leader == Some(from) && !matches!(message, Message::Join | Message::Word(_)) {
+            ours.leader = None;
         }
+        if !ours.joined {
+            return;
+        }
+        let elector = Elector {
+            peer: from,
+            is_ours,
+        };
+        self.hold(to, |elections, group, step| match message {
+            Message::Join if is_ours => elections.elector_joined(group, elector, step),
+            Message::Join => {}
+            Message::Leave => elections.peer_left(group, from, step),
+            Message::Exit => elections.peer_gone(from, step),
+            Message::Word(Word::Elect(id) | Word::Leader(id))
+                if id == to && !elections.stands(group, to) => {}
+            Message::Word(word) => elections.take(group, elector, word, step),
+        });
+    }
+
+    fn is_ours(&self, id: PeerId) -> bool {
+        matches!(self.nodes.get(&id), Some(Node::Ours(_)))
+    }
+
+    fn hold(&mut self, id: PeerId, rule: impl FnOnce(&mut Elections, &GroupName, &mut Step<'_>)) {
+        let ours = self.nodes.iter();
+        let ours = ours.filter(|(_, node)| matches!(node, Node::Ours(_)));
+        let ours: BTreeSet<_> = ours.map(|(id, _)| *id).collect();
+        let Some(Node::Ours(node)) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let members = node.members.clone();
+        let electors = |_: &GroupName| -> Vec<_> {
+            let known = members.intersection(&ours);
+            let elector = |peer: &PeerId| Elector {
+                peer: *peer,
+                is_ours: true,
+            };
+            known.map(elector).collect()
+        };
+        let mut step = Step::new(id, self.now, &electors);
+        rule(&mut node.elections, &self.group, &mut step);
+        let consequences = step.consequences();
+        for consequence in &consequences {
+            if let Consequence::Leader(_, leader) = consequence {
+                node.leader = Some(*leader);
+                node.events.push(*leader);
+            }
+        }
+        assert_eq!(node.leader, node.elections.leader(&self.group));
+        for consequence in consequences {
+            if let Consequence::Send(_, to, word) = consequence {
+                self.send(id, to, word);
+            }
+        }
+    }
+
+    fn send(&mut self, from: PeerId, to: PeerId, word: Word) {
+        self.sent += 1;
+        let to_pyre = matches!(self.nodes.get(&to), Some(Node::Pyre));
+        self.stray += usize::from(self.is_ours(from) && to_pyre);
         self.push(from, to, Message::Word(word));
     }
 
     fn join(&mut self, id: PeerId) {
         match self.nodes.get_mut(&id) {
             Some(Node::Zyre(zyre)) => zyre.is_in_group = true,
-            Some(Node::Ours { joined, .. }) => *joined = true,
+            Some(Node::Ours(ours)) => ours.joined = true,
             _ => {}
         }
         self.tell_all(id, Message::Join);
+        if let Some(Node::Ours(ours)) = self.nodes.get(&id) {
+            let contests = ours.contests;
+            self.hold(id, |elections, group, step| match contests {
+                true => elections.contest(group, true, step),
+                false => elections.joined(group, step),
+            });
+        }
     }
 
     fn kill(&mut self, id: PeerId) {

@@ -1,0 +1,533 @@
+//! The election in one group.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use zre_proto::{GroupName, PeerId};
+
+use super::{Consequence, Elector, Step, Word};
+use crate::time::Instant;
+
+/// So long a challenger waits for answers. In a local network they take milliseconds.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
+
+/// So long a challenger is followed that has not won. A zyre node waits for ever if a member does
+/// not answer it, as pyre does not.
+const FOLLOW_TIME: Duration = Duration::from_secs(3);
+
+/// So long a contestant is alone before it leads: others may not have found it yet.
+const ALONE_TIME: Duration = Duration::from_secs(3);
+
+/// So long the other contestants wait for the one that begins when the leader is gone.
+const SUCCESSION_TIME: Duration = Duration::from_millis(500);
+
+/// So many elections may follow each other at once, and one more in each such time. In each of them
+/// all voters are sent something, so without a limit one member could make this node flood the
+/// others.
+const MAX_ROUNDS: u32 = 64;
+const ROUND_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The longest pause between two attempts of a contestant that cannot win: two to the power of
+/// this, in seconds.
+const MAX_BACKOFF: u32 = 6;
+
+/// An election, and what is remembered for the next.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+pub(super) struct Election {
+    group: GroupName,
+    /// Whether this node wants to lead.
+    contests: bool,
+    /// Before then this node may not have met the others.
+    alone_until: Instant,
+    voters: BTreeMap<PeerId, Voter>,
+    wave: Option<Wave>,
+    /// The lowest of those who challenge the challenger in vain. It is followed next if the
+    /// challenger goes.
+    runner_up: Option<PeerId>,
+    /// Who has won last, as long as it is in the group.
+    leader: Option<PeerId>,
+    deadline: Option<Instant>,
+    /// How often this node has tried in vain to win.
+    attempts: u32,
+    rounds: Rounds,
+}
+
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+struct Voter {
+    /// Whether it is of this implementation.
+    is_ours: bool,
+    /// Whether it has challenged.
+    contests: bool,
+    /// Whom it follows, as it said last.
+    follows: Option<PeerId>,
+    /// Whether we have sent it ELECT with the challenger that we follow.
+    told: bool,
+    /// Whether we have sent it LEADER after that.
+    led: bool,
+    /// Whether it has said since its last challenge that somebody has won.
+    through: bool,
+}
+
+/// The challenger that we follow, which may be this node.
+#[derive(Debug, Clone, Copy)]
+struct Wave {
+    challenger: PeerId,
+    /// Whether it has won. For those who have not said so the election still goes on.
+    decided: bool,
+}
+
+/// How many elections may begin.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+struct Rounds {
+    used: u32,
+    since: Instant,
+}
+
+/// What this node wants.
+impl Election {
+    pub(super) fn new(group: GroupName) -> Self {
+        Self {
+            group,
+            contests: false,
+            alone_until: Instant::default(),
+            voters: BTreeMap::new(),
+            wave: None,
+            runner_up: None,
+            leader: None,
+            deadline: None,
+            attempts: 0,
+            rounds: Rounds::default(),
+        }
+    }
+
+    pub(super) fn contest(&mut self, step: &mut Step<'_>) {
+        self.contests = true;
+        self.alone_until = step.now + ALONE_TIME;
+        // One that follows a lower challenger need not begin: it would lose.
+        if self.wave.is_none_or(|wave| step.me < wave.challenger) {
+            self.challenge(step);
+        }
+    }
+
+    pub(super) fn withdraw(&mut self, step: &mut Step<'_>) {
+        self.contests = false;
+        self.give_up_lead(step);
+    }
+
+    pub(super) fn leader(&self) -> Option<PeerId> {
+        self.leader
+    }
+
+    pub(super) fn follows(&self, challenger: PeerId) -> bool {
+        self.wave.is_some_and(|wave| wave.challenger == challenger)
+    }
+
+    /// A leader that does not contest any more names the contestant that is to lead: in no message
+    /// it could say that it steps down. Without one it goes on leading.
+    fn give_up_lead(&mut self, step: &mut Step<'_>) {
+        let leads = |wave: Wave| wave.decided && wave.challenger == step.me;
+        if self.contests || !self.wave.is_some_and(leads) {
+            return;
+        }
+        let contestants = self.voters.iter().filter(|(_, voter)| voter.contests);
+        if let Some(next) = contestants.map(|(id, _)| *id).min() {
+            self.begin(next, step);
+            for (id, voter) in &mut self.voters {
+                step.elect(&self.group, *id, voter, next);
+            }
+        }
+    }
+}
+
+/// What peers say.
+impl Election {
+    pub(super) fn take_elect(&mut self, from: Elector, challenger: PeerId, step: &mut Step<'_>) {
+        let Elector { peer, is_ours } = from;
+        let voter = self.voters.entry(peer).or_default();
+        (voter.is_ours, voter.follows) = (is_ours, Some(challenger));
+        if challenger == step.me {
+            self.take_answer(peer, step);
+        } else if challenger == peer {
+            voter.contests = true;
+            self.take_challenge(peer, step);
+        } else {
+            self.take_vote(peer, challenger, step);
+        }
+    }
+
+    /// A peer follows this node.
+    fn take_answer(&mut self, peer: PeerId, step: &mut Step<'_>) {
+        let Some(voter) = self.voters.get_mut(&peer) else {
+            return;
+        };
+        match self.wave {
+            Some(wave) if wave.challenger == step.me => {
+                if !voter.told {
+                    step.elect(&self.group, peer, voter, step.me);
+                }
+                if wave.decided && !voter.led {
+                    step.lead(&self.group, peer, voter, step.me);
+                }
+                self.win_if_all_follow(step);
+            }
+            // It has led until now, and says that this node is next.
+            Some(wave) if self.contests && wave.challenger == peer => self.challenge(step),
+            None if self.contests => self.challenge(step),
+            Some(wave) if !voter.told => step.elect(&self.group, peer, voter, wave.challenger),
+            _ => {}
+        }
+    }
+
+    /// A peer challenges, for the first time or again. It counts answers from now on.
+    fn take_challenge(&mut self, peer: PeerId, step: &mut Step<'_>) {
+        let (wave, voter) = (self.wave, self.voters.get_mut(&peer));
+        let (Some(wave), Some(voter)) = (wave, voter) else {
+            return self.follow_or_challenge(peer, step);
+        };
+        let (best, is_ours) = (wave.challenger, voter.is_ours);
+        // Otherwise it has challenged before it heard of the winner.
+        let is_through = voter.led && core::mem::take(&mut voter.through);
+        let insists = self.insists(best, step);
+        let is_new = peer == best || is_through || best == step.me;
+        if peer < best || wave.decided && is_new && (peer == best || !insists) {
+            return self.follow_or_challenge(peer, step);
+        }
+        if wave.decided && is_new && !is_ours && self.rounds.admit(step.now) {
+            self.hold_again(best, step);
+        }
+        if let Some(voter) = self.voters.get_mut(&peer) {
+            // It may have been told before it began again, and has forgotten that.
+            step.elect(&self.group, peer, voter, best);
+        }
+        if peer != best && best != step.me {
+            self.runner_up = Some(self.runner_up.map_or(peer, |other| other.min(peer)));
+        }
+    }
+
+    /// A peer follows another's challenge.
+    fn take_vote(&mut self, peer: PeerId, challenger: PeerId, step: &mut Step<'_>) {
+        let (Some(wave), Some(voter)) = (self.wave, self.voters.get_mut(&peer)) else {
+            return;
+        };
+        // One that follows a better challenger will hear of it from us, too, when we do.
+        if challenger < wave.challenger {
+            return;
+        }
+        if peer == wave.challenger {
+            // It does not stand any more.
+            self.wave = None;
+            return self.go_on(step);
+        }
+        if !voter.told {
+            step.elect(&self.group, peer, voter, wave.challenger);
+        }
+        if challenger > wave.challenger {
+            return;
+        }
+        if wave.decided && !voter.led {
+            step.lead(&self.group, peer, voter, challenger);
+        }
+        if self.runner_up == Some(peer) {
+            self.runner_up = None;
+        }
+    }
+
+    /// A peer says who has won.
+    pub(super) fn take_leader(&mut self, from: Elector, leader: PeerId, step: &mut Step<'_>) {
+        let voter = self.voters.entry(from.peer).or_default();
+        (voter.is_ours, voter.through) = (from.is_ours, true);
+        if from.peer != leader {
+            return;
+        }
+        match self.wave {
+            Some(wave) if wave.challenger == leader && wave.decided => return,
+            Some(wave) if wave.challenger == leader => {}
+            // It has not heard of the better one.
+            Some(wave) if wave.challenger < leader => {
+                if !voter.told {
+                    step.elect(&self.group, leader, voter, wave.challenger);
+                }
+                return;
+            }
+            _ if !self.rounds.admit(step.now) => return,
+            _ if from.is_ours => self.follow(leader, step),
+            // It has our ELECT, and has taken long to win.
+            _ => self.voters.values_mut().for_each(|voter| voter.told = true),
+        }
+        self.decide(leader, step);
+    }
+}
+
+/// Who comes and goes.
+impl Election {
+    pub(super) fn elector_joined(&mut self, elector: Elector, step: &mut Step<'_>) {
+        let Elector { peer, is_ours } = elector;
+        match self.wave {
+            Some(wave) if wave.challenger == step.me => {
+                let voter = self.voters.entry(peer).or_default();
+                voter.is_ours = is_ours;
+                step.elect(&self.group, peer, voter, step.me);
+                let is_first = self.voters.len() == 1;
+                if is_first && !wave.decided {
+                    self.deadline = Some(step.now + ANSWER_TIME);
+                }
+            }
+            None if self.contests && self.deadline.is_none() => self.challenge(step),
+            _ => {}
+        }
+    }
+
+    /// A peer takes no part any more.
+    pub(super) fn forget(&mut self, peer: PeerId, step: &mut Step<'_>) {
+        self.voters.remove(&peer);
+        if self.leader == Some(peer) {
+            self.leader = None;
+        }
+        if self.runner_up == Some(peer) {
+            self.runner_up = None;
+        }
+        if self.follows(peer) {
+            self.wave = None;
+            self.go_on(step);
+        } else if self.follows(step.me) {
+            self.win_if_all_follow(step);
+        }
+    }
+
+    /// Nobody is followed any more.
+    fn go_on(&mut self, step: &mut Step<'_>) {
+        self.deadline = None;
+        let contestants = self.voters.iter().filter(|(_, voter)| voter.contests);
+        let first = contestants.map(|(id, _)| *id).min();
+        // It may have challenged again because it saw the other go before we did.
+        if let Some(next) = self
+            .runner_up
+            .filter(|next| !self.contests || *next < step.me)
+        {
+            self.follow_if_admitted(next, step);
+        } else if self.contests && first.is_none_or(|first| step.me < first) {
+            self.challenge(step);
+        } else if self.contests {
+            self.deadline = Some(step.now + SUCCESSION_TIME);
+        }
+    }
+}
+
+/// Time.
+impl Election {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn handle_timeout(&mut self, step: &mut Step<'_>) {
+        self.deadline = None;
+        match self.wave {
+            Some(wave) if wave.decided => {}
+            Some(wave) if wave.challenger == step.me => {
+                let mut voters = self.voters.values();
+                match voters.any(|voter| voter.follows.is_some_and(|lower| lower < step.me)) {
+                    true => self.pause(step),
+                    false => self.win(step),
+                }
+            }
+            Some(_) => {
+                self.wave = None;
+                self.next_round(step);
+            }
+            None => self.next_round(step),
+        }
+    }
+
+    /// A voter follows somebody of whom this node has not heard.
+    fn pause(&mut self, step: &Step<'_>) {
+        self.wave = None;
+        let pause = Duration::from_secs(1 << self.attempts.min(MAX_BACKOFF));
+        self.attempts += 1;
+        self.deadline = Some(step.now + pause);
+    }
+
+    fn next_round(&mut self, step: &mut Step<'_>) {
+        match self.runner_up {
+            Some(next) if !self.contests || next < step.me => self.follow_if_admitted(next, step),
+            _ if self.contests => self.challenge(step),
+            _ => {}
+        }
+    }
+}
+
+/// How an election begins.
+impl Election {
+    /// Begins an election in which this node stands.
+    fn challenge(&mut self, step: &mut Step<'_>) {
+        if !self.rounds.admit(step.now) {
+            return self.postpone(step);
+        }
+        for elector in (step.electors)(&self.group) {
+            let voter = self.voters.entry(elector.peer).or_default();
+            voter.is_ours = elector.is_ours;
+        }
+        self.begin(step.me, step);
+        self.deadline = Some(step.now + ANSWER_TIME);
+        for (id, voter) in &mut self.voters {
+            voter.follows = None;
+            step.elect(&self.group, *id, voter, step.me);
+        }
+        self.win_if_all_follow(step);
+    }
+
+    /// Follows a challenger, unless this node contests and is the better one.
+    fn follow_or_challenge(&mut self, peer: PeerId, step: &mut Step<'_>) {
+        match self.contests && step.me < peer {
+            true => self.challenge(step),
+            false => self.follow_if_admitted(peer, step),
+        }
+    }
+
+    fn follow_if_admitted(&mut self, challenger: PeerId, step: &mut Step<'_>) {
+        match self.rounds.admit(step.now) {
+            true => self.follow(challenger, step),
+            false => {
+                let next = self
+                    .runner_up
+                    .map_or(challenger, |other| other.min(challenger));
+                self.runner_up = Some(next);
+                self.postpone(step);
+            }
+        }
+    }
+
+    fn postpone(&mut self, step: &Step<'_>) {
+        self.wave = None;
+        self.deadline = Some(step.now + ROUND_INTERVAL);
+    }
+
+    /// Follows a challenger from now on, and tells it and all zyre nodes.
+    fn follow(&mut self, challenger: PeerId, step: &mut Step<'_>) {
+        self.begin(challenger, step);
+        for (id, voter) in &mut self.voters {
+            match voter.is_ours && *id != challenger {
+                true => (voter.told, voter.led) = (false, false),
+                false => step.elect(&self.group, *id, voter, challenger),
+            }
+        }
+    }
+
+    fn begin(&mut self, challenger: PeerId, step: &Step<'_>) {
+        self.runner_up = None;
+        self.deadline = Some(step.now + FOLLOW_TIME);
+        self.wave = Some(Wave {
+            challenger,
+            decided: false,
+        });
+    }
+
+    /// Whether the challenger holds on to its place when a higher one begins another election. A
+    /// zyre node begins another itself if it does.
+    fn insists(&self, challenger: PeerId, step: &Step<'_>) -> bool {
+        match challenger == step.me {
+            true => self.contests,
+            false => self
+                .voters
+                .get(&challenger)
+                .is_some_and(|voter| voter.is_ours),
+        }
+    }
+
+    /// A zyre node has begun another election, so all zyre nodes have forgotten who has won. They
+    /// are told as each says ELECT.
+    fn hold_again(&mut self, challenger: PeerId, step: &Step<'_>) {
+        self.begin(challenger, step);
+        if challenger == step.me {
+            self.deadline = Some(step.now + ANSWER_TIME);
+        }
+        for voter in self.voters.values_mut() {
+            voter.led = false;
+            if !voter.is_ours {
+                (voter.told, voter.follows) = (false, None);
+            }
+        }
+    }
+}
+
+/// How an election ends.
+impl Election {
+    fn win_if_all_follow(&mut self, step: &mut Step<'_>) {
+        if !self.wave.is_some_and(|wave| !wave.decided) {
+            return;
+        }
+        if self.voters.is_empty() && step.now < self.alone_until {
+            self.deadline = Some(self.alone_until);
+        } else if self
+            .voters
+            .values()
+            .all(|voter| voter.follows == Some(step.me))
+        {
+            self.win(step);
+        }
+    }
+
+    fn win(&mut self, step: &mut Step<'_>) {
+        self.decide(step.me, step);
+        self.give_up_lead(step);
+    }
+
+    fn decide(&mut self, leader: PeerId, step: &mut Step<'_>) {
+        for (id, voter) in &mut self.voters {
+            // Of this implementation, only the leader says who leads.
+            if voter.is_ours && leader != step.me || voter.led {
+                continue;
+            }
+            // Some zyre nodes die of LEADER without an ELECT before it.
+            if !voter.told {
+                step.elect(&self.group, *id, voter, leader);
+            }
+            step.lead(&self.group, *id, voter, leader);
+        }
+        (self.runner_up, self.deadline, self.attempts) = (None, None, 0);
+        self.wave = Some(Wave {
+            challenger: leader,
+            decided: true,
+        });
+        if self.leader != Some(leader) {
+            self.leader = Some(leader);
+            let consequence = Consequence::Leader(self.group.clone(), leader);
+            step.follows.push(consequence);
+        }
+    }
+}
+
+impl Rounds {
+    /// Whether another election may begin, which is counted.
+    fn admit(&mut self, now: Instant) -> bool {
+        while self.used > 0 && now.since(self.since) >= ROUND_INTERVAL {
+            self.used -= 1;
+            self.since = self.since + ROUND_INTERVAL;
+        }
+        if self.used == 0 {
+            self.since = now;
+        }
+        let is_admitted = self.used < MAX_ROUNDS;
+        self.used += u32::from(is_admitted);
+        is_admitted
+    }
+}
+
+impl Step<'_> {
+    fn elect(&mut self, group: &GroupName, to: PeerId, voter: &mut Voter, challenger: PeerId) {
+        (voter.told, voter.led) = (true, false);
+        self.send(group, to, Word::Elect(challenger));
+    }
+
+    fn lead(&mut self, group: &GroupName, to: PeerId, voter: &mut Voter, leader: PeerId) {
+        voter.led = true;
+        self.send(group, to, Word::Leader(leader));
+    }
+
+    fn send(&mut self, group: &GroupName, to: PeerId, word: Word) {
+        let consequence = Consequence::Send(group.clone(), to, word);
+        self.follows.push(consequence);
+    }
+}
