@@ -153,7 +153,10 @@ impl Node {
         let due = self.context.deadlines.due(now);
         let peers = due.filter_map(|timer| match timer {
             NodeTimer::Peer(peer) => Some(peer),
-            NodeTimer::Beacon | NodeTimer::Silence | NodeTimer::Confirmation => None,
+            NodeTimer::Beacon
+            | NodeTimer::Silence
+            | NodeTimer::Confirmation
+            | NodeTimer::Request => None,
         });
         let due: Vec<_> = peers.collect();
         let is_overdue = |peer: &PeerId| {
