@@ -59,6 +59,7 @@ mod node;
 mod park;
 mod reactor;
 mod readiness;
+mod requests;
 mod tcp;
 mod wake_queue;
 
@@ -67,4 +68,8 @@ pub use zre_driver::{api::*, zre_core};
 pub use crate::{
     node::{Builder, Events, Node, Notices, RecvTimeoutError, Sender, Subscription},
     readiness::Readiness,
+    requests::{
+        Answers, PendingAnyRequest, PendingRequest, Request, RequestAllBuilder, RequestAnyBuilder,
+        RequestBuilder, Requests,
+    },
 };

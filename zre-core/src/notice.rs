@@ -281,6 +281,13 @@ pub enum Notice {
         /// Why, in words.
         reason: &'static str,
     },
+    /// An answer to a request came that answers nothing: it is the second, or came too late, or its
+    /// peer was not asked. It was dropped.
+    #[error("dropped an answer from peer {peer}: no open request to it has this ID")]
+    StrayAnswer {
+        /// The peer.
+        peer: PeerId,
+    },
     /// A peer wraps its sequence numbers from 65534 to 0, as pyre does. This node does the same
     /// towards it.
     #[error("peer {peer} wraps its sequence numbers early")]
@@ -450,6 +457,7 @@ impl Notice {
             Self::Status { .. } => "status",
             Self::UnknownMessage { .. } => "unknown_message",
             Self::IgnoredElection { .. } => "ignored_election",
+            Self::StrayAnswer { .. } => "stray_answer",
             Self::EarlyWrap { .. } => "early_wrap",
             Self::Refused { .. } => "refused",
             Self::LinkClosed { .. } => "link_closed",
@@ -489,6 +497,7 @@ impl Notice {
             | Self::Status { peer, .. }
             | Self::UnknownMessage { peer, .. }
             | Self::IgnoredElection { peer, .. }
+            | Self::StrayAnswer { peer }
             | Self::EarlyWrap { peer }
             | Self::Refused { peer, .. }
             | Self::ConnectFailed { peer, .. } => Some(*peer),

@@ -26,8 +26,9 @@ mod sockets;
 
 pub use driver::{Connector, Driver, Runtime};
 pub use hub::{
-    ConfirmedShout, ConfirmedWhisper, EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver,
-    PeerWait, Ping, Recv, Shout, Signal, Stopped, Stream, Whisper,
+    Answering, Ask, AskAll, ConfirmedShout, ConfirmedWhisper, EventReceiver, GroupWait, Handle,
+    Hub, Incoming, Local, NoticeReceiver, PeerWait, Ping, Recipient, Recv, RequestReceiver, Shout,
+    Signal, Stopped, Stream, Whisper,
 };
 pub use settings::{Mistake, Secret, Settings};
 pub use zre_core;

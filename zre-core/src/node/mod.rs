@@ -30,6 +30,7 @@ mod peers;
 mod place;
 mod queries;
 mod refusals;
+mod requests;
 mod strangers;
 mod table;
 mod told;
@@ -246,6 +247,7 @@ impl Node {
             match timer {
                 NodeTimer::Beacon => self.context.announce(),
                 NodeTimer::Peer(peer) => self.apply(peer, Peer::check),
+                NodeTimer::Request => self.context.time_out_requests(),
                 NodeTimer::Confirmation => self.peers.ask_for_confirmation(&mut self.context),
                 NodeTimer::Election => self.peers.check_elections(&mut self.context),
                 NodeTimer::Silence => {

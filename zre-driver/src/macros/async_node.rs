@@ -40,6 +40,37 @@ macro_rules! async_node {
 
             $crate::async_send_methods!();
 
+            $crate::request_methods!();
+
+            fn asker(&self) -> Asker {
+                ::std::sync::Arc::clone(self.hub())
+            }
+
+            /// The requests of peers from now on, which are [`Event::Whisper`] before. Each goes to
+            /// one caller. They are no events: neither [`recv`](Node::recv) nor
+            /// [`subscribe`](Node::subscribe) shows them any more, nor the answers to requests of
+            /// this node.
+            ///
+            /// The peers that have sent some take turns. If a program does not take its requests,
+            /// its peers have to wait, as with events: both count in [`Limits::events`] and
+            /// [`Limits::event_bytes`]. When all [`Requests`] have been dropped, those that come
+            /// are refused.
+            ///
+            /// ```no_run
+            #[doc = concat!("# async fn example(node: ", env!("CARGO_CRATE_NAME"), "::Node)")]
+            #[doc = concat!("# -> Result<(), ", env!("CARGO_CRATE_NAME"), "::Error> {")]
+            /// let mut requests = node.requests();
+            /// while let Some(request) = requests.next().await {
+            ///     let answer = format!("{} bytes", request.content().byte_len());
+            ///     request.answer(answer).await?;
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn requests(&self) -> Requests {
+                Requests(self.hub().requests())
+            }
+
             /// Waits for the next event; `None` when the node has stopped. Each event goes to one
             /// caller; who wants all of them as well can [`subscribe`](Node::subscribe).
             ///
@@ -159,6 +190,12 @@ macro_rules! async_node {
             $crate::try_send_methods!();
 
             $crate::async_send_methods!();
+
+            $crate::request_methods!();
+
+            fn asker(&self) -> Asker {
+                ::std::sync::Arc::clone(&self.hub)
+            }
         }
 
         /// A whisper whose arrival is waited for; see [`Node::whisper_confirmed`].
@@ -215,6 +252,8 @@ macro_rules! async_node {
                 }
             }
         }
+
+        $crate::async_requests!($stream);
 
         /// The events of a node, as a stream; see [`Node::events`].
         #[derive(Debug)]
