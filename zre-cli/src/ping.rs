@@ -253,6 +253,12 @@ fn show_change(event: &Event) -> Result<(), Failure> {
             joined,
             left,
         } => format!("  network: {}", text::networks(networks, joined, left)),
+        Event::Leader {
+            group,
+            name,
+            is_self,
+            ..
+        } => format!("  {}", text::leader(group, name, *is_self)),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),
         Event::Silent { name, .. } => format!("  {name}  is silent"),
         _ => return Ok(()),

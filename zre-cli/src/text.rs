@@ -91,6 +91,14 @@ pub(crate) fn skipped(group: &impl Display, messages: u64) -> String {
     }
 }
 
+/// What is said of the leader of a group.
+pub(crate) fn leader(group: &GroupName, name: &impl Display, is_self: bool) -> String {
+    match is_self {
+        true => format!("you lead {group}"),
+        false => format!("{name} leads {group}"),
+    }
+}
+
 /// What is said of a node with which no session begins, because of its key or of this node's.
 pub(crate) fn refused(peer: PeerId, key: PublicKey, by: RefusedBy) -> String {
     match by {

@@ -15,7 +15,7 @@ use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId};
 use crate::{
     failure::Failure,
     log,
-    options::{Common, Groups, user_name},
+    options::{Common, Contest, Groups, user_name},
     shutdown::Shutdown,
     stderr, text,
     unreached::Unreached,
@@ -33,6 +33,9 @@ use screen::Screen;
 pub(crate) struct Options {
     #[command(flatten)]
     groups: Groups,
+
+    #[command(flatten)]
+    contest: Contest,
 
     #[command(flatten)]
     common: Common,
@@ -89,7 +92,7 @@ async fn talk(
 ) -> Result<(), Failure> {
     let (group, groups) = options.groups.first_and_all("CHAT")?;
     let builder = options.common.builder(user_name().as_deref(), &groups)?;
-    let node = builder.start().await?;
+    let node = options.contest.apply_to(builder, &groups).start().await?;
     let room = Room {
         node: &node,
         group: &group,
@@ -185,6 +188,10 @@ impl Room<'_> {
             #[rustfmt::skip]
             Event::Network { networks, joined, left } => {
                 Some(format!("* network: {}", text::networks(networks, joined, left)))
+            },
+            #[rustfmt::skip]
+            Event::Leader { group, name, is_self, .. } => {
+                Some(format!("* {}", text::leader(group, name, *is_self)))
             },
             &Event::Refused { peer, key, by } => {
                 Some(format!("* {}", text::refused(peer, key, by)))

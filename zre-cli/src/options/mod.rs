@@ -105,6 +105,19 @@ pub(crate) struct Groups {
     groups: Vec<GroupName>,
 }
 
+/// The groups that a node wants to lead.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Node")]
+pub(crate) struct Contest {
+    /// A group to be in and to lead, if its members elect this node. Can be repeated, or take
+    /// several with commas between them
+    #[arg(
+        long = "contest", value_name = "GROUP",
+        value_delimiter = ',', value_parser = values::group_name
+    )]
+    contested: Vec<GroupName>,
+}
+
 /// How long a peer may be silent before it is asked, unless set.
 const EVASIVE: Duration = Duration::from_secs(5);
 
@@ -222,6 +235,20 @@ impl Presence {
             "--evasive {evasive:?} must be shorter than --expired {expired:?}, or a peer is given \
              up before it is asked: lower --evasive, or raise --expired"
         )))
+    }
+}
+
+impl Contest {
+    /// Lets a node contest, and be in those groups, too.
+    pub(crate) fn apply_to(&self, builder: Builder, groups: &[GroupName]) -> Builder {
+        let owned = |group: &GroupName| (**group).clone();
+        let missing = self
+            .contested
+            .iter()
+            .filter(|group| !groups.contains(group));
+        let builder = builder.groups(missing.map(owned));
+        let contested = self.contested.iter().map(owned);
+        contested.fold(builder, Builder::contest)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use zre_tokio::{Delivery, GroupName, Node, PeerId, PeerInfo, Text};
+use zre_tokio::{Delivery, Error, GroupName, Node, PeerId, PeerInfo, Text};
 
 use crate::{keys::KeyLine, networks::Everything};
 
@@ -31,6 +31,12 @@ pub(super) enum Answer {
     Groups {
         own: Vec<String>,
         peer: Vec<String>,
+    },
+    Leader {
+        group: String,
+        /// `None` while nobody leads.
+        peer: Option<String>,
+        name: Option<String>,
     },
     Network(Everything),
     Count {
@@ -144,6 +150,19 @@ impl Answer {
             peers: infos.iter().map(|info| info.id.to_string()).collect(),
             keys: keys.collect(),
         }
+    }
+
+    pub(super) fn leader(node: &Node, group: &GroupName) -> Result<Self, Error> {
+        let leader = node.leader(group)?;
+        let name = leader.and_then(|leader| match leader == node.id() {
+            true => Some(node.name().to_string_lossy().into_owned()),
+            false => Some(node.peer(leader)?.name.to_string_lossy().into_owned()),
+        });
+        Ok(Self::Leader {
+            group: group.to_string(),
+            peer: leader.map(|leader| leader.to_string()),
+            name,
+        })
     }
 
     pub(super) fn network(node: &Node) -> Self {

@@ -24,6 +24,9 @@ pub(super) struct Request<'a> {
 pub(super) enum Command {
     Join(GroupName),
     Leave(GroupName),
+    Contest(GroupName),
+    Withdraw(GroupName),
+    Leader(GroupName),
     Whisper(Recipient, Outgoing),
     Shout(GroupName, Outgoing),
     Flush(Recipient),
@@ -61,8 +64,8 @@ impl<'a> Request<'a> {
     }
 }
 
-const VERBS: &str =
-    "join, leave, whisper, shout, flush, peers, peer, groups, network, stop, flood, quiet, count";
+const VERBS: &str = "join, leave, whisper, shout, flush, contest, withdraw, leader, peers, peer, \
+     groups, network, stop, flood, quiet, count";
 
 const KEYS: [&str; 9] = [
     "do",
@@ -101,6 +104,9 @@ impl<'a> Fields<'a> {
             "flush" => Command::Flush(fields.peer()?),
             "join" => Command::Join(fields.group()?),
             "leave" => Command::Leave(fields.group()?),
+            "contest" => Command::Contest(fields.group()?),
+            "withdraw" => Command::Withdraw(fields.group()?),
+            "leader" => Command::Leader(fields.group()?),
             "peers" => Command::Peers,
             "peer" => Command::Peer(fields.peer()?),
             "groups" => Command::Groups,

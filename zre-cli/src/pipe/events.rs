@@ -118,6 +118,14 @@ pub(crate) enum EventLine<'a> {
         group: &'a Text,
         messages: u64,
     },
+    Leader {
+        #[serde(serialize_with = "lossy")]
+        group: &'a Text,
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display_name")]
+        name: &'a Text,
+    },
     Network {
         networks: Vec<NetworkLine>,
         joined: Vec<NetworkLine>,
@@ -182,6 +190,9 @@ pub(crate) fn line(event: &Event) -> Option<EventLine<'_>> {
         &Event::Silent { peer, ref name } => EventLine::Silent { peer, name },
         &Event::Skipped { peer, ref name, ref group, messages } => {
             EventLine::Skipped { peer, name, group, messages }
+        }
+        &Event::Leader { ref group, peer, ref name, .. } => {
+            EventLine::Leader { group, peer, name }
         }
         Event::Network { networks, joined, left } => EventLine::Network {
             networks: NetworkLine::all(networks),

@@ -108,6 +108,9 @@ impl Commands {
         let answer = match command {
             Command::Join(group) => node.join(&group).map(|()| done()).map_err(told)?,
             Command::Leave(group) => node.leave(&group).map(|()| done()).map_err(told)?,
+            Command::Contest(group) => node.contest(&group).map(|()| done()).map_err(told)?,
+            Command::Withdraw(group) => node.withdraw(&group).map(|()| done()).map_err(told)?,
+            Command::Leader(group) => Answer::leader(node, &group).map_err(told)?,
             Command::Whisper(peer, outgoing) => {
                 return send(messages::whisper(node, self.find(&peer)?, outgoing));
             }

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     json::Format,
     log,
-    options::{Common, Groups},
+    options::{Common, Contest, Groups},
     shutdown::Shutdown,
     stderr,
     unreached::Unreached,
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     groups: Groups,
 
     #[command(flatten)]
+    contest: Contest,
+
+    #[command(flatten)]
     common: Common,
 }
 
@@ -53,6 +56,9 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"whisper","peer":"bob","text":"hi"}               to one peer, a frame of text
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"flush","peer":"bob"}               waits until bob has all that was sent to him, see below
+  {"do":"contest","group":"CHAT"}           wants to lead the group whenever it is in it
+  {"do":"withdraw","group":"CHAT"}          does not want to any more
+  {"do":"leader","group":"CHAT"}            answers {"group":"CHAT","peer":"<UUID>","name":"bob"}
   {"do":"peers"}                            answers {"peers":["<UUID>"]}
   {"do":"peer","peer":"bob"}                answers {"peer":"<UUID>","name":"bob",..}, see below
   {"do":"groups"}                           answers {"own":["CHAT"],"peer":["CHAT"]}
@@ -91,6 +97,7 @@ Events, one JSON object on each line of standard output:
   {"event":"JOIN","peer":"<UUID>","name":"bob","group":"CHAT"}, and LEAVE
   {"event":"WHISPER","peer":"<UUID>","name":"bob","frames":["6869"],"text":"hi"}
   {"event":"SHOUT","peer":"<UUID>","name":"bob","group":"CHAT","frames":["6869"],"text":"hi"}
+  {"event":"LEADER","group":"CHAT","peer":"<UUID>","name":"bob"}
   {"event":"EVASIVE","peer":"<UUID>","name":"bob"}, and SILENT
   {"event":"SKIPPED","peer":"<UUID>","name":"bob","group":"CHAT","messages":12}
   {"event":"REFUSED","peer":"<UUID>","key":"<KEY>","by":"us"}, or "them"
@@ -99,6 +106,8 @@ Events, one JSON object on each line of standard output:
   {"event":"STOP","unconfirmed":[{"peer":"<UUID>","name":"bob","messages":3}]}
 START and ENTER are on one line, too. "addr" and "endpoint" are the same. "text" is there when all
 frames are UTF-8: a string for one frame, a list for several.
+LEADER: the members of the group have elected bob, who contests it, or this node itself. While
+nobody leads, the answer to "leader" has null for "peer" and "name".
 SKIPPED: bob is a member of the group and reads too slowly; so many shouts have passed him over
 since the last such event. See --slow-members.
 NETWORK: the networks that the node is on have changed, or beacons cannot be sent any more
@@ -147,7 +156,8 @@ const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     log::to_standard_error(options.common.verbose)?;
     let groups = options.groups.names()?;
-    let node = options.common.builder(None, &groups)?.start().await?;
+    let builder = options.common.builder(None, &groups)?;
+    let node = options.contest.apply_to(builder, &groups).start().await?;
     let shutdown = options.common.listen_for_shutdown()?;
     tokio::spawn(warn_of_unreached(Unreached::of(&node)));
     let pipe = Pipe::new(node, &options.common, options.format)?;
