@@ -267,11 +267,23 @@ fn greeting(major: u8, minor: u8, mechanism: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// READY of another implementation.
 fn ready(socket_type: &'static str, identity: &[u8]) -> Vec<u8> {
+    ready_with(socket_type, identity, None)
+}
+
+fn ready_with(
+    socket_type: &'static str,
+    identity: &[u8],
+    understands: Option<&'static str>,
+) -> Vec<u8> {
     let name = |name: &'static str| ShortText::try_from(name).unwrap();
-    let metadata = Metadata::default()
+    let mut metadata = Metadata::default()
         .with(name("Socket-Type"), socket_type)
         .with(name("Identity"), Bytes::copy_from_slice(identity));
+    if let Some(understands) = understands {
+        metadata = metadata.with(name("X-ZRE-Understands"), understands);
+    }
     frame(COMMAND, &Command::Ready(metadata).encode())
 }
 

@@ -81,6 +81,23 @@ fn messages_in_the_same_read_as_ready_come_behind_open() {
 }
 
 #[test]
+fn ready_says_whether_its_sender_takes_part_in_elections() {
+    for (understands, is_elector) in [
+        (None, false),
+        (Some("ELECT"), true),
+        (Some("OTHER, ELECT"), true),
+        (Some("ELECTED"), false),
+        (Some(""), false),
+    ] {
+        let (mut dealer, _) = pair();
+        feed(&mut dealer, &greeting(3, 1, b"NULL")).unwrap();
+        feed(&mut dealer, &ready_with("ROUTER", b"", understands)).unwrap();
+        assert!(dealer.is_open());
+        assert_eq!(dealer.is_elector(), is_elector, "{understands:?}");
+    }
+}
+
+#[test]
 fn a_message_queued_before_the_handshake_goes_out_behind_it() {
     let (mut dealer, _) = pair();
     dealer.send(b"early", &["content"].into());
@@ -88,7 +105,7 @@ fn a_message_queued_before_the_handshake_goes_out_behind_it() {
     assert!(dealer.queued() >= 12, "{}", dealer.queued());
 
     feed(&mut dealer, &greeting(3, 1, b"NULL")).unwrap();
-    let ours = ready("DEALER", &IDENTITY);
+    let ours = ready_with("DEALER", &IDENTITY, Some("ELECT"));
     assert_eq!(written(&mut dealer), ours, "nothing before their READY");
     assert!(!dealer.is_open());
 

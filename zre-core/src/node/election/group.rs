@@ -18,7 +18,7 @@ const FOLLOW_TIME: Duration = Duration::from_secs(3);
 /// So long a contestant is alone before it leads: others may not have found it yet.
 const ALONE_TIME: Duration = Duration::from_secs(3);
 
-/// So long the other contestants wait for the one that begins when the leader is gone.
+/// So long the one that is next has to begin when the leader is gone.
 const SUCCESSION_TIME: Duration = Duration::from_millis(500);
 
 /// So many elections may follow each other at once, and one more in each such time. In each of them
@@ -106,9 +106,20 @@ impl Election {
     pub(super) fn contest(&mut self, step: &mut Step<'_>) {
         self.contests = true;
         self.alone_until = step.now + ALONE_TIME;
-        // One that follows a lower challenger need not begin: it would lose.
-        if self.wave.is_none_or(|wave| step.me < wave.challenger) {
-            self.challenge(step);
+        match self.wave {
+            // It would lose against a node of this implementation. Zyre nodes would follow it all
+            // the same, as they forget who leads.
+            Some(wave) if wave.challenger < step.me => self.announce(step),
+            _ => self.challenge(step),
+        }
+    }
+
+    /// Lets the others of this implementation know that this node contests, so that it is the only
+    /// one that begins if it is next.
+    fn announce(&mut self, step: &mut Step<'_>) {
+        let electors = (step.electors)(&self.group).into_iter();
+        for Elector { peer, .. } in electors.filter(|elector| elector.is_ours) {
+            step.send(&self.group, peer, Word::Elect(step.me));
         }
     }
 
@@ -147,7 +158,10 @@ impl Election {
     pub(super) fn take_elect(&mut self, from: Elector, challenger: PeerId, step: &mut Step<'_>) {
         let Elector { peer, is_ours } = from;
         let voter = self.voters.entry(peer).or_default();
-        (voter.is_ours, voter.follows) = (is_ours, Some(challenger));
+        voter.is_ours = is_ours;
+        let before = voter.follows.replace(challenger);
+        // One that has followed another meanwhile has forgotten who leads.
+        voter.led &= !is_ours || before.is_none() || before == Some(challenger);
         if challenger == step.me {
             self.take_answer(peer, step);
         } else if challenger == peer {
@@ -187,24 +201,30 @@ impl Election {
         let (Some(wave), Some(voter)) = (wave, voter) else {
             return self.follow_or_challenge(peer, step);
         };
-        let (best, is_ours) = (wave.challenger, voter.is_ours);
+        let best = wave.challenger;
         // Otherwise it has challenged before it heard of the winner.
         let is_through = voter.led && core::mem::take(&mut voter.through);
-        let insists = self.insists(best, step);
-        let is_new = peer == best || is_through || best == step.me;
-        if peer < best || wave.decided && is_new && (peer == best || !insists) {
+        // All zyre nodes begin anew together, and this node with them. One of this implementation
+        // has not heard of the winner.
+        let begins_anew = match best == step.me {
+            true => !voter.is_ours || !self.contests,
+            false => peer == best || is_through,
+        };
+        if peer < best || wave.decided && begins_anew {
             return self.follow_or_challenge(peer, step);
-        }
-        if wave.decided && is_new && !is_ours && self.rounds.admit(step.now) {
-            self.hold_again(best, step);
         }
         if let Some(voter) = self.voters.get_mut(&peer) {
             // It may have been told before it began again, and has forgotten that.
             step.elect(&self.group, peer, voter, best);
         }
         if peer != best && best != step.me {
-            self.runner_up = Some(self.runner_up.map_or(peer, |other| other.min(peer)));
+            self.note_in_vain(peer);
         }
+    }
+
+    /// A peer challenges while a better one is followed.
+    fn note_in_vain(&mut self, peer: PeerId) {
+        self.runner_up = Some(self.runner_up.map_or(peer, |other| other.min(peer)));
     }
 
     /// A peer follows another's challenge.
@@ -250,7 +270,7 @@ impl Election {
                 if !voter.told {
                     step.elect(&self.group, leader, voter, wave.challenger);
                 }
-                return;
+                return self.note_in_vain(leader);
             }
             _ if !self.rounds.admit(step.now) => return,
             _ if from.is_ours => self.follow(leader, step),
@@ -266,6 +286,10 @@ impl Election {
     pub(super) fn elector_joined(&mut self, elector: Elector, step: &mut Step<'_>) {
         let Elector { peer, is_ours } = elector;
         match self.wave {
+            // All zyre nodes have to hear of each other again, or the new one hears too few.
+            Some(wave) if wave.challenger == step.me && !is_ours && self.contests => {
+                self.challenge(step);
+            }
             Some(wave) if wave.challenger == step.me => {
                 let voter = self.voters.entry(peer).or_default();
                 voter.is_ours = is_ours;
@@ -276,6 +300,10 @@ impl Election {
                 }
             }
             None if self.contests && self.deadline.is_none() => self.challenge(step),
+            // As in `announce`.
+            Some(_) if self.contests && is_ours => {
+                step.send(&self.group, peer, Word::Elect(step.me));
+            }
             _ => {}
         }
     }
@@ -297,22 +325,28 @@ impl Election {
         }
     }
 
-    /// Nobody is followed any more.
+    /// The challenger that was followed is gone.
     fn go_on(&mut self, step: &mut Step<'_>) {
         self.deadline = None;
-        let contestants = self.voters.iter().filter(|(_, voter)| voter.contests);
-        let first = contestants.map(|(id, _)| *id).min();
-        // It may have challenged again because it saw the other go before we did.
-        if let Some(next) = self
-            .runner_up
-            .filter(|next| !self.contests || *next < step.me)
-        {
-            self.follow_if_admitted(next, step);
-        } else if self.contests && first.is_none_or(|first| step.me < first) {
-            self.challenge(step);
-        } else if self.contests {
-            self.deadline = Some(step.now + SUCCESSION_TIME);
+        match self.next_challenger() {
+            Some(next) if !self.contests || next < step.me => {
+                self.follow_if_admitted(next, step);
+                // It begins as soon as it knows that it is next.
+                let soon = step.now + SUCCESSION_TIME;
+                self.deadline = self.deadline.map(|at| at.min(soon));
+            }
+            _ if self.contests => self.challenge(step),
+            _ => {}
         }
+    }
+
+    /// The lowest of those who have challenged in vain, perhaps because they saw the other go
+    /// before we did, and of those who will challenge now. Zyre nodes are waited for.
+    fn next_challenger(&self) -> Option<PeerId> {
+        let voters = self.voters.iter();
+        let contestants = voters.filter(|(_, voter)| voter.contests && voter.is_ours);
+        let contestants = contestants.map(|(id, _)| *id);
+        contestants.chain(self.runner_up).min()
     }
 }
 
@@ -423,39 +457,12 @@ impl Election {
             decided: false,
         });
     }
-
-    /// Whether the challenger holds on to its place when a higher one begins another election. A
-    /// zyre node begins another itself if it does.
-    fn insists(&self, challenger: PeerId, step: &Step<'_>) -> bool {
-        match challenger == step.me {
-            true => self.contests,
-            false => self
-                .voters
-                .get(&challenger)
-                .is_some_and(|voter| voter.is_ours),
-        }
-    }
-
-    /// A zyre node has begun another election, so all zyre nodes have forgotten who has won. They
-    /// are told as each says ELECT.
-    fn hold_again(&mut self, challenger: PeerId, step: &Step<'_>) {
-        self.begin(challenger, step);
-        if challenger == step.me {
-            self.deadline = Some(step.now + ANSWER_TIME);
-        }
-        for voter in self.voters.values_mut() {
-            voter.led = false;
-            if !voter.is_ours {
-                (voter.told, voter.follows) = (false, None);
-            }
-        }
-    }
 }
 
 /// How an election ends.
 impl Election {
     fn win_if_all_follow(&mut self, step: &mut Step<'_>) {
-        if !self.wave.is_some_and(|wave| !wave.decided) {
+        if self.wave.is_none_or(|wave| wave.decided) {
             return;
         }
         if self.voters.is_empty() && step.now < self.alone_until {

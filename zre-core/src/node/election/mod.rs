@@ -36,7 +36,8 @@
 //! * A contestant that nobody else can lead becomes the leader when it has been alone for three
 //!   seconds. zyre never elects one that has been alone from the start.
 //! * When somebody joins, the leader tells it. Only zyre contestants begin anew then.
-//! * When a leader goes, the lowest contestant that is left begins, and the others wait for it.
+//! * Contestants of this implementation make themselves known. When the leader goes, the lowest of
+//!   them begins, and the others follow it.
 
 mod group;
 
@@ -44,11 +45,15 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
+use core::time::Duration;
 
 use zre_proto::{Body, GroupName, PeerId, ShortText};
 
 use crate::time::Instant;
 use group::Election;
+
+/// So long on the way a message is at most that was sent to a member which had left.
+const LEAVING_TIME: Duration = Duration::from_secs(5);
 
 /// What ELECT and LEADER say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +133,8 @@ pub(super) struct Elections {
     contested: BTreeSet<GroupName>,
     /// Those in which something has been said, or which this node contests.
     groups: BTreeMap<GroupName, Election>,
+    /// Those that this node has left, and when.
+    left: BTreeMap<GroupName, Instant>,
 }
 
 /// What this node wants.
@@ -160,8 +167,37 @@ impl Elections {
     }
 
     /// This node has left a group.
-    pub(super) fn left(&mut self, group: &GroupName) {
-        self.groups.remove(group);
+    pub(super) fn left(&mut self, group: &GroupName, step: &Step<'_>) {
+        self.left.retain(|_, at| step.now.since(*at) < LEAVING_TIME);
+        if self.groups.remove(group).is_some() {
+            self.left.insert(group.clone(), step.now);
+        }
+    }
+
+    /// A peer has said this of a group that this node is not in. If the node has just left it, the
+    /// peer does not know that yet, and a zyre node would wait for the answer for ever. Says
+    /// whether that is so.
+    pub(super) fn take_late(
+        &self,
+        group: &GroupName,
+        peer: PeerId,
+        word: Word,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let left_at = self.left.get(group);
+        let is_late = left_at.is_some_and(|at| step.now.since(*at) < LEAVING_TIME);
+        match word {
+            Word::Elect(challenger) if is_late && challenger != step.me => {
+                // The peer counts this only until it hears that we have left, and the challenger
+                // counts it all the same.
+                let receivers = BTreeSet::from([peer, challenger]);
+                let answers = receivers.into_iter();
+                let answers = answers.map(|to| Consequence::Send(group.clone(), to, word));
+                step.follows.extend(answers);
+            }
+            _ => {}
+        }
+        is_late
     }
 
     /// Who leads a group, as far as this node knows.

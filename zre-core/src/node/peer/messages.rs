@@ -241,7 +241,6 @@ fn take_word(
 ) -> PeerEffect {
     let named = named.to_str().ok().and_then(|text| text.parse().ok());
     let reason = match named {
-        _ if !context.own.groups.contains(&group) => "this node is not in the group",
         Some(id) => {
             let word = word(id);
             return PeerEffect::Election { group, word };

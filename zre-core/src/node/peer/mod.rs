@@ -38,8 +38,8 @@ pub(super) use key::PeerKey;
 pub(super) use liveness::{Suspicion, ask_after};
 use places::OtherPlaces;
 pub(super) use places::{heard_for, moved_after, moved_answer_time};
-use session::{Greeting, Ready};
-pub(super) use session::{HelloMeaning, HelloReply, Session, admits, check_hello_sequence};
+use session::Greeting;
+pub(super) use session::{HelloMeaning, HelloReply, Ready, Session, admits, check_hello_sequence};
 
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]

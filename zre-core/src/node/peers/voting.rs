@@ -11,7 +11,7 @@ use crate::{
     node::{
         context::{NodeContext, NodeTimer},
         election::{Consequence, Elections, Elector, Step, Word},
-        peer::Peer,
+        peer::{Peer, Ready},
     },
     notice::Notice,
 };
@@ -48,7 +48,7 @@ impl Peers {
 
     /// This node has left a group.
     pub(in crate::node) fn end_election(&mut self, group: &GroupName, context: &mut NodeContext) {
-        self.hold(context, |elections, _| elections.left(group));
+        self.hold(context, |elections, step| elections.left(group, step));
     }
 }
 
@@ -62,21 +62,49 @@ impl Peers {
         word: Word,
         context: &mut NodeContext,
     ) {
-        let (Word::Elect(named) | Word::Leader(named)) = word;
-        if named == context.id && !self.elections.stands(group, named) {
-            let kind = match word {
-                Word::Elect(_) => "ELECT",
-                Word::Leader(_) => "LEADER",
-            };
-            let reason = "this node does not contest";
+        let is_in_group = context.own.groups.contains(group);
+        if !is_in_group && self.take_late(group, peer, word, context) {
+            return;
+        }
+        let known = self.get(&peer);
+        let is_ours = known.is_some_and(|known| known.is_elector);
+        let is_member = known.is_some_and(|known| known.is_in(group));
+        let (kind, named) = match word {
+            Word::Elect(named) => ("ELECT", named),
+            Word::Leader(named) => ("LEADER", named),
+        };
+        let reason = if !is_in_group {
+            Some("this node is not in the group")
+        } else if named == context.id && !self.elections.stands(group, named) {
+            Some("this node does not contest")
+        } else if named == peer && kind == "LEADER" && !is_member {
+            // ELECT may come before JOIN: zyre nodes contest groups that they are not in.
+            Some("its sender is not in the group")
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
             let notice = Notice::IgnoredElection { peer, kind, reason };
             return context.notices.push(notice);
         }
-        let is_ours = self.get(&peer).is_some_and(|peer| peer.is_elector);
         let from = Elector { peer, is_ours };
         self.hold(context, |elections, step| {
             elections.take(group, from, word, step);
         });
+    }
+
+    fn take_late(
+        &mut self,
+        group: &GroupName,
+        peer: PeerId,
+        word: Word,
+        context: &mut NodeContext,
+    ) -> bool {
+        let mut is_late = false;
+        self.hold(context, |elections, step| {
+            is_late = elections.take_late(group, peer, word, step);
+        });
+        is_late
     }
 
     /// A peer has joined a group that this node is in.
@@ -97,7 +125,7 @@ impl Peers {
     /// A peer has entered, or is found to be one that takes part in elections.
     pub(in crate::node) fn joined_all(&mut self, peer: PeerId, context: &mut NodeContext) {
         let ready = self.get(&peer).and_then(Peer::ready);
-        let groups = ready.into_iter().flat_map(|ready| ready.groups());
+        let groups = ready.into_iter().flat_map(Ready::groups);
         let common: BTreeSet<_> = groups
             .filter(|group| context.own.groups.contains(*group))
             .cloned()

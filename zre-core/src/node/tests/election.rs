@@ -3,19 +3,20 @@
 //! The zyre nodes here do as zyre's source does. That has faults: when a message is late, they may
 //! get no leader, or different ones. So many runs are counted.
 
+mod contest;
 mod network;
 mod zyre;
 
-use std::{format, string::String, vec::Vec};
+use std::{format, string::String, time::Duration, vec::Vec};
 
 use network::{Kind, Network};
 use zre_proto::{Body, PeerId};
 
 use super::{
-    group,
+    config, group, id_of,
     single_node::{FakePeer, SingleNode},
 };
-use crate::{NodeOutput, Notice, Verdict};
+use crate::{Config, NodeOutput, Notice, Verdict};
 
 const CONTESTANT: Kind = Kind::Zyre { contests: true };
 const VOTER: Kind = Kind::Zyre { contests: false };
@@ -42,6 +43,11 @@ const PLAYS: [(&str, Play); 5] = [
         network.kill_any();
     }),
 ];
+
+const WITHDRAWAL: (&str, Play) = ("the leader withdraws", |network| {
+    network.join_one_by_one();
+    network.leader_withdraws();
+});
 
 /// In how many of 200 runs some zyre node is left without a leader.
 fn leaderless_runs(kinds: &[Kind], play: Play) -> usize {
@@ -96,6 +102,145 @@ fn nobody_but_zyre_nodes_is_sent_election_messages() {
     }
 }
 
+/// What is wrong when all is quiet, if anything: our nodes in the group agree on its leader, which
+/// is in the group, too.
+fn wrong(network: &Network) -> Option<String> {
+    let ours = network.our_leaders();
+    let first = *ours.first()?;
+    if network.is_endless || network.stray > 0 {
+        return Some(format!("endless, or {} to pyre", network.stray));
+    }
+    if ours.iter().any(|leader| *leader != first) {
+        return Some(format!("ours differ: {ours:?}"));
+    }
+    let is_member = first.is_some_and(|leader| network.members().contains(&leader));
+    (!is_member).then(|| format!("nobody in the group leads: {first:?}"))
+}
+
+/// How often a run of 200 has this property.
+fn count_runs(kinds: &[Kind], play: Play, is_it: impl Fn(&Network) -> bool) -> usize {
+    let is_found = |seed: &u64| {
+        let mut network = Network::new(kinds, *seed);
+        network.knows_all = true;
+        play(&mut network);
+        network.settle();
+        is_it(&network)
+    };
+    (1..=200).filter(is_found).count()
+}
+
+#[test]
+fn our_nodes_always_agree_on_a_leader() {
+    let crowds: [&[Kind]; 4] = [
+        &[OUR_CONTESTANT, OUR_CONTESTANT, OURS, OURS],
+        &[
+            OUR_CONTESTANT,
+            OUR_CONTESTANT,
+            OUR_CONTESTANT,
+            OURS,
+            Kind::Pyre,
+        ],
+        &[
+            OUR_CONTESTANT,
+            OUR_CONTESTANT,
+            CONTESTANT,
+            CONTESTANT,
+            OURS,
+            VOTER,
+        ],
+        &[
+            OUR_CONTESTANT,
+            OUR_CONTESTANT,
+            CONTESTANT,
+            OURS,
+            VOTER,
+            Kind::Pyre,
+        ],
+    ];
+    for kinds in crowds {
+        for (name, play) in PLAYS.into_iter().chain([WITHDRAWAL]) {
+            for seed in 1..=200 {
+                for knows_all in [false, true] {
+                    let mut network = Network::new(kinds, seed);
+                    network.knows_all = knows_all;
+                    play(&mut network);
+                    network.settle();
+                    assert_eq!(wrong(&network), None, "{name}, seed {seed}, {kinds:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_lowest_of_our_contestants_leads() {
+    let kinds = [OUR_CONTESTANT, OUR_CONTESTANT, OUR_CONTESTANT, OURS, OURS];
+    for (name, play) in PLAYS {
+        for seed in 1..=200 {
+            let mut network = Network::new(&kinds, seed);
+            play(&mut network);
+            network.settle();
+            let leader = network.our_leaders()[0];
+            assert_eq!(leader, network.first_contestant(), "{name}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_leader_that_withdraws_is_followed_by_the_next() {
+    let kinds = [OUR_CONTESTANT, OUR_CONTESTANT, CONTESTANT, OURS];
+    for seed in 1..=200 {
+        let mut network = Network::new(&kinds, seed);
+        network.join_one_by_one();
+        let before = network.our_leaders()[0];
+        network.leader_withdraws();
+        network.settle();
+        let after = network.our_leaders()[0];
+        let ours_led = network.our_nodes().contains(&before.unwrap());
+        assert_eq!(before != after, ours_led, "seed {seed}");
+        assert_eq!(wrong(&network), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn zyre_nodes_get_a_leader_more_often_with_our_contestants_than_with_zyre_ones() {
+    for (zyres, others) in [(1, 1), (2, 1), (2, 2)] {
+        let with = |kind: Kind| {
+            let zyres = [CONTESTANT, VOTER].into_iter().cycle().take(zyres);
+            let kinds: Vec<_> = zyres.chain((0..others).map(|_| kind)).collect();
+            PLAYS.map(|(_, play)| {
+                count_runs(&kinds, play, |it| {
+                    it.is_endless || it.leaders().contains(&None)
+                })
+            })
+        };
+        let (ours, zyre) = (with(OUR_CONTESTANT), with(CONTESTANT));
+        let total = |runs: &[usize]| runs.iter().sum::<usize>();
+        assert!(
+            total(&ours) <= total(&zyre),
+            "{zyres} and {others}: {ours:?} and {zyre:?}"
+        );
+    }
+}
+
+#[test]
+fn an_election_costs_a_few_messages_for_each_member() {
+    for members in [4, 8, 16, 32] {
+        let kinds: Vec<_> = (0..members).map(|_| OUR_CONTESTANT).collect();
+        let mut network = Network::new(&kinds, 1);
+        network.join_one_by_one();
+        let before = network.sent;
+        network.leader_goes(true);
+        network.settle();
+        // One challenges, all answer, and are told. Some hear late that the leader is gone.
+        let cost = network.sent - before;
+        assert!(cost <= 5 * members, "{members} members: {cost}");
+        // A leader is an event when it changes, and not when it is elected again.
+        let told = network.told();
+        assert!(told <= 8 * members, "{members} members: {told} events");
+    }
+}
+
 /// Alice in group G, with bob and carol, who are in it too.
 struct Meeting {
     test: SingleNode,
@@ -105,8 +250,12 @@ struct Meeting {
 
 impl Meeting {
     fn new() -> Self {
-        let (mut test, mut bob) = SingleNode::with_bob();
-        let mut carol = FakePeer::new("carol", 3);
+        let mut test = SingleNode::with(Config {
+            id: Some(id_of("alice")),
+            ..config("alice", 1)
+        });
+        let (mut bob, mut carol) = (FakePeer::new("bob", 2), FakePeer::new("carol", 3));
+        test.meet(&mut bob);
         test.meet(&mut carol);
         test.node.join(&group("G"), test.now).unwrap();
         for peer in [&mut bob, &mut carol] {
@@ -146,9 +295,10 @@ impl Meeting {
     }
 
     fn name(&self, id: PeerId) -> &'static str {
-        match id == self.bob.id {
-            true => "bob",
-            false => "carol",
+        match id {
+            bob if bob == self.bob.id => "bob",
+            alice if alice == self.test.node.id() => "alice",
+            _ => "carol",
         }
     }
 }
@@ -259,8 +409,14 @@ fn an_election_ends_for_this_node_when_it_leaves_the_group() {
     let now = meeting.test.now;
     meeting.test.node.leave(&group("G"), now).unwrap();
     assert_eq!(meeting.sent(), ["bob LEAVE", "carol LEAVE"]);
+    // Carol has said this before she heard that we have left, and both would wait for us.
+    let answers = ["bob ELECT bob", "carol ELECT bob"];
+    assert_eq!(meeting.says(carol, elect("G", b)), answers);
+    meeting.test.wait(Duration::from_secs(5));
+    meeting.test.drain();
     assert!(meeting.says(bob, elect("G", b)).is_empty());
     meeting.test.drain();
+    let now = meeting.test.now;
     meeting.test.node.join(&group("G"), now).unwrap();
     meeting.sent();
     // Carol is not known as a voter any more.

@@ -66,6 +66,8 @@ pub(super) struct Network {
     pub(super) sent: usize,
     /// How many messages our nodes have sent to others than zyre nodes.
     pub(super) stray: usize,
+    /// Whether our nodes know zyre nodes that have said nothing.
+    pub(super) knows_all: bool,
     /// Whether messages have led to others until nobody waited any more.
     pub(super) is_endless: bool,
 }
@@ -81,6 +83,7 @@ impl Network {
             group: group("G"),
             sent: 0,
             stray: 0,
+            knows_all: false,
             is_endless: false,
         };
         for kind in kinds {
@@ -122,9 +125,26 @@ impl Network {
         ours.collect()
     }
 
+    /// Those that are in the group.
+    pub(super) fn members(&self) -> Vec<PeerId> {
+        let is_in_group = |node: &Node| match node {
+            Node::Zyre(zyre) => zyre.is_in_group,
+            Node::Ours(ours) => ours.joined,
+            Node::Pyre => true,
+        };
+        let members = self.nodes.iter().filter(|(_, node)| is_in_group(node));
+        members.map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn our_nodes(&self) -> Vec<PeerId> {
+        let ours = self.nodes.keys().filter(|id| self.is_ours(**id));
+        ours.copied().collect()
+    }
+
     /// The lowest of our nodes that contest.
     pub(super) fn first_contestant(&self) -> Option<PeerId> {
-        let contests = |node: &Node| matches!(node, Node::Ours(ours) if ours.contests);
+        let contests =
+            |node: &Node| matches!(node, Node::Ours(ours) if ours.contests && ours.joined);
         let mut nodes = self.nodes.iter();
         nodes.find(|(_, node)| contests(node)).map(|(id, _)| *id)
     }
@@ -171,7 +191,7 @@ impl Network {
             Some(Node::Ours(ours)) => {
                 ours.joined = false;
                 ours.leader = None;
-                ours.elections.left(&self.group);
+                self.hold(leader, |elections, group, step| elections.left(group, step));
                 self.tell_all(leader, Message::Leave);
             }
             _ => {}
@@ -187,7 +207,7 @@ impl Network {
             ours.contests = false;
         }
         self.hold(leader, |elections, group, step| {
-            elections.withdraw(group, step)
+            elections.withdraw(group, step);
         });
     }
 
@@ -272,6 +292,8 @@ impl Network {
     /// As `Peers` does.
     fn deliver_to_ours(&mut self, from: PeerId, to: PeerId, message: Message) {
         let is_ours = self.is_ours(from);
+        let is_zyre = matches!(self.nodes.get(&from), Some(Node::Zyre(_)));
+        let is_known = is_ours || self.knows_all && is_zyre;
         let Some(Node::Ours(ours)) = self.nodes.get_mut(&to) else {
             return;
         };
@@ -284,19 +306,26 @@ impl Network {
             ours.leader = None;
         }
         if !ours.joined {
+            if let Message::Word(word) = message {
+                self.hold(to, |elections, group, step| {
+                    elections.take_late(group, from, word, step);
+                });
+            }
             return;
         }
+        let is_member = ours.members.contains(&from);
         let elector = Elector {
             peer: from,
             is_ours,
         };
         self.hold(to, |elections, group, step| match message {
-            Message::Join if is_ours => elections.elector_joined(group, elector, step),
+            Message::Join if is_known => elections.elector_joined(group, elector, step),
             Message::Join => {}
             Message::Leave => elections.peer_left(group, from, step),
             Message::Exit => elections.peer_gone(from, step),
             Message::Word(Word::Elect(id) | Word::Leader(id))
                 if id == to && !elections.stands(group, to) => {}
+            Message::Word(Word::Leader(_)) if !is_member => {}
             Message::Word(word) => elections.take(group, elector, word, step),
         });
     }
@@ -306,20 +335,24 @@ impl Network {
     }
 
     fn hold(&mut self, id: PeerId, rule: impl FnOnce(&mut Elections, &GroupName, &mut Step<'_>)) {
-        let ours = self.nodes.iter();
-        let ours = ours.filter(|(_, node)| matches!(node, Node::Ours(_)));
-        let ours: BTreeSet<_> = ours.map(|(id, _)| *id).collect();
+        let nodes = self.nodes.iter();
+        let known = nodes.filter_map(|(peer, node)| match node {
+            Node::Zyre(_) if !self.knows_all => None,
+            Node::Pyre => None,
+            _ => Some(Elector {
+                peer: *peer,
+                is_ours: matches!(node, Node::Ours(_)),
+            }),
+        });
+        let known: Vec<_> = known.collect();
         let Some(Node::Ours(node)) = self.nodes.get_mut(&id) else {
             return;
         };
         let members = node.members.clone();
         let electors = |_: &GroupName| -> Vec<_> {
-            let known = members.intersection(&ours);
-            let elector = |peer: &PeerId| Elector {
-                peer: *peer,
-                is_ours: true,
-            };
-            known.map(elector).collect()
+            let known = known.iter();
+            let known = known.filter(|elector| members.contains(&elector.peer));
+            known.copied().collect()
         };
         let mut step = Step::new(id, self.now, &electors);
         rule(&mut node.elections, &self.group, &mut step);

@@ -1,0 +1,211 @@
+//! This node wants to lead. Alice's identity is the lowest, then come bob's and carol's.
+
+use std::{string::String, time::Duration, vec::Vec};
+
+use zre_proto::Body;
+
+use super::{Meeting, bob, carol, elect, leader, leave};
+use crate::{
+    Config, Verdict, Voters,
+    node::tests::{
+        config, group, id_of,
+        single_node::{FakePeer, SingleNode},
+    },
+};
+
+const NOTHING: [&str; 0] = [];
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Meeting {
+    /// What the node and its peers say of elections is all that is looked at.
+    fn contest(&mut self) -> Vec<String> {
+        self.test.node.contest(&group("G"), self.test.now).unwrap();
+        self.sent()
+    }
+
+    /// Bob's connection says that he is of this implementation.
+    fn bob_is_ours(&mut self) {
+        self.test.node.handle_elector(self.bob.id, self.test.now);
+    }
+
+    /// The words that are sent in this time.
+    fn sent_in(&mut self, time: Duration) -> Vec<String> {
+        self.test.wait(time);
+        let is_word = |line: &String| line.contains("ELECT") || line.contains("LEADER");
+        self.sent().into_iter().filter(is_word).collect()
+    }
+
+    fn leads(&self) -> bool {
+        let leader = self.test.node.leader(&group("G"));
+        leader == Some(self.test.node.id())
+    }
+}
+
+#[test]
+fn a_contestant_leads_when_all_voters_follow_it() {
+    let mut meeting = Meeting::new();
+    meeting.bob_is_ours();
+    let own = meeting.test.node.id();
+    // Carol may be a node of pyre.
+    assert_eq!(meeting.contest(), ["bob ELECT alice"]);
+    assert_eq!(meeting.test.node.leader(&group("G")), None);
+    assert_eq!(meeting.says(bob, elect("G", own)), ["bob LEADER alice"]);
+    assert!(meeting.leads());
+    assert_eq!(meeting.test.told(), ["leads G itself"]);
+    // He need not say that again, and is told nothing if he does.
+    assert_eq!(meeting.says(bob, elect("G", own)), NOTHING);
+    // Carol speaks of elections, so she knows them.
+    let answers = ["carol ELECT alice", "carol LEADER alice"];
+    assert_eq!(meeting.says(carol, elect("G", own)), answers);
+    assert!(meeting.test.told().is_empty());
+}
+
+#[test]
+fn a_voter_that_does_not_answer_is_gone_on_without() {
+    let mut meeting = Meeting::new();
+    meeting.bob_is_ours();
+    meeting.contest();
+    assert_eq!(meeting.sent_in(SECOND), ["bob LEADER alice"]);
+    assert!(meeting.leads());
+}
+
+#[test]
+fn a_contestant_that_nobody_can_follow_leads_after_three_seconds() {
+    let mut meeting = Meeting::new();
+    assert_eq!(meeting.contest(), NOTHING);
+    assert_eq!(meeting.sent_in(2 * SECOND), NOTHING);
+    assert!(!meeting.leads());
+    meeting.sent_in(SECOND);
+    assert!(meeting.leads());
+    // And tells those who turn out to be voters later.
+    meeting.bob_is_ours();
+    assert_eq!(meeting.sent(), ["bob ELECT alice"]);
+}
+
+#[test]
+fn a_better_challenger_is_followed() {
+    let mut test = SingleNode::with(Config {
+        id: Some(id_of("zoe")),
+        ..config("zoe", 1)
+    });
+    let (mut ann, mut ben) = (FakePeer::new("ann", 2), FakePeer::new("ben", 3));
+    for peer in [&mut ann, &mut ben] {
+        test.meet(peer);
+        let join = peer.joins(&group("G"));
+        assert_eq!(test.gets(peer, join), Verdict::Accepted);
+    }
+    let now = test.now;
+    test.node.join(&group("G"), now).unwrap();
+    test.node.contest(&group("G"), now).unwrap();
+    for body in [elect("G", ann.id), leader("G", ann.id)] {
+        let message = ann.says(body);
+        assert_eq!(test.gets(&ann, message), Verdict::Accepted);
+    }
+    assert_eq!(test.node.leader(&group("G")), Some(ann.id));
+    assert_eq!(test.told().last().unwrap(), "ann leads G");
+    // When she goes, it is zoe's turn.
+    test.drain();
+    let goodbye = ann.says(Body::Goodbye);
+    assert_eq!(test.gets(&ann, goodbye), Verdict::Accepted);
+    test.wait(3 * SECOND);
+    assert_eq!(test.node.leader(&group("G")), Some(test.node.id()));
+}
+
+#[test]
+fn a_leader_is_none_when_it_has_gone() {
+    for farewell in [Body::Goodbye, leave("G")] {
+        let mut meeting = Meeting::new();
+        let b = meeting.bob.id;
+        meeting.says(bob, elect("G", b));
+        meeting.says(bob, leader("G", b));
+        assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
+        assert_eq!(meeting.test.told(), ["bob leads G"]);
+        // It wins again, which is no news.
+        meeting.says(bob, elect("G", b));
+        meeting.says(bob, leader("G", b));
+        assert!(meeting.test.told().is_empty());
+        meeting.says(bob, farewell);
+        assert_eq!(meeting.test.node.leader(&group("G")), None);
+    }
+}
+
+#[test]
+fn one_that_is_not_in_the_group_does_not_lead_it() {
+    let mut meeting = Meeting::new();
+    let b = meeting.bob.id;
+    meeting.says(bob, elect("G", b));
+    meeting.says(bob, leave("G"));
+    meeting.test.drain();
+    meeting.says(bob, leader("G", b));
+    assert_eq!(meeting.test.node.leader(&group("G")), None);
+    assert_eq!(meeting.test.notices().len(), 1);
+}
+
+#[test]
+fn a_challenger_that_never_wins_is_followed_no_longer() {
+    let mut meeting = Meeting::new();
+    let (b, c) = (meeting.bob.id, meeting.carol.id);
+    meeting.says(bob, elect("G", b));
+    assert_eq!(meeting.says(carol, elect("G", c)), ["carol ELECT bob"]);
+    let answers = ["bob ELECT carol", "carol ELECT carol"];
+    assert_eq!(meeting.sent_in(3 * SECOND), answers);
+    // If it wins after all, it leads.
+    let words = meeting.says(bob, leader("G", b));
+    assert_eq!(words, ["bob LEADER bob", "carol LEADER bob"]);
+    assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
+}
+
+#[test]
+fn a_leader_that_withdraws_names_the_next() {
+    let mut meeting = Meeting::new();
+    meeting.bob_is_ours();
+    let own = meeting.test.node.id();
+    let b = meeting.bob.id;
+    meeting.contest();
+    assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT alice"]);
+    assert_eq!(meeting.says(bob, elect("G", own)), ["bob LEADER alice"]);
+    meeting
+        .test
+        .node
+        .withdraw(&group("G"), meeting.test.now)
+        .unwrap();
+    assert_eq!(meeting.sent(), ["bob ELECT bob"]);
+    assert!(meeting.leads(), "until bob has won");
+    assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT bob"]);
+    assert_eq!(meeting.says(bob, leader("G", b)), NOTHING);
+    assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
+}
+
+#[test]
+fn one_member_cannot_make_the_node_send_without_end() {
+    let mut meeting = Meeting::new();
+    let c = meeting.carol.id;
+    meeting.says(bob, elect("G", c));
+    meeting.sent();
+    let mut to_bob = 0;
+    for _ in 0..500 {
+        for body in [elect("G", c), leader("G", c)] {
+            let words = meeting.says(carol, body);
+            to_bob += words.iter().filter(|line| line.starts_with("bob")).count();
+        }
+    }
+    assert!(to_bob <= 2 * 64, "{to_bob} messages to bob");
+}
+
+#[test]
+fn a_user_can_say_that_all_members_are_voters() {
+    let mut test = SingleNode::with(Config {
+        voters: Voters::All,
+        groups: [group("G")].into(),
+        contest: [group("G")].into(),
+        ..config("alice", 1)
+    });
+    let mut bob = FakePeer::new("bob", 2);
+    bob.hello.groups.insert(group("G"));
+    bob.hello.status = 1;
+    test.hears(&bob);
+    let hello = bob.says_hello();
+    assert_eq!(test.gets(&bob, hello), Verdict::Accepted);
+    let kinds: Vec<_> = test.sent().iter().map(|it| it.body.kind()).collect();
+    assert_eq!(kinds, ["HELLO", "ELECT"]);
+}
