@@ -10,9 +10,9 @@ use crate::{keys::KeyLine, networks::Everything};
 
 /// A line that answers a command, with the id that the command had.
 #[derive(Debug, Serialize)]
-pub(super) struct Reply<'a> {
+pub(super) struct Reply<'a, A = Answer> {
     #[serde(flatten)]
-    pub(super) answer: Answer,
+    pub(super) answer: A,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a RawValue>,
 }
@@ -52,7 +52,12 @@ pub(super) enum Answer {
     Error {
         error: String,
         line: u64,
+        /// Which of several peers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
     },
+    /// Nothing yet.
+    Later,
 }
 
 /// What has become of a message that was to be confirmed.
@@ -121,7 +126,8 @@ impl From<PeerInfo> for PeerLine {
 }
 
 impl<'a> Reply<'a> {
-    /// The reply to a line; `None` for a success without an id: nobody could tell what it answers.
+    /// The reply to a line; `None` if it comes later, and for a success without an id: nobody could
+    /// tell what it answers.
     pub(super) fn to(
         outcome: Result<Answer, String>,
         line: u64,
@@ -129,17 +135,23 @@ impl<'a> Reply<'a> {
     ) -> Option<Self> {
         let answer = match outcome {
             Ok(Answer::Done { .. }) if id.is_none() => return None,
+            Ok(Answer::Later) => return None,
             Ok(answer) => answer,
-            Err(error) => Answer::Error {
-                error: format!("line {line}: {error}"),
-                line,
-            },
+            Err(error) => Answer::error(&error, line, None),
         };
         Some(Self { answer, id })
     }
 }
 
 impl Answer {
+    pub(super) fn error(error: &str, line: u64, peer: Option<PeerId>) -> Self {
+        Self::Error {
+            error: format!("line {line}: {error}"),
+            line,
+            peer: peer.map(|peer| peer.to_string()),
+        }
+    }
+
     pub(super) fn peers(node: &Node) -> Self {
         let infos = node.peer_infos();
         let keys = infos.iter().filter_map(|info| {

@@ -118,6 +118,37 @@ pub(crate) enum EventLine<'a> {
         group: &'a Text,
         messages: u64,
     },
+    Request {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display_name")]
+        name: &'a Text,
+        /// The number by which it is replied to.
+        request: u64,
+        #[serde(serialize_with = "in_hex")]
+        frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
+    },
+    Answer {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        /// Unknown if the peer has gone since.
+        #[serde(
+            serialize_with = "display_known_name",
+            skip_serializing_if = "Option::is_none"
+        )]
+        name: Option<&'a Text>,
+        #[serde(
+            serialize_with = "lossy_if_any",
+            skip_serializing_if = "Option::is_none"
+        )]
+        group: Option<&'a Text>,
+        #[serde(serialize_with = "in_hex")]
+        frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
+    },
     Leader {
         #[serde(serialize_with = "lossy")]
         group: &'a Text,
@@ -162,6 +193,38 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
         endpoint: node.endpoint(),
         networks: NetworkLine::of(node),
         key: node.key().map(|key| key.to_string()),
+    }
+}
+
+/// The line for a request of a peer.
+pub(super) fn request<'a>(
+    peer: PeerId,
+    name: &'a Text,
+    request: u64,
+    frames: &'a Content,
+) -> EventLine<'a> {
+    EventLine::Request {
+        peer,
+        name,
+        request,
+        frames,
+        text: text(frames),
+    }
+}
+
+/// The line for an answer, which has the group if a member of it was asked.
+pub(crate) fn answer<'a>(
+    peer: PeerId,
+    name: Option<&'a Text>,
+    group: Option<&'a Text>,
+    frames: &'a Content,
+) -> EventLine<'a> {
+    EventLine::Answer {
+        peer,
+        name,
+        group,
+        frames,
+        text: text(frames),
     }
 }
 
@@ -255,6 +318,23 @@ fn display<S: Serializer>(value: impl Display, serializer: S) -> Result<S::Ok, S
 
 fn lossy<S: Serializer>(text: &Text, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text.to_string_lossy())
+}
+
+fn lossy_if_any<S: Serializer>(text: &Option<&Text>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => lossy(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn display_known_name<S: Serializer>(
+    name: &Option<&Text>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => display_name(name, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// A name that stands in line after line.

@@ -1,19 +1,28 @@
 //! The messages that commands send.
 
 use std::{
-    future::{Future, poll_fn},
+    future::{Future, IntoFuture as _, poll_fn},
     pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::watch;
-use zre_tokio::{ConfirmedShout, ConfirmedWhisper, Content, Error, GroupName, Node, PeerId};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use zre_tokio::{
+    ConfirmedShout, ConfirmedWhisper, Content, Error, GroupName, Node, PeerId, PendingAnyRequest,
+    PendingRequest,
+};
 
 use super::{
     answers::{Answer, Confirmed},
+    asking::{Asking, Open, Pending, Place},
     command::Outgoing,
-    sends::{Goal, Message, Turn},
+    sends::{Asked, Goal, Message, Turn},
+    serving,
 };
+use crate::text::quoted;
 
 /// A whisper, which is done when it is on its way, or confirmed.
 pub(super) fn whisper(node: &Node, peer: PeerId, outgoing: Outgoing) -> Message {
@@ -59,6 +68,100 @@ pub(super) fn flush(node: &Node, peer: PeerId) -> Message {
     })
 }
 
+/// A request of which nothing is known yet but its line.
+pub(super) struct Waiting {
+    pub(super) asking: Arc<Asking>,
+    pub(super) asked: Asked,
+    pub(super) place: Place,
+}
+
+/// A request to a peer, which is done when it is on its way; then it waits for its answer.
+pub(super) fn request(
+    node: &Node,
+    peer: PeerId,
+    content: Content,
+    timeout: Option<Duration>,
+    waiting: Waiting,
+) -> Message {
+    let size = size(&content);
+    let mut request = node.request(peer, content);
+    if let Some(time) = timeout {
+        request = request.timeout(time);
+    }
+    let mut request = request.into_future();
+    message(Goal::Peer(peer), size, async move {
+        let known = until_sent(&mut request, PendingRequest::is_sent).await;
+        let pending = match known {
+            Some(outcome) => Pending::Known(outcome.map(|content| (peer, content))),
+            None => Pending::One(peer, request),
+        };
+        Ok(waiting.answered_later(pending, None))
+    })
+}
+
+/// A request to one member of a group, done as [`request`].
+pub(super) fn request_any(
+    node: &Node,
+    group: GroupName,
+    content: Content,
+    timeout: Option<Duration>,
+    waiting: Waiting,
+) -> Message {
+    let size = size(&content);
+    let mut request = node.request_any(&group, content);
+    if let Some(time) = timeout {
+        request = request.timeout(time);
+    }
+    let mut request = request.into_future();
+    message(Goal::Group(group.clone()), size, async move {
+        let known = until_sent(&mut request, PendingAnyRequest::is_sent).await;
+        let pending = match known {
+            Some(outcome) => Pending::Known(outcome.map(|answer| (answer.peer, answer.content))),
+            None => Pending::Any(request),
+        };
+        Ok(waiting.answered_later(pending, Some(group)))
+    })
+}
+
+/// A request to all members of a group, which is done when it is on its way to all that have room.
+/// It keeps the room that its content takes until it is on its way to the others.
+pub(super) fn request_all(
+    node: &Node,
+    group: GroupName,
+    content: Content,
+    timeout: Option<Duration>,
+    waiting: Waiting,
+    room: Option<OwnedSemaphorePermit>,
+) -> Message {
+    let mut request = node.request_all(&group, content);
+    if let Some(time) = timeout {
+        request = request.timeout(time);
+    }
+    message(Goal::Group(group.clone()), 0, async move {
+        let outcomes = 0;
+        let pending = match request.start() {
+            Ok(answers) => Pending::All {
+                answers,
+                outcomes,
+                room,
+            },
+            Err(error) => Pending::Known(Err(error)),
+        };
+        Ok(waiting.answered_later(pending, Some(group)))
+    })
+}
+
+/// The reply to a request of a peer. Not sent, it refuses the request.
+pub(super) fn reply(open: serving::Open, content: Content) -> Message {
+    let (goal, size) = (Goal::Peer(open.request.peer()), size(&content));
+    message(goal, size, async move {
+        let serving::Open { request, place } = open;
+        request.answer(content).await?;
+        drop(place);
+        Ok(done())
+    })
+}
+
 /// So many whispers with the numbers from 0 on.
 pub(super) fn flood(node: &Node, peer: PeerId, count: u64) -> Message {
     let node = node.clone();
@@ -79,7 +182,22 @@ pub(super) fn done() -> Answer {
 }
 
 pub(super) fn told(error: Error) -> String {
-    error.to_string()
+    match error {
+        Error::NoMembers(group) => format!("nobody is in the group {}", quoted(&group.to_string())),
+        error => error.to_string(),
+    }
+}
+
+impl Waiting {
+    fn answered_later(self, pending: Pending, group: Option<GroupName>) -> Answer {
+        self.asking.put(Open {
+            pending,
+            group,
+            asked: self.asked,
+            place: self.place,
+        });
+        Answer::Later
+    }
 }
 
 fn message(
@@ -124,6 +242,20 @@ async fn holding<F: Future + Unpin>(
     .await
 }
 
-fn size(content: &Content) -> usize {
+/// Waits until a request is on its way, or its outcome is known.
+async fn until_sent<F: Future + Unpin>(
+    request: &mut F,
+    is_sent: impl Fn(&F) -> bool,
+) -> Option<F::Output> {
+    poll_fn(|cx| match Pin::new(&mut *request).poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if is_sent(request) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// The bytes of all frames.
+pub(super) fn size(content: &Content) -> usize {
     content.frames().iter().map(Bytes::len).sum()
 }

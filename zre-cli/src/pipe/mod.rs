@@ -1,19 +1,22 @@
 //! `zre pipe`: a node as JSON lines on standard input and output.
 
 mod answers;
+mod asking;
 mod command;
 mod counters;
 mod events;
+mod happenings;
 mod input;
 mod messages;
 mod output;
 mod sends;
+mod serving;
 
 use std::{process::ExitCode, sync::Arc, thread, time::Duration};
 
 use clap::Args;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
-use zre_tokio::{Node, SlowMembers};
+use zre_tokio::{Node, Requests, SlowMembers};
 
 use crate::{
     failure::Failure,
@@ -25,16 +28,24 @@ use crate::{
     unreached::Unreached,
 };
 pub(crate) use answers::Confirmed;
+use asking::Asking;
 use counters::Counters;
 pub(crate) use events::line;
+use happenings::Happenings;
 use input::Commands;
 use output::Output;
 use sends::Sends;
+use serving::Serving;
 
 /// Run a node as JSON lines on standard input and output, for scripts and other languages.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, after_help = SHORT_HELP)]
 pub(crate) struct Options {
+    /// Take requests of peers: each is shown as REQUEST, and is to be answered by `reply` or
+    /// `refuse`
+    #[arg(long)]
+    serve: bool,
+
     #[command(flatten)]
     format: Format,
 
@@ -158,10 +169,11 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let groups = options.groups.names()?;
     let builder = options.common.builder(None, &groups)?;
     let node = options.contest.apply_to(builder, &groups).start().await?;
+    let requests = options.serve.then(|| node.requests());
     let shutdown = options.common.listen_for_shutdown()?;
     tokio::spawn(warn_of_unreached(Unreached::of(&node)));
-    let pipe = Pipe::new(node, &options.common, options.format)?;
-    pipe.run(&shutdown).await
+    let pipe = Pipe::new(node, &options.common, options.format, options.serve)?;
+    pipe.run(requests, &shutdown).await
 }
 
 async fn warn_of_unreached(mut unreached: Unreached) {
@@ -176,10 +188,12 @@ struct Pipe {
     linger: Duration,
     output: Arc<Output>,
     sends: Arc<Sends>,
+    asking: Arc<Asking>,
+    serving: Option<Arc<Serving>>,
 }
 
 impl Pipe {
-    fn new(node: Node, common: &Common, format: Format) -> Result<Self, Failure> {
+    fn new(node: Node, common: &Common, format: Format, is_serving: bool) -> Result<Self, Failure> {
         let output = Arc::new(Output::new(format));
         output.print(&events::start(&node))?;
         let patience = match common.slow_members {
@@ -193,18 +207,24 @@ impl Pipe {
             Ok(())
         })?;
         Ok(Self {
+            asking: wait_for_answers(&node, &output)?,
             node,
             linger: common.linger,
             output,
             sends: Arc::new(sends),
+            serving: is_serving.then(|| Arc::new(Serving::new())),
         })
     }
 
     /// Runs until the input, the output or a signal ends it.
-    async fn run(&self, shutdown: &Shutdown) -> Result<ExitCode, Failure> {
+    async fn run(
+        &self,
+        requests: Option<Requests>,
+        shutdown: &Shutdown,
+    ) -> Result<ExitCode, Failure> {
         let counters = Arc::new(Counters::default());
         let mut input = self.read_commands(&counters)?;
-        let mut events = self.write_events(counters)?;
+        let mut events = self.write_events(counters, requests)?;
         let (ended, is_asked) = tokio::select! {
             ended = &mut input => (outcome(ended), false),
             ended = &mut events => {
@@ -224,16 +244,26 @@ impl Pipe {
             counters: Arc::clone(counters),
             output: Arc::clone(&self.output),
             sends: Arc::clone(&self.sends),
+            asking: Arc::clone(&self.asking),
+            serving: self.serving.clone(),
             linger: self.linger,
         };
         in_background("input", move || commands.serve_standard_input())
     }
 
-    fn write_events(&self, counters: Arc<Counters>) -> Result<Background, Failure> {
-        let (node, output) = (self.node.clone(), Arc::clone(&self.output));
-        let runtime = Handle::current();
+    fn write_events(
+        &self,
+        counters: Arc<Counters>,
+        requests: Option<Requests>,
+    ) -> Result<Background, Failure> {
+        let happenings = Happenings {
+            node: self.node.clone(),
+            counters,
+            requests: requests.zip(self.serving.clone()),
+        };
+        let (output, runtime) = (Arc::clone(&self.output), Handle::current());
         in_background("output", move || {
-            output.forward_events(&node, &runtime, &counters)
+            output.forward_events(happenings, &runtime)
         })
     }
 
@@ -242,12 +272,16 @@ impl Pipe {
     async fn end(&self, mut events: Background, is_asked: bool) -> Result<ExitCode, Failure> {
         let begun = Instant::now();
         self.sends.give_up();
-        let are_waiting = || self.sends.are_waiting();
+        self.asking.give_up();
+        let are_waiting = || self.sends.are_waiting() || self.asking.are_waiting();
         // The answers of what is given up come before the last event.
         let end = begun + OUTPUT_PATIENCE;
         self.output
             .drain(are_waiting, OUTPUT_PATIENCE, Some(end))
             .await;
+        if let Some(serving) = &self.serving {
+            serving.refuse_all();
+        }
         self.node.stop().await;
         let left = (self.linger + OUTPUT_PATIENCE).saturating_sub(begun.elapsed());
         let left = left.max(OUTPUT_PATIENCE);
@@ -267,6 +301,19 @@ impl Pipe {
         ));
         ExitCode::FAILURE
     }
+}
+
+/// Begins to wait for the answers to requests of this node.
+fn wait_for_answers(node: &Node, output: &Arc<Output>) -> Result<Arc<Asking>, Failure> {
+    let (asking, opened) = Asking::new();
+    let asking = Arc::new(asking);
+    let (node, output, runtime) = (node.clone(), Arc::clone(output), Handle::current());
+    let waiting = Arc::clone(&asking);
+    in_background("requests", move || {
+        let answers = asking::write_answers(&waiting, opened, &node, &output);
+        runtime.block_on(answers)
+    })?;
+    Ok(asking)
 }
 
 type Outcome = Result<(), Failure>;

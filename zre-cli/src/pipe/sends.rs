@@ -71,7 +71,7 @@ pub(super) enum Attempt {
 }
 
 /// The line that asked for something, for the answer to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) line: u64,
     pub(super) id: Option<Box<RawValue>>,
@@ -198,7 +198,8 @@ impl Sends {
         });
     }
 
-    fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
+    /// Waits until there is room for this many bytes.
+    pub(super) fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
         let wanted = u32::try_from(size / 1024).unwrap_or(ROOM);
         let room = Arc::clone(&self.room);
         // The semaphore is never closed.
@@ -242,26 +243,15 @@ impl Sends {
         }
     }
 
-    /// Waits until none waits and all answers are written; no longer than `patience` without any
-    /// being done.
-    pub(super) fn wait_until_done(&self, patience: Option<Duration>) {
-        let all = async {
-            // The semaphore is never closed.
-            let _ = self.room.acquire_many(ROOM).await;
-        };
-        let Some(patience) = patience else {
-            return self.runtime.block_on(all);
-        };
-        tokio::pin!(all);
-        loop {
-            let before = self.shared.finished.load(Ordering::Relaxed);
-            let waited = self
-                .runtime
-                .block_on(async { timeout(patience, &mut all).await });
-            if waited.is_ok() || self.shared.finished.load(Ordering::Relaxed) == before {
-                return;
-            }
-        }
+    /// How many that had to wait have been done.
+    pub(super) fn finished(&self) -> u64 {
+        self.shared.finished.load(Ordering::Relaxed)
+    }
+
+    /// Waits until none waits and all answers are written.
+    pub(super) async fn idle(&self) {
+        // The semaphore is never closed.
+        let _ = self.room.acquire_many(ROOM).await;
     }
 
     /// Lets none wait any longer; those that do are answered that they are not sent.

@@ -106,6 +106,11 @@ enum Stage {
 }
 
 impl<S: Stream> Ask<S> {
+    /// Whether the request is on its way, so that what is sent from now on comes behind it.
+    pub fn is_sent(&self) -> bool {
+        matches!(self.stage, Stage::Sent(..))
+    }
+
     /// Sends the request if there is room now, and says what its outcome is.
     ///
     /// # Errors
@@ -229,6 +234,11 @@ pub struct AskAll<S: Stream> {
 }
 
 impl<S: Stream> AskAll<S> {
+    /// Whether the request is on its way to each member that gets it.
+    pub fn is_sent(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
     /// Waits for the next outcome; `None` when each member has one.
     pub fn poll_next(
         &mut self,

@@ -274,6 +274,13 @@ macro_rules! async_requests {
         #[must_use = "futures do nothing unless you `.await` or poll them"]
         pub struct PendingRequest($crate::Ask<$stream>);
 
+        impl PendingRequest {
+            /// Whether the request is on its way, so that what is sent from now on comes behind it.
+            pub fn is_sent(&self) -> bool {
+                self.0.is_sent()
+            }
+        }
+
         impl ::std::future::Future for PendingRequest {
             type Output = Result<Content, Error>;
 
@@ -293,6 +300,13 @@ macro_rules! async_requests {
         #[derive(Debug)]
         #[must_use = "futures do nothing unless you `.await` or poll them"]
         pub struct PendingAnyRequest(Result<$crate::Ask<$stream>, Error>);
+
+        impl PendingAnyRequest {
+            /// Whether the request is on its way, so that what is sent from now on comes behind it.
+            pub fn is_sent(&self) -> bool {
+                self.0.as_ref().is_ok_and($crate::Ask::is_sent)
+            }
+        }
 
         impl ::std::future::Future for PendingAnyRequest {
             type Output = Result<Answer, Error>;
@@ -317,6 +331,12 @@ macro_rules! async_requests {
         pub struct Answers($crate::AskAll<$stream>);
 
         impl Answers {
+            /// Whether the request is on its way to each member that gets it, so that what is sent
+            /// from now on comes behind it.
+            pub fn is_sent(&self) -> bool {
+                self.0.is_sent()
+            }
+
             /// Waits for the next outcome; `None` when each member has one. The errors are those of
             /// a [`RequestBuilder`].
             pub async fn next(&mut self) -> Option<(PeerId, Result<Content, Error>)> {
