@@ -56,6 +56,7 @@ enum Command {
     Listen(listen::Options),
     Shout(send::shout::Options),
     Whisper(send::whisper::Options),
+    Request(send::request::Options),
     Pipe(pipe::Options),
     Doctor(doctor::Options),
     Interfaces(interfaces::Options),
@@ -66,10 +67,11 @@ enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, `zre
-whisper` or `zre shout` could not deliver a message, `zre listen` heard too few in its time, `zre
-doctor` found a fault, `zre interfaces` no network, the output of `zre pipe` or `zre chat` was not
-read to its end, or `zre simulate` ended with wrong views; 2 the command line is wrong, or the
-node cannot start; 130 or 143 ended at once by a second signal.";
+whisper` or `zre shout` could not deliver a message, `zre request` was not answered, `zre listen`
+heard too few messages in its time, `zre doctor` found a fault, `zre interfaces` no network, the
+output of `zre pipe` or `zre chat` was not read to its end, or `zre simulate` ended with wrong
+views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
+signal.";
 
 fn main() -> ExitCode {
     address_space::share_among_threads();
@@ -98,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Listen(options) => runtime.block_on(listen::run(options)),
         Command::Shout(options) => runtime.block_on(send::shout::run(options)),
         Command::Whisper(options) => runtime.block_on(send::whisper::run(options)),
+        Command::Request(options) => runtime.block_on(send::request::run(options)),
         Command::Pipe(options) => runtime.block_on(pipe::run(options)),
         Command::Perf(options) => runtime.block_on(perf::run(options)),
         Command::Doctor(options) => runtime.block_on(doctor::run(options)),

@@ -55,7 +55,7 @@ pub(crate) fn said(event: &Event, is_named: impl Fn(&GroupName) -> bool) -> Opti
 }
 
 /// A message without the end of its last line, which standard input often has.
-fn shown(content: &Content) -> String {
+pub(crate) fn shown(content: &Content) -> String {
     let mut text = content.to_string_lossy().into_owned();
     if text.ends_with('\n') {
         text.pop();

@@ -1,6 +1,10 @@
 //! The examples in the help of the commands for one message, as a user would run them.
 
 #![cfg(unix)]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a key that is missing reads as null"
+)]
 
 mod support;
 
@@ -70,6 +74,31 @@ fn messages_are_sent() {
     );
     assert_eq!(printer.event("SHOUT").get("text"), Some(&"start".into()));
     bob.line_with(r#""text":"42 has failed""#);
+}
+
+#[test]
+fn questions_are_answered() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let (mut printer, _) = Zre::pipe(25842, &["--name=printer", "--group=workers", "--serve"]);
+    let (mut camera, _) = Zre::pipe(25842, &["--name=camera", "--serve"]);
+    for line in examples("request") {
+        let asked = match line.contains("camera") {
+            true => &mut camera,
+            false => &mut printer,
+        };
+        let request = Zre::start(&mut shell(&line, directory.path(), 25842));
+        let number = asked.event("REQUEST")["request"].clone();
+        asked.send(&format!(
+            r#"{{"do":"reply","request":{number},"text":"ready"}}"#
+        ));
+        let (code, lines) = request.finish();
+        assert_eq!(code, Some(0), "{line}");
+        let shown = lines.concat();
+        let is_elsewhere = line.contains('>');
+        assert_eq!(shown.contains("ready"), !is_elsewhere, "{line}: {shown}");
+    }
+    let picture = fs::read(directory.path().join("picture.jpg"));
+    assert_eq!(picture.ok().as_deref(), Some(&b"ready"[..]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests and answers with `zre pipe`.
+//! Requests and answers with `zre pipe` and `zre request`.
 
 #![allow(
     clippy::indexing_slicing,
@@ -7,8 +7,10 @@
 
 mod support;
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
-use support::Zre;
+use support::{Zre, run, text, zre};
 
 /// Alice, and bob, who takes requests in the group WORKERS.
 fn pair(port: u16, arguments: &[&str]) -> (Zre, (Zre, String)) {
@@ -226,4 +228,109 @@ fn who_serves_is_not_held_up_by_requests_of_its_own() {
     let request = alice.event("REQUEST");
     alice.send(&reply(&request, "y"));
     assert_eq!(answer_to(&mut bob, "served")["text"], "y");
+}
+
+/// Runs `zre request` beside a peer that replies to each request with this.
+fn ask(
+    port: u16,
+    arguments: &[&str],
+    workers: &mut [(&mut Zre, &str)],
+) -> (Option<i32>, Vec<String>) {
+    let request = Zre::start(&mut zre("request", port, arguments));
+    for (worker, text) in workers {
+        let asked = worker.event("REQUEST");
+        assert_eq!(asked["text"], "two words");
+        worker.send(&reply(&asked, text));
+    }
+    request.finish()
+}
+
+#[test]
+fn one_question_prints_its_answer() {
+    let (mut bob, bob_id) = Zre::pipe(25867, &["--name", "bob", "--serve", "--group", "WORKERS"]);
+    let answered = |code, line: &str| (Some(code), vec![line.to_owned()]);
+    let asked = ask(25867, &["bob", "two", "words"], &mut [(&mut bob, "yes")]);
+    assert_eq!(asked, answered(0, "yes"));
+    let in_group = ["--group", "WORKERS", "two", "words", "--json"];
+    let (code, lines) = ask(25867, &in_group, &mut [(&mut bob, "yes")]);
+    let answer = json!({
+        "event": "ANSWER", "peer": bob_id, "name": "bob", "group": "WORKERS",
+        "frames": ["796573"], "text": "yes",
+    });
+    let line: Value = serde_json::from_str(&lines.concat()).expect("it is JSON");
+    assert_eq!((code, line), (Some(0), answer));
+    // An answer that is no text comes as it is.
+    let request = zre("request", 25867, &["bob", "two words"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("zre can be run");
+    let asked = bob.event("REQUEST");
+    let reply = json!({"do": "reply", "request": asked["request"], "frames": ["ff00", "0a"]});
+    bob.send(&reply.to_string());
+    let output = request.wait_with_output().expect("it is our child");
+    assert_eq!(output.stdout, b"\xff\0\n");
+}
+
+#[test]
+fn all_members_answer_a_question() {
+    let (mut bob, _) = Zre::pipe(25868, &["--name", "bob", "--serve", "--group", "WORKERS"]);
+    let (mut carol, _) = Zre::pipe(25868, &["--name", "carol", "--serve", "--group", "WORKERS"]);
+    let all = [
+        "--group",
+        "WORKERS",
+        "--all",
+        "two words",
+        "--timeout",
+        "1s",
+    ];
+    let workers = &mut [(&mut bob, "mine"), (&mut carol, "hers")];
+    let (code, mut lines) = ask(25868, &all, workers);
+    lines.sort();
+    let expected = ["bob: mine", "carol: hers"].map(str::to_owned).to_vec();
+    assert_eq!((code, lines), (Some(0), expected));
+    let mut request = Zre::start(zre("request", 25868, &all).stderr(Stdio::piped()));
+    let said = request.log();
+    let asked = bob.event("REQUEST");
+    bob.send(&reply(&asked, "mine"));
+    assert_eq!(request.finish(), (Some(1), vec!["bob: mine".to_owned()]));
+    said.count_until(
+        "error: carol has not answered within 1s: --timeout waits longer",
+        "",
+    );
+}
+
+#[test]
+fn a_question_without_an_answer_fails_and_says_why() {
+    let failed = |arguments: &[&str], part: &str| {
+        let output = run(&mut zre("request", 25869, arguments));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(part), "{said}");
+    };
+    failed(
+        &["bob", "x", "--wait", "200ms"],
+        "no peer with the name 'bob'",
+    );
+    failed(
+        &["-g", "G", "x", "--wait", "200ms"],
+        "nobody is in the group 'G'",
+    );
+    let (mut bob, _) = Zre::pipe(25869, &["--name", "bob", "--group", "G"]);
+    let late = "bob has not answered within 100ms: --timeout waits longer";
+    failed(&["bob", "x", "--timeout", "100ms"], late);
+    failed(&["-g", "G", "x", "--timeout", "100ms"], late);
+    bob.close_input();
+    assert_eq!(bob.finish().0, Some(0));
+    let (mut bob, _) = Zre::pipe(25869, &["--name", "bob", "--serve"]);
+    let mut request = zre("request", 25869, &["bob", "x"]);
+    let mut request = Zre::start(request.stderr(Stdio::piped()));
+    let said = request.log();
+    let asked = bob.event("REQUEST");
+    bob.send(&json!({"do": "refuse", "request": asked["request"]}).to_string());
+    said.count_until("error: bob refuses the request", "");
+    assert_eq!(request.finish(), (Some(1), vec![]));
+    let wrong = run(&mut zre("request", 25869, &[]));
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("write a PEER, or --group GROUP"));
 }

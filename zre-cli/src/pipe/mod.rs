@@ -30,7 +30,7 @@ use crate::{
 pub(crate) use answers::Confirmed;
 use asking::Asking;
 use counters::Counters;
-pub(crate) use events::line;
+pub(crate) use events::{answer, line};
 use happenings::Happenings;
 use input::Commands;
 use output::Output;
@@ -67,6 +67,7 @@ const HELP: &str = r#"Commands, one JSON object on each line of standard input:
   {"do":"whisper","peer":"bob","text":"hi"}               to one peer, a frame of text
   {"do":"shout","group":"CHAT","frames":["68690a"]}       to a group, frames in hex
   {"do":"flush","peer":"bob"}               waits until bob has all that was sent to him, see below
+  {"do":"request","peer":"bob","text":"2+2"}              asks bob, see below
   {"do":"contest","group":"CHAT"}           wants to lead the group whenever it is in it
   {"do":"withdraw","group":"CHAT"}          does not want to any more
   {"do":"leader","group":"CHAT"}            answers {"group":"CHAT","peer":"<UUID>","name":"bob"}
@@ -93,6 +94,20 @@ The peer's node has the message then, and no other node need support that. "gone
 went before they confirmed it, "skipped" those that read too slowly. A whisper to a peer that goes
 is answered by an error. "flush" is answered as a whisper is, when the peer has confirmed all that
 was sent to it before. Messages behind one do not wait until it is confirmed.
+
+A "request" asks a "peer", or one member of a "group", the one with the fewest open requests of this
+node, or each with "all":true. It has one outcome for each that is asked: an answer, or an error if
+that one goes, refuses, or does not answer within a "timeout", such as "1s".
+  {"event":"ANSWER","peer":"<UUID>","name":"bob","frames":["34"],"text":"4","id":7}
+With "group", ANSWER has that, too. With "all", an error has the "peer", and {"ok":true,"members":3,
+"id":7} comes last. At most 1024 requests wait for their answers; then no further line is read, but
+with --serve a further request is answered by an error.
+
+With --serve, the requests of peers are shown, with a number. Reply to each or refuse it: 1024 may
+be open, and no further one is taken before.
+  {"event":"REQUEST","peer":"<UUID>","name":"bob","request":1,"frames":["322b32"],"text":"2+2"}
+  {"do":"reply","request":1,"text":"4"}
+  {"do":"refuse","request":1}
 
 A command may have an "id", a value of any kind. It comes back in the answer, as in
 {"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by

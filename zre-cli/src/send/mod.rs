@@ -1,6 +1,7 @@
-//! Commands that are on the network for one message: `zre whisper` and `zre shout`.
+//! Commands that are on the network for one message: `zre whisper`, `zre shout` and `zre request`.
 
 mod content;
+pub(crate) mod request;
 pub(crate) mod shout;
 mod visit;
 pub(crate) mod whisper;

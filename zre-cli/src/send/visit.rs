@@ -144,6 +144,14 @@ impl Visit {
         }
     }
 
+    /// Waits for an answer.
+    pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Told<T> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.shutdown.requested() => Err("interrupted before the answer came".to_owned()),
+        }
+    }
+
     /// The name of a peer; its identity when it is gone.
     pub(super) fn name(&self, peer: PeerId) -> String {
         match self.node.peer(peer) {
