@@ -83,6 +83,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<NodeOptions> {
                 options.headers.push((name.to_owned(), value.to_owned()));
             }
             "--group" => options.groups.push(value),
+            "--contest" => options.contest.push(value),
             "--interface" => options.interfaces.push(value),
             "--ipv4" => options.ip = IpVersion::V4,
             "--ipv6" => options.ip = IpVersion::V6,
@@ -127,6 +128,8 @@ fn carry_out(node: &AnyNode, command: &Value) -> Outcome {
     match text(command, "do") {
         "join" => node.join(group)?,
         "leave" => node.leave(group)?,
+        "contest" => node.contest(group)?,
+        "withdraw" => node.withdraw(group)?,
         "whisper" => {
             let peer: PeerId = text(command, "peer").parse()?;
             node.whisper(peer, frames(command)?)?;
@@ -225,6 +228,12 @@ fn line(event: &Event) -> Value {
         }
         Event::Evasive { peer, name } => line = about("EVASIVE", peer, name),
         Event::Silent { peer, name } => line = about("SILENT", peer, name),
+        Event::Leader {
+            group, peer, name, ..
+        } => {
+            line = about("LEADER", peer, name);
+            line["group"] = group.to_string().into();
+        }
         Event::Network {
             networks,
             joined,

@@ -176,6 +176,11 @@ impl Peer {
         self.send(&json!({"do": "contest", "group": group}));
     }
 
+    /// Does not want to lead a group any more. Of our implementation only.
+    pub fn withdraw(&self, group: &str) {
+        self.send(&json!({"do": "withdraw", "group": group}));
+    }
+
     /// Has it send these frames to one peer.
     pub fn whisper<F: AsRef<[u8]>>(&self, peer: &str, frames: &[F]) {
         self.send(&json!({"do": "whisper", "peer": peer, "frames": in_hex(frames)}));

@@ -328,6 +328,21 @@ impl AnyNode {
         at_once!(self, node => node.leave(group))
     }
 
+    /// Wants to lead a group.
+    pub fn contest(&self, group: &str) -> Result<(), Error> {
+        at_once!(self, node => node.contest(group))
+    }
+
+    /// Does not want to lead a group any more.
+    pub fn withdraw(&self, group: &str) -> Result<(), Error> {
+        at_once!(self, node => node.withdraw(group))
+    }
+
+    /// Who leads a group.
+    pub fn leader(&self, group: &str) -> Result<Option<PeerId>, Error> {
+        at_once!(self, node => node.leader(group))
+    }
+
     /// Asks a peer for an answer.
     pub fn ping(&self, peer: PeerId) -> Result<Duration, Error> {
         self.begin_ping(peer).wait()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zre_core::{
-    Beacons, Limits, SlowMembers,
+    Beacons, Limits, SlowMembers, Voters,
     interfaces::{Interfaces, IpVersion},
     proto::Endpoint,
 };
@@ -59,6 +59,10 @@ pub struct NodeOptions {
     pub handshake: Option<Duration>,
     /// How long stopping waits for those who do not read.
     pub linger: Option<Duration>,
+    /// The groups that it wants to lead.
+    pub contest: Vec<String>,
+    /// To whom it sends messages of elections.
+    pub voters: Voters,
     /// What its shouts do about slow members.
     pub slow_members: SlowMembers,
     /// How much it holds.
@@ -117,6 +121,10 @@ impl NodeOptions {
         settings.expired_after = self.expired;
         settings.handshake_timeout = self.handshake;
         settings.linger = self.linger;
+        for group in self.contest {
+            settings.contest(group);
+        }
+        settings.voters = self.voters;
         settings.slow_members = self.slow_members;
         settings.limits = self.limits.unwrap_or_default();
         settings

@@ -36,6 +36,13 @@ impl PeerOptions {
         self.flag("group", group)
     }
 
+    /// Wants to lead this group, beside those already given. Of our implementation only: zyre is
+    /// told with [`Peer::contest`](crate::Peer::contest).
+    #[must_use]
+    pub fn contest(self, group: &str) -> Self {
+        self.flag("contest", group)
+    }
+
     /// On this interface, beside those already given; of zyre and pyre, which know only one, in
     /// their place. Ours take `all`, too.
     #[must_use]

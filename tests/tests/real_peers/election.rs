@@ -1,5 +1,7 @@
 //! zyre nodes elect a leader of a group that our nodes are in, too.
 
+mod contest;
+
 use std::{
     thread,
     time::{Duration, Instant},

@@ -117,8 +117,9 @@ pub enum Voters {
     /// To those that are known to take part: nodes of this implementation, zyre nodes that have
     /// taken part in an election while this node knew them, and all in a network with keys.
     ///
-    /// A group in which no zyre node contests tells zyre nodes of its leader only if they are known
-    /// in this way.
+    /// A zyre node that has said nothing of elections is known by its PINGs, of which it sends one
+    /// in five seconds unless it is told otherwise. So in a group in which no zyre node contests,
+    /// zyre nodes may learn of the leader ten seconds later.
     #[default]
     Known,
     /// To all members: no member is a node of pyre or zyre.js.

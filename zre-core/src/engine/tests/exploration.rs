@@ -43,7 +43,18 @@ impl Plan {
 
     /// Two nodes in a session, in which nothing is under way.
     fn in_session(&self) -> World {
-        let mut world = World::new(self.budget(crate::Instant::default()), true);
+        self.settled(false)
+    }
+
+    /// Two nodes that have elected a leader of their group.
+    fn in_group(&self) -> World {
+        let world = self.settled(true);
+        assert!(world.agrees());
+        world
+    }
+
+    fn settled(&self, elects: bool) -> World {
+        let mut world = World::new(self.budget(crate::Instant::default()), true, elects);
         while let Some(action) = world.due().first().copied() {
             world.act(action);
         }
@@ -55,7 +66,7 @@ impl Plan {
     /// The same, with a bob that is told his networks.
     fn in_session_with_mobile_bob(&self, addresses: &[[u8; 2]]) -> World {
         let addresses: Vec<_> = addresses.iter().map(|parts| address(*parts)).collect();
-        let mut world = World::new(self.budget(crate::Instant::default()), true);
+        let mut world = World::new(self.budget(crate::Instant::default()), true, false);
         world.replace_bob(&addresses);
         while let Some(action) = world.due().first().copied() {
             world.act(action);
@@ -66,8 +77,8 @@ impl Plan {
     }
 
     /// Two nodes that have just been started.
-    fn beginning(&self) -> World {
-        let mut world = World::new(self.budget(crate::Instant::default()), false);
+    fn beginning(&self, elects: bool) -> World {
+        let mut world = World::new(self.budget(crate::Instant::default()), false, elects);
         world.budget = self.budget(world.now);
         world
     }
@@ -148,7 +159,7 @@ fn a_lie_at_the_beginning() {
         at_once: false,
         seconds: 1,
     };
-    explore("the beginning", plan.beginning(), &lies::all(), &[]);
+    explore("the beginning", plan.beginning(false), &lies::all(), &[]);
 }
 
 #[test]
@@ -177,6 +188,38 @@ fn a_failure_and_a_lie() {
     explore(
         "a failure and a lie",
         plan.in_session(),
+        &lies::few(),
+        &failures(),
+    );
+}
+
+#[test]
+fn an_election_at_the_beginning() {
+    let plan = Plan {
+        lies: 0,
+        whispers: [0, 0],
+        faults: 0,
+        free: 0,
+        at_once: false,
+        seconds: 1,
+    };
+    let start = plan.beginning(true);
+    explore("an election at the beginning", start, &[], &[]);
+}
+
+#[test]
+fn an_elected_leader_a_failure_and_a_lie() {
+    let plan = Plan {
+        lies: 1,
+        whispers: [0, 0],
+        faults: 1,
+        free: 150,
+        at_once: true,
+        seconds: 4,
+    };
+    explore(
+        "an elected leader",
+        plan.in_group(),
         &lies::few(),
         &failures(),
     );

@@ -1,9 +1,17 @@
 //! What it takes to send to one peer.
 
+use core::{ops::Range, time::Duration};
+
 use zre_proto::{Body, Message, PeerId};
 
 use super::{pings::Pings, sequence::Sequence};
-use crate::node::{context::NodeContext, output::NodeOutput};
+use crate::{
+    node::{context::NodeContext, output::NodeOutput},
+    time::Instant,
+};
+
+/// After such a silence zyre asks, and pyre does not.
+const EARLY: Range<Duration> = Duration::from_millis(500)..Duration::from_secs(9);
 
 /// Numbers what is sent to a peer, and says whether it can be sent at all.
 #[derive(Debug)]
@@ -18,6 +26,10 @@ pub(crate) struct Channel {
     pub(crate) is_in_doubt: bool,
     pub(crate) sequence: Sequence,
     pub(crate) pings: Pings,
+    /// When it was last sent something else than messages of the application.
+    sent_at: Instant,
+    /// How often in a row it has asked early; see [`asks_early`](Self::asks_early).
+    early_questions: u8,
 }
 
 /// What a new session takes over from the earlier one with the same peer.
@@ -42,6 +54,8 @@ impl Channel {
             is_in_doubt: false,
             sequence: earlier.sequence,
             pings: Pings::after(last_ping).with_late(earlier.late_answers),
+            sent_at: Instant::default(),
+            early_questions: 0,
         }
     }
 
@@ -66,6 +80,7 @@ impl Channel {
             return;
         }
         let peer = self.peer;
+        self.sent_at = context.now;
         let sequence = self.sequence.number_next();
         let message = Message { sequence, body };
         context
@@ -84,6 +99,19 @@ impl Channel {
                 number
             }
         }
+    }
+
+    /// The peer asks (PING). Says whether only zyre asks so early after our last message, which it
+    /// does when it is silent for five seconds. pyre does after ten, unless it hears our beacons.
+    ///
+    /// One such question may be an accident: the peer stood still, and had not read our message.
+    pub(crate) fn asks_early(&mut self, context: &NodeContext) -> bool {
+        let silence = context.now.since(self.sent_at);
+        match EARLY.contains(&silence) {
+            true => self.early_questions = self.early_questions.saturating_add(1),
+            false => self.early_questions = 0,
+        }
+        self.early_questions >= 2
     }
 
     /// Asks the question that somebody waits for, if the last has been answered.

@@ -42,7 +42,16 @@ impl Peer {
         }
         sequence.accept(received);
         self.heard_at = context.now;
-        ready.take(body, &mut self.channel, members, context)
+        // Whoever hears beacons hardly asks: one that is not heard itself may not hear us.
+        let shows_zyre = matches!(body, Body::Ping)
+            && self.channel.asks_early(context)
+            && self.is_announced
+            && !self.is_voter;
+        let effect = ready.take(body, &mut self.channel, members, context);
+        match shows_zyre {
+            true => PeerEffect::Votes,
+            false => effect,
+        }
     }
 }
 

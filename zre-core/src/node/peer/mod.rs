@@ -63,6 +63,8 @@ pub(super) struct Peer {
     /// Whether the connection to it leads to a node of this implementation, which takes part in
     /// elections.
     pub(super) is_elector: bool,
+    /// Whether it has shown to be a zyre node.
+    pub(super) is_voter: bool,
 }
 
 /// What the next session with a peer takes over.
@@ -101,6 +103,8 @@ pub(super) enum PeerEffect {
         group: GroupName,
         word: Word,
     },
+    /// The peer has shown to be a zyre node, and so to take part in elections.
+    Votes,
     /// The peer has joined a group that this node is in, or says so again.
     JoinedGroup(GroupName),
     /// The peer has left a group that this node is in.
@@ -131,6 +135,7 @@ impl Peer {
             is_announced: heard_at.is_some_and(|at| context.now.since(at) < heard_for),
             gossiped: Gossiped::No,
             is_elector: false,
+            is_voter: false,
             address: address_of(&endpoint),
             endpoint,
             channel: Channel::new(id, awaits_endpoint, earlier, context.last_ping),

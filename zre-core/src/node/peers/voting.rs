@@ -144,6 +144,14 @@ impl Peers {
         }
     }
 
+    /// A peer has shown to be a zyre node.
+    pub(in crate::node) fn note_voter(&mut self, peer: PeerId, context: &mut NodeContext) {
+        if let Some(known) = self.get_mut(&peer) {
+            known.is_voter = true;
+            self.joined_all(peer, context);
+        }
+    }
+
     /// A peer has left a group that this node is in.
     pub(in crate::node) fn left_group(
         &mut self,
@@ -220,7 +228,10 @@ impl Peers {
 fn elector(peer: &Peer, context: &NodeContext) -> Option<Elector> {
     let config = &context.config;
     // Of the implementations that die of ELECT, none has keys.
-    let is_known = peer.is_elector || config.security.is_some() || config.voters == Voters::All;
+    let is_known = peer.is_elector
+        || peer.is_voter
+        || config.security.is_some()
+        || config.voters == Voters::All;
     is_known.then(|| Elector {
         peer: peer.id(),
         is_ours: peer.is_elector,

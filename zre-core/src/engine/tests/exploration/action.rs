@@ -239,7 +239,13 @@ impl World {
             wire.queue.clear();
             wire.acceptor.is_open = true;
         }
-        self.call(host, |engine, now| engine.handle_connected(link, now));
+        let to_elector = self.elects && acceptor != EVE;
+        self.call(host, |engine, now| {
+            engine.handle_connected(link, now);
+            if to_elector {
+                engine.handle_elector(link, now);
+            }
+        });
     }
 
     fn deliver(&mut self, place: usize) {
@@ -412,7 +418,7 @@ impl World {
         self.datagrams.retain(|datagram| datagram.to != host);
         let port = 49152 + u16::from(!same_port);
         self.ledger.restart(host);
-        self.hosts[host] = Rc::new(Host::start(host, port, 1, self.now));
+        self.hosts[host] = Rc::new(Host::start(host, port, 1, self.elects, self.now));
         self.drain(host);
     }
 

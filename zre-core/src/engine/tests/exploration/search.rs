@@ -174,7 +174,10 @@ fn whisper(world: &mut World) {
 
 fn is_settled(world: &World) -> bool {
     let awaits = [ALICE, BOB].map(|host| world.ledger.awaits(host));
-    awaits.iter().all(|awaited| awaited.is_empty()) && world.is_healthy() && world.is_awake()
+    awaits.iter().all(|awaited| awaited.is_empty())
+        && world.is_healthy()
+        && world.is_awake()
+        && world.agrees()
 }
 
 /// Lets everything happen that is due, and time pass once.

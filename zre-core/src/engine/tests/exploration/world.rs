@@ -37,6 +37,8 @@ pub(super) const BOB: usize = 1;
 pub(super) const EVE: usize = 2;
 /// Where they are reached.
 pub(super) const PORT: u16 = 49152;
+/// The group that they want to lead.
+const GROUP: &str = "G";
 /// Where the honest nodes' connections come from.
 pub(super) const HONEST_PORT: u16 = 40_000;
 
@@ -57,6 +59,8 @@ pub(super) struct World {
     pub(super) eve_listens: bool,
     /// Whether beacons arrive when they are sent.
     pub(super) prompt_beacons: bool,
+    /// Whether the nodes elect a leader.
+    pub(super) elects: bool,
     /// An address at which nobody answers any more, and to which nothing comes.
     pub(super) dead: Option<IpAddr>,
     /// How many connections have been opened, HELLOs in them.
@@ -98,11 +102,15 @@ pub(super) struct Budget {
 }
 
 impl Host {
-    pub(super) fn start(host: usize, port: u16, start: u8, now: Instant) -> Self {
+    pub(super) fn start(host: usize, port: u16, start: u8, elects: bool, now: Instant) -> Self {
         let name = ["alice", "bob"][host];
         let mut config = node_tests::config(name, host + 1);
         config.endpoint = Endpoint::new(config.endpoint.to_socket_addr().unwrap().ip(), nz(port));
         config.id = Some(id_of(host));
+        if elects {
+            config.groups = [node_tests::group(GROUP)].into();
+            config.contest = config.groups.clone();
+        }
         let address = config.endpoint.to_socket_addr().unwrap();
         let seed = Seed::predictable([start * 2 + u8::try_from(host).unwrap(); 32]);
         Self {
@@ -116,7 +124,7 @@ impl Host {
 
     /// A host that is told its networks.
     fn start_mobile(host: usize, now: Instant) -> Self {
-        let mut started = Self::start(host, PORT, 0, now);
+        let mut started = Self::start(host, PORT, 0, false, now);
         let mut config = started.engine.node().config().clone();
         config.networks = Some(NetworkSettings {
             interfaces: Interfaces::All,
@@ -169,10 +177,11 @@ pub(super) fn address_of(host: usize) -> SocketAddr {
 }
 
 impl World {
-    /// Both nodes have just been started; their first beacons are under way.
-    pub(super) fn new(budget: Budget, prompt_beacons: bool) -> Self {
+    /// Both nodes have just been started; their first beacons are under way. If it `elects`, both
+    /// want to lead a group.
+    pub(super) fn new(budget: Budget, prompt_beacons: bool, elects: bool) -> Self {
         let now = Instant::from_micros(1_000_000);
-        let hosts = [ALICE, BOB].map(|host| Rc::new(Host::start(host, 49152, 0, now)));
+        let hosts = [ALICE, BOB].map(|host| Rc::new(Host::start(host, 49152, 0, elects, now)));
         let mut world = Self {
             now,
             hosts,
@@ -183,6 +192,7 @@ impl World {
             failed_at: None,
             eve_listens: true,
             prompt_beacons,
+            elects,
             dead: None,
             opened: 0,
             wires_made: 0,
@@ -486,6 +496,13 @@ impl World {
         [(ALICE, BOB), (BOB, ALICE)]
             .into_iter()
             .all(|(from, to)| self.is_joined(from, to))
+    }
+
+    /// Whether both nodes have the same leader, if they elect one: the lower of them.
+    pub(super) fn agrees(&self) -> bool {
+        let leads = |host: &Rc<Host>| host.engine.node().leader(&node_tests::group(GROUP));
+        let first = [ALICE, BOB].map(id_of).into_iter().min();
+        !self.elects || self.hosts.iter().all(|host| leads(host) == first)
     }
 
     fn is_joined(&self, from: usize, to: usize) -> bool {

@@ -193,6 +193,30 @@ fn one_member_cannot_make_the_node_send_without_end() {
 }
 
 #[test]
+fn a_zyre_node_is_known_by_its_questions() {
+    let mut meeting = Meeting::new();
+    meeting.contest();
+    let ask = |meeting: &mut Meeting, after: u32| {
+        let bob = meeting.bob.clone();
+        for _ in 0..after {
+            meeting.sent_in(SECOND);
+            meeting.test.hears(&bob);
+        }
+        meeting.says(super::bob, Body::Ping)
+    };
+    // As pyre does that hears no beacons.
+    for _ in 0..3 {
+        assert_eq!(ask(&mut meeting, 10), ["bob PING-OK"]);
+    }
+    assert_eq!(ask(&mut meeting, 5), ["bob PING-OK"]);
+    // Pyre that stood still may ask twice at once.
+    assert_eq!(ask(&mut meeting, 0), ["bob PING-OK"]);
+    assert_eq!(ask(&mut meeting, 5), ["bob PING-OK"]);
+    let words = ask(&mut meeting, 5);
+    assert_eq!(words, ["bob PING-OK", "bob ELECT alice"]);
+}
+
+#[test]
 fn a_user_can_say_that_all_members_are_voters() {
     let mut test = SingleNode::with(Config {
         voters: Voters::All,
