@@ -12,7 +12,7 @@ mod work;
 
 pub use arguments::Arguments;
 pub use tally::{COUNTERS, Tally};
-pub use work::{Answer, Assignment, GROUP, ROLE, Request, WorkQueue};
+pub use work::{Clients, GROUP, ROLE, Request, entered_dealer, is_worth_another};
 
 /// The page on choosing a crate. Its programs are compiled.
 #[cfg(doctest)]
@@ -23,6 +23,11 @@ pub struct Choosing;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/SECURE-IN-FIVE-MINUTES.md")]
 pub struct Secure;
+
+/// The page on requests and answers. Its programs are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/REQUESTS.md")]
+pub struct Requests;
 
 /// The page on embedding the core. Its programs are compiled and run.
 #[cfg(doctest)]

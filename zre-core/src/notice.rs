@@ -398,11 +398,12 @@ pub enum Notice {
         error: String,
     },
     /// The application has taken no event for a second, although some wait, while it waits for room
-    /// to send. If the task that sends is the one that takes events, and its peers do the same, all
-    /// of them may wait for each other.
+    /// to send, or for an answer while so many wait that not all peers are read. If the task that
+    /// sends is the one that takes events, and its peers do the same, all of them may wait for each
+    /// other.
     #[error(
-        "{waiting} events wait and none has been taken for a second, while sending waits for room: \
-         send in another task than the one that takes events"
+        "{waiting} events wait and none has been taken for a second, while sending waits for room \
+         or a request for its answer: do that in another task than the one that takes events"
     )]
     EventsNotTaken {
         /// How many events wait.

@@ -9,6 +9,7 @@ mod election;
 mod exchange;
 mod kind;
 mod meeting;
+mod requests;
 mod restarts;
 mod trouble;
 mod wrapping;

@@ -513,6 +513,12 @@ impl Node {
         self.context.events.may_take(peer)
     }
 
+    /// Whether there are peers of which no messages should be handled: some that it
+    /// [may not take](Node::may_take) from, or all.
+    pub fn is_holding(&self) -> bool {
+        self.context.events.is_holding()
+    }
+
     /// Ends what keeps peers from being read where there is some room, however little.
     pub(crate) fn relieve(&mut self) {
         self.context.events.relieve();

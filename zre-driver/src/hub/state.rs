@@ -329,10 +329,13 @@ impl<S: Stream> State<S> {
         }
     }
 
-    /// Tells if the application has taken no event for a second, while it waits for room to send.
+    /// Tells if the application has taken no event for a second, while it waits for room to send,
+    /// or for an answer that is not read.
     #[inline(never)] // What is rare is not to make each message slow.
     fn watch_for_jam(&mut self, now: Instant) {
-        let is_jammed = self.engine.node().has_events() && self.waiters.await_capacity();
+        let (node, waiters) = (self.engine.node(), &self.waiters);
+        let waits = waiters.await_capacity() || node.is_holding() && waiters.await_outcome();
+        let is_jammed = node.has_events() && waits;
         if self.jam.is_new(is_jammed, self.taken, now) {
             let waiting = self.engine.node().waiting_events();
             self.report(Notice::EventsNotTaken { waiting }, now);

@@ -256,6 +256,13 @@ impl Waiters {
         matches!(later.next(), Some((Awaited::Capacity(_), _)))
     }
 
+    /// Whether anybody waits for the outcome of a request.
+    pub(super) fn await_outcome(&self) -> bool {
+        // They come behind all else.
+        let last = self.operations.last_key_value();
+        matches!(last, Some((Awaited::Outcome(_), _)))
+    }
+
     /// The first moment that anybody waits for.
     pub(super) fn next_moment(&self) -> Option<Instant> {
         // They come before all else.
