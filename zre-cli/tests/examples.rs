@@ -10,6 +10,7 @@ mod support;
 
 use std::{
     env, fs,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -39,6 +40,11 @@ fn shell(line: &str, directory: &Path, port: u16) -> Command {
         .env("ZRE_INTERFACE", "127.0.0.1")
         .env("ZRE_PORT", port.to_string());
     shell
+}
+
+fn has_jq() -> bool {
+    let mut jq = Command::new("jq");
+    jq.arg("--version").stdout(Stdio::null()).status().is_ok()
 }
 
 #[test]
@@ -102,18 +108,45 @@ fn questions_are_answered() {
 }
 
 #[test]
+fn the_worker_and_the_question_of_the_page_on_requests_belong_together() {
+    if !has_jq() {
+        println!("skipped, as there is no jq");
+        return;
+    }
+    let page = include_str!("../../docs/REQUESTS.md");
+    let blocks = page
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next());
+    let blocks: Vec<_> = blocks.flatten().collect();
+    let [question, worker] = blocks[..] else {
+        panic!("not two: {blocks:#?}");
+    };
+    let directory = tempfile::tempdir().expect("there is room");
+    let mut worker = shell(worker, directory.path(), 25843);
+    let mut worker = worker.process_group(0).spawn().expect("sh can be run");
+    let asked = run(&mut shell(question, directory.path(), 25843));
+    // The shell and what it has started.
+    let group = format!("-{}", worker.id());
+    let ended = Command::new("kill")
+        .args(["-s", "TERM", "--", &group])
+        .status();
+    assert!(ended.expect("kill can be run").success());
+    worker.wait().expect("it is our child");
+    assert_eq!(
+        (asked.status.code(), text(&asked.stdout)),
+        (Some(0), "HELLO".to_owned())
+    );
+}
+
+#[test]
 fn messages_are_heard() {
     let directory = tempfile::tempdir().expect("there is room");
     let (mut bob, _) = Zre::pipe(25841, &["--name", "bob"]);
-    let has_jq = Command::new("jq")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok();
     let lines = examples("listen");
     assert_eq!(lines.len(), 3, "{lines:#?}");
     for line in lines {
-        if line.contains("jq") && !has_jq {
+        if line.contains("jq") && !has_jq() {
             println!("skipped, as there is no jq: {line}");
             continue;
         }
