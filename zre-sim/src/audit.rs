@@ -84,8 +84,9 @@ impl Audit {
 
     /// An application has been told.
     pub(crate) fn heard(&mut self, node: PeerId, event: &Event) {
-        // Of one with another key it may come at any time, also while the peer is there.
-        if let Event::Refused { .. } = event {
+        // Of one with another key it may come at any time, also while the peer is there. The node
+        // itself never enters.
+        if let Event::Refused { .. } | Event::Leader { is_self: true, .. } = event {
             return;
         }
         let Some(peer) = event.peer() else {

@@ -210,7 +210,14 @@ impl Machine {
     }
 
     pub(crate) fn handle_connected(&mut self, link: LinkId, now: Instant) {
-        with_engine!(self, engine => engine.handle_connected(link, now));
+        match self {
+            Self::Bytes(engine, ..) => engine.handle_connected(link, now),
+            Self::Messages(engine, ..) => {
+                engine.handle_connected(link, now);
+                // At the level of bytes the handshake says so.
+                engine.handle_elector(link, now);
+            }
+        }
     }
 
     /// The other side does not trust this node's key. At the byte level, the connection says so.

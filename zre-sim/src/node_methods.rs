@@ -33,8 +33,9 @@ macro_rules! node_methods {
         }
 
         /// Wants to lead a group from now on, and stands in its elections whenever the node is in
-        /// it. The contestant with the lowest identity wins, and [`Event::Leader`](zre_core::Event::Leader) tells all
-        /// members who it is. One that is alone leads after three seconds.
+        /// it. The contestant with the lowest identity wins, and
+        /// [`Event::Leader`](zre_core::Event::Leader) tells all members who it is. One that is
+        /// alone leads after three seconds.
         ///
         /// Zyre nodes take part, too. See [`Voters`](zre_core::Voters) for who is told.
         ///
@@ -332,6 +333,11 @@ macro_rules! node_methods {
         /// The groups that this node is in, in the order of their names.
         pub fn own_groups(&self) -> Vec<GroupName> {
             self.node().own_groups().cloned().collect()
+        }
+
+        /// The groups that this node wants to lead, in the order of their names.
+        pub fn contested_groups(&self) -> Vec<GroupName> {
+            self.node().contested_groups().cloned().collect()
         }
 
         /// The headers that peers see when they meet this node.

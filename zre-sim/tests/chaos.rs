@@ -76,6 +76,28 @@ fn everybody_is_well_again(sim: &mut Sim) {
     assert!(sim.agrees(), "{:?}", sim.differences());
     let checked = sim.check_quiet();
     checked.unwrap_or_else(|error| panic!("{error}"));
+    leaders_are_agreed_on(sim);
+}
+
+/// The members of a group that know each other have one leader, if one of them contests.
+fn leaders_are_agreed_on(sim: &mut Sim) {
+    let group = "g0".try_into().unwrap();
+    let names: Vec<_> = sim.nodes().into_iter().map(String::from).collect();
+    let contests = |name: &&String| sim.node(name).contested_groups().contains(&group);
+    let contestants: BTreeSet<_> = names.iter().filter(contests).collect();
+    let contestants: BTreeSet<_> = contestants.iter().map(|name| sim.node(name).id()).collect();
+    for name in &names {
+        let node = sim.node(name);
+        if node.own_groups().contains(&group) {
+            let mut members = node.peers_by_group("g0").unwrap();
+            members.push(node.id());
+            let lowest = members
+                .into_iter()
+                .filter(|id| contestants.contains(id))
+                .min();
+            assert_eq!(node.leader("g0").unwrap(), lowest, "{name}");
+        }
+    }
 }
 
 /// Which keys the nodes have.
@@ -237,6 +259,9 @@ impl Chaos {
                     .host(&host)
                     .start_node(&name, |config: &mut Config| {
                         config.security = security;
+                        if number % 2 == 0 {
+                            config.contest.insert("g0".try_into().unwrap());
+                        }
                         if keeps_identity {
                             let mut id = [0xAA; 16];
                             (id[0], id[1]) = (first, second);

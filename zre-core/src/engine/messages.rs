@@ -39,8 +39,8 @@ impl Engine<MessageLink> {
         self.settle();
     }
 
-    /// The node to which this connection was opened takes part in elections of leaders, as its READY
-    /// says; see [`Node::handle_elector`](crate::Node::handle_elector). Say it behind
+    /// The node to which this connection was opened takes part in elections of leaders, as its
+    /// READY says; see [`Node::handle_elector`](crate::Node::handle_elector). Say it behind
     /// [`handle_connected`](Engine::handle_connected).
     pub fn handle_elector(&mut self, link: LinkId, now: Instant) {
         self.cx.advance(now);

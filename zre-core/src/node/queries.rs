@@ -56,9 +56,9 @@ impl Node {
         self.context.own.groups.iter()
     }
 
-    /// Whether this node wants to lead a group.
-    pub fn contests(&self, group: &GroupName) -> bool {
-        self.peers.contests(group)
+    /// The groups that this node wants to lead, in the order of their names.
+    pub fn contested_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.peers.contested_groups()
     }
 
     /// Who leads a group that this node is in: who was elected last, as long as that node is in the

@@ -158,6 +158,12 @@ macro_rules! at_once_methods {
             self.hub().read(|node| node.own_groups().cloned().collect())
         }
 
+        /// The groups that this node wants to lead, in the order of their names.
+        pub fn contested_groups(&self) -> Vec<GroupName> {
+            self.hub()
+                .read(|node| node.contested_groups().cloned().collect())
+        }
+
         /// The groups that any peer is in, in the order of their names.
         pub fn peer_groups(&self) -> Vec<GroupName> {
             self.hub()

@@ -38,7 +38,11 @@ impl EventOrder {
             }
             Event::Stop { .. } => self.is_stopped = true,
             // It is about no peer, or about one that does not enter.
-            Event::Network { .. } | Event::Refused { .. } => {}
+            Event::Network { .. } | Event::Refused { .. } | Event::Leader { is_self: true, .. } => {
+            }
+            Event::Leader { peer, group, .. } => {
+                assert!(self.groups(*peer).contains(group), "{peer} leads {group}");
+            }
             other => {
                 let peer = other.peer().expect("it is about a peer");
                 self.groups(peer);

@@ -158,10 +158,7 @@ impl Election {
     pub(super) fn take_elect(&mut self, from: Elector, challenger: PeerId, step: &mut Step<'_>) {
         let Elector { peer, is_ours } = from;
         let voter = self.voters.entry(peer).or_default();
-        voter.is_ours = is_ours;
-        let before = voter.follows.replace(challenger);
-        // One that has followed another meanwhile has forgotten who leads.
-        voter.led &= !is_ours || before.is_none() || before == Some(challenger);
+        (voter.is_ours, voter.follows) = (is_ours, Some(challenger));
         if challenger == step.me {
             self.take_answer(peer, step);
         } else if challenger == peer {
@@ -182,7 +179,9 @@ impl Election {
                 if !voter.told {
                     step.elect(&self.group, peer, voter, step.me);
                 }
-                if wave.decided && !voter.led {
+                // One of this implementation that says it once more has followed another
+                // meanwhile, and has forgotten who leads.
+                if wave.decided && (!voter.led || voter.is_ours) {
                     step.lead(&self.group, peer, voter, step.me);
                 }
                 self.win_if_all_follow(step);

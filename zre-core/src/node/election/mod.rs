@@ -157,8 +157,8 @@ impl Elections {
         }
     }
 
-    pub(super) fn contests(&self, group: &GroupName) -> bool {
-        self.contested.contains(group)
+    pub(super) fn contested(&self) -> impl Iterator<Item = &GroupName> {
+        self.contested.iter()
     }
 
     /// This node has joined a group.
@@ -209,7 +209,7 @@ impl Elections {
 
     /// Whether this node has reason to expect its own identity in ELECT or LEADER.
     pub(super) fn stands(&self, group: &GroupName, me: PeerId) -> bool {
-        self.contests(group)
+        self.contested.contains(group)
             || self
                 .groups
                 .get(group)

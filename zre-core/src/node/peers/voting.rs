@@ -31,9 +31,9 @@ impl Peers {
         self.hold(context, |elections, step| elections.withdraw(group, step));
     }
 
-    /// Whether this node wants to lead a group.
-    pub(in crate::node) fn contests(&self, group: &GroupName) -> bool {
-        self.elections.contests(group)
+    /// The groups that this node wants to lead.
+    pub(in crate::node) fn contested_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.elections.contested()
     }
 
     /// Who leads a group that this node is in.
