@@ -90,10 +90,10 @@ With "confirmed":true, a whisper or a shout is answered when it has arrived, or 
 that it has not:
   {"event":"CONFIRMED","peer":"<UUID>","id":7}
   {"event":"CONFIRMED","group":"CHAT","delivered":["<UUID>"],"gone":[],"skipped":[],"id":7}
-The peer's node has the message then, and no other node need support that. "gone" are members that
-went before they confirmed it, "skipped" those that read too slowly. A whisper to a peer that goes
-is answered by an error. "flush" is answered as a whisper is, when the peer has confirmed all that
-was sent to it before. Messages behind one do not wait until it is confirmed.
+The peer's node has the message then; nodes of every ZRE implementation confirm. "gone" are members
+that went before they confirmed it, "skipped" those that read too slowly. A whisper to a peer that
+goes is answered by an error. "flush" is answered as a whisper is, when the peer has confirmed all
+that was sent to it before. Messages behind one do not wait until it is confirmed.
 
 A "request" asks a "peer", or one member of a "group", the one with the fewest open requests of this
 node, or each with "all":true. It has one outcome for each that is asked: an answer, or an error if
