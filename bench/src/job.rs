@@ -93,6 +93,9 @@ pub enum Task {
         /// How many nodes the server has.
         members: usize,
     },
+    /// The client sends a message and waits for it to come back, by whispers and by requests in
+    /// turn.
+    Requests,
     /// The client's nodes all know the server's one node, and nothing happens.
     IdlePeers {
         /// How many nodes the client has.

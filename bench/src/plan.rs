@@ -45,6 +45,8 @@ pub enum Part {
     OneWay,
     /// Messages to a group.
     Shout,
+    /// Requests and their answers.
+    Requests,
     /// Memory of idle peers.
     Memory,
     /// Ninety nodes in a process.
@@ -89,6 +91,10 @@ impl Plan {
             let task = Task::Shout { members: 8 };
             let batches = if self.quick { 3 } else { 5 };
             steps.push(self.step(Experiment::Shout { size }, task, size, batches));
+        }
+        for size in self.sizes(Part::Requests, &[16]) {
+            let experiment = Experiment::Request { size };
+            steps.push(self.step(experiment, Task::Requests, size, self.count(2_000)));
         }
         if self.has(Part::Memory) {
             let task = Task::IdlePeers { peers: 200 };

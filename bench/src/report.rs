@@ -61,6 +61,11 @@ fn columns(experiment: Experiment) -> Vec<Column> {
             ("shout CPU us", "shout_cpu_us", 1.0),
             ("ratio", "ratio", 1.0),
         ],
+        Experiment::Request { .. } => vec![
+            ("whisper us", "whisper_us", 1.0),
+            ("request us", "request_us", 1.0),
+            ("ratio", "ratio", 1.0),
+        ],
         Experiment::IdlePeer => vec![("KiB", "bytes", 1.0 / 1024.0)],
         Experiment::Crowd => vec![
             ("started s", "start_seconds", 1.0),

@@ -27,6 +27,11 @@ pub enum Experiment {
         /// Bytes of a message.
         size: usize,
     },
+    /// How long a request takes, beside a whisper that comes back.
+    Request {
+        /// Bytes of the message.
+        size: usize,
+    },
     /// The memory that an idle peer takes.
     IdlePeer,
     /// Many nodes in one process.
@@ -49,6 +54,7 @@ impl fmt::Display for Experiment {
             }
             Self::OneWay { size } => write!(f, "{} one way", bytes(*size)),
             Self::Shout { size } => write!(f, "Shout of {} to 8 members", bytes(*size)),
+            Self::Request { size } => write!(f, "Request of {}, and whisper back", bytes(*size)),
             Self::IdlePeer => f.write_str("Memory of an idle peer"),
             Self::Crowd => f.write_str("90 nodes in one process"),
             Self::Allocations { size } => write!(f, "Allocations, {} one way", bytes(*size)),

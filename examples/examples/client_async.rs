@@ -9,11 +9,11 @@
 
 mod async_node;
 
-use std::{error::Error, process, time::Duration};
+use std::{cell::Cell, error::Error, process, time::Duration};
 
 use async_node::AsyncNode;
-use zre_core::{Event, proto::Headers};
-use zre_examples::{Arguments, GROUP, ROLE, Request};
+use zre_core::Event;
+use zre_examples::{Arguments, GROUP, Request, entered_dealer};
 
 /// The settings, which are the same for each runtime.
 macro_rules! builder {
@@ -81,46 +81,38 @@ async fn served_in_time(
 /// Answers requests until the dealer leaves.
 async fn serve(node: impl AsyncNode, die_after: u32) {
     println!("{} waits for a dealer", node.name_text());
-    let mut answered = 0;
-    let mut dealer = None;
-    while let Some(event) = node.recv().await {
-        match event {
-            Event::Enter {
-                peer,
-                name,
-                headers,
-                ..
-            } if is_dealer(&headers) => {
-                println!("{name} deals");
-                dealer = Some(peer);
-            }
-            Event::Whisper { peer, content, .. } => {
-                let Some(request) = Request::from_content(&content) else {
-                    continue;
-                };
-                if answered == die_after {
-                    die();
-                }
-                answered += 1;
-                // It fails if the dealer is gone. Then its exit is among the next events.
-                let _ = node.whisper(peer, request.answer().to_content()).await;
-            }
-            Event::Exit {
-                peer, name, reason, ..
-            } if Some(peer) == dealer => {
-                println!("{name} is gone: {reason}; answered {answered}");
-                break;
-            }
-            _ => {}
+    let answered = Cell::new(0);
+    let serving = node.serve(|content| {
+        let request = Request::from_content(content)?;
+        if answered.get() == die_after {
+            die();
         }
-    }
+        answered.set(answered.get() + 1);
+        Some(request.sum().to_string().into())
+    });
+    // The events first, so that the dealer has entered when its requests are answered.
+    smol::future::or(dealer_leaves(&node, &answered), serving).await;
     node.stop().await;
     println!("stopped");
 }
 
-fn is_dealer(headers: &Headers) -> bool {
-    let (name, role) = ROLE;
-    headers.get(name).is_some_and(|value| value == role)
+async fn dealer_leaves(node: &impl AsyncNode, answered: &Cell<u32>) {
+    let mut dealer = None;
+    while let Some(event) = node.recv().await {
+        if let Some((peer, name)) = entered_dealer(&event) {
+            println!("{name} deals");
+            dealer = Some(peer);
+        }
+        match event {
+            Event::Exit {
+                peer, name, reason, ..
+            } if Some(peer) == dealer => {
+                let answered = answered.get();
+                return println!("{name} is gone: {reason}; answered {answered}");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Ends like a crash: without a goodbye, and with a request that is never answered.

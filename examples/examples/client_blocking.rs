@@ -4,10 +4,19 @@
 
 #![forbid(unsafe_code)]
 
-use std::{error::Error, process, time::Instant};
+use std::{
+    error::Error,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Instant,
+};
 
-use zre_blocking::{Event, Node, RecvTimeoutError};
-use zre_examples::{Arguments, GROUP, ROLE, Request};
+use zre_blocking::{Event, Node, Requests};
+use zre_examples::{Arguments, GROUP, Request, entered_dealer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read(&["die-after"])?;
@@ -19,55 +28,51 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join(GROUP)
         .start()?;
     println!("{} waits for a dealer", node.name());
-    serve(&node, end, die_after)?;
+    // From now on requests wait for this, so none is lost.
+    let requests = node.requests();
+    let next = || {
+        let left = end.saturating_duration_since(Instant::now());
+        node.recv_timeout(left).map_err(|_| "no dealer in time")
+    };
+    let (dealer, name) = loop {
+        if let Some(found) = entered_dealer(&next()?) {
+            break found;
+        }
+    };
+    println!("{name} deals");
+    let answered = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&answered);
+    let serving = thread::spawn(move || serve(requests, &counted, die_after));
+    let reason = loop {
+        match next()? {
+            Event::Exit { peer, reason, .. } if peer == dealer => break reason,
+            _ => {}
+        }
+    };
+    let answered = answered.load(Ordering::Relaxed);
+    println!("{name} is gone: {reason}; answered {answered}");
     node.stop();
+    // It ends with the node.
+    let _ = serving.join();
     println!("stopped");
     Ok(())
 }
 
-/// Answers requests until the dealer leaves, or until the time is over.
-fn serve(node: &Node, end: Instant, die_after: u32) -> Result<(), Box<dyn Error>> {
-    let mut answered = 0;
-    let mut dealer = None;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        match node.recv_timeout(left) {
-            Ok(Event::Enter {
-                peer,
-                name,
-                headers,
-                ..
-            }) if is_dealer(&headers) => {
-                println!("{name} deals");
-                dealer = Some(peer);
-            }
-            Ok(Event::Whisper { peer, content, .. }) => {
-                let Some(request) = Request::from_content(&content) else {
-                    continue;
-                };
-                if answered == die_after {
-                    die();
-                }
-                answered += 1;
-                // It fails if the dealer is gone. Then its exit is among the next events.
-                let _ = node.whisper(peer, request.answer().to_content());
-            }
-            Ok(Event::Exit {
-                peer, name, reason, ..
-            }) if Some(peer) == dealer => {
-                println!("{name} is gone: {reason}; answered {answered}");
-                return Ok(());
-            }
-            Ok(_) => {}
-            Err(RecvTimeoutError::Timeout) => return Err("no dealer in time".into()),
-            Err(_) => return Ok(()),
+/// Answers requests until the node stops.
+fn serve(requests: Requests, answered: &AtomicU32, die_after: u32) {
+    for request in requests {
+        // Dropped, it is refused.
+        let Some(asked) = Request::from_content(request.content()) else {
+            continue;
+        };
+        if answered.load(Ordering::Relaxed) == die_after {
+            die();
+        }
+        // It fails if the dealer is gone.
+        if request.answer(asked.sum().to_string()).is_ok() {
+            answered.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-fn is_dealer(headers: &zre_blocking::Headers) -> bool {
-    let (name, role) = ROLE;
-    headers.get(name).is_some_and(|value| value == role)
 }
 
 /// Ends like a crash: without a goodbye, and with a request that is never answered.

@@ -12,7 +12,7 @@ mod work;
 
 pub use arguments::Arguments;
 pub use tally::{COUNTERS, Tally};
-pub use work::{Answer, Assignment, GROUP, ROLE, Request, WorkQueue};
+pub use work::{Clients, GROUP, ROLE, Request, entered_dealer, is_worth_another};
 
 /// The page on choosing a crate. Its programs are compiled.
 #[cfg(doctest)]
@@ -28,6 +28,11 @@ pub struct Secure;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/ELECTIONS.md")]
 pub struct Elections;
+
+/// The page on requests and answers. Its programs are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/REQUESTS.md")]
+pub struct Requests;
 
 /// The page on embedding the core. Its programs are compiled and run.
 #[cfg(doctest)]

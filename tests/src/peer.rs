@@ -53,6 +53,17 @@ impl Peer {
         Self::python(network, "pyre_node.py", options)
     }
 
+    /// Starts the worker of docs/REQUESTS.md on pyre or zyre. It takes no commands, and says
+    /// nothing after its start.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not start.
+    pub fn worker(network: &Namespace, implementation: &str) -> Self {
+        let options = PeerOptions::new(implementation);
+        Self::python_with(network, "worker.py", &[implementation], &options)
+    }
+
     /// Starts our own `zre pipe`.
     ///
     /// # Panics
@@ -93,11 +104,21 @@ impl Peer {
     }
 
     fn python(network: &Namespace, driver: &str, options: &PeerOptions) -> Self {
+        Self::python_with(network, driver, &[], options)
+    }
+
+    fn python_with(
+        network: &Namespace,
+        driver: &str,
+        arguments: &[&str],
+        options: &PeerOptions,
+    ) -> Self {
         let python = programs::python().unwrap_or_else(|reason| panic!("{reason}"));
         let mut command = network.command(python);
         command
             .arg("-B")
-            .arg(format!("{}/{driver}", programs::PEERS));
+            .arg(format!("{}/{driver}", programs::PEERS))
+            .args(arguments);
         Self::start(command, options)
     }
 

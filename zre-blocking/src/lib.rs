@@ -24,6 +24,8 @@
 //! * [`Readiness`] is a descriptor for a program with an event loop. With it, and with methods such
 //!   as [`Node::try_recv`] and [`Node::try_whisper`], the program never blocks in a node.
 //! * [`Sender`] sends from a second thread. Use it to send a lot, so that events are still taken.
+//! * [`Node::request`] asks a peer, [`Node::request_any`] a member of a group, and
+//!   [`Node::requests`] gives what peers ask: [`RequestBuilder`], [`Answers`], [`Request`].
 //!
 //! Each node has one thread for its sockets, however many peers it has. While a thread of the
 //! program waits in a method of [`Node`], that thread reads and writes the sockets itself, so that
@@ -59,6 +61,7 @@ mod node;
 mod park;
 mod reactor;
 mod readiness;
+mod requests;
 mod tcp;
 mod wake_queue;
 
@@ -67,4 +70,8 @@ pub use zre_driver::{api::*, zre_core};
 pub use crate::{
     node::{Builder, Events, Node, Notices, RecvTimeoutError, Sender, Subscription},
     readiness::Readiness,
+    requests::{
+        Answers, PendingAnyRequest, PendingRequest, Request, RequestAllBuilder, RequestAnyBuilder,
+        RequestBuilder, Requests,
+    },
 };

@@ -13,6 +13,7 @@ use zre_driver::{EventReceiver, Handle, Hub, NoticeReceiver, api::*};
 use crate::{
     leader::{Leadership, spawn_io_thread},
     readiness::Readiness,
+    requests::{Asker, RequestAllBuilder, RequestAnyBuilder, RequestBuilder, Requests},
     tcp::Tcp,
 };
 
@@ -253,6 +254,37 @@ impl Node {
 
     send_methods!();
 
+    zre_driver::request_methods!();
+
+    fn asker(&self) -> Asker {
+        Asker {
+            hub: Arc::clone(self.hub()),
+            leadership: Arc::clone(&self.0.leadership),
+        }
+    }
+
+    /// The requests of peers from now on, which are [`Event::Whisper`] before. Each goes to one
+    /// caller. They are no events: neither [`recv`](Node::recv) nor [`subscribe`](Node::subscribe)
+    /// shows them any more, nor the answers to requests of this node, and a
+    /// [`Readiness`](crate::Readiness) does not tell of them.
+    ///
+    /// The peers that have sent some take turns. If a program does not take its requests, its peers
+    /// have to wait, as with events: both count in [`Limits::events`] and [`Limits::event_bytes`].
+    /// When all [`Requests`] have been dropped, those that come are refused.
+    ///
+    /// ```no_run
+    /// # fn example(node: zre_blocking::Node) -> Result<(), zre_blocking::Error> {
+    /// for request in node.requests() {
+    ///     let answer = format!("{} bytes", request.content().byte_len());
+    ///     request.answer(answer)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn requests(&self) -> Requests {
+        Requests::new(self.asker())
+    }
+
     /// Waits for the next event; `None` when the node has stopped. Each event goes to one caller;
     /// who wants all of them as well can [`subscribe`](Node::subscribe).
     ///
@@ -466,6 +498,15 @@ impl Sender {
 
     send_methods!();
 
+    zre_driver::request_methods!();
+
+    fn asker(&self) -> Asker {
+        Asker {
+            hub: Arc::clone(&self.hub),
+            leadership: Arc::clone(&self.leadership),
+        }
+    }
+
     fn hub(&self) -> &Arc<Hub<Tcp>> {
         &self.hub
     }
@@ -480,7 +521,7 @@ impl Sender {
 }
 
 /// A time so long that no clock counts so far is no deadline.
-fn after(time: Duration) -> Option<Instant> {
+pub(crate) fn after(time: Duration) -> Option<Instant> {
     Instant::now().checked_add(time)
 }
 
@@ -603,7 +644,7 @@ pub enum RecvTimeoutError {
 }
 
 /// What waiting came to.
-fn or_timeout<T>(received: Option<Option<T>>) -> Result<T, RecvTimeoutError> {
+pub(crate) fn or_timeout<T>(received: Option<Option<T>>) -> Result<T, RecvTimeoutError> {
     match received {
         Some(Some(item)) => Ok(item),
         Some(None) => Err(RecvTimeoutError::Stopped),

@@ -7,7 +7,9 @@ mod descriptors;
 mod doctor;
 mod failure;
 mod interfaces;
+mod json;
 mod keys;
+mod listen;
 mod log;
 mod networks;
 mod options;
@@ -15,6 +17,8 @@ mod output;
 mod perf;
 mod ping;
 mod pipe;
+mod recipient;
+mod send;
 mod shutdown;
 mod simulate;
 mod stderr;
@@ -49,6 +53,10 @@ struct Cli {
 enum Command {
     Chat(chat::Options),
     Ping(ping::Options),
+    Listen(listen::Options),
+    Shout(send::shout::Options),
+    Whisper(send::whisper::Options),
+    Request(send::request::Options),
     Pipe(pipe::Options),
     Doctor(doctor::Options),
     Interfaces(interfaces::Options),
@@ -59,9 +67,11 @@ enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 `zre ping` or `zre perf run` found nobody, `zre perf run` lost its node, `zre
-doctor` found a fault, `zre interfaces` no network, the output of `zre pipe` or `zre chat` was not
-read to its end, or `zre simulate` ended with wrong views; 2 the command line is wrong, or the
-node cannot start; 130 or 143 ended at once by a second signal.";
+whisper` or `zre shout` could not deliver a message, `zre request` was not answered, `zre listen`
+heard too few messages in its time, `zre doctor` found a fault, `zre interfaces` no network, the
+output of `zre pipe` or `zre chat` was not read to its end, or `zre simulate` ended with wrong
+views; 2 the command line is wrong, or the node cannot start; 130 or 143 ended at once by a second
+signal.";
 
 fn main() -> ExitCode {
     address_space::share_among_threads();
@@ -87,6 +97,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let code = match command {
         Command::Chat(options) => runtime.block_on(chat::run(options)),
         Command::Ping(options) => runtime.block_on(ping::run(options)),
+        Command::Listen(options) => runtime.block_on(listen::run(options)),
+        Command::Shout(options) => runtime.block_on(send::shout::run(options)),
+        Command::Whisper(options) => runtime.block_on(send::whisper::run(options)),
+        Command::Request(options) => runtime.block_on(send::request::run(options)),
         Command::Pipe(options) => runtime.block_on(pipe::run(options)),
         Command::Perf(options) => runtime.block_on(perf::run(options)),
         Command::Doctor(options) => runtime.block_on(doctor::run(options)),

@@ -14,6 +14,7 @@ use crate::{
     log,
     options::{Common, Groups},
     output::print,
+    send::tell_refused,
     shutdown::Shutdown,
     stderr,
     text::{self, one_line},
@@ -123,16 +124,6 @@ async fn look(
         show(answer)?;
     }
     Ok(answers.len())
-}
-
-/// Takes all events, as a node whose events are not taken stops reading from its peers, and tells
-/// with whom no session begins because of a key.
-async fn tell_refused(node: Node) {
-    while let Some(event) = node.recv().await {
-        if let Event::Refused { peer, key, by } = event {
-            stderr::print(&text::refused(peer, key, by));
-        }
-    }
 }
 
 /// Shows who comes and goes until the user has enough, and says how many came.
@@ -262,6 +253,12 @@ fn show_change(event: &Event) -> Result<(), Failure> {
             joined,
             left,
         } => format!("  network: {}", text::networks(networks, joined, left)),
+        Event::Leader {
+            group,
+            name,
+            is_self,
+            ..
+        } => format!("  {}", text::leader(group, name, *is_self)),
         Event::Evasive { name, .. } => format!("  {name}  is evasive"),
         Event::Silent { name, .. } => format!("  {name}  is silent"),
         _ => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use zre_tokio::{NetworkInfo, PeerId, PeerKey, PublicKey, RefusedBy};
+use zre_tokio::{Content, Event, GroupName, NetworkInfo, PeerId, PeerKey, PublicKey, RefusedBy};
 
 /// Escapes what a terminal would obey or what would hide text: control characters, line ends, and
 /// characters that are invisible or change the direction of writing.
@@ -35,6 +35,45 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// What somebody says: with the group, where `is_named` says so.
+pub(crate) fn said(event: &Event, is_named: impl Fn(&GroupName) -> bool) -> Option<String> {
+    Some(match event {
+        Event::Whisper { name, content, .. } => {
+            format!("{name}, to you alone: {}", shown(content))
+        }
+        Event::Shout {
+            name,
+            group,
+            content,
+            ..
+        } => match is_named(group) {
+            true => format!("{name} in {group}: {}", shown(content)),
+            false => format!("{name}: {}", shown(content)),
+        },
+        _ => return None,
+    })
+}
+
+/// A message without the end of its last line, which standard input often has.
+pub(crate) fn shown(content: &Content) -> String {
+    let mut text = content.to_string_lossy().into_owned();
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    text
+}
+
+/// The first of some names, and how many others there are.
+pub(crate) fn names(names: impl IntoIterator<Item = String>) -> String {
+    const SHOWN: usize = 10;
+    let mut names = names.into_iter();
+    let shown = names.by_ref().take(SHOWN).collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 => shown,
+        others => format!("{shown} and {others} more"),
+    }
+}
+
 /// What to add to a peer's end: how many messages to it may not have arrived, if any.
 pub(crate) fn unconfirmed(messages: u64) -> String {
     match messages {
@@ -49,6 +88,14 @@ pub(crate) fn skipped(group: &impl Display, messages: u64) -> String {
     match messages {
         1 => format!("reads too slowly: 1 message to {group} has passed it over"),
         messages => format!("reads too slowly: {messages} messages to {group} have passed it over"),
+    }
+}
+
+/// What is said of the leader of a group.
+pub(crate) fn leader(group: &GroupName, name: &impl Display, is_self: bool) -> String {
+    match is_self {
+        true => format!("you lead {group}"),
+        false => format!("{name} leads {group}"),
     }
 }
 
@@ -114,6 +161,8 @@ fn beginning(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use zre_tokio::ShortText;
+
     use super::*;
 
     const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
@@ -163,6 +212,34 @@ mod tests {
         assert_eq!(key_of(&PeerKey::new(key, named)), "the key of Bob");
         let nameless = PeerKey::new(key, Default::default());
         assert_eq!(key_of(&nameless), format!("the key {KEY}"));
+    }
+
+    #[test]
+    fn what_is_said_is_shown_with_its_group_where_there_are_several() {
+        let (peer, name) = (PeerId::from([1; 16]), ShortText::try_from("bob").unwrap());
+        let shout = |content: &str| Event::Shout {
+            peer,
+            name: name.clone(),
+            group: "ops".try_into().unwrap(),
+            content: content.into(),
+        };
+        let shown = |event: &Event, is_named| said(event, |_| is_named).unwrap();
+        assert_eq!(shown(&shout("hi\n"), false), "bob: hi");
+        assert_eq!(shown(&shout("a\n\n"), true), "bob in ops: a\n");
+        let whisper = Event::Whisper {
+            peer,
+            name: name.clone(),
+            content: "hi".into(),
+        };
+        assert_eq!(shown(&whisper, true), "bob, to you alone: hi");
+        assert_eq!(said(&Event::Silent { peer, name }, |_| true), None);
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        let names = |count: u32| names((0..count).map(|it| it.to_string()));
+        assert_eq!(names(2), "0, 1");
+        assert_eq!(names(12), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
     }
 
     #[test]

@@ -59,6 +59,22 @@ fn a_wrong_flag_is_named_with_what_was_expected() {
         assert!(said.contains(flag), "{said}");
         assert!(said.contains(expected), "{said}");
     }
+    for (arguments, parts) in [
+        (&["whisper", "", "x"][..], ["<PEER>", "is empty"]),
+        (&["whisper", &long, "x"], ["<PEER>", "256 bytes"]),
+        (&["shout", "", "x"], ["<GROUP>", "is empty"]),
+        (&["shout", "G", "x", "--members=0"], ["--members", "from 1"]),
+        (&["shout", "G", "x", "--times"], ["--json", "--help"]),
+        (&["request", "", "x"], ["<PEER>", "is empty"]),
+        (&["request", "bob", "x", "--all"], ["--group", "--help"]),
+        (&["listen", "--count=0"], ["--count", "from 1"]),
+        (&["listen", "--for=0s"], ["--for", "longer than 0"]),
+    ] {
+        let said = refused(bare_zre().args(arguments));
+        for part in parts {
+            assert!(said.contains(part), "{arguments:?}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -69,6 +85,10 @@ fn a_time_without_a_unit_is_answered_with_the_two_likely_ones() {
         ("pipe", "--evasive"),
         ("pipe", "--expired"),
         ("ping", "--wait"),
+        ("listen", "--for"),
+        ("shout", "--wait"),
+        ("whisper", "--wait"),
+        ("request", "--timeout"),
     ] {
         let said = refused(&mut zre(command, 25660, &[flag, "250"]));
         assert!(said.contains("write 250ms or 250s"), "{said}");
@@ -269,7 +289,9 @@ fn an_output_that_nobody_reads_ends_the_command_quietly() {
 
 #[test]
 fn help_ends_with_examples() {
-    for command in ["chat", "ping", "pipe"] {
+    for command in [
+        "chat", "ping", "pipe", "listen", "shout", "whisper", "request",
+    ] {
         let output = run(bare_zre().args([command, "--help"]));
         let help = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0));

@@ -7,8 +7,13 @@
 
 mod support;
 
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
 use serde_json::json;
-use support::{Zre, bare_zre, closed_port, zre};
+use support::{Zre, bare_zre, closed_port, run, text, zre};
 
 const NOBODY: &str = "0123456789ABCDEF0123456789ABCDEF";
 
@@ -150,6 +155,62 @@ fn an_id_comes_back_in_the_answer_and_in_an_error() {
     );
     alice.send(r#"{"do":"whisper","peer":"bob","text":"x","id":3}"#);
     assert_eq!(alice.answer("ok"), json!({"ok": true, "id": 3}));
+}
+
+#[test]
+fn lines_begin_with_their_time_on_request() {
+    let (mut alice, _) = Zre::pipe(25615, &["--name", "alice"]);
+    let mut bob = Zre::start(&mut zre("pipe", 25615, &["--times", "--name", "bob"]));
+    bob.line_with("ENTER");
+    bob.send(r#"{"do":"peers","id":1}"#);
+    bob.line_with(r#""peers""#);
+    bob.send("x");
+    bob.line_with(r#""error""#);
+    bob.send(r#"{"do":"whisper","peer":"alice","text":"hi","confirmed":true}"#);
+    let confirmed = bob.event("CONFIRMED");
+    let time = confirmed["time"].as_str().unwrap().to_owned();
+    bob.close_input();
+    let (_, rest) = bob.finish();
+    let stop = rest.last().unwrap();
+    let (before, line) = stop.split_at(r#"{"time":"2026-01-02T03:04:05.678901Z","#.len());
+    assert_eq!(line, r#""event":"STOP","unconfirmed":[]}"#);
+    let later = before.strip_prefix(r#"{"time":""#).unwrap();
+    assert!(later > time.as_str(), "{time} {later}");
+    let now = std::time::SystemTime::now();
+    let age = now.duration_since(humantime::parse_rfc3339(&time).unwrap());
+    assert!(age.unwrap().as_secs() < 60, "{time}");
+    let enter = alice.event("ENTER");
+    assert_eq!(enter.get("time"), None);
+}
+
+/// With the filter of the example in the help text.
+#[test]
+fn jq_shows_the_text_of_a_shout() {
+    let help = text(&run(bare_zre().args(["pipe", "--help"])).stdout);
+    let (_, filter) = help.split_once("jq -r '").expect("it has an example");
+    let (filter, _) = filter.split_once('\'').expect("it ends");
+    let (mut alice, _) = Zre::pipe(25616, &["--name", "alice"]);
+    let mut command = zre("pipe", 25616, &["--group", "CHAT"]);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut pipe = piped.expect("zre can be run");
+    let lines = pipe.stdout.take().expect("it is piped");
+    let mut jq = Command::new("jq");
+    let jq = jq.args(["--unbuffered", "-r", filter]).stdin(lines);
+    alice.event("JOIN");
+    alice.send(r#"{"do":"shout","group":"CHAT","text":"hello, wörld"}"#);
+    match jq.stdout(Stdio::piped()).spawn() {
+        Ok(mut jq) => {
+            let mut shown = String::new();
+            let mut output = BufReader::new(jq.stdout.take().expect("it is piped"));
+            output.read_line(&mut shown).expect("it is text");
+            assert_eq!(shown, "hello, wörld\n");
+            drop(pipe.stdin.take());
+            assert!(jq.wait().expect("it is our child").success());
+        }
+        Err(error) => println!("skipped, as there is no jq: {error}"),
+    }
+    drop(pipe.stdin.take());
+    assert!(pipe.wait().expect("it is our child").success());
 }
 
 #[test]

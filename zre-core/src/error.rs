@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 use zre_proto::{
-    GossipError, MessageError, PeerId, TooLong,
+    GossipError, GroupName, MessageError, PeerId, TooLong,
     curve::CurveError,
     zmtp::{CommandError, FrameError, GreetingError},
 };
@@ -23,6 +23,19 @@ pub enum Error {
     /// it. It may have arrived all the same.
     #[error("peer {0} has gone before it confirmed the message, which may have arrived or not")]
     Unconfirmed(PeerId),
+    /// The peer has gone, or has begun a new session, before it answered a request. It may have
+    /// handled it all the same.
+    #[error("peer {0} has gone before it answered, and may have done what was asked: ask another")]
+    Gone(PeerId),
+    /// The peer will not answer a request: its program refuses it, or has dropped it.
+    #[error("peer {0} refuses the request: its log may say why, or ask another peer")]
+    Refused(PeerId),
+    /// The peer has not answered a request in time. An answer that comes later is dropped.
+    #[error("peer {0} has not answered the request in time: allow more, or ask another peer")]
+    TimedOut(PeerId),
+    /// A request was to go to a group that no peer is in.
+    #[error("no peer is in group {0}: wait for one, as with `wait_for_group`, and ask again")]
+    NoMembers(GroupName),
     /// More bytes wait for this peer than [`Limits::outbound`](crate::Limits#structfield.outbound)
     /// allows, or it is not clear yet whether the peer or another one is at its endpoint. Nothing
     /// was sent to anybody.

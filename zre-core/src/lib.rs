@@ -76,6 +76,7 @@ mod link;
 mod node;
 mod notice;
 mod one_line;
+mod requests;
 mod security;
 mod seed;
 #[cfg(feature = "serde")]
@@ -96,6 +97,7 @@ pub use link::{
 pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use rand_core;
+pub use requests::{Choice, IncomingRequest, RequestId};
 pub use security::{Security, Trust, TrustedKeys};
 pub use seed::Seed;
 pub use time::Instant;

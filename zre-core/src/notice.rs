@@ -281,6 +281,13 @@ pub enum Notice {
         /// Why, in words.
         reason: &'static str,
     },
+    /// An answer to a request came that answers nothing: it is the second, or came too late, or its
+    /// peer was not asked. It was dropped.
+    #[error("dropped an answer from peer {peer}: no open request to it has this ID")]
+    StrayAnswer {
+        /// The peer.
+        peer: PeerId,
+    },
     /// A peer wraps its sequence numbers from 65534 to 0, as pyre does. This node does the same
     /// towards it.
     #[error("peer {peer} wraps its sequence numbers early")]
@@ -391,11 +398,12 @@ pub enum Notice {
         error: String,
     },
     /// The application has taken no event for a second, although some wait, while it waits for room
-    /// to send. If the task that sends is the one that takes events, and its peers do the same, all
-    /// of them may wait for each other.
+    /// to send, or for an answer while so many wait that not all peers are read. If the task that
+    /// sends is the one that takes events, and its peers do the same, all of them may wait for each
+    /// other.
     #[error(
-        "{waiting} events wait and none has been taken for a second, while sending waits for room: \
-         send in another task than the one that takes events"
+        "{waiting} events wait and none has been taken for a second, while sending waits for room \
+         or a request for its answer: do that in another task than the one that takes events"
     )]
     EventsNotTaken {
         /// How many events wait.
@@ -450,6 +458,7 @@ impl Notice {
             Self::Status { .. } => "status",
             Self::UnknownMessage { .. } => "unknown_message",
             Self::IgnoredElection { .. } => "ignored_election",
+            Self::StrayAnswer { .. } => "stray_answer",
             Self::EarlyWrap { .. } => "early_wrap",
             Self::Refused { .. } => "refused",
             Self::LinkClosed { .. } => "link_closed",
@@ -489,6 +498,7 @@ impl Notice {
             | Self::Status { peer, .. }
             | Self::UnknownMessage { peer, .. }
             | Self::IgnoredElection { peer, .. }
+            | Self::StrayAnswer { peer }
             | Self::EarlyWrap { peer }
             | Self::Refused { peer, .. }
             | Self::ConnectFailed { peer, .. } => Some(*peer),

@@ -25,6 +25,6 @@ pub use zre_core::{
 pub use zre_net::keys::{self, KeyFileError, KeyFileFault};
 
 pub use crate::{
-    hub::{Delivery, Lagged, Network, NetworkState, PeerRef, Stats},
+    hub::{Answer, Delivery, Lagged, Network, NetworkState, PeerRef, Stats},
     settings::{BindEndpoint, BindError, BindHost, NodeKey, SecurityError, StartError, Trust},
 };

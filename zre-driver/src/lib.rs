@@ -26,7 +26,8 @@ mod sockets;
 
 pub use driver::{Connector, Driver, Runtime};
 pub use hub::{
-    EventReceiver, GroupWait, Handle, Hub, Local, NoticeReceiver, PeerWait, Ping, Recv, Shout,
+    Answering, Ask, AskAll, ConfirmedShout, ConfirmedWhisper, EventReceiver, GroupWait, Handle,
+    Hub, Incoming, Local, NoticeReceiver, PeerWait, Ping, Recipient, Recv, RequestReceiver, Shout,
     Signal, Stopped, Stream, Whisper,
 };
 pub use settings::{Mistake, Secret, Settings};

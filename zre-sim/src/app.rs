@@ -1,9 +1,9 @@
 //! What runs on a node: the program under test.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use zre_core::{
-    Error, Event, Instant, Node, PeerInfo, Trust,
+    Choice, Error, Event, IncomingRequest, Instant, Node, PeerInfo, RequestId, Trust,
     proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, curve::PublicKey},
 };
 
@@ -37,6 +37,23 @@ pub trait App: Any {
     /// The node has something to tell.
     fn handle_event(&mut self, event: Event, node: &mut Handle<'_>);
 
+    /// A request of this program has its outcome: the answer, or why there is none. The default
+    /// does nothing.
+    fn handle_outcome(
+        &mut self,
+        id: RequestId,
+        outcome: Result<Content, Error>,
+        node: &mut Handle<'_>,
+    ) {
+        let _ = (id, outcome, node);
+    }
+
+    /// A peer asks something, and the node [serves requests](Handle::serve_requests). The default
+    /// refuses.
+    fn handle_request(&mut self, request: IncomingRequest, node: &mut Handle<'_>) {
+        let _gone = node.refuse(&request);
+    }
+
     /// When [`handle_timeout`](App::handle_timeout) is to be called, by the host's clock. `None`,
     /// the default, means never.
     fn poll_timeout(&self) -> Option<Instant> {
@@ -50,15 +67,31 @@ pub trait App: Any {
     }
 }
 
-/// Keeps all events for the script. It runs on each node that has no program of its own.
+/// Keeps all events, outcomes of requests and requests of peers for the script. It runs on each
+/// node that has no program of its own.
 #[derive(Debug, Default)]
 pub struct Recorder {
     pub(crate) events: Vec<Event>,
+    pub(crate) outcomes: Vec<(RequestId, Result<Content, Error>)>,
+    pub(crate) requests: Vec<IncomingRequest>,
 }
 
 impl App for Recorder {
     fn handle_event(&mut self, event: Event, _: &mut Handle<'_>) {
         self.events.push(event);
+    }
+
+    fn handle_outcome(
+        &mut self,
+        id: RequestId,
+        outcome: Result<Content, Error>,
+        _: &mut Handle<'_>,
+    ) {
+        self.outcomes.push((id, outcome));
+    }
+
+    fn handle_request(&mut self, request: IncomingRequest, _: &mut Handle<'_>) {
+        self.requests.push(request);
     }
 }
 

@@ -70,6 +70,9 @@ impl Audit {
     }
 
     pub(crate) fn sent(&mut self, from: PeerId, to: PeerId, content: &Content) {
+        if is_correspondence(content) {
+            return;
+        }
         let sent = Sent {
             hash: hash(content),
             sender_session: self.view(from, to).session(),
@@ -103,6 +106,7 @@ impl Audit {
                 view.entered = false;
                 self.entered -= 1;
             }
+            Event::Whisper { content, .. } if is_correspondence(content) => {}
             Event::Whisper { content, .. } | Event::Shout { content, .. } => {
                 self.arrived(node, peer, event, content);
             }
@@ -159,6 +163,13 @@ impl Audit {
             self.broken.push(format!("at {node:.6}, {event:?}: {what}"));
         }
     }
+}
+
+/// Whether this is, or looks like, a request or an answer. These are not compared: which of them
+/// become events depends on what the receiver asks and serves.
+fn is_correspondence(content: &Content) -> bool {
+    let lead = content.frame(0).unwrap_or_default();
+    lead.starts_with(b"zre-")
 }
 
 fn hash(content: &Content) -> u64 {

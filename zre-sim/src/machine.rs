@@ -4,9 +4,10 @@ use std::{net::SocketAddr, num::NonZeroU16};
 
 use bytes::{Buf as _, Bytes};
 use zre_core::{
-    Caller, Config, Engine, Event, Instant, LinkId, MessageLink, Node, Notice, Output, Seed,
+    Caller, Config, Engine, Error, Event, IncomingRequest, Instant, LinkId, MessageLink, Node,
+    Notice, Output, RequestId, Seed,
     interfaces::{Interface, NetworkId},
-    proto::{GossipMessage, Message},
+    proto::{Content, GossipMessage, Message},
 };
 
 use crate::early_wrap::EarlyWrap;
@@ -241,6 +242,18 @@ impl Machine {
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         with_engine!(self, engine => engine.poll_event())
+    }
+
+    /// A request that has got its outcome.
+    pub(crate) fn poll_outcome(&mut self) -> Option<(RequestId, Result<Content, Error>)> {
+        with_engine!(self, engine => {
+            let id = engine.poll_settled()?;
+            Some((id, engine.take_outcome(id)?))
+        })
+    }
+
+    pub(crate) fn poll_request(&mut self) -> Option<IncomingRequest> {
+        with_engine!(self, engine => engine.poll_request())
     }
 
     pub(crate) fn poll_notice(&mut self) -> Option<Notice> {

@@ -1,9 +1,9 @@
 //! The nodes of a simulation, as a script uses them.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use zre_core::{
-    Error, Node, PeerInfo, Trust,
+    Choice, Error, IncomingRequest, Node, PeerInfo, RequestId, Trust,
     proto::{Content, Endpoint, GroupName, Headers, PeerId, ShortText, Text, curve::PublicKey},
 };
 

@@ -166,6 +166,89 @@ macro_rules! node_methods {
             self.node().is_answered(peer, number)
         }
 
+        /// Asks one peer, which has this long to answer; without a time, until it is gone. A real
+        /// node waits for the answer; here it goes to [`App::handle_outcome`], or to
+        /// [`Sim::outcomes`], with the number that this gives.
+        ///
+        /// [`App::handle_outcome`]: crate::App::handle_outcome
+        /// [`Sim::outcomes`]: crate::Sim::outcomes
+        ///
+        /// # Errors
+        ///
+        /// As [`whisper`](Self::whisper).
+        pub fn request(
+            &mut self,
+            peer: PeerId,
+            content: impl Into<Content>,
+            timeout: Option<Duration>,
+        ) -> Result<RequestId, Error> {
+            let content = content.into();
+            self.act(|it| {
+                with_engine!(it.machine, engine => engine.request(peer, content, timeout, it.now))
+            })
+        }
+
+        /// Asks one member of a group, as [`request`](Self::request), and says whom.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::NoMembers`] if there is none; as [`shout`](Self::shout).
+        pub fn request_any<G>(
+            &mut self,
+            group: G,
+            content: impl Into<Content>,
+            choice: Choice,
+            timeout: Option<Duration>,
+        ) -> Result<(PeerId, RequestId), Error>
+        where
+            G: TryInto<GroupName>,
+            Error: From<G::Error>,
+        {
+            let (group, mut content) = (group.try_into()?, content.into());
+            self.act(|it| {
+                with_engine!(it.machine, engine => {
+                    engine.request_any(&group, &mut content, choice, timeout, it.now)
+                })
+            })
+        }
+
+        /// From now on requests of peers go to [`App::handle_request`], or to [`Sim::requests`].
+        /// Before, they are whispers. It lasts until the node is restarted. It is `requests` of a
+        /// real node.
+        ///
+        /// [`App::handle_request`]: crate::App::handle_request
+        /// [`Sim::requests`]: crate::Sim::requests
+        pub fn serve_requests(&mut self) {
+            self.act(|it| with_engine!(it.machine, engine => engine.serve_requests()));
+        }
+
+        /// Answers a request of a peer, once. Where a real node would wait, this fails with
+        /// [`Error::Full`].
+        ///
+        /// # Errors
+        ///
+        /// [`Error::UnknownPeer`] if the peer has gone since it asked, or the request has been
+        /// answered; as [`whisper`](Self::whisper).
+        pub fn answer(
+            &mut self,
+            request: &IncomingRequest,
+            content: impl Into<Content>,
+        ) -> Result<(), Error> {
+            let mut content = content.into();
+            self.act(|it| {
+                with_engine!(it.machine, engine => engine.answer(request, &mut content, it.now))
+            })
+        }
+
+        /// Tells a peer that its request will not be answered.
+        ///
+        /// # Errors
+        ///
+        /// As [`answer`](Self::answer).
+        pub fn refuse(&mut self, request: &IncomingRequest) -> Result<(), Error> {
+            self.act(|it| with_engine!(it.machine, engine => engine.refuse(request, it.now)))
+        }
+
         /// Says goodbye, once peers have taken what was sent; the last event is [`Event::Stop`]. A
         /// real node waits until that is done.
         ///

@@ -7,7 +7,10 @@ use std::{
 };
 
 use thiserror::Error;
-use zre_core::{Config, Event, Instant, NetworkSettings, proto::PeerId};
+use zre_core::{
+    Config, Error as NodeError, Event, IncomingRequest, Instant, NetworkSettings, RequestId,
+    proto::{Content, PeerId},
+};
 
 use crate::{
     app::{App, Recorder},
@@ -185,11 +188,35 @@ impl Sim {
     ///
     /// If a program of its own runs on the node: that one has the events.
     pub fn events(&mut self, node: &str) -> Vec<Event> {
+        std::mem::take(&mut self.recorder(node).events)
+    }
+
+    /// Takes the outcomes of a node's requests since they were last taken, in the order in which
+    /// they were known.
+    ///
+    /// # Panics
+    ///
+    /// As [`events`](Sim::events).
+    pub fn outcomes(&mut self, node: &str) -> Vec<(RequestId, Result<Content, NodeError>)> {
+        std::mem::take(&mut self.recorder(node).outcomes)
+    }
+
+    /// Takes the requests of peers to a node since they were last taken. It has them only if it
+    /// [serves requests](NodeHandle::serve_requests).
+    ///
+    /// # Panics
+    ///
+    /// As [`events`](Sim::events).
+    pub fn requests(&mut self, node: &str) -> Vec<IncomingRequest> {
+        std::mem::take(&mut self.recorder(node).requests)
+    }
+
+    fn recorder(&mut self, node: &str) -> &mut Recorder {
         let process = self.process(node);
         // An upcast: `App` has `Any` as a supertrait.
         let app: &mut dyn std::any::Any = self.world.processes[process].app.as_mut();
         match app.downcast_mut::<Recorder>() {
-            Some(recorder) => std::mem::take(&mut recorder.events),
+            Some(recorder) => recorder,
             None => panic!("a program of its own runs on node {node:?}, it takes the events"),
         }
     }

@@ -295,14 +295,7 @@ impl World {
         process: ProcessIndex,
         act: impl FnOnce(&mut dyn App, &mut Handle<'_>) -> T,
     ) -> T {
-        let now = self.local(process);
-        let Process { machine, app, .. } = &mut self.processes[process];
-        let mut handle = Handle {
-            machine,
-            audit: &mut self.audit,
-            now,
-        };
-        let done = act(app.as_mut(), &mut handle);
+        let done = self.with_node(process, act);
         self.drain(process);
         done
     }
@@ -326,6 +319,7 @@ impl World {
                 any = true;
                 self.hand_over(process, event);
             }
+            any |= self.hand_over_requests(process);
             // Nobody reads a log here; counting shows whether nodes complain.
             while self.processes[process].machine.poll_notice().is_some() {
                 self.processes[process].metrics.notices += 1;
@@ -363,6 +357,50 @@ impl World {
             now,
         };
         app.handle_event(event, &mut handle);
+    }
+
+    /// Hands outcomes and requests of peers to the program; says whether there was any.
+    fn hand_over_requests(&mut self, process: ProcessIndex) -> bool {
+        let mut any = false;
+        while let Some((id, outcome)) = self.processes[process].machine.poll_outcome() {
+            any = true;
+            let note = match &outcome {
+                Ok(answer) => format!("{id:?} answered {} bytes", answer.byte_len()),
+                Err(error) => format!("{id:?} {error}"),
+            };
+            self.note_request(process, &note);
+            self.with_node(process, |app, node| app.handle_outcome(id, outcome, node));
+        }
+        while self.processes[process].takes_events
+            && let Some(request) = self.processes[process].machine.poll_request()
+        {
+            any = true;
+            let size = request.content.byte_len();
+            self.note_request(process, &format!("asked by {}: {size} bytes", request.name));
+            self.processes[process].metrics.messages += 1;
+            self.with_node(process, |app, node| app.handle_request(request, node));
+        }
+        any
+    }
+
+    fn note_request(&mut self, process: ProcessIndex, note: &str) {
+        self.changes += 1;
+        self.trace.note(self.now, process, Note::Event(note));
+    }
+
+    fn with_node<T>(
+        &mut self,
+        process: ProcessIndex,
+        act: impl FnOnce(&mut dyn App, &mut Handle<'_>) -> T,
+    ) -> T {
+        let now = self.local(process);
+        let Process { machine, app, .. } = &mut self.processes[process];
+        let mut handle = Handle {
+            machine,
+            audit: &mut self.audit,
+            now,
+        };
+        act(app.as_mut(), &mut handle)
     }
 
     /// Schedules the timer of a process, for the earlier of its engine and its program.

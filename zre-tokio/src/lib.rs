@@ -24,6 +24,8 @@
 //! * [`Event`] is what happens on the network. Take events with [`Node::recv`], as a stream with
 //!   [`Node::events`], or as copies with [`Node::subscribe`].
 //! * [`Sender`] sends from a second task. Use it to send a lot, so that events are still taken.
+//! * [`Node::request`] asks a peer, [`Node::request_any`] a member of a group, and
+//!   [`Node::requests`] gives what peers ask: [`RequestBuilder`], [`Answers`], [`Request`].
 //!
 //! A node works together with every implementation of ZRE (RFC 36), such as zyre and pyre. Unless
 //! told otherwise, it uses the network interface with the default route, or loopback while there is

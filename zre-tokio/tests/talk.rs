@@ -93,3 +93,30 @@ fn a_runtime_that_ends_before_it_has_run_the_node_ends_it() {
             .expect("it has stopped");
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_has_the_answer_of_the_peer() {
+    let node = |name: &str| Node::builder(name).interface("127.0.0.1").port(15672);
+    let alice = node("alice").start().await.unwrap();
+    let bob = node("bob").join("ADDERS").start().await.unwrap();
+    let mut requests = bob.requests();
+    let serving = tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            let answer = format!("{}!", request.content());
+            request.answer(answer).await.unwrap();
+        }
+    });
+    alice.wait_for_group("ADDERS", 1).await.unwrap();
+    let time = Duration::from_secs(5);
+    let answer = alice.request(bob.id(), "hey").timeout(time).await;
+    assert_eq!(answer.unwrap(), "hey!");
+    let answer = alice.request_any("ADDERS", "ho").timeout(time).await;
+    let answer = answer.unwrap();
+    assert_eq!((answer.peer, answer.content), (bob.id(), "ho!".into()));
+    let mut answers = alice.request_all("ADDERS", "all").start().unwrap();
+    let (peer, answer) = answers.next().await.unwrap();
+    assert_eq!((peer, answer.unwrap()), (bob.id(), "all!".into()));
+    assert_eq!(answers.next().await, None);
+    bob.stop().await;
+    serving.await.unwrap();
+}

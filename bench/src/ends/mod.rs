@@ -4,6 +4,7 @@ mod crowd;
 mod idle_peers;
 mod libzmq;
 mod nodes;
+mod requests;
 mod shout;
 mod spin;
 mod talker;
@@ -67,6 +68,8 @@ fn talk<T: Talker>(job: &Job, allocations: Option<Allocations>) -> Result<Figure
             (Task::OneWay, Side::Client) => nodes::send::<T>(job, allocations).await,
             (Task::Shout { members }, Side::Server) => shout::listen::<T>(job, members).await,
             (Task::Shout { members }, Side::Client) => shout::send::<T>(job, members).await,
+            (Task::Requests, Side::Server) => requests::answer::<T>(job).await,
+            (Task::Requests, Side::Client) => requests::ask::<T>(job).await,
             (Task::IdlePeers { peers }, Side::Server) => idle_peers::measure::<T>(job, peers).await,
             (Task::IdlePeers { peers }, Side::Client) => idle_peers::be::<T>(job, peers).await,
             (Task::Crowd { nodes }, _) => crowd::measure::<T>(job, nodes).await,

@@ -70,10 +70,21 @@ pub(super) async fn send<T: Talker>(
 }
 
 /// Starts the server's node.
-async fn server<T: Talker>(job: &Job) -> Result<T, Failure> {
+pub(super) async fn server<T: Talker>(job: &Job) -> Result<T, Failure> {
     let node = T::start(&Start::new("server", job.port)).await?;
     Line::Ready(String::new()).print()?;
     Ok(node)
+}
+
+/// Starts the client's node, and waits until it knows the other.
+pub(super) async fn meet<T: Talker>(job: &Job) -> Result<(T, PeerId), Failure> {
+    let node = T::start(&Start::new("client", job.port)).await?;
+    loop {
+        match node.recv().await.ok_or("the node has stopped")? {
+            Event::Enter { peer, .. } => return Ok((node, peer)),
+            event => drop(event),
+        }
+    }
 }
 
 /// The client's node.
@@ -85,13 +96,8 @@ struct Client<T> {
 impl<T: Talker> Client<T> {
     /// Starts the node, and waits until it knows the other.
     async fn meet(job: &Job) -> Result<Self, Failure> {
-        let node = T::start(&Start::new("client", job.port)).await?;
-        loop {
-            match node.recv().await.ok_or("the node has stopped")? {
-                Event::Enter { peer: server, .. } => return Ok(Self { node, server }),
-                event => drop(event),
-            }
-        }
+        let (node, server) = meet(job).await?;
+        Ok(Self { node, server })
     }
 }
 

@@ -63,6 +63,8 @@ impl Start {
 
 /// A node, with the methods that are measured.
 pub(super) trait Talker: Sized {
+    type Requests;
+
     /// Runs a program on the adapter's runtime.
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T;
 
@@ -73,6 +75,15 @@ pub(super) trait Talker: Sized {
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
 
     async fn recv(&self) -> Option<Event>;
+
+    /// Asks, and waits for the answer.
+    async fn request(&self, peer: PeerId, content: Content) -> Result<Content, Error>;
+
+    /// The requests of peers from now on.
+    fn requests(&self) -> Self::Requests;
+
+    /// Answers the next request with what is asked, and says what that was.
+    async fn answer_next(requests: &mut Self::Requests) -> Result<Content, Failure>;
 
     async fn stop(&self);
 
@@ -103,19 +114,44 @@ pub(super) trait Place {
 
 /// The methods of an async node that are measured.
 pub(super) trait AsyncNode {
+    type Requests;
+
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
 
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
 
     async fn recv(&self) -> Option<Event>;
 
+    async fn request(&self, peer: PeerId, content: Content) -> Result<Content, Error>;
+
+    fn requests(&self) -> Self::Requests;
+
+    async fn answer_next(requests: &mut Self::Requests) -> Result<Content, Failure>;
+
     async fn stop(&self);
 }
 
 /// The adapters' methods of the same names.
 macro_rules! async_nodes {
-    ($($node:ty),+) => {$(
-        impl AsyncNode for $node {
+    ($($adapter:ident),+) => {$(
+        impl AsyncNode for $adapter::Node {
+            type Requests = $adapter::Requests;
+
+            async fn request(&self, peer: PeerId, content: Content) -> Result<Content, Error> {
+                self.request(peer, content).await
+            }
+
+            fn requests(&self) -> Self::Requests {
+                self.requests()
+            }
+
+            async fn answer_next(requests: &mut Self::Requests) -> Result<Content, Failure> {
+                let request = requests.next().await.ok_or("the node has stopped")?;
+                let content = request.content().clone();
+                request.answer(content.clone()).await?;
+                Ok(content)
+            }
+
             async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
                 self.whisper(peer, content).await
             }
@@ -135,11 +171,25 @@ macro_rules! async_nodes {
     )+};
 }
 
-async_nodes!(zre_tokio::Node, zre_smol::Node);
+async_nodes!(zre_tokio, zre_smol);
 
 pub(super) struct Asynchronous<P: Place>(P::Node);
 
 impl<P: Place> Talker for Asynchronous<P> {
+    type Requests = <P::Node as AsyncNode>::Requests;
+
+    async fn request(&self, peer: PeerId, content: Content) -> Result<Content, Error> {
+        self.0.request(peer, content).await
+    }
+
+    fn requests(&self) -> Self::Requests {
+        self.0.requests()
+    }
+
+    async fn answer_next(requests: &mut Self::Requests) -> Result<Content, Failure> {
+        P::Node::answer_next(requests).await
+    }
+
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         P::block_on(program)
     }
@@ -287,6 +337,23 @@ impl Place for SmolGlobal {
 pub(super) struct Blocking(zre_blocking::Node);
 
 impl Talker for Blocking {
+    type Requests = zre_blocking::Requests;
+
+    async fn request(&self, peer: PeerId, content: Content) -> Result<Content, Error> {
+        self.0.request(peer, content).wait()
+    }
+
+    fn requests(&self) -> Self::Requests {
+        self.0.requests()
+    }
+
+    async fn answer_next(requests: &mut Self::Requests) -> Result<Content, Failure> {
+        let request = requests.next().ok_or("the node has stopped")?;
+        let content = request.content().clone();
+        request.answer(content.clone())?;
+        Ok(content)
+    }
+
     fn block_on<T: 'static>(program: impl Future<Output = T> + 'static) -> T {
         smol::future::block_on(program)
     }

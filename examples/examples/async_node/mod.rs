@@ -2,19 +2,25 @@
 //!
 //! Both nodes have the same methods. A program for one runtime uses that crate's `Node` directly.
 
-use zre_core::{
-    Error, Event,
-    proto::{Content, PeerId},
-};
+#![allow(dead_code, reason = "not every program uses all of it")]
+
+use std::time::Duration;
+
+use zre_core::{Error, Event, proto::Content};
 
 /// The methods of a node that the example programs use.
 pub(crate) trait AsyncNode {
-    #[allow(dead_code, reason = "not every program uses it")]
     fn name_text(&self) -> String;
 
-    async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
-
     async fn recv(&self) -> Option<Event>;
+
+    async fn wait_for_group(&self, group: &str, count: usize) -> Result<(), Error>;
+
+    /// Asks the next member of a group in turn.
+    async fn ask(&self, group: &str, content: Content, time: Duration) -> Result<Content, Error>;
+
+    /// Answers each request; refuses those for which there is no answer.
+    async fn serve(&self, answer: impl FnMut(&Content) -> Option<Content>);
 
     async fn stop(&self);
 }
@@ -26,12 +32,33 @@ macro_rules! async_nodes {
                 self.name().to_string()
             }
 
-            async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
-                self.whisper(peer, content).await
-            }
-
             async fn recv(&self) -> Option<Event> {
                 self.recv().await
+            }
+
+            async fn wait_for_group(&self, group: &str, count: usize) -> Result<(), Error> {
+                self.wait_for_group(group, count).await.map(drop)
+            }
+
+            async fn ask(
+                &self,
+                group: &str,
+                content: Content,
+                time: Duration,
+            ) -> Result<Content, Error> {
+                let request = self.request_any(group, content).round_robin();
+                Ok(request.timeout(time).await?.content)
+            }
+
+            async fn serve(&self, mut answer: impl FnMut(&Content) -> Option<Content>) {
+                let mut requests = self.requests();
+                while let Some(request) = requests.next().await {
+                    // Dropped, it is refused.
+                    if let Some(answer) = answer(request.content()) {
+                        // It fails if who asks is gone.
+                        let _gone = request.answer(answer).await;
+                    }
+                }
             }
 
             async fn stop(&self) {

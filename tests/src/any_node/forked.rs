@@ -28,6 +28,7 @@ impl AnyNode {
             ),
             ("try_shout", self.try_shout("CHAT", "stray").map(drop)),
             ("ping", here!(self, node => node.ping(peer)).map(drop)),
+            ("request", self.here_request(peer)),
             ("join", self.join("STRAY")),
             ("leave", self.leave("CHAT")),
             ("set_header", self.set_header("stray", "yes")),
@@ -41,6 +42,15 @@ impl AnyNode {
                 here!(self, node => node.wait_for_group("CHAT", 9)).map(drop),
             ),
         ]
+    }
+
+    fn here_request(&self, peer: PeerId) -> Result<(), Error> {
+        let answer = match &self.node {
+            Inner::Tokio(node) => future::block_on(node.request(peer, "stray").into_future()),
+            Inner::Smol(node) => future::block_on(node.request(peer, "stray").into_future()),
+            Inner::Blocking(node) => node.request(peer, "stray").wait(),
+        };
+        answer.map(drop)
     }
 
     /// Waits for the next event.

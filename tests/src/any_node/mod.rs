@@ -7,6 +7,7 @@ mod node;
 mod options;
 mod parts;
 mod pending;
+mod requests;
 
 use std::{fmt, time::Duration};
 
@@ -15,6 +16,7 @@ pub use node::{AnyNode, BareNode, Next};
 pub use options::NodeOptions;
 pub use parts::{AnyNotices, AnySender, AnySubscription};
 pub use pending::Pending;
+pub use requests::{AnyRequest, AnyRequests, Outcomes};
 pub use zre_tokio::Delivery;
 
 /// How long anything may take that takes no time of its own.

@@ -24,6 +24,7 @@ mod networks;
 mod pressure;
 mod readiness;
 mod receiving;
+mod requesting;
 mod scene;
 mod subscribing;
 mod trouble;
@@ -101,6 +102,7 @@ fn every_behaviour_on_every_adapter_and_between_them() {
         groups::ALL,
         messages::ALL,
         confirming::ALL,
+        requesting::ALL,
         pressure::ALL,
         receiving::ALL,
         readiness::ALL,

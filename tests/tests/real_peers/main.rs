@@ -9,6 +9,8 @@ mod election;
 mod exchange;
 mod kind;
 mod meeting;
+mod once;
+mod requests;
 mod restarts;
 mod trouble;
 mod wrapping;

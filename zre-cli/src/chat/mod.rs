@@ -3,19 +3,19 @@
 mod input;
 mod screen;
 
-use std::{collections::HashSet, env, future::pending, process::ExitCode, time::Duration};
+use std::{collections::HashSet, future::pending, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
 };
-use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId, ShortText};
+use zre_tokio::{Event, ExitReason, GroupName, Node, PeerId};
 
 use crate::{
     failure::Failure,
     log,
-    options::{Common, Groups},
+    options::{Common, Contest, Groups, user_name},
     shutdown::Shutdown,
     stderr, text,
     unreached::Unreached,
@@ -33,6 +33,9 @@ use screen::Screen;
 pub(crate) struct Options {
     #[command(flatten)]
     groups: Groups,
+
+    #[command(flatten)]
+    contest: Contest,
 
     #[command(flatten)]
     common: Common,
@@ -89,7 +92,7 @@ async fn talk(
 ) -> Result<(), Failure> {
     let (group, groups) = options.groups.first_and_all("CHAT")?;
     let builder = options.common.builder(user_name().as_deref(), &groups)?;
-    let node = builder.start().await?;
+    let node = options.contest.apply_to(builder, &groups).start().await?;
     let room = Room {
         node: &node,
         group: &group,
@@ -120,13 +123,6 @@ async fn requested(shutdown: Option<&Shutdown>) {
         Some(shutdown) => shutdown.requested().await,
         None => pending().await,
     }
-}
-
-fn user_name() -> Option<String> {
-    ["USER", "USERNAME"]
-        .into_iter()
-        .filter_map(|variable| env::var(variable).ok())
-        .find(|name| !name.is_empty() && name.len() <= ShortText::MAX_LEN)
 }
 
 /// A group, and the user in it.
@@ -190,27 +186,17 @@ impl Room<'_> {
                 Some(format!("* {name} {}", text::skipped(group, *messages)))
             },
             #[rustfmt::skip]
-            Event::Shout { name, group, content, .. } if group == self.group => {
-                Some(format!("{name}: {}", content.to_string_lossy()))
-            },
-            Event::Shout {
-                name,
-                group,
-                content,
-                ..
-            } => Some(format!("{name} in {group}: {}", content.to_string_lossy())),
-            #[rustfmt::skip]
             Event::Network { networks, joined, left } => {
                 Some(format!("* network: {}", text::networks(networks, joined, left)))
+            },
+            #[rustfmt::skip]
+            Event::Leader { group, name, is_self, .. } => {
+                Some(format!("* {}", text::leader(group, name, *is_self)))
             },
             &Event::Refused { peer, key, by } => {
                 Some(format!("* {}", text::refused(peer, key, by)))
             }
-            Event::Whisper { name, content, .. } => Some(format!(
-                "{name}, to you alone: {}",
-                content.to_string_lossy()
-            )),
-            _ => None,
+            event => text::said(event, |group| group != self.group),
         }
     }
 

@@ -8,7 +8,7 @@ mod security;
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, GroupName, PeerId, PublicKey, SlowMembers};
+use zre_tokio::{Builder, GroupName, PeerId, PublicKey, ShortText, SlowMembers};
 
 use crate::{
     failure::Failure,
@@ -27,8 +27,8 @@ use security::SecurityFlags;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Node")]
 pub(crate) struct Common {
-    /// The name that the others see [default: your user name in a chat, the first six digits of the
-    /// UUID for a pipe, else that of the command] [env: ZRE_NAME]
+    /// The name that the others see [default: the first six digits of the UUID for a pipe, that of
+    /// the command for a ping or a measurement, else your user name] [env: ZRE_NAME]
     #[arg(long, short, value_name = "NAME", value_parser = values::node_name)]
     name: Option<String>,
 
@@ -103,6 +103,19 @@ pub(crate) struct Groups {
         value_delimiter = ',', value_parser = values::group_name
     )]
     groups: Vec<GroupName>,
+}
+
+/// The groups that a node wants to lead.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Node")]
+pub(crate) struct Contest {
+    /// A group to be in and to lead, if its members elect this node. Can be repeated, or take
+    /// several with commas between them
+    #[arg(
+        long = "contest", value_name = "GROUP",
+        value_delimiter = ',', value_parser = values::group_name
+    )]
+    contested: Vec<GroupName>,
 }
 
 /// How long a peer may be silent before it is asked, unless set.
@@ -225,6 +238,20 @@ impl Presence {
     }
 }
 
+impl Contest {
+    /// Lets a node contest, and be in those groups, too.
+    pub(crate) fn apply_to(&self, builder: Builder, groups: &[GroupName]) -> Builder {
+        let owned = |group: &GroupName| (**group).clone();
+        let missing = self
+            .contested
+            .iter()
+            .filter(|group| !groups.contains(group));
+        let builder = builder.groups(missing.map(owned));
+        let contested = self.contested.iter().map(owned);
+        contested.fold(builder, Builder::contest)
+    }
+}
+
 impl Groups {
     /// The groups of the flags, else of the variable.
     pub(crate) fn names(&self) -> Result<Vec<GroupName>, Failure> {
@@ -247,6 +274,14 @@ impl Groups {
         let default = values::group_name(default).map_err(Failure::Told)?;
         Ok((default.clone(), vec![default]))
     }
+}
+
+/// The name of the user, for the node of a command that somebody runs.
+pub(crate) fn user_name() -> Option<String> {
+    ["USER", "USERNAME"]
+        .into_iter()
+        .filter_map(|variable| env::var(variable).ok())
+        .find(|name| !name.is_empty() && name.len() <= ShortText::MAX_LEN)
 }
 
 /// What the environment says; a variable that is empty says nothing.

@@ -14,7 +14,7 @@ use crate::{keys::KeyLine, networks::NetworkLine};
 /// START and ENTER have the name as it is; in the others it is for display.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "UPPERCASE")]
-pub(super) enum EventLine<'a> {
+pub(crate) enum EventLine<'a> {
     Start {
         #[serde(serialize_with = "display")]
         uuid: PeerId,
@@ -118,6 +118,45 @@ pub(super) enum EventLine<'a> {
         group: &'a Text,
         messages: u64,
     },
+    Request {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display_name")]
+        name: &'a Text,
+        /// The number by which it is replied to.
+        request: u64,
+        #[serde(serialize_with = "in_hex")]
+        frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
+    },
+    Answer {
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        /// Unknown if the peer has gone since.
+        #[serde(
+            serialize_with = "display_known_name",
+            skip_serializing_if = "Option::is_none"
+        )]
+        name: Option<&'a Text>,
+        #[serde(
+            serialize_with = "lossy_if_any",
+            skip_serializing_if = "Option::is_none"
+        )]
+        group: Option<&'a Text>,
+        #[serde(serialize_with = "in_hex")]
+        frames: &'a Content,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<FramesOfText<'a>>,
+    },
+    Leader {
+        #[serde(serialize_with = "lossy")]
+        group: &'a Text,
+        #[serde(serialize_with = "display")]
+        peer: PeerId,
+        #[serde(serialize_with = "display_name")]
+        name: &'a Text,
+    },
     Network {
         networks: Vec<NetworkLine>,
         joined: Vec<NetworkLine>,
@@ -130,7 +169,7 @@ pub(super) enum EventLine<'a> {
 
 /// How many messages a peer has not confirmed.
 #[derive(Debug, Serialize)]
-pub(super) struct UnconfirmedPeer<'a> {
+pub(crate) struct UnconfirmedPeer<'a> {
     #[serde(serialize_with = "display")]
     peer: PeerId,
     #[serde(serialize_with = "display_name")]
@@ -141,7 +180,7 @@ pub(super) struct UnconfirmedPeer<'a> {
 /// The frames of a message as text.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum FramesOfText<'a> {
+pub(crate) enum FramesOfText<'a> {
     One(&'a str),
     Several(Vec<&'a str>),
 }
@@ -157,9 +196,41 @@ pub(super) fn start(node: &Node) -> EventLine<'_> {
     }
 }
 
+/// The line for a request of a peer.
+pub(super) fn request<'a>(
+    peer: PeerId,
+    name: &'a Text,
+    request: u64,
+    frames: &'a Content,
+) -> EventLine<'a> {
+    EventLine::Request {
+        peer,
+        name,
+        request,
+        frames,
+        text: text(frames),
+    }
+}
+
+/// The line for an answer, which has the group if a member of it was asked.
+pub(crate) fn answer<'a>(
+    peer: PeerId,
+    name: Option<&'a Text>,
+    group: Option<&'a Text>,
+    frames: &'a Content,
+) -> EventLine<'a> {
+    EventLine::Answer {
+        peer,
+        name,
+        group,
+        frames,
+        text: text(frames),
+    }
+}
+
 /// The line for an event; `None` for one that this version of the pipe does not know.
 #[rustfmt::skip]
-pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
+pub(crate) fn line(event: &Event) -> Option<EventLine<'_>> {
     Some(match event {
         &Event::Enter { peer, ref name, ref endpoint, ref headers, ref key } => {
             let key = key.as_deref().map(KeyLine::from);
@@ -182,6 +253,9 @@ pub(super) fn line(event: &Event) -> Option<EventLine<'_>> {
         &Event::Silent { peer, ref name } => EventLine::Silent { peer, name },
         &Event::Skipped { peer, ref name, ref group, messages } => {
             EventLine::Skipped { peer, name, group, messages }
+        }
+        &Event::Leader { ref group, peer, ref name, .. } => {
+            EventLine::Leader { group, peer, name }
         }
         Event::Network { networks, joined, left } => EventLine::Network {
             networks: NetworkLine::all(networks),
@@ -244,6 +318,23 @@ fn display<S: Serializer>(value: impl Display, serializer: S) -> Result<S::Ok, S
 
 fn lossy<S: Serializer>(text: &Text, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text.to_string_lossy())
+}
+
+fn lossy_if_any<S: Serializer>(text: &Option<&Text>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => lossy(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn display_known_name<S: Serializer>(
+    name: &Option<&Text>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => display_name(name, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// A name that stands in line after line.

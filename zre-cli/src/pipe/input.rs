@@ -7,18 +7,24 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::runtime::Handle;
-use zre_tokio::{Content, Error, GroupName, Node, PeerId};
+use tokio::{runtime::Handle, time::timeout};
+use zre_tokio::{Error, Node, PeerId};
 
 use super::{
     answers::{Answer, Reply},
-    command::{Command, Recipient, Request},
+    asking::{Asking, MOST, Place},
+    command::{Command, Question, Request, To},
     counters::Counters,
+    messages::{self, Waiting, done, told},
     output::Output,
-    sends::{Asked, Attempt, Goal, Message, Sends},
+    sends::{Asked, Attempt, Message, Sends},
+    serving::Serving,
 };
-use crate::{failure::Failure, text::quoted};
+use crate::{failure::Failure, recipient::Recipient};
+
+/// So much a request to all members takes of the room for messages at most, so that something is
+/// left for the message itself.
+const HALF_OF_ROOM: usize = 32 * 1024 * 1024;
 
 /// How much is read at once, in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -34,6 +40,9 @@ pub(super) struct Commands {
     pub(super) counters: Arc<Counters>,
     pub(super) output: Arc<Output>,
     pub(super) sends: Arc<Sends>,
+    pub(super) asking: Arc<Asking>,
+    /// Where requests of peers are, if they are taken.
+    pub(super) serving: Option<Arc<Serving>>,
     /// How long a stop waits for messages of which none gets through.
     pub(super) linger: Duration,
 }
@@ -64,24 +73,27 @@ impl Commands {
                 break;
             }
             if self.serve(&mut line, number)? == Next::Stop {
-                self.sends.wait_until_done(Some(self.linger));
+                self.wait_until_done(Some(self.linger));
                 return Ok(());
             }
         }
-        self.sends.wait_until_done(None);
+        self.wait_until_done(None);
         Ok(())
     }
 
     /// Carries out a line, and empties it.
     fn serve(&self, line: &mut Vec<u8>, number: u64) -> Result<Next, Failure> {
         let Request { command, id } = Request::parse(line);
-        let id = id.map(ToOwned::to_owned);
+        let asked = Asked {
+            line: number,
+            id: id.map(ToOwned::to_owned),
+        };
         // A long line is not needed any more while its message is sent.
         line.clear();
         line.shrink_to(BUFFER);
         let done = match command {
             Ok(Command::Stop) => return Ok(Next::Stop),
-            Ok(command) => self.carry_out(command),
+            Ok(command) => self.carry_out(command, &asked),
             Err(error) => Err(error),
         };
         let outcome = match done {
@@ -89,30 +101,43 @@ impl Commands {
             Ok(Done::Send(send)) => match self.sends.attempt(send) {
                 Attempt::Done(outcome) => outcome,
                 Attempt::MustWait(send) => {
-                    self.sends.put(send, Asked { line: number, id });
+                    self.sends.put(send, asked);
                     return Ok(Next::Read);
                 }
             },
             Err(error) => Err(error),
         };
-        if let Some(reply) = Reply::to(outcome, number, id.as_deref()) {
+        if let Some(reply) = Reply::to(outcome, number, asked.id.as_deref()) {
             self.output.print(&reply)?;
         }
         Ok(Next::Read)
     }
 
     /// Does what a command says; the error is a text for the user.
-    fn carry_out(&self, command: Command) -> Result<Done, String> {
+    fn carry_out(&self, command: Command, asked: &Asked) -> Result<Done, String> {
         let node = &self.node;
+        let send = |message| Ok(Done::Send(message));
         let answer = match command {
             Command::Join(group) => node.join(&group).map(|()| done()).map_err(told)?,
             Command::Leave(group) => node.leave(&group).map(|()| done()).map_err(told)?,
-            Command::Whisper(peer, content) => {
-                return Ok(Done::Send(self.whisper(self.find(peer)?, content)));
+            Command::Contest(group) => node.contest(&group).map(|()| done()).map_err(told)?,
+            Command::Withdraw(group) => node.withdraw(&group).map(|()| done()).map_err(told)?,
+            Command::Leader(group) => Answer::leader(node, &group).map_err(told)?,
+            Command::Whisper(peer, outgoing) => {
+                return send(messages::whisper(node, self.find(&peer)?, outgoing));
             }
-            Command::Shout(group, content) => return Ok(Done::Send(self.shout(group, content))),
+            Command::Shout(group, outgoing) => return send(messages::shout(node, group, outgoing)),
+            Command::Flush(peer) => return send(messages::flush(node, self.find(&peer)?)),
+            Command::Request(question) => return send(self.request(question, asked.clone())?),
+            Command::Reply { request, content } => {
+                return send(messages::reply(self.serving()?.take(request)?, content));
+            }
+            Command::Refuse { request } => {
+                self.serving()?.take(request)?.request.refuse();
+                done()
+            }
             Command::Flood { peer, count } => {
-                return Ok(Done::Send(self.flood(self.find(peer)?, count)));
+                return send(messages::flood(node, self.find(&peer)?, count));
             }
             Command::Peers => Answer::peers(node),
             Command::Peer(peer) => self.peer(peer)?,
@@ -131,88 +156,84 @@ impl Commands {
         Ok(Done::AtOnce(answer))
     }
 
-    fn whisper(&self, peer: PeerId, content: Content) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Peer(peer),
-            size: size(&content),
-            work: Box::pin(async move {
-                let sent = node.whisper(peer, content).await;
-                sent.map(|()| done()).map_err(told)
-            }),
+    fn request(&self, question: Question, asked: Asked) -> Result<Message, String> {
+        let Question {
+            to,
+            content,
+            timeout,
+        } = question;
+        let node = &self.node;
+        let waiting = |place| Waiting {
+            asking: Arc::clone(&self.asking),
+            asked,
+            place,
+        };
+        Ok(match to {
+            To::Peer(peer) => {
+                let (peer, waiting) = (self.find(&peer)?, waiting(self.place()?));
+                messages::request(node, peer, content, timeout, waiting)
+            }
+            To::Any(group) => {
+                messages::request_any(node, group, content, timeout, waiting(self.place()?))
+            }
+            To::All(group) => {
+                let room = self
+                    .sends
+                    .wait_for_room(messages::size(&content).min(HALF_OF_ROOM));
+                let waiting = waiting(self.place()?);
+                messages::request_all(node, group, content, timeout, waiting, room)
+            }
+        })
+    }
+
+    /// A place for a request. Where requests of peers are taken, the line that replies to one must
+    /// not wait behind this one.
+    fn place(&self) -> Result<Place, String> {
+        let place = match self.serving {
+            Some(_) => self.asking.try_place(),
+            None => self.runtime.block_on(self.asking.place()),
+        };
+        place.ok_or_else(|| format!("{MOST} requests wait for their answers: send this one later"))
+    }
+
+    fn serving(&self) -> Result<&Serving, String> {
+        let none = || "this pipe takes no requests: start it with --serve".to_owned();
+        self.serving.as_deref().ok_or_else(none)
+    }
+
+    /// Waits until nothing waits; no longer than `patience` without any being done.
+    fn wait_until_done(&self, patience: Option<Duration>) {
+        let finished = || self.sends.finished() + self.asking.finished();
+        let all = async {
+            // What is sent may wait for its answer then.
+            self.sends.idle().await;
+            self.asking.idle().await;
+        };
+        tokio::pin!(all);
+        let Some(patience) = patience else {
+            return self.runtime.block_on(all);
+        };
+        loop {
+            let before = finished();
+            let waited = async { timeout(patience, &mut all).await };
+            if self.runtime.block_on(waited).is_ok() || finished() == before {
+                return;
+            }
         }
     }
 
-    fn shout(&self, group: GroupName, content: Content) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Group(group.clone()),
-            size: size(&content),
-            work: Box::pin(async move {
-                let members = Some(node.shout(group, content).await.map_err(told)?);
-                Ok(Answer::Done { ok: true, members })
-            }),
+    /// The peer that a command names. Whether one with a UUID is there, the node finds out.
+    fn find(&self, peer: &Recipient) -> Result<PeerId, String> {
+        if let Recipient::Id(id) = peer {
+            return Ok(*id);
         }
-    }
-
-    fn flood(&self, peer: PeerId, count: u64) -> Message {
-        let node = self.node.clone();
-        Message {
-            goal: Goal::Peer(peer),
-            size: 0,
-            work: Box::pin(async move {
-                for number in 0..count {
-                    let sent = node.whisper(peer, number.to_string()).await;
-                    sent.map_err(told)?;
-                }
-                Ok(done())
-            }),
-        }
+        peer.find(&self.node)?.ok_or_else(|| peer.missing())
     }
 
     fn peer(&self, peer: Recipient) -> Result<Answer, String> {
-        let id = self.find(peer)?;
+        let id = self.find(&peer)?;
         let info = self.node.peer(id);
         let info = info.ok_or_else(|| told(Error::UnknownPeer(id)))?;
         Ok(Answer::Peer(info.into()))
     }
-
-    /// The peer that a command names.
-    fn find(&self, peer: Recipient) -> Result<PeerId, String> {
-        let name = match peer {
-            Recipient::Id(id) => return Ok(id),
-            Recipient::Named(name) => name,
-        };
-        let infos = self
-            .node
-            .peers()
-            .into_iter()
-            .filter_map(|id| self.node.peer(id));
-        let named = infos.filter(|info| info.name == *name.as_str());
-        let ids: Vec<PeerId> = named.map(|info| info.id).collect();
-        match ids[..] {
-            [] => Err(format!("there is no peer with the name {}", quoted(&name))),
-            [id] => Ok(id),
-            [one, other, ..] => Err(format!(
-                "{} peers have the name {}, such as {one} and {other}: give a UUID",
-                ids.len(),
-                quoted(&name)
-            )),
-        }
-    }
-}
-
-fn told(error: Error) -> String {
-    error.to_string()
-}
-
-fn done() -> Answer {
-    Answer::Done {
-        ok: true,
-        members: None,
-    }
-}
-
-fn size(content: &Content) -> usize {
-    content.frames().iter().map(Bytes::len).sum()
 }

@@ -11,10 +11,10 @@ use tokio::{
     runtime::Handle,
     time::{Instant, sleep},
 };
-use zre_tokio::{Event, Node};
+use zre_tokio::Node;
 
-use super::{counters::Counters, events};
-use crate::failure::Failure;
+use super::happenings::Happenings;
+use crate::{failure::Failure, json::Format};
 
 /// How many bytes are collected before they are written. A line that is longer is written in
 /// pieces, so that it is never in memory as a whole.
@@ -27,6 +27,7 @@ const PIECE: usize = 16 * 1024;
 /// Standard output, and how much of it is read.
 #[derive(Debug, Default)]
 pub(super) struct Output {
+    format: Format,
     /// Lines that were to be written.
     begun: AtomicU64,
     /// Lines that are written.
@@ -36,6 +37,13 @@ pub(super) struct Output {
 }
 
 impl Output {
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            ..Self::default()
+        }
+    }
+
     /// Prints one line now.
     pub(super) fn print(&self, line: &impl Serialize) -> Result<(), Failure> {
         let mut lines = Lines::to(self, standard_output);
@@ -43,21 +51,19 @@ impl Output {
         Ok(lines.finish()?)
     }
 
-    /// Prints all events until the node has stopped.
+    /// Prints all that happens until the node has stopped.
     pub(super) fn forward_events(
         &self,
-        node: &Node,
+        mut happenings: Happenings,
         runtime: &Handle,
-        counters: &Counters,
     ) -> Result<(), Failure> {
         let mut lines = Lines::to(self, standard_output);
-        while let Some(event) = runtime.block_on(node.recv()) {
-            let mut next = Some(event);
-            while let Some(event) = next {
-                append_event(&mut lines, &event, counters)?;
+        while let Some(happening) = runtime.block_on(happenings.next()) {
+            let mut next = Some(happening);
+            while let Some(happening) = next {
                 // What is in it may be large, and is written or in the batch.
-                drop(event);
-                next = lines.has_room().then(|| node.try_recv()).flatten();
+                happenings.append(&mut lines, happening)?;
+                next = lines.has_room().then(|| happenings.try_next()).flatten();
             }
             lines.finish()?;
         }
@@ -107,7 +113,7 @@ impl Output {
 /// Lines on their way to an output, which `lock` keeps for one thread.
 ///
 /// From the first piece of a line to the end of the line no other thread can write.
-struct Lines<'a, W, F> {
+pub(super) struct Lines<'a, W, F> {
     output: &'a Output,
     lock: F,
     batch: Vec<u8>,
@@ -126,9 +132,9 @@ impl<'a, W: Write, F: Fn() -> W> Lines<'a, W, F> {
     }
 
     /// Takes a line. Writes what is more than a batch.
-    fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+    pub(super) fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         self.output.begun.fetch_add(1, Ordering::Relaxed);
-        append(self, line)
+        Ok(self.output.format.append(self, line)?)
     }
 
     /// Whether another line fits in before they are written.
@@ -192,29 +198,6 @@ fn end_of_piece(lines: &[u8]) -> usize {
 
 fn ends(lines: &[u8]) -> u64 {
     lines.iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-/// Appends the line of an event, if it has one.
-fn append_event<W: Write, F: Fn() -> W>(
-    lines: &mut Lines<'_, W, F>,
-    event: &Event,
-    counters: &Counters,
-) -> Result<(), Failure> {
-    if let Event::Whisper { peer, content, .. } = event
-        && counters.take(*peer, content)
-    {
-        return Ok(());
-    }
-    match events::line(event) {
-        Some(line) => lines.append(&line),
-        None => Ok(()),
-    }
-}
-
-/// Appends one line.
-pub(super) fn append(output: &mut impl Write, line: &impl Serialize) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *output, line).map_err(io::Error::from)?;
-    Ok(output.write_all(b"\n")?)
 }
 
 #[cfg(test)]

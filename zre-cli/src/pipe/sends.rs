@@ -5,6 +5,8 @@
 //! only when those before it that have the same goal are done. A whisper and a shout meet where
 //! the peer is a member of the group; there the later one waits for the earlier, too, but no longer
 //! than a shout waits for a slow member. So one peer that does not read holds up no group for long.
+//!
+//! A message that is to be confirmed is waited for by those behind it only until it is on its way.
 
 use std::{
     collections::BTreeMap,
@@ -29,8 +31,9 @@ use zre_tokio::{GroupName, Node, PeerId};
 
 use super::{
     answers::{Answer, Reply},
-    output::{self, Output},
+    output::Output,
 };
+use crate::json::Format;
 
 /// What may wait, in KiB of content. A full room stops the reading of commands.
 const ROOM: u32 = 64 * 1024;
@@ -54,7 +57,12 @@ pub(super) struct Message {
     /// The bytes of its content.
     pub(super) size: usize,
     pub(super) work: Work,
+    /// Closed when those behind it may begin, if that is before it is done.
+    pub(super) sent: Option<Done>,
 }
+
+/// Held by a message until those behind it may begin.
+pub(super) type Turn = watch::Sender<()>;
 
 /// What has become of a send.
 pub(super) enum Attempt {
@@ -63,7 +71,7 @@ pub(super) enum Attempt {
 }
 
 /// The line that asked for something, for the answer to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) line: u64,
     pub(super) id: Option<Box<RawValue>>,
@@ -74,6 +82,7 @@ pub(super) struct Asked {
 pub(super) struct Sends {
     node: Node,
     runtime: Handle,
+    format: Format,
     /// How long sends with different goals wait for each other; `None`: until they are done.
     patience: Option<Duration>,
     shared: Arc<Shared>,
@@ -102,11 +111,12 @@ struct Entry {
     goal: Goal,
     /// The peers that it is for, in order.
     peers: Vec<PeerId>,
-    /// Closed when it is done.
+    /// Closed when it is done, or at least on its way.
     done: Done,
 }
 
-type Done = watch::Receiver<()>;
+/// Closed when something is done.
+pub(super) type Done = watch::Receiver<()>;
 
 /// An answer to be written. Its send takes room until then, so that answers are bounded, too.
 type Answered = (Vec<u8>, OwnedSemaphorePermit);
@@ -126,6 +136,7 @@ impl Sends {
     pub(super) fn new(
         node: Node,
         runtime: Handle,
+        format: Format,
         patience: Option<Duration>,
     ) -> (Self, mpsc::Receiver<Answered>) {
         let (answers, answered) = mpsc::channel();
@@ -137,6 +148,7 @@ impl Sends {
         let sends = Self {
             node,
             runtime,
+            format,
             patience,
             shared: Arc::new(shared),
             room: Arc::new(Semaphore::new(ROOM as usize)),
@@ -168,27 +180,26 @@ impl Sends {
         };
         let before = self.predecessors(&send.goal).unwrap_or_default();
         let (running, done) = watch::channel(());
-        let number = self.register(send.goal, done);
-        let (shared, answers, patience) = (
-            Arc::clone(&self.shared),
-            self.answers.clone(),
-            self.patience,
-        );
+        let sent = send.sent.clone();
+        let number = self.register(send.goal, send.sent.unwrap_or(done));
+        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+        let (format, patience) = (self.format, self.patience);
         self.runtime.spawn(async move {
-            let sent = async {
+            let work = async {
                 before.wait(patience).await;
                 send.work.await
             };
-            let outcome = shared.unless_over(sent).await;
+            let outcome = shared.unless_over(work, sent.as_ref()).await;
             shared.waiting().sends.remove(&number);
             drop(running);
             shared.finished.fetch_add(1, Ordering::Relaxed);
             // Nobody receives when the output is closed; then the pipe is about to end.
-            let _ = answers.send((asked.answer(outcome), permit));
+            let _ = answers.send((asked.answer(outcome, format), permit));
         });
     }
 
-    fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
+    /// Waits until there is room for this many bytes.
+    pub(super) fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
         let wanted = u32::try_from(size / 1024).unwrap_or(ROOM);
         let room = Arc::clone(&self.room);
         // The semaphore is never closed.
@@ -208,12 +219,13 @@ impl Sends {
 
     /// What is to be done before; `None` if there is nothing.
     fn predecessors(&self, goal: &Goal) -> Option<Predecessors> {
-        if self.shared.waiting().sends.is_empty() {
+        if self.shared.waiting().sends.values().all(Entry::is_done) {
             return None;
         }
         let peers = self.peers(goal);
         let mut before = Predecessors::default();
-        for entry in self.shared.waiting().sends.values() {
+        let waiting = self.shared.waiting();
+        for entry in waiting.sends.values().filter(|entry| !entry.is_done()) {
             if entry.goal == *goal {
                 before.same.push(entry.done.clone());
             } else if meet(&entry.peers, &peers) {
@@ -231,26 +243,15 @@ impl Sends {
         }
     }
 
-    /// Waits until none waits and all answers are written; no longer than `patience` without any
-    /// being done.
-    pub(super) fn wait_until_done(&self, patience: Option<Duration>) {
-        let all = async {
-            // The semaphore is never closed.
-            let _ = self.room.acquire_many(ROOM).await;
-        };
-        let Some(patience) = patience else {
-            return self.runtime.block_on(all);
-        };
-        tokio::pin!(all);
-        loop {
-            let before = self.shared.finished.load(Ordering::Relaxed);
-            let waited = self
-                .runtime
-                .block_on(async { timeout(patience, &mut all).await });
-            if waited.is_ok() || self.shared.finished.load(Ordering::Relaxed) == before {
-                return;
-            }
-        }
+    /// How many that had to wait have been done.
+    pub(super) fn finished(&self) -> u64 {
+        self.shared.finished.load(Ordering::Relaxed)
+    }
+
+    /// Waits until none waits and all answers are written.
+    pub(super) async fn idle(&self) {
+        // The semaphore is never closed.
+        let _ = self.room.acquire_many(ROOM).await;
     }
 
     /// Lets none wait any longer; those that do are answered that they are not sent.
@@ -267,19 +268,40 @@ impl Sends {
 impl Shared {
     async fn unless_over(
         &self,
-        sent: impl Future<Output = Result<Answer, String>>,
+        work: impl Future<Output = Result<Answer, String>>,
+        sent: Option<&Done>,
     ) -> Result<Answer, String> {
         let mut over = self.over.subscribe();
+        // It is dropped at the end: that closes `sent`, too.
+        tokio::pin!(work);
         tokio::select! {
             biased;
-            outcome = sent => outcome,
-            _ = over.wait_for(|over| *over) => Err("not sent, as the node stops".to_owned()),
+            outcome = &mut work => outcome,
+            _ = over.wait_for(|over| *over) => Err(given_up(sent.is_some_and(is_closed))),
         }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn given_up(is_sent: bool) -> String {
+    match is_sent {
+        true => "not confirmed, as the node stops: it may have arrived or not".to_owned(),
+        false => "not sent, as the node stops".to_owned(),
+    }
+}
+
+impl Entry {
+    fn is_done(&self) -> bool {
+        is_closed(&self.done)
+    }
+}
+
+fn is_closed(done: &Done) -> bool {
+    // Nothing is ever sent: this fails when the sender is dropped.
+    done.has_changed().is_err()
 }
 
 impl Predecessors {
@@ -317,11 +339,11 @@ fn meet(one: &[PeerId], other: &[PeerId]) -> bool {
 
 impl Asked {
     /// The line to be written; none for a success that nobody could tell from another.
-    fn answer(&self, outcome: Result<Answer, String>) -> Vec<u8> {
+    fn answer(&self, outcome: Result<Answer, String>, format: Format) -> Vec<u8> {
         let mut line = Vec::new();
         if let Some(reply) = Reply::to(outcome, self.line, self.id.as_deref()) {
             // A reply has nothing in it that JSON cannot tell.
-            let _ = output::append(&mut line, &reply);
+            let _ = format.append(&mut line, &reply);
         }
         line
     }
@@ -348,6 +370,7 @@ mod tests {
             goal: Goal::Peer([peer; 16].into()),
             size: 0,
             work: Box::pin(pending()),
+            sent: None,
         }
     }
 
@@ -379,7 +402,7 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let builder = Node::builder("test").interface("127.0.0.1").port(port);
         let node = runtime.block_on(builder.start()).unwrap();
-        let (sends, answered) = Sends::new(node, runtime.handle().clone(), None);
+        let (sends, answered) = Sends::new(node, runtime.handle().clone(), Format::default(), None);
         test(&sends, &answered);
     }
 
@@ -404,6 +427,26 @@ mod tests {
                 drop(room);
                 further.join().unwrap();
             });
+        });
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_waited_for_and_has_its_place_until_it_is_confirmed() {
+        with_sends(25762, |sends, answered| {
+            let (turn, sent) = watch::channel(());
+            let confirmed = Message {
+                sent: Some(sent),
+                ..never(1)
+            };
+            put(sends, confirmed, 1);
+            assert!(matches!(sends.attempt(at_once(1)), Attempt::MustWait(_)));
+            drop(turn);
+            assert!(matches!(sends.attempt(at_once(1)), Attempt::Done(Ok(_))));
+            assert!(sends.are_waiting());
+            sends.give_up();
+            let (line, _room) = answered.recv().unwrap();
+            let said = String::from_utf8(line).unwrap();
+            assert!(said.contains("not confirmed, as the node stops"), "{said}");
         });
     }
 

@@ -139,6 +139,12 @@ pub(crate) fn node_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Reads the name of a peer.
+pub(crate) fn peer_name(text: &str) -> Result<String, String> {
+    fits("peer's name", text)?;
+    Ok(text.to_owned())
+}
+
 /// Reads the name of a group.
 pub(crate) fn group_name(text: &str) -> Result<GroupName, String> {
     fits("group", text)?;

@@ -1,6 +1,7 @@
 //! The events that wait for the application, whose turn it is, and deadlines that stand still while
 //! a peer is not read.
 
+mod aside;
 mod patience;
 mod queue;
 #[cfg(test)]
@@ -11,9 +12,12 @@ use alloc::{
     vec::Vec,
 };
 
+use core::ops::{AddAssign, SubAssign};
+
 use zre_proto::PeerId;
 
 use crate::{config::Limits, event::Event};
+use aside::Aside;
 pub use patience::Patience;
 pub(crate) use patience::ReliefWatch;
 use patience::Reliefs;
@@ -59,7 +63,9 @@ pub(crate) struct Backlog {
     last: Queue,
     /// The number of the newest event that is not in `current`.
     newest_elsewhere: u64,
-    /// All that wait; while it is simple, only the weight is counted.
+    /// What waits elsewhere.
+    aside: Aside,
+    /// All that wait, here and elsewhere; while it is simple, only the weight is counted.
     total: Room,
     limits: Room,
     /// Half of the limits, rounded up.
@@ -98,6 +104,7 @@ impl Backlog {
             others: BTreeMap::new(),
             last: Queue::default(),
             newest_elsewhere: 0,
+            aside: Aside::default(),
             total: Room::default(),
             limits: Room {
                 events: limits.events,
@@ -133,7 +140,7 @@ impl Backlog {
         }
         self.current.events.push_back(event);
         // Below half of the limits, no peer can have more than is free.
-        if self.current.events.len() >= self.half.events || self.total.weight >= self.half.weight {
+        if self.is_half() {
             self.hold_newest();
         }
     }
@@ -158,7 +165,7 @@ impl Backlog {
     pub(crate) fn len(&self) -> usize {
         match self.is_simple {
             true => self.current.events.len(),
-            false => self.total.events,
+            false => self.total.events - self.aside.total.events,
         }
     }
 
@@ -243,8 +250,8 @@ impl Backlog {
             return;
         }
         let events = &self.current.events;
-        self.total.events = events.len();
-        self.current.weight = self.total.weight;
+        self.total.events = events.len() + self.aside.total.events;
+        self.current.weight = self.total.weight - self.aside.total.weight;
         self.owner = events.back().and_then(Event::peer);
         let first = events.range(..events.len().min(self.little.events));
         let others = first.enumerate().rev();
@@ -267,6 +274,7 @@ impl Backlog {
             let is_it = newest.is_some_and(|peer| self.held.contains(&peer));
             let wanted = self.limits.enough();
             let is_light = self.total.weight + wanted.weight <= self.free().weight;
+            let is_light = is_light && self.aside.total.is_nothing();
             if self.congested || self.held.len() > 1 || !is_it || !is_light {
                 return;
             }
@@ -372,6 +380,12 @@ impl Backlog {
 
 /// Limits.
 impl Backlog {
+    /// Whether half of what may wait does, or more.
+    fn is_half(&self) -> bool {
+        self.len() + self.aside.total.events >= self.half.events
+            || self.total.weight >= self.half.weight
+    }
+
     /// So much waits that the peer whose event is the newest may be held.
     fn hold_newest(&mut self) {
         self.end_simplicity(self.queued);
@@ -399,7 +413,7 @@ impl Backlog {
         };
         self.release(peer, enough);
         // Nothing is awaited any more from a peer that is gone and has not come again.
-        if matches!(event, Event::Exit { .. }) && self.of_peer(peer).events == 0 {
+        if matches!(event, Event::Exit { .. }) && self.of_peer(peer).is_nothing() {
             self.reliefs.forget(peer);
         }
     }
@@ -425,22 +439,26 @@ impl Backlog {
     fn has_room(&self, peer: PeerId, wanted: Room) -> bool {
         let (own, free) = (self.of_peer(peer), self.free());
         // One event may be as heavy as all that are allowed.
-        own.events == 0
+        own.is_nothing()
             || own.events + wanted.events <= free.events
                 && own.weight.saturating_add(wanted.weight) <= free.weight
     }
 
-    /// What waits of a peer, without what stands in the queue of several peers. Not asked while it
-    /// is simple.
+    /// What waits of a peer, here and elsewhere, without what stands in the queue of several peers.
+    /// Not asked while it is simple.
     fn of_peer(&self, peer: PeerId) -> Room {
         let (queue, mixed) = match self.owner == Some(peer) {
             true => (Some(&self.current), self.mixed),
             false => (self.others.get(&peer), 0),
         };
-        queue.map_or(Room::default(), |queue| Room {
-            events: queue.events.len() - mixed,
-            weight: queue.weight,
-        })
+        let mut room = self.aside.of_peer(peer);
+        if let Some(queue) = queue {
+            room += Room {
+                events: queue.events.len() - mixed,
+                weight: queue.weight,
+            };
+        }
+        room
     }
 
     fn free(&self) -> Room {
@@ -457,6 +475,10 @@ impl Room {
         weight: 1,
     };
 
+    fn is_nothing(self) -> bool {
+        self.events == 0 && self.weight == 0
+    }
+
     /// So much more is to be free before reading goes on. With less, reading would stop and go on
     /// all the time.
     fn enough(self) -> Self {
@@ -464,5 +486,19 @@ impl Room {
             events: (self.events / 2).max(1),
             weight: (self.weight / 2).max(1),
         }
+    }
+}
+
+impl AddAssign for Room {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.weight += other.weight;
+    }
+}
+
+impl SubAssign for Room {
+    fn sub_assign(&mut self, other: Self) {
+        self.events -= other.events;
+        self.weight -= other.weight;
     }
 }

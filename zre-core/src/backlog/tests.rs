@@ -280,3 +280,45 @@ fn what_is_remembered_of_held_peers_that_are_gone_is_bounded() {
     }
     assert!(backlog.reliefs.remembered() <= 1024);
 }
+
+#[test]
+fn what_waits_elsewhere_counts_and_is_no_event() {
+    let mut backlog = backlog(16);
+    backlog.set_aside(peer(1), 7, 100);
+    assert!(backlog.is_empty());
+    assert!(backlog.may_take(peer(1)));
+    backlog.push(whisper(1, "one"));
+    assert_eq!(backlog.len(), 1);
+    assert!(!backlog.may_take(peer(1)), "as much waits as is free");
+    flood(&mut backlog, 2, 4);
+    assert!(!backlog.may_take(peer(2)), "4 wait and 4 are free");
+    assert!(backlog.may_take(peer(3)));
+    // Taken, it makes room, and what is counted comes to nothing in the end.
+    backlog.take_aside(peer(1), 7, 100);
+    assert!(backlog.may_take(peer(1)) && !backlog.may_take(peer(2)));
+    assert_eq!(backlog.len(), 5);
+    while take(&mut backlog).is_some() {}
+    assert!(!backlog.is_holding());
+    assert_eq!((backlog.total.weight, backlog.len()), (0, 0));
+}
+
+#[test]
+fn a_congestion_of_what_waits_elsewhere_ends_when_half_is_taken() {
+    let mut backlog = backlog(16);
+    let ask = |backlog: &mut Backlog, from| backlog.set_aside(peer(from), 1, 1);
+    (1..=16).for_each(|from| ask(&mut backlog, from));
+    assert!(backlog.is_congested());
+    for from in 1..8 {
+        backlog.take_aside(peer(from), 1, 1);
+        assert!(backlog.is_congested());
+    }
+    backlog.take_aside(peer(8), 1, 1);
+    assert!(!backlog.is_congested());
+    // Events keep their turns and their limits beside it.
+    flood(&mut backlog, 1, 4);
+    assert!(!backlog.may_take(peer(1)) && backlog.may_take(peer(2)));
+    (9..=16).for_each(|from| backlog.take_aside(peer(from), 1, 1));
+    let texts = core::iter::from_fn(|| take(&mut backlog)).map(|(_, text)| text);
+    assert_eq!(texts.count(), 4);
+    assert!(!backlog.is_holding());
+}

@@ -31,6 +31,7 @@ mod peer_links;
 mod places;
 mod reading;
 mod renewals;
+mod requests;
 mod shouts;
 mod stopping;
 mod trust;
@@ -39,7 +40,7 @@ mod unclaimed;
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
-use zre_proto::{Content, GroupName, KeyedEndpoint, PeerId, Text};
+use zre_proto::{Content, GroupName, KeyedEndpoint, Message, PeerId, Text};
 
 use crate::{
     config::Config,
@@ -318,6 +319,20 @@ impl<C: Connection> Engine<C> {
         content: &mut Content,
         now: Instant,
     ) -> Result<(), Error> {
+        self.send_prepared(peer, now, |node, now| {
+            let content = core::mem::take(content);
+            Ok(((), node.prepare_whisper(peer, content, now)?))
+        })
+    }
+
+    /// Sends a message to one peer that the node prepares, if there is room for it.
+    #[inline]
+    fn send_prepared<T>(
+        &mut self,
+        peer: PeerId,
+        now: Instant,
+        prepare: impl FnOnce(&mut Node, Instant) -> Result<(T, Message), Error>,
+    ) -> Result<T, Error> {
         self.command(now)?;
         // Not `Links::capacity`: one look-up serves for the question and for sending.
         let limit = self.outbound_limit();
@@ -331,8 +346,7 @@ impl<C: Connection> Engine<C> {
             SendCapacity::Lost => return Err(Error::UnknownPeer(peer)),
             SendCapacity::Full => return Err(Error::Full(peer)),
         }
-        let content = core::mem::take(content);
-        let message = self.node.prepare_whisper(peer, content, self.cx.now)?;
+        let (result, message) = prepare(&mut self.node, self.cx.now)?;
         if let Some(links) = &mut links {
             // Earlier calls ended with `settle`, so no output of the node waits that this message
             // could overtake.
@@ -340,7 +354,7 @@ impl<C: Connection> Engine<C> {
             self.apply(peer, effect);
         }
         self.settle();
-        Ok(())
+        Ok(result)
     }
 
     /// Sees to it that a peer confirms soon that it has all messages which were sent to it; see

@@ -245,9 +245,7 @@ impl Event {
     /// [`Limits::event_bytes`](crate::Limits#structfield.event_bytes) counts them.
     pub fn weight(&self) -> usize {
         let held = match self {
-            Self::Whisper { content, .. } | Self::Shout { content, .. } => {
-                content.iter().map(frame_weight).sum()
-            }
+            Self::Whisper { content, .. } | Self::Shout { content, .. } => content_weight(content),
             Self::Enter { headers, .. } => headers
                 .iter()
                 .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Text>())
@@ -262,6 +260,11 @@ impl Event {
         };
         size_of::<Self>() + held
     }
+}
+
+/// Roughly how many bytes of memory the frames of a message hold.
+pub(crate) fn content_weight(content: &Content) -> usize {
+    content.iter().map(frame_weight).sum()
 }
 
 fn frame_weight(frame: &Bytes) -> usize {

@@ -156,7 +156,8 @@ impl Node {
             NodeTimer::Beacon
             | NodeTimer::Silence
             | NodeTimer::Confirmation
-            | NodeTimer::Election => None,
+            | NodeTimer::Election
+            | NodeTimer::Request => None,
         });
         let due: Vec<_> = peers.collect();
         let is_overdue = |peer: &PeerId| {

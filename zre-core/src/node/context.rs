@@ -18,9 +18,10 @@ use crate::{
     config::{Beacons, Config},
     deadlines::Deadlines,
     error::Error,
-    event::Event,
+    event::{Event, ExitReason},
     interfaces::NetworkId,
     notice::Notices,
+    requests::Requests,
     seed::Seed,
     time::Instant,
 };
@@ -50,6 +51,7 @@ pub(super) struct NodeContext {
     pub(super) deadlines: Deadlines<NodeTimer>,
     pub(super) outputs: VecDeque<NodeOutput>,
     pub(super) events: Backlog,
+    pub(super) requests: Requests,
     pub(super) notices: Notices,
     /// What all peers have told of themselves.
     pub(super) told: Told,
@@ -77,6 +79,8 @@ pub(super) enum NodeTimer {
     Confirmation,
     /// Goes on with elections in which somebody does not answer.
     Election,
+    /// Ends the requests that have not been answered in time.
+    Request,
 }
 
 impl NodeContext {
@@ -94,6 +98,7 @@ impl NodeContext {
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
             events: Backlog::new(&config.limits),
+            requests: Requests::new(random_start(seed)),
             notices: Notices::default(),
             told: Told::default(),
             last_ping: 0,
@@ -218,6 +223,23 @@ impl NodeContext {
         }
     }
 
+    /// A session is over: the application is told, and requests to and from the peer end.
+    pub(super) fn tell_exit(
+        &mut self,
+        peer: PeerId,
+        name: ShortText,
+        reason: ExitReason,
+        unconfirmed: u64,
+    ) {
+        self.requests.end_session(peer, &mut self.events);
+        self.events.push(Event::Exit {
+            peer,
+            name,
+            reason,
+            unconfirmed,
+        });
+    }
+
     /// Queues an event, or drops it while its peer is not read: that a peer is evasive is no news
     /// to an application that has many older events of it to take.
     pub(super) fn push_unless_unread(&mut self, event: Event) {
@@ -263,6 +285,14 @@ fn random_id(seed: &Seed) -> PeerId {
     let mut bytes = [0; 16];
     ChaCha8Rng::from_seed(*seed.expose()).fill_bytes(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().into()
+}
+
+/// A number that differs at each start, whether the identity does or not.
+fn random_start(seed: &Seed) -> u64 {
+    let mut generator = ChaCha8Rng::from_seed(*seed.expose());
+    // What comes first is the identity.
+    generator.fill_bytes(&mut [0; 16]);
+    generator.next_u64()
 }
 
 fn default_name(id: PeerId) -> ShortText {

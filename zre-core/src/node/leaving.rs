@@ -50,6 +50,8 @@ impl Node {
             let output = NodeOutput::Disconnect { peer };
             self.context.outputs.push_back(output);
         }
-        self.context.events.push(Event::Stop { unconfirmed });
+        let context = &mut self.context;
+        context.requests.end(&mut context.events);
+        context.events.push(Event::Stop { unconfirmed });
     }
 }

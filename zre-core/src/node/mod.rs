@@ -30,6 +30,7 @@ mod peers;
 mod place;
 mod queries;
 mod refusals;
+mod requests;
 mod strangers;
 mod table;
 mod told;
@@ -246,6 +247,7 @@ impl Node {
             match timer {
                 NodeTimer::Beacon => self.context.announce(),
                 NodeTimer::Peer(peer) => self.apply(peer, Peer::check),
+                NodeTimer::Request => self.context.time_out_requests(),
                 NodeTimer::Confirmation => self.peers.ask_for_confirmation(&mut self.context),
                 NodeTimer::Election => self.peers.check_elections(&mut self.context),
                 NodeTimer::Silence => {
@@ -509,6 +511,12 @@ impl Node {
     /// [`is_congested`](Node::is_congested).
     pub fn may_take(&self, peer: PeerId) -> bool {
         self.context.events.may_take(peer)
+    }
+
+    /// Whether there are peers of which no messages should be handled: some that it
+    /// [may not take](Node::may_take) from, or all.
+    pub fn is_holding(&self) -> bool {
+        self.context.events.is_holding()
     }
 
     /// Ends what keeps peers from being read where there is some room, however little.

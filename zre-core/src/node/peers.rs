@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Config,
     error::{Error, Fault},
-    event::{Event, ExitReason, Unconfirmed},
+    event::{ExitReason, Unconfirmed},
     notice::Notice,
     time::Instant,
 };
@@ -356,12 +356,7 @@ impl Peers {
         if let Session::Ready(mut ready) = removed.session {
             context.told.change(&mut ready.told, 0);
             let name = ready.into_name();
-            context.events.push(Event::Exit {
-                peer,
-                name,
-                reason,
-                unconfirmed,
-            });
+            context.tell_exit(peer, name, reason, unconfirmed);
         }
         // It may have gone meanwhile, and have come again from another endpoint.
         if let Some(claimant) = claimant.filter(|claimant| self.awaits_endpoint(claimant)) {

@@ -11,6 +11,7 @@ pub(crate) mod event_text;
 mod limits;
 mod patience;
 mod presence;
+mod requests;
 mod secured;
 mod session;
 mod single_node;

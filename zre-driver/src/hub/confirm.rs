@@ -88,6 +88,11 @@ impl<S: Stream> ConfirmedWhisper<'_, S> {
         }
     }
 
+    /// Whether the message is on its way, so that what is sent from now on comes behind it.
+    pub fn is_sent(&self) -> bool {
+        matches!(self.stage, Stage::Sent(_))
+    }
+
     /// Whispers if there is room now, and says whether it is confirmed.
     ///
     /// # Errors
@@ -144,6 +149,11 @@ pub struct ConfirmedShout<'h, S: Stream> {
 }
 
 impl<S: Stream> ConfirmedShout<'_, S> {
+    /// Whether the message is on its way to each member that gets it.
+    pub fn is_sent(&self) -> bool {
+        self.shout.is_none()
+    }
+
     /// Goes on; gives what has become of the message for each member, when that is known.
     ///
     /// # Errors

@@ -173,6 +173,7 @@ fn is_warning(notice: &Notice) -> bool {
             | Notice::HelloAnswer { .. }
             | Notice::EarlyWrap { .. }
             | Notice::Stray { .. }
+            | Notice::StrayAnswer { .. }
             | Notice::UnknownMessage { .. }
             | Notice::IgnoredElection { .. }
     )

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod application;
+mod ask;
 mod clock;
 mod coalesce;
 mod confirm;
@@ -19,6 +20,7 @@ mod peer_ref;
 mod receiver;
 mod report;
 mod route;
+mod serve;
 mod signals;
 mod start;
 mod state;
@@ -44,13 +46,15 @@ use fork::Fork;
 use state::State;
 
 pub use application::only_named;
-pub use confirm::Delivery;
+pub use ask::{Answer, Ask, AskAll, Recipient};
+pub use confirm::{ConfirmedShout, ConfirmedWhisper, Delivery};
 pub use connection::Stream;
 pub use feed::Lagged;
 pub use operations::{GroupWait, PeerWait, Ping, Recv, Shout, Stopped, Whisper};
 pub use peer_ref::PeerRef;
 pub use receiver::{EventReceiver, NoticeReceiver};
 pub use report::{Network, NetworkState, Stats};
+pub use serve::{Answering, Incoming, RequestReceiver};
 pub use signals::Signal;
 
 pub(crate) use driving::{Command, DriverHandle, Ends};

@@ -135,7 +135,7 @@ impl<S: Stream> Hub<S> {
             peers: engine.node().peers().count(),
             connections: connections.len(),
             events: engine.node().event_count(),
-            messages_in: watch.received(),
+            messages_in: watch.received() + engine.node().request_count(),
             messages_out: watch.sent(),
             beacons_sent: networks.sent(),
             notices: watch.notice_counts().clone(),

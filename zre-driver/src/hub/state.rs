@@ -36,6 +36,8 @@ pub(super) struct State<S> {
     pub(super) watch: Watch,
     pub(super) signals: Signals,
     pub(super) waiters: Waiters,
+    /// How many take requests of peers.
+    pub(super) servers: usize,
     changes: Changes,
     /// How many events the application has taken.
     taken: u64,
@@ -65,6 +67,7 @@ impl<S> State<S> {
             watch: Watch::new(&engine.node().config().limits),
             signals: Signals::default(),
             waiters: Waiters::default(),
+            servers: 0,
             changes: Changes::default(),
             taken: 0,
             jam: JamWatch::default(),
@@ -211,6 +214,10 @@ impl<S: Stream> State<S> {
     /// waits for. It follows every call of the engine, under the same lock.
     pub(super) fn settle(&mut self, now: Instant) {
         self.carry_out(now);
+        let node = self.engine.node();
+        if node.has_settled() || node.has_requests() {
+            self.tell_of_requests(now);
+        }
         self.watch
             .see_events(&self.engine, &mut self.changes, &mut self.aftermath);
         // Behind the outputs, which may have failed.
@@ -235,6 +242,27 @@ impl<S: Stream> State<S> {
             self.wake_operations(now);
         }
         self.changes.clear();
+    }
+
+    /// Outcomes are known, or requests of peers wait.
+    #[inline(never)] // What is no message of others is not to make messages slow.
+    fn tell_of_requests(&mut self, now: Instant) {
+        while let Some(id) = self.engine.poll_settled() {
+            self.waiters.wake_for_outcome(id, &mut self.aftermath);
+        }
+        if self.servers > 0 {
+            if self.engine.node().has_requests() {
+                self.waiters.wake_for_request(&mut self.aftermath);
+            }
+            return;
+        }
+        while let Some(request) = self.engine.poll_request() {
+            // Who has gone, or reads too slowly, hears nothing.
+            if self.engine.refuse(&request, now).is_ok() {
+                self.watch.note_sent(1);
+            }
+        }
+        self.carry_out(now);
     }
 
     fn carry_out(&mut self, now: Instant) {
@@ -301,10 +329,13 @@ impl<S: Stream> State<S> {
         }
     }
 
-    /// Tells if the application has taken no event for a second, while it waits for room to send.
+    /// Tells if the application has taken no event for a second, while it waits for room to send,
+    /// or for an answer that is not read.
     #[inline(never)] // What is rare is not to make each message slow.
     fn watch_for_jam(&mut self, now: Instant) {
-        let is_jammed = self.engine.node().has_events() && self.waiters.await_capacity();
+        let (node, waiters) = (self.engine.node(), &self.waiters);
+        let waits = waiters.await_capacity() || node.is_holding() && waiters.await_outcome();
+        let is_jammed = node.has_events() && waits;
         if self.jam.is_new(is_jammed, self.taken, now) {
             let waiting = self.engine.node().waiting_events();
             self.report(Notice::EventsNotTaken { waiting }, now);
@@ -315,6 +346,8 @@ impl<S: Stream> State<S> {
     fn wake_operations(&mut self, now: Instant) {
         let (engine, is_stopping) = (&self.engine, self.is_stopping());
         let is_met = |awaited: &Awaited| match awaited {
+            // They are woken by their number.
+            Awaited::Outcome(id) => engine.node().has_outcome(*id),
             // What was sent before the stop is still answered.
             Awaited::Answer(peer, number) => {
                 engine.is_stopped() || engine.node().is_answered(*peer, *number) != Some(false)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use zre_core::{
-    Event, Instant, LinkId,
+    Event, Instant, LinkId, RequestId,
     proto::{GroupName, PeerId, ShortText},
 };
 
@@ -27,6 +27,8 @@ pub(super) enum Awaited {
     Name(ShortText),
     /// That so many peers are in a group.
     Members(GroupName, usize),
+    /// The outcome of a request.
+    Outcome(RequestId),
 }
 
 /// What has changed since the last look, of all that somebody may wait for.
@@ -67,7 +69,7 @@ impl Changes {
             // A peer that goes takes no more, and answers no more.
             Awaited::Capacity(_) | Awaited::Answer(..) => self.connections || self.peers,
             Awaited::Peer(_) | Awaited::Name(_) | Awaited::Members(..) => self.peers,
-            Awaited::Moment(_) => false,
+            Awaited::Moment(_) | Awaited::Outcome(_) => false,
         }
     }
 
@@ -95,6 +97,8 @@ pub(super) struct Waiters {
     events: WakerSet,
     /// For the end of the node.
     end: WakerSet,
+    /// For the next request of a peer.
+    requests: WakerSet,
     /// For all else, by what they wait for.
     operations: BTreeMap<Awaited, WakerSet>,
     last_id: OperationId,
@@ -120,6 +124,8 @@ enum WaitsFor {
     Event,
     /// The end of the node.
     End,
+    /// The next request of a peer.
+    Request,
     /// Any of these, which are in order.
     AnyOf(Vec<Awaited>),
 }
@@ -155,6 +161,18 @@ impl Waiters {
         let id = self.id_of(ticket);
         ticket.waits_for = WaitsFor::End;
         self.end.put(id, cx, aftermath);
+    }
+
+    /// Lets an operation wait for the next request of a peer.
+    pub(super) fn wait_for_request(
+        &mut self,
+        ticket: &mut Ticket,
+        cx: &Context<'_>,
+        aftermath: &mut Aftermath,
+    ) {
+        let id = self.id_of(ticket);
+        ticket.waits_for = WaitsFor::Request;
+        self.requests.put(id, cx, aftermath);
     }
 
     /// Lets an operation wait for any of these, and for nothing that it waited for before.
@@ -196,6 +214,7 @@ impl Waiters {
             WaitsFor::Nothing => Vec::new(),
             WaitsFor::Event => self.events.remove(id).into_iter().collect(),
             WaitsFor::End => self.end.remove(id).into_iter().collect(),
+            WaitsFor::Request => self.requests.remove(id).into_iter().collect(),
             WaitsFor::AnyOf(awaited) => {
                 let awaited = awaited.iter();
                 awaited
@@ -237,6 +256,13 @@ impl Waiters {
         matches!(later.next(), Some((Awaited::Capacity(_), _)))
     }
 
+    /// Whether anybody waits for the outcome of a request.
+    pub(super) fn await_outcome(&self) -> bool {
+        // They come behind all else.
+        let last = self.operations.last_key_value();
+        matches!(last, Some((Awaited::Outcome(_), _)))
+    }
+
     /// The first moment that anybody waits for.
     pub(super) fn next_moment(&self) -> Option<Instant> {
         // They come before all else.
@@ -256,6 +282,16 @@ impl Waiters {
     /// Wakes all who wait for events.
     pub(super) fn wake_for_event(&mut self, aftermath: &mut Aftermath) {
         self.events.wake(aftermath);
+    }
+
+    /// Wakes all who wait for requests of peers.
+    pub(super) fn wake_for_request(&mut self, aftermath: &mut Aftermath) {
+        self.requests.wake(aftermath);
+    }
+
+    /// Wakes who waits for the outcome of a request.
+    pub(super) fn wake_for_outcome(&mut self, id: RequestId, aftermath: &mut Aftermath) {
+        self.wake_awaited(&Awaited::Outcome(id), aftermath);
     }
 
     /// Wakes those whose wait is over, of all.
@@ -304,12 +340,16 @@ impl Waiters {
     pub(super) fn wake_all(&mut self, aftermath: &mut Aftermath) {
         self.events.wake(aftermath);
         self.end.wake(aftermath);
+        self.requests.wake(aftermath);
         self.wake_met(|_| true, aftermath);
     }
 
     /// Whether something is met and nobody has been woken for it.
     pub(super) fn any_met(&self, is_met: impl Fn(&Awaited) -> bool) -> bool {
-        self.operations.keys().any(is_met)
+        // These come last. They are many, and are woken by their numbers.
+        let is_outcome = |awaited: &&Awaited| matches!(awaited, Awaited::Outcome(_));
+        let mut others = self.operations.keys().take_while(|it| !is_outcome(it));
+        others.any(is_met)
     }
 }
 

@@ -40,6 +40,37 @@ macro_rules! async_node {
 
             $crate::async_send_methods!();
 
+            $crate::request_methods!();
+
+            fn asker(&self) -> Asker {
+                ::std::sync::Arc::clone(self.hub())
+            }
+
+            /// The requests of peers from now on, which are [`Event::Whisper`] before. Each goes to
+            /// one caller. They are no events: neither [`recv`](Node::recv) nor
+            /// [`subscribe`](Node::subscribe) shows them any more, nor the answers to requests of
+            /// this node.
+            ///
+            /// The peers that have sent some take turns. If a program does not take its requests,
+            /// its peers have to wait, as with events: both count in [`Limits::events`] and
+            /// [`Limits::event_bytes`]. When all [`Requests`] have been dropped, those that come
+            /// are refused.
+            ///
+            /// ```no_run
+            #[doc = concat!("# async fn example(node: ", env!("CARGO_CRATE_NAME"), "::Node)")]
+            #[doc = concat!("# -> Result<(), ", env!("CARGO_CRATE_NAME"), "::Error> {")]
+            /// let mut requests = node.requests();
+            /// while let Some(request) = requests.next().await {
+            ///     let answer = format!("{} bytes", request.content().byte_len());
+            ///     request.answer(answer).await?;
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn requests(&self) -> Requests {
+                Requests(self.hub().requests())
+            }
+
             /// Waits for the next event; `None` when the node has stopped. Each event goes to one
             /// caller; who wants all of them as well can [`subscribe`](Node::subscribe).
             ///
@@ -159,7 +190,70 @@ macro_rules! async_node {
             $crate::try_send_methods!();
 
             $crate::async_send_methods!();
+
+            $crate::request_methods!();
+
+            fn asker(&self) -> Asker {
+                ::std::sync::Arc::clone(&self.hub)
+            }
         }
+
+        /// A whisper whose arrival is waited for; see [`Node::whisper_confirmed`].
+        ///
+        /// It is a future, which does nothing until it is polled.
+        #[derive(Debug)]
+        #[must_use = "the message is not sent until this is awaited"]
+        pub struct ConfirmedWhisper<'n>($crate::ConfirmedWhisper<'n, $stream>);
+
+        impl ConfirmedWhisper<'_> {
+            /// Whether the message is on its way: what is sent from now on comes behind it, and
+            /// whoever gives up waiting does not take it back.
+            pub fn is_sent(&self) -> bool {
+                self.0.is_sent()
+            }
+        }
+
+        impl Future for ConfirmedWhisper<'_> {
+            type Output = Result<(), Error>;
+
+            fn poll(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Self::Output> {
+                self.get_mut().0.poll(cx)
+            }
+        }
+
+        /// A shout whose arrival is waited for; see [`Node::shout_confirmed`].
+        ///
+        /// It is a future, which does nothing until it is polled.
+        #[derive(Debug)]
+        #[must_use = "the message is not sent until this is awaited"]
+        pub struct ConfirmedShout<'n>(Result<$crate::ConfirmedShout<'n, $stream>, Error>);
+
+        impl ConfirmedShout<'_> {
+            /// Whether the message is on its way to each member that gets it: what is sent from
+            /// now on comes behind it, and whoever gives up waiting does not take it back.
+            pub fn is_sent(&self) -> bool {
+                self.0.as_ref().is_ok_and($crate::ConfirmedShout::is_sent)
+            }
+        }
+
+        impl Future for ConfirmedShout<'_> {
+            type Output = Result<Vec<(PeerId, Delivery)>, Error>;
+
+            fn poll(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Self::Output> {
+                match &mut self.get_mut().0 {
+                    Ok(shout) => shout.poll(cx),
+                    Err(error) => ::std::task::Poll::Ready(Err(error.clone())),
+                }
+            }
+        }
+
+        $crate::async_requests!($stream);
 
         /// The events of a node, as a stream; see [`Node::events`].
         #[derive(Debug)]
@@ -320,13 +414,12 @@ macro_rules! async_send_methods {
         /// [`Error::Unconfirmed`] if the peer goes or begins a new session, or this node stops,
         /// before it confirms;
         /// as [`whisper`](Self::whisper).
-        pub async fn whisper_confirmed(
+        pub fn whisper_confirmed(
             &self,
             peer: PeerId,
             content: impl Into<Content>,
-        ) -> Result<(), Error> {
-            let mut whisper = self.hub().whisper_confirmed(peer, content.into());
-            ::std::future::poll_fn(|cx| whisper.poll(cx)).await
+        ) -> ConfirmedWhisper<'_> {
+            ConfirmedWhisper(self.hub().whisper_confirmed(peer, content.into()))
         }
 
         /// Sends a message to all members of a group, as [`shout`](Self::shout), and waits until
@@ -336,19 +429,17 @@ macro_rules! async_send_methods {
         /// # Errors
         ///
         /// As [`shout`](Self::shout).
-        pub async fn shout_confirmed<G>(
+        pub fn shout_confirmed<G>(
             &self,
             group: G,
             content: impl Into<Content>,
-        ) -> Result<Vec<(PeerId, Delivery)>, Error>
+        ) -> ConfirmedShout<'_>
         where
             G: TryInto<GroupName>,
             Error: From<G::Error>,
         {
-            let mut shout = self
-                .hub()
-                .shout_confirmed(group.try_into()?, content.into());
-            ::std::future::poll_fn(|cx| shout.poll(cx)).await
+            let group = group.try_into().map_err(Error::from);
+            ConfirmedShout(group.map(|group| self.hub().shout_confirmed(group, content.into())))
         }
 
         /// Waits until a peer has confirmed all that has been sent to it so far, whispers and

@@ -6,3 +6,4 @@
 mod async_node;
 mod at_once;
 mod builder;
+mod requests;

@@ -22,6 +22,7 @@ mod limits;
 mod networks;
 mod partitions;
 mod pressure;
+mod requests;
 mod restarts;
 mod storms;
 mod streams;

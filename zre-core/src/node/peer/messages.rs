@@ -66,6 +66,10 @@ impl Ready {
         let peer = channel.peer;
         match body {
             Body::Whisper { content } => {
+                if context.requests.concern(&content) {
+                    context.take_request(peer, &self.name, content);
+                    return PeerEffect::Nothing;
+                }
                 let name = self.name.clone();
                 context.events.push(Event::Whisper {
                     peer,

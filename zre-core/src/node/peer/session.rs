@@ -654,12 +654,8 @@ impl Ready {
     /// Tells the application of a restart whose HELLO has been taken for a reply.
     fn tell_restart(&self, key: Option<PublicKey>, channel: &Channel, context: &mut NodeContext) {
         let (peer, name) = (channel.peer, &self.name);
-        context.events.push(Event::Exit {
-            peer,
-            name: name.clone(),
-            reason: ExitReason::Restarted,
-            unconfirmed: channel.pings.unconfirmed(),
-        });
+        let unconfirmed = channel.pings.unconfirmed();
+        context.tell_exit(peer, name.clone(), ExitReason::Restarted, unconfirmed);
         context.events.push(Event::Enter {
             peer,
             name: name.clone(),

@@ -8,6 +8,7 @@
 
 mod net;
 mod networks;
+mod requests;
 mod slow;
 mod trust;
 

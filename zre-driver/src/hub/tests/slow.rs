@@ -140,6 +140,7 @@ fn a_confirmed_shout_tells_what_has_become_of_it_for_each_member() {
         let cx = Context::from_waker(Waker::noop());
         let mut shout = hub.shout_confirmed(group(), "hello".into());
         assert!(shout.poll(&cx).is_pending());
+        assert_eq!(shout.is_sent(), expected == Delivery::Skipped);
         if expected == Delivery::Gone {
             net.end(1);
         }
@@ -164,7 +165,9 @@ fn a_message_whose_peer_has_gone_is_not_confirmed() {
     net.set_stuck(alice, bob, true);
     let cx = Context::from_waker(Waker::noop());
     let mut whisper = hub.whisper_confirmed(bob, "hello".into());
+    assert!(!whisper.is_sent());
     assert!(whisper.poll(&cx).is_pending());
+    assert!(whisper.is_sent());
     let mut flush = hub.flush(bob).unwrap();
     assert!(flush.poll(&cx).is_pending());
     net.end(1);

@@ -1,15 +1,18 @@
 //! The commands that the pipe reads.
 
-use std::{borrow::Cow, fmt};
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use zre_tokio::{Content, GroupName, PeerId};
+use zre_tokio::{Content, GroupName};
 
-use crate::{text::quoted, values};
+use crate::{recipient::Recipient, text::quoted, values};
 
 /// What one line asks for, and the id by which its answer is to be known.
 #[derive(Debug)]
@@ -24,8 +27,15 @@ pub(super) struct Request<'a> {
 pub(super) enum Command {
     Join(GroupName),
     Leave(GroupName),
-    Whisper(Recipient, Content),
-    Shout(GroupName, Content),
+    Contest(GroupName),
+    Withdraw(GroupName),
+    Leader(GroupName),
+    Whisper(Recipient, Outgoing),
+    Shout(GroupName, Outgoing),
+    Flush(Recipient),
+    Request(Question),
+    Reply { request: u64, content: Content },
+    Refuse { request: u64 },
     Peers,
     Peer(Recipient),
     Groups,
@@ -36,11 +46,30 @@ pub(super) enum Command {
     Count,
 }
 
-/// A peer as the user names it.
+/// What is to be asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Recipient {
-    Id(PeerId),
-    Named(String),
+pub(super) struct Question {
+    pub(super) to: To,
+    pub(super) content: Content,
+    /// How long to wait for the answer.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Who is to be asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Peer(Recipient),
+    /// One member.
+    Any(GroupName),
+    All(GroupName),
+}
+
+/// What is to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) content: Content,
+    /// Whether the answer is to wait until it has arrived.
+    pub(super) confirmed: bool,
 }
 
 impl<'a> Request<'a> {
@@ -59,10 +88,23 @@ impl<'a> Request<'a> {
     }
 }
 
-const VERBS: &str =
-    "join, leave, whisper, shout, peers, peer, groups, network, stop, flood, quiet, count";
+const VERBS: &str = "join, leave, whisper, shout, flush, request, reply, refuse, contest, \
+     withdraw, leader, peers, peer, groups, network, stop, flood, quiet, count";
 
-const KEYS: [&str; 8] = ["do", "id", "peer", "group", "text", "frames", "count", "on"];
+const KEYS: [&str; 12] = [
+    "do",
+    "id",
+    "peer",
+    "group",
+    "text",
+    "frames",
+    "confirmed",
+    "timeout",
+    "all",
+    "request",
+    "count",
+    "on",
+];
 
 /// The keys of a command and their values. Each is taken out when the command uses it.
 ///
@@ -84,10 +126,22 @@ impl<'a> Fields<'a> {
             fields: self,
         };
         let command = match &*verb {
-            "whisper" => Command::Whisper(fields.peer()?, fields.content()?),
-            "shout" => Command::Shout(fields.group()?, fields.content()?),
+            "whisper" => Command::Whisper(fields.peer()?, fields.outgoing()?),
+            "shout" => Command::Shout(fields.group()?, fields.outgoing()?),
+            "flush" => Command::Flush(fields.peer()?),
+            "request" => Command::Request(fields.question()?),
+            "reply" => Command::Reply {
+                request: fields.value("request", NUMBER)?,
+                content: fields.content()?,
+            },
+            "refuse" => Command::Refuse {
+                request: fields.value("request", NUMBER)?,
+            },
             "join" => Command::Join(fields.group()?),
             "leave" => Command::Leave(fields.group()?),
+            "contest" => Command::Contest(fields.group()?),
+            "withdraw" => Command::Withdraw(fields.group()?),
+            "leader" => Command::Leader(fields.group()?),
             "peers" => Command::Peers,
             "peer" => Command::Peer(fields.peer()?),
             "groups" => Command::Groups,
@@ -98,7 +152,7 @@ impl<'a> Fields<'a> {
                 count: fields.value("count", "a whole number, such as 1000")?,
             },
             "quiet" => Command::Quiet {
-                on: fields.value("on", "true or false")?,
+                on: fields.value("on", BOOL)?,
             },
             "count" => Command::Count,
             verb => {
@@ -116,6 +170,10 @@ impl<'a> Fields<'a> {
         KEYS.into_iter().find(|key| count(key) > 1)
     }
 
+    fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == key)
+    }
+
     fn take(&mut self, key: &str) -> Option<&'a RawValue> {
         let place = self.0.iter().position(|(other, _)| other == key)?;
         Some(self.0.remove(place).1)
@@ -130,17 +188,48 @@ struct Arguments<'a, 'v> {
 
 impl<'a> Arguments<'a, '_> {
     fn peer(&mut self) -> Result<Recipient, String> {
-        let peer = string("peer", self.needed("peer")?)?;
-        match peer.parse() {
-            Ok(id) => Ok(Recipient::Id(id)),
-            Err(_) if peer.is_empty() => Err("\"peer\" is empty".to_owned()),
-            Err(_) => Ok(Recipient::Named(peer.into_owned())),
-        }
+        Recipient::read(&string("peer", self.needed("peer")?)?)
     }
 
     fn group(&mut self) -> Result<GroupName, String> {
         let group = string("group", self.needed("group")?)?;
         values::group_name(&group)
+    }
+
+    fn outgoing(&mut self) -> Result<Outgoing, String> {
+        Ok(Outgoing {
+            content: self.content()?,
+            confirmed: match self.fields.take("confirmed") {
+                Some(value) => read("confirmed", value, BOOL)?,
+                None => false,
+            },
+        })
+    }
+
+    fn question(&mut self) -> Result<Question, String> {
+        Ok(Question {
+            to: self.asked()?,
+            content: self.content()?,
+            timeout: match self.fields.take("timeout") {
+                Some(value) => Some(time(value)?),
+                None => None,
+            },
+        })
+    }
+
+    fn asked(&mut self) -> Result<To, String> {
+        let all = match self.fields.take("all") {
+            Some(value) => read("all", value, BOOL)?,
+            None => false,
+        };
+        match (self.fields.has("peer"), self.fields.has("group"), all) {
+            (true, true, _) => Err(self.has_too_much("peer\" beside \"group")),
+            (true, false, true) => Err(self.has_too_much("all\" beside \"peer")),
+            (true, false, false) => Ok(To::Peer(self.peer()?)),
+            (false, true, true) => Ok(To::All(self.group()?)),
+            (false, true, false) => Ok(To::Any(self.group()?)),
+            (false, false, _) => Err(self.lacks("peer\" or \"group")),
+        }
     }
 
     fn content(&mut self) -> Result<Content, String> {
@@ -153,9 +242,7 @@ impl<'a> Arguments<'a, '_> {
     }
 
     fn value<T: Deserialize<'a>>(&mut self, key: &str, expected: &str) -> Result<T, String> {
-        let value = self.needed(key)?.get();
-        let read = serde_json::from_str(value);
-        read.map_err(|_| format!("\"{key}\" is {}, expected {expected}", quoted(value)))
+        read(key, self.needed(key)?, expected)
     }
 
     fn needed(&mut self, key: &str) -> Result<&'a RawValue, String> {
@@ -187,6 +274,27 @@ impl<'a> Arguments<'a, '_> {
     fn has_too_much(&self, key: &str) -> String {
         format!("\"{}\" does not take \"{key}\"", self.verb)
     }
+}
+
+const BOOL: &str = "true or false";
+
+const NUMBER: &str = "the number that REQUEST has";
+
+fn time(value: &RawValue) -> Result<Duration, String> {
+    let text = value.get();
+    let text = serde_json::from_str(text).map_or(Cow::Borrowed(text), |Borrowed(text)| text);
+    let wrong = |error| format!("\"timeout\" is {}: {error}", quoted(value.get()));
+    values::some_time(&text).map_err(wrong)
+}
+
+fn read<'a, T: Deserialize<'a>>(
+    key: &str,
+    value: &'a RawValue,
+    expected: &str,
+) -> Result<T, String> {
+    let value = value.get();
+    let read = serde_json::from_str(value);
+    read.map_err(|_| format!("\"{key}\" is {}, expected {expected}", quoted(value)))
 }
 
 /// A string that is copied only when it has escapes.
@@ -269,165 +377,5 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             fields.push((key, value));
         }
         Ok(Fields(fields))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    const BOB: &str = "0123456789ABCDEF0123456789ABCDEF";
-
-    fn parse(line: &str) -> Result<Command, String> {
-        Request::parse(line.as_bytes()).command
-    }
-
-    fn error(line: &str) -> String {
-        parse(line).unwrap_err()
-    }
-
-    fn bob() -> Recipient {
-        Recipient::Id(BOB.parse().unwrap())
-    }
-
-    #[test]
-    fn whisper_takes_frames_in_hex_or_text() {
-        assert_eq!(
-            parse(&format!(
-                r#"{{"do":"whisper","peer":"{BOB}","frames":["6869","","FF"]}}"#
-            )),
-            Ok(Command::Whisper(
-                bob(),
-                [&b"hi"[..], b"", b"\xff"].map(Bytes::from_static).into()
-            ))
-        );
-        let lower = BOB.to_lowercase();
-        assert_eq!(
-            parse(&format!(
-                r#"{{"text":"h\u00e9\n","peer":"{lower}","do":"whisper"}}"#
-            )),
-            Ok(Command::Whisper(bob(), "hé\n".into()))
-        );
-        assert_eq!(
-            parse(&format!(
-                r#"{{"do":"whisper","peer":"{BOB}","text":["a","\n"]}}"#
-            )),
-            Ok(Command::Whisper(bob(), ["a", "\n"].into()))
-        );
-    }
-
-    #[test]
-    fn a_peer_is_an_identity_or_a_name() {
-        let named = Recipient::Named("bo\"b".to_owned());
-        assert_eq!(
-            parse(r#"{"do":"whisper","peer":"bo\"b","text":"x"}"#),
-            Ok(Command::Whisper(named, "x".into()))
-        );
-        assert_eq!(
-            error(r#"{"do":"whisper","peer":"","text":"x"}"#),
-            r#""peer" is empty"#
-        );
-    }
-
-    #[test]
-    fn an_id_is_known_also_when_the_command_is_wrong() {
-        let id = |line: &'static str| Request::parse(line.as_bytes()).id.map(RawValue::get);
-        assert_eq!(id(r#"{"do":"peers","id":7}"#), Some("7"));
-        assert_eq!(id(r#"{"id":"a","do":"fly"}"#), Some(r#""a""#));
-        assert_eq!(id(r#"{"id":[1, 2]}"#), Some("[1, 2]"));
-        assert_eq!(id(r#"{"do":"peers"}"#), None);
-    }
-
-    #[test]
-    fn what_is_missing_or_too_much_is_named() {
-        for (line, expected) in [
-            (r#"{"do":"join"}"#, r#""join" needs "group""#),
-            (
-                r#"{"do":"shout","group":"G"}"#,
-                r#""shout" needs "frames" or "text""#,
-            ),
-            (
-                r#"{"do":"shout","group":"G","text":"","frames":[]}"#,
-                r#""shout" does not take "text" beside "frames""#,
-            ),
-            (
-                r#"{"do":"peers","group":"G"}"#,
-                r#""peers" does not take "group""#,
-            ),
-            (
-                r#"{"do":"join","group":"A","group":"B"}"#,
-                r#""group" is there twice"#,
-            ),
-        ] {
-            assert_eq!(error(line), expected);
-        }
-        assert_eq!(
-            error(r#"{"do":"fly"}"#),
-            format!(r#""do" is 'fly', expected one of {VERBS}"#)
-        );
-        assert!(error("{}").contains(VERBS));
-        for line in [
-            r#"{"do":"join","grupp":"G"}"#,
-            r#"{"do":"peers","grupp":"G"}"#,
-        ] {
-            let error = error(line);
-            assert!(error.starts_with("there is no key 'grupp'"), "{error}");
-            assert!(error.contains("group"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_value_is_shown_with_what_was_expected() {
-        for (line, expected) in [
-            (
-                r#"{"do":"join","group":5}"#,
-                r#""group" is '5', expected a string"#,
-            ),
-            (
-                r#"{"do":"join","group":""}"#,
-                "the group is empty, expected 1 to 255 bytes",
-            ),
-            (
-                r#"{"do":"shout","group":"G","text":[1]}"#,
-                r#""text" is '[1]', expected a string, or a list of strings"#,
-            ),
-            (
-                r#"{"do":"shout","group":"G","frames":"6869"}"#,
-                r#""frames" is '"6869"', expected a list of frames in hex, such as ["6869"]"#,
-            ),
-            (
-                r#"{"do":"shout","group":"G","frames":["6z"]}"#,
-                "the frame '6z' is not hex, which has two digits for each byte",
-            ),
-            (
-                r#"{"do":"flood","peer":"bob","count":-1}"#,
-                r#""count" is '-1', expected a whole number, such as 1000"#,
-            ),
-            (
-                r#"{"do":"quiet","on":1}"#,
-                r#""on" is '1', expected true or false"#,
-            ),
-        ] {
-            assert_eq!(error(line), expected);
-        }
-        let long = "x".repeat(256);
-        let too_long = error(&format!(r#"{{"do":"join","group":"{long}"}}"#));
-        assert_eq!(too_long, "the group has 256 bytes, at most 255 fit");
-    }
-
-    #[test]
-    fn what_is_no_command_is_shown() {
-        for line in ["", "hello\n", "[]", "7", "{\"do\":", "\u{1b}"] {
-            let error = error(line);
-            assert!(error.contains("expected a command such as"), "{error}");
-            assert!(!error.contains('\u{1b}'), "{error}");
-        }
-        assert_eq!(
-            error("[]"),
-            r#"'[]' is not a JSON object; expected a command such as {"do":"peers"}"#
-        );
-        assert!(Request::parse(b"{\"do\":\"\xff\"}").command.is_err());
     }
 }
