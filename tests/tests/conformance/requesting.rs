@@ -33,6 +33,8 @@ crate::behaviours![
 
 /// A request that is to be over on its own.
 const LONG: Option<Duration> = Some(PATIENCE);
+/// Long enough for an answer.
+const ENOUGH: Option<Duration> = Some(Duration::from_secs(3));
 const SHORT: Option<Duration> = Some(Duration::from_millis(100));
 
 /// Answers with what was asked and the name.
@@ -179,7 +181,7 @@ fn all_members_are_asked(scene: &Scene) {
     let (alice, [bob, carol]) = with_workers(scene);
     echo(&bob);
     let mut mute = carol.requests();
-    let mut outcomes = alice.request_all("WORKERS", "status", SHORT).unwrap();
+    let mut outcomes = alice.request_all("WORKERS", "status", ENOUGH).unwrap();
     outcomes.sort_by_key(|(_, outcome)| outcome.is_err());
     let expected = [
         (bob.id(), Ok(["status", "bob"].into())),

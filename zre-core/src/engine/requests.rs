@@ -110,9 +110,9 @@ impl<C: Connection> Engine<C> {
         self.node.serve_requests();
     }
 
-    /// Takes the next request of a peer, to be answered or refused.
-    /// [`Output::Resume`](crate::Output::Resume) may come of it. The peers that have sent some take
-    /// turns.
+    /// Takes the next request of a peer. Answer or refuse each: until then, or until the peer is
+    /// gone, it is remembered. The peers that have sent some take turns.
+    /// [`Output::Resume`](crate::Output::Resume) may come of it.
     ///
     /// Requests that are not taken count in the [`Limits`](crate::Limits) on events. Those of a
     /// peer that is gone are dropped.
@@ -139,14 +139,18 @@ impl<C: Connection> Engine<C> {
         })
     }
 
-    /// Tells a peer that its request will not be answered.
+    /// Tells a peer that its request will not be answered. If it cannot be told, it will not be
+    /// answered either: the request is over.
     ///
     /// # Errors
     ///
     /// As [`answer`](Engine::answer).
     pub fn refuse(&mut self, request: &IncomingRequest, now: Instant) -> Result<(), Error> {
-        self.send_prepared(request.peer, now, |node, now| {
+        let refused = self.send_prepared(request.peer, now, |node, now| {
             Ok(((), node.prepare_refusal(request, now)?))
-        })
+        });
+        // Or a peer that does not read would leave one behind with each request.
+        self.node.forget_incoming(request);
+        refused
     }
 }

@@ -25,6 +25,7 @@ mod networks_change;
 mod outbound;
 mod places;
 mod precedence;
+mod requests;
 mod restarts;
 mod secrets;
 mod secured;

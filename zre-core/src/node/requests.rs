@@ -131,7 +131,8 @@ impl Node {
         self.context.requests.served_mut().turn_on();
     }
 
-    /// Takes the next request of a peer. The peers that have sent some take turns.
+    /// Takes the next request of a peer. Answer or refuse each: until then, or until the peer is
+    /// gone, it is remembered. The peers that have sent some take turns.
     ///
     /// Requests that are not taken count in the [`Limits`](crate::Limits) on events. Those of a
     /// peer that is gone are dropped.
@@ -164,14 +165,16 @@ impl Node {
         Ok(())
     }
 
-    /// Tells a peer that its request will not be answered.
+    /// Tells a peer that its request will not be answered. If it cannot be told, it will not be
+    /// answered either: the request is over.
     ///
     /// # Errors
     ///
     /// As [`answer`](Node::answer).
     pub fn refuse(&mut self, request: &IncomingRequest, now: Instant) -> Result<(), Error> {
-        let message = self.prepare_refusal(request, now)?;
-        self.send(request.peer, message);
+        let prepared = self.prepare_refusal(request, now);
+        self.forget_incoming(request);
+        self.send(request.peer, prepared?);
         Ok(())
     }
 
@@ -208,6 +211,17 @@ impl Node {
     /// answers or refusals, also those that answered nothing. There is no event of these.
     pub fn request_count(&self) -> u64 {
         self.context.requests.received()
+    }
+
+    /// A request of a peer will not be answered.
+    pub(crate) fn forget_incoming(&mut self, request: &IncomingRequest) {
+        self.context.requests.served_mut().close(request);
+    }
+
+    /// How many requests of peers have been neither answered nor refused.
+    #[cfg(test)]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.context.requests.served().unanswered()
     }
 
     fn prepare_reply(

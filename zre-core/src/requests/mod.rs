@@ -414,6 +414,11 @@ impl Served {
         self.unanswered.contains(&(request.peer, request.number))
     }
 
+    #[cfg(test)]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered.len()
+    }
+
     /// A request has been answered or refused.
     pub(crate) fn close(&mut self, request: &IncomingRequest) {
         self.unanswered.remove(&(request.peer, request.number));

@@ -1,0 +1,78 @@
+//! Requests and answers to peers that do not read.
+
+use alloc::vec;
+
+use bytes::Bytes;
+use zre_proto::{Body, Content};
+
+use super::{
+    network::group,
+    single_engine::{FakePeer, SingleEngine},
+};
+use crate::{Choice, Error, engine::tests::network::secs, link::Link};
+
+/// Fills what may wait for a peer.
+const LARGE: usize = 10_000;
+
+/// An engine with two members of WORKERS, of which the first does not read and is full.
+fn workers() -> (SingleEngine<Link>, [FakePeer<Link>; 2]) {
+    let mut test = SingleEngine::<Link>::with_limits(|limits| limits.outbound = LARGE);
+    let mut peers = [1, 2].map(|number| test.add_peer(number));
+    for peer in &mut peers {
+        let (group, status) = (group("WORKERS"), 1);
+        peer.say(&mut test, Body::Join { group, status });
+    }
+    peers[0].from.reads = false;
+    let full = Bytes::from(vec![1; LARGE]);
+    let now = test.now;
+    let sent = test.engine.whisper(peers[0].id, full.into(), now);
+    assert_eq!(sent, Ok(()));
+    (test, peers)
+}
+
+#[test]
+fn a_full_peer_is_not_asked_and_the_content_stays() {
+    let (mut test, [full, other]) = workers();
+    let (mut content, now) = (Content::from("2+2"), test.now);
+    let asked = test
+        .engine
+        .request_from(full.id, &mut content, Some(secs(1)), now);
+    assert_eq!(asked, Err(Error::Full(full.id)));
+    assert_eq!(content, "2+2");
+    // Of the group the other is asked, in turn or not.
+    for choice in [Choice::RoundRobin, Choice::LeastBusy] {
+        let mut content = Content::from("2+2");
+        let asked = test
+            .engine
+            .request_any(&group("WORKERS"), &mut content, choice, None, now);
+        assert!(asked.is_ok_and(|(peer, _)| peer == other.id));
+    }
+    assert_eq!(test.engine.node().open_requests(full.id), 0);
+    assert_eq!(test.engine.node().open_requests(other.id), 2);
+    test.run(secs(2));
+    assert_eq!(test.engine.poll_settled(), None);
+}
+
+#[test]
+fn an_answer_waits_for_room_and_a_refusal_does_not() {
+    let (mut test, [mut full, _]) = workers();
+    test.engine.serve_requests();
+    for _ in 0..2 {
+        let content = ["zre-request/1 7", "2+2"].into();
+        full.say(&mut test, Body::Whisper { content });
+    }
+    let [first, second] = [(); 2].map(|()| test.engine.poll_request().unwrap());
+    let (mut answer, now) = (Content::from("4"), test.now);
+    let is_full = Err(Error::Full(full.id));
+    assert_eq!(test.engine.answer(&first, &mut answer, now), is_full);
+    assert_eq!(answer, "4");
+    // Who does not read hears nothing, and nothing is kept for it.
+    assert_eq!(test.engine.node().unanswered(), 2);
+    assert_eq!(test.engine.refuse(&second, now), is_full);
+    assert_eq!(test.engine.node().unanswered(), 1);
+    test.write_all(full.from.at);
+    let unknown = Err(Error::UnknownPeer(full.id));
+    assert_eq!(test.engine.answer(&second, &mut answer, now), unknown);
+    assert_eq!(test.engine.answer(&first, &mut answer, now), Ok(()));
+    assert_eq!(test.engine.node().unanswered(), 0);
+}
