@@ -1,6 +1,9 @@
 //! Our nodes contest, too.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use zre_tests::{Namespace, Peer, PeerOptions, RealPeers, any_node::Flavour};
 
@@ -97,18 +100,24 @@ fn contestants_of_both_kinds_elect_one_leader_in_each_order_of_starting() {
         [Ours(Flavour::Smol), Ours(Flavour::Blocking), Zyre],
     ];
     for mix in mixes {
-        for order in orders(mix) {
-            let network = rig.namespace();
-            let peers = order.iter().enumerate();
-            let peers: Vec<_> = peers
-                .map(|(number, kind)| kind.start(&network, number))
-                .collect();
-            all_meet(&peers);
-            let (_, took) = wait_for_leader(&peers, &format!("{order:?} elect a leader"));
-            println!("{order:?}: {took:?} after all had met");
-            nobody_was_lost(&peers);
-        }
+        thread::scope(|scope| {
+            for order in orders(mix) {
+                let network = rig.namespace();
+                scope.spawn(move || all_elect_one_leader(order, &network));
+            }
+        });
     }
+}
+
+fn all_elect_one_leader(order: [Contestant; 3], network: &Namespace) {
+    let peers = order.iter().enumerate();
+    let peers: Vec<_> = peers
+        .map(|(number, kind)| kind.start(network, number))
+        .collect();
+    all_meet(&peers);
+    let (_, took) = wait_for_leader(&peers, &format!("{order:?} elect a leader"));
+    println!("{order:?}: {took:?} after all had met");
+    nobody_was_lost(&peers);
 }
 
 #[test]
@@ -158,21 +167,28 @@ fn the_next_leads_when_a_leader_of_either_kind_ends() {
         ("is killed", Peer::kill9),
         ("stands still", Peer::freeze),
     ];
-    for (end, carry_out) in ends {
-        for uuid in [LOWEST, HIGHEST] {
-            let network = rig.namespace();
-            let ours = TOKIO.start_as(&network, options("ours").uuid(uuid));
-            let mut peers = vec![ours, Zyre.start(&network, 1), TOKIO.start(&network, 2)];
-            all_meet(&peers);
-            let (former, _) = wait_for_leader(&peers, "all elect the first");
-            let position = peers.iter().position(|peer| peer.uuid() == former);
-            let leader = peers.remove(position.expect("it is one of them"));
-            carry_out(&leader);
-            let (_, took) =
-                wait_for_leader(&peers, &format!("the leader {end}, and another leads"));
-            println!("the leader {end}: {took:?}");
+    // Most of the time they wait.
+    thread::scope(|scope| {
+        for (end, carry_out) in ends {
+            for uuid in [LOWEST, HIGHEST] {
+                let network = rig.namespace();
+                scope.spawn(move || another_leads_when_it(end, carry_out, uuid, &network));
+            }
         }
-    }
+    });
+}
+
+fn another_leads_when_it(end: &str, carry_out: End, uuid: &str, network: &Namespace) {
+    let ours = TOKIO.start_as(network, options("ours").uuid(uuid));
+    let mut peers = vec![ours, Zyre.start(network, 1), TOKIO.start(network, 2)];
+    all_meet(&peers);
+    let (former, _) = wait_for_leader(&peers, "all elect the first");
+    let position = peers.iter().position(|peer| peer.uuid() == former);
+    let leader = peers.remove(position.expect("it is one of them"));
+    carry_out(&leader);
+    let what = format!("the leader {end}, and another leads");
+    let (_, took) = wait_for_leader(&peers, &what);
+    println!("the leader {end}: {took:?}");
 }
 
 #[test]
