@@ -325,12 +325,14 @@ impl Election {
         }
     }
 
-    /// The challenger that was followed is gone.
+    /// The challenger that was followed is gone, or has not won.
     fn go_on(&mut self, step: &mut Step<'_>) {
         self.deadline = None;
         match self.next_challenger() {
             Some(next) if !self.contests || next < step.me => {
+                let in_vain = self.runner_up.filter(|other| *other != next);
                 self.follow_if_admitted(next, step);
+                self.runner_up = self.runner_up.or(in_vain);
                 // It begins as soon as it knows that it is next.
                 let soon = step.now + SUCCESSION_TIME;
                 self.deadline = self.deadline.map(|at| at.min(soon));
@@ -367,11 +369,15 @@ impl Election {
                     false => self.win(step),
                 }
             }
-            Some(_) => {
+            Some(wave) => {
+                // It is not waited for again, unless it challenges again.
+                if let Some(voter) = self.voters.get_mut(&wave.challenger) {
+                    voter.contests = false;
+                }
                 self.wave = None;
-                self.next_round(step);
+                self.go_on(step);
             }
-            None => self.next_round(step),
+            None => self.go_on(step),
         }
     }
 
@@ -381,14 +387,6 @@ impl Election {
         let pause = Duration::from_secs(1 << self.attempts.min(MAX_BACKOFF));
         self.attempts += 1;
         self.deadline = Some(step.now + pause);
-    }
-
-    fn next_round(&mut self, step: &mut Step<'_>) {
-        match self.runner_up {
-            Some(next) if !self.contests || next < step.me => self.follow_if_admitted(next, step),
-            _ if self.contests => self.challenge(step),
-            _ => {}
-        }
     }
 }
 

@@ -172,6 +172,31 @@ fn one_of_ours_that_contests_again_does_not_end_the_leader() {
 }
 
 #[test]
+fn one_that_does_not_begin_when_it_is_next_is_passed_over() {
+    let mut meeting = Meeting::new();
+    let (b, c) = (meeting.bob.id, meeting.carol.id);
+    meeting.bob_is_ours();
+    meeting.test.node.handle_elector(c, meeting.test.now);
+    let mut abe = FakePeer::new("abe", 4);
+    meeting.test.meet(&mut abe);
+    let join = abe.joins(&group("G"));
+    assert_eq!(meeting.test.gets(&abe, join), Verdict::Accepted);
+    for word in [elect("G", abe.id), leader("G", abe.id)] {
+        let word = abe.says(word);
+        assert_eq!(meeting.test.gets(&abe, word), Verdict::Accepted);
+    }
+    // Both contest. Carol cannot see the others, and leads herself.
+    meeting.says(bob, elect("G", b));
+    meeting.says(carol, elect("G", c));
+    let goodbye = abe.says(Body::Goodbye);
+    assert_eq!(meeting.test.gets(&abe, goodbye), Verdict::Accepted);
+    assert_eq!(meeting.sent(), ["bob ELECT bob"]);
+    assert_eq!(meeting.sent_in(SECOND), ["carol ELECT carol"]);
+    meeting.says(carol, leader("G", c));
+    assert_eq!(meeting.test.node.leader(&group("G")), Some(c));
+}
+
+#[test]
 fn a_leader_that_withdraws_names_the_next() {
     let mut meeting = Meeting::new();
     meeting.bob_is_ours();
