@@ -35,16 +35,15 @@ fn whatever_happens_heals() {
     });
 }
 
-/// Elections among all else, with so many seeds that rare orders of events come, too.
-///
-/// Hosts do not swap addresses here, as they do with even seeds. A connection that is being made meanwhile leads to the
-/// other host then, and at the level of messages nobody says who it is.
+/// Elections among all else, with so many seeds that rare orders of events come, too. Only the leaders are looked at.
 #[test]
 #[ignore = "takes two minutes with --release; run it by hand after a change of the rules for elections"]
-fn whatever_happens_heals_with_10_000_seeds() {
+fn a_leader_is_agreed_on_with_10_000_seeds() {
     for_each_seed(10_000, |level, seed| {
-        let mut sim = chaos(level, 2 * seed + 1, Keys::None);
-        everybody_is_well_again(&mut sim);
+        let mut sim = disturb(level, seed, Keys::None, |_| {});
+        heal(&mut sim);
+        sim.run_for(HEALING);
+        leaders_are_agreed_on(&mut sim);
     });
 }
 
@@ -185,6 +184,15 @@ struct Chaos {
 }
 
 fn chaos(level: Level, seed: u64, keys: Keys) -> Sim {
+    disturb(level, seed, keys, |sim| {
+        if let Err(broken) = sim.check() {
+            panic!("at {:?}: {broken}", sim.now());
+        }
+    })
+}
+
+/// A minute of faults; `check` is called again and again.
+fn disturb(level: Level, seed: u64, keys: Keys, check: impl Fn(&mut Sim)) -> Sim {
     let mut sim = Sim::with_level(level, seed);
     if let Ok(path) = std::env::var("ZRE_TRACE") {
         let level = format!("{level:?}").to_lowercase();
@@ -218,9 +226,7 @@ fn chaos(level: Level, seed: u64, keys: Keys) -> Sim {
         };
         let pause = chaos.dice.millis(pause);
         chaos.sim.run_for(pause);
-        if let Err(broken) = chaos.sim.check() {
-            panic!("at {:?}: {broken}", chaos.sim.now());
-        }
+        check(&mut chaos.sim);
     }
     chaos.sim
 }
