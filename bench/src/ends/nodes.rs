@@ -77,14 +77,14 @@ async fn server<T: Talker>(job: &Job) -> Result<T, Failure> {
 }
 
 /// The client's node.
-struct Client<T> {
-    node: T,
-    server: PeerId,
+pub(super) struct Client<T> {
+    pub(super) node: T,
+    pub(super) server: PeerId,
 }
 
 impl<T: Talker> Client<T> {
     /// Starts the node, and waits until it knows the other.
-    async fn meet(job: &Job) -> Result<Self, Failure> {
+    pub(super) async fn meet(job: &Job) -> Result<Self, Failure> {
         let node = T::start(&Start::new("client", job.port)).await?;
         loop {
             match node.recv().await.ok_or("the node has stopped")? {
