@@ -13,6 +13,7 @@
 //! 5. [`context`], [`networks`], [`members`], [`told`], [`output`]: what all of them touch;
 //!    [`place`]: endpoints and sources, compared.
 
+mod answered;
 mod by_endpoint;
 mod connections;
 mod context;

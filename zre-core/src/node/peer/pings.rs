@@ -1,6 +1,7 @@
 //! Questions to one peer (PING), which of them it has answered, and what the answers confirm.
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 /// PINGs and their answers. Answers come in the order of the questions, so counting them tells
 /// which is which.
@@ -131,6 +132,11 @@ impl Pings {
     /// Whether a question has been answered; `None` if it will not be.
     pub(crate) fn is_answered(&self, number: u64) -> Option<bool> {
         (number > self.forgotten).then_some(number <= self.answered)
+    }
+
+    /// The questions of this session that have been answered.
+    pub(crate) fn answered(&self) -> Range<u64> {
+        self.forgotten + 1..self.answered + 1
     }
 
     /// A message of the application is sent.
