@@ -7,9 +7,9 @@
 
 use std::{error::Error, io, thread};
 
-use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver};
 use zre_examples::{Arguments, Shared, SharedDocument, Tell};
-use zre_tokio::Node;
+use zre_tokio::{Node, Sender};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -31,30 +31,38 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Runs until the input ends.
 async fn share(node: &Node, mut lines: Receiver<String>) {
     let mut document = SharedDocument::new(node.id());
+    let (outbox, tells) = mpsc::unbounded_channel();
+    tokio::spawn(send(node.sender(), tells));
     let mut shown = document.text();
     loop {
         tokio::select! {
             line = lines.recv() => {
                 let Some(line) = line else { return };
-                // It fails only if the node has stopped.
                 let change = document.insert(0, &format!("{line} "));
-                let _ = node.shout(SharedDocument::GROUP, change).await;
+                let _ = outbox.send(Tell::All(change));
             }
             event = node.recv() => {
                 let Some(event) = event else { return };
-                // Each fails only if nobody is there to be told.
-                match document.handle_event(&event) {
-                    Some(Tell::One(peer, snapshot)) => _ = node.whisper(peer, snapshot).await,
-                    Some(Tell::All(snapshot)) => {
-                        let _ = node.shout(SharedDocument::GROUP, snapshot).await;
-                    }
-                    None => {}
+                if let Some(tell) = document.handle_event(&event) {
+                    let _ = outbox.send(tell);
                 }
             }
         }
         if document.text() != shown {
             shown = document.text();
             println!("the text is {shown}");
+        }
+    }
+}
+
+/// Sends in a task of its own. A member that is slow has to be waited for, and this program is to
+/// take events meanwhile.
+async fn send(sender: Sender, mut tells: UnboundedReceiver<Tell>) {
+    while let Some(tell) = tells.recv().await {
+        // Each fails only if nobody is there to be told.
+        match tell {
+            Tell::One(peer, snapshot) => _ = sender.whisper(peer, snapshot).await,
+            Tell::All(content) => _ = sender.shout(SharedDocument::GROUP, content).await,
         }
     }
 }

@@ -33,25 +33,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Runs until the input ends, or until the time is over.
 fn share(node: &Node, lines: &Receiver<String>, end: Instant) {
     let mut map = SharedMap::default();
+    let outbox = outbox(node.sender());
     while Instant::now() < end {
         let before = map.clone();
         match lines.try_recv() {
             Ok(line) => {
                 let (key, value) = line.split_once('=').unwrap_or((&line, ""));
                 let value = Some(value).filter(|value| !value.is_empty());
-                // It fails only if the node has stopped.
-                let _ = node.shout(SharedMap::GROUP, map.set(node.id(), key, value));
+                let change = map.set(node.id(), key, value);
+                let _ = outbox.send(Tell::All(change));
             }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return,
         }
         match node.recv_timeout(Duration::from_millis(10)) {
             Ok(event) => {
-                // Each fails only if nobody is there to be told.
-                match map.handle_event(&event) {
-                    Some(Tell::One(peer, snapshot)) => _ = node.whisper(peer, snapshot),
-                    Some(Tell::All(snapshot)) => _ = node.shout(SharedMap::GROUP, snapshot),
-                    None => {}
+                if let Some(tell) = map.handle_event(&event) {
+                    let _ = outbox.send(tell);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -65,6 +63,22 @@ fn share(node: &Node, lines: &Receiver<String>, end: Instant) {
             println!("the map is {}", shown.join(" "));
         }
     }
+}
+
+/// Sends in a thread of its own. A member that is slow has to be waited for, and this program is to
+/// take events meanwhile.
+fn outbox(sender: zre_blocking::Sender) -> mpsc::Sender<Tell> {
+    let (outbox, tells) = mpsc::channel();
+    thread::spawn(move || {
+        for tell in tells {
+            // Each fails only if nobody is there to be told.
+            match tell {
+                Tell::One(peer, snapshot) => _ = sender.whisper(peer, snapshot),
+                Tell::All(content) => _ = sender.shout(SharedMap::GROUP, content),
+            }
+        }
+    });
+    outbox
 }
 
 /// The lines of the standard input.

@@ -1,5 +1,12 @@
 //! The shared map and the shared text in simulated networks and on real nodes.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking; clippy takes only `#[test]` functions for tests"
+)]
+
 mod support;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -63,7 +70,9 @@ impl Scripted for SharedMap {
         self.set(
             own,
             &key(number),
-            Some(&value).filter(|_| number % 5 > 0).map(String::as_str),
+            Some(&value)
+                .filter(|_| !number.is_multiple_of(5))
+                .map(String::as_str),
         )
     }
 
@@ -343,5 +352,21 @@ fn real_nodes_edit_a_document() {
     for mut program in [alice, bob] {
         program.close_input();
         program.succeed();
+    }
+}
+
+#[test]
+fn the_page_shows_the_code() {
+    let page = include_str!("../../docs/SHARED-STATE.md");
+    for file in [
+        include_str!("../src/shared.rs"),
+        include_str!("../src/shared_map.rs"),
+    ] {
+        let (_, code) = file.split_once("\n\n").expect("a heading");
+        let code = code.replace("use crate::Shared;", "use zre_examples::Shared;");
+        assert!(
+            page.contains(code.trim()),
+            "copy examples/src/shared.rs and shared_map.rs"
+        );
     }
 }
