@@ -88,6 +88,8 @@ pub enum Task {
     RoundTrip,
     /// The client sends as fast as it can, the server counts.
     OneWay,
+    /// The client sends plain whispers and confirmed ones in turn, the server counts.
+    Confirmed,
     /// The client sends to all of the server's nodes, by whispers and by shouts in turn.
     Shout {
         /// How many nodes the server has.

@@ -43,6 +43,8 @@ pub enum Part {
     Awake,
     /// Messages one way.
     OneWay,
+    /// Messages one way, each confirmed.
+    Confirmed,
     /// Messages to a group.
     Shout,
     /// Requests and their answers.
@@ -86,6 +88,15 @@ impl Plan {
         for size in self.sizes(Part::OneWay, &[16, 1 << 10, 64 << 10, 1 << 20]) {
             let count = self.count(messages(size));
             steps.push(self.step(Experiment::OneWay { size }, Task::OneWay, size, count));
+        }
+        for size in self.sizes(Part::Confirmed, &[16, 1 << 10]) {
+            let experiment = Experiment::Confirmed { size };
+            steps.push(self.step(
+                experiment,
+                Task::Confirmed,
+                size,
+                self.count(messages(size)),
+            ));
         }
         for size in self.sizes(Part::Shout, &[1 << 20]) {
             let task = Task::Shout { members: 8 };

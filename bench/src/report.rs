@@ -56,6 +56,11 @@ fn columns(experiment: Experiment) -> Vec<Column> {
             ("sender CPU us", "sender_cpu_us", 1.0),
             ("receiver CPU us", "receiver_cpu_us", 1.0),
         ],
+        Experiment::Confirmed { .. } => vec![
+            ("plain messages/s", "plain_rate", 1.0),
+            ("confirmed", "confirmed_rate", 1.0),
+            ("ratio", "ratio", 1.0),
+        ],
         Experiment::Shout { .. } => vec![
             ("whisper CPU us", "whisper_cpu_us", 1.0),
             ("shout CPU us", "shout_cpu_us", 1.0),

@@ -22,6 +22,11 @@ pub enum Experiment {
         /// Bytes of a message.
         size: usize,
     },
+    /// How the rate of confirmed messages compares with that of plain ones.
+    Confirmed {
+        /// Bytes of a message.
+        size: usize,
+    },
     /// What a message to a group costs its sender.
     Shout {
         /// Bytes of a message.
@@ -53,6 +58,7 @@ impl fmt::Display for Experiment {
                 write!(f, "Round trip of {}, cores kept awake", bytes(*size))
             }
             Self::OneWay { size } => write!(f, "{} one way", bytes(*size)),
+            Self::Confirmed { size } => write!(f, "{} one way, each confirmed", bytes(*size)),
             Self::Shout { size } => write!(f, "Shout of {} to 8 members", bytes(*size)),
             Self::Request { size } => write!(f, "Request of {}, and whisper back", bytes(*size)),
             Self::IdlePeer => f.write_str("Memory of an idle peer"),

@@ -72,7 +72,7 @@ impl Target {
 /// All targets.
 pub fn all() -> Vec<Target> {
     use Bound::{AtLeast, AtMost};
-    use Experiment::{Allocations, Crowd, IdlePeer, OneWay, RoundTrip, Shout};
+    use Experiment::{Allocations, Confirmed, Crowd, IdlePeer, OneWay, RoundTrip, Shout};
     let idle = RoundTrip {
         size: 16,
         awake: false,
@@ -140,6 +140,13 @@ pub fn all() -> Vec<Target> {
             "x libzmq-curve",
             (OneWay { size: 64 << 10 }, "rate"),
             Some(System::LibzmqCurve),
+        ),
+        target(
+            "16 B one way, each confirmed",
+            AtLeast(0.5),
+            "x unconfirmed",
+            (Confirmed { size: 16 }, "ratio"),
+            None,
         ),
         target(
             "1 MiB shout to 8: sender's CPU for a copy",

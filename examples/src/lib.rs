@@ -1,5 +1,5 @@
-//! What the example programs share: their arguments, the requests that a dealer hands out, and a
-//! counter for several nodes.
+//! What the example programs share: their arguments, the requests that a dealer hands out, and
+//! state that several nodes share: a counter, a map and a text.
 //!
 //! The programs are in `examples/examples`; `cargo run -p zre-examples --example engine_loop` runs
 //! one. All but `hello` use the loopback interface unless told otherwise, and end by themselves.
@@ -7,10 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod shared;
+mod shared_document;
+mod shared_map;
 mod tally;
 mod work;
 
 pub use arguments::Arguments;
+pub use shared::{Shared, Tell};
+pub use shared_document::SharedDocument;
+pub use shared_map::SharedMap;
 pub use tally::{COUNTERS, Tally};
 pub use work::{Clients, GROUP, ROLE, Request, entered_dealer, is_worth_another};
 
@@ -43,6 +49,16 @@ pub struct Embedding;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/SIMULATING.md")]
 pub struct Simulating;
+
+/// The page on state that a group shares. Its programs are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SHARED-STATE.md")]
+pub struct SharedState;
+
+/// The page on sending a lot. Its programs are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/BACKPRESSURE.md")]
+pub struct Backpressure;
 
 /// The pages of the crates. Their programs are compiled, and run where the page does not say
 /// otherwise.

@@ -4,10 +4,12 @@
 //! Each line of input is a JSON object: `{"do":"send","peer":UUID}` begins to whisper, at most
 //! `count` messages, each `every_ms`, for `for_ms`, of `bytes` bytes and `first_bytes` for the
 //! first; all but the peer may be left out. `then_stop` stops the node right behind the last one.
+//! With `"confirmed":"WHISPER"` or `"SHOUT"` each message is to be confirmed, and some hundreds of them
+//! are under way at a time. Then a message counts as accepted when it may have been sent.
 //! `{"do":"hush"}` ends it, `{"do":"stop"}` the node, `{"do":"time"}` asks what time it is.
 //!
 //! It tells events, once in 100 ms its time with the count of what was accepted, and after sending
-//! which messages were accepted when. All times are milliseconds since its start.
+//! which messages were accepted when, and which of them were confirmed. All times are milliseconds since its start.
 
 #![allow(
     clippy::indexing_slicing,
@@ -15,6 +17,7 @@
 )]
 
 use std::{
+    collections::VecDeque,
     env,
     error::Error,
     io::{self, BufRead as _, Write as _},
@@ -33,13 +36,17 @@ use zre_core::{
     Event, Limits, Unconfirmed,
     proto::{Content, PeerId},
 };
-use zre_tests::any_node::{AnyNode, Flavour, Host, Next, NodeOptions};
+use zre_tests::any_node::{AnyNode, Delivery, Flavour, Host, Next, NodeOptions, Pending};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// How often a whisper that has to wait is looked after.
 const LOOK: Duration = Duration::from_millis(2);
 const TICK: Duration = Duration::from_millis(100);
+/// So many confirmed messages are under way at a time: with zre-blocking, each takes a thread.
+const UNDER_WAY: usize = 300;
+/// All are in this group.
+const GROUP: &str = "LEDGER";
 
 fn main() -> Outcome {
     let mut arguments = env::args().skip(1);
@@ -69,6 +76,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Outcome<(NodeOptions, Dur
     // The faults are made for IPv4: over IPv6 the nodes would meet around them.
     let mut options = NodeOptions {
         ip: IpVersion::V4,
+        groups: vec![GROUP.to_owned()],
         ..NodeOptions::default()
     };
     let mut pace = Duration::ZERO;
@@ -132,6 +140,9 @@ impl Program {
 
     /// Whispers as planned, and then says what was accepted.
     fn send(&self, peer: PeerId, plan: &Plan, hushed: &Receiver<()>) {
+        if plan.confirmed.is_some() {
+            return self.send_confirmed(peer, plan, hushed);
+        }
         let mut accepted = Vec::new();
         let mut refused = 0_u64;
         let end = plan.for_time.map(|time| Instant::now() + time);
@@ -161,6 +172,55 @@ impl Program {
         say(&json!({"sent": accepted, "refused": refused}));
     }
 
+    /// Sends confirmed messages as planned, and then says what was accepted, and what confirmed.
+    fn send_confirmed(&self, peer: PeerId, plan: &Plan, hushed: &Receiver<()>) {
+        let mut tally = Tally::default();
+        let mut under_way = VecDeque::new();
+        let end = plan.for_time.map(|time| Instant::now() + time);
+        for number in 0..plan.count {
+            if end.is_some_and(|end| Instant::now() >= end) {
+                break;
+            }
+            while under_way.len() >= UNDER_WAY {
+                tally.reap(&mut under_way, &self.accepted, self.milliseconds());
+                thread::park_timeout(LOOK);
+            }
+            let at = self.milliseconds();
+            let outcome = self.begin(peer, plan, number);
+            under_way.push_back(Sent {
+                number,
+                at,
+                outcome,
+            });
+            if hushed.recv_timeout(plan.every) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+            tally.reap(&mut under_way, &self.accepted, self.milliseconds());
+        }
+        if plan.then_stop {
+            self.node.stop();
+        }
+        while !under_way.is_empty() {
+            tally.reap(&mut under_way, &self.accepted, self.milliseconds());
+            thread::park_timeout(LOOK);
+        }
+        tally.accepted.sort_unstable();
+        say(&json!({
+            "sent": tally.accepted,
+            "refused": tally.refused,
+            "confirmed": tally.confirmed,
+            "longest": tally.longest,
+        }));
+    }
+
+    fn begin(&self, peer: PeerId, plan: &Plan, number: u64) -> Outcomes {
+        let content = plan.message(number);
+        match plan.confirmed.as_deref() {
+            Some("SHOUT") => Outcomes::Shout(self.node.begin_shout_confirmed(GROUP, content), peer),
+            _ => Outcomes::Whisper(self.node.begin_whisper_confirmed(peer, content)),
+        }
+    }
+
     /// Whispers at once if there is room, else as soon as there is.
     fn whisper(&self, peer: PeerId, content: Content) -> Result<(), zre_core::Error> {
         match self.node.try_whisper(peer, content.clone()) {
@@ -181,7 +241,8 @@ impl Program {
         loop {
             match self.node.recv(Duration::from_secs(5)) {
                 Next::Event(event) => {
-                    let wait = matches!(event, Event::Whisper { .. }) && !pace.is_zero();
+                    let is_message = matches!(event, Event::Whisper { .. } | Event::Shout { .. });
+                    let wait = is_message && !pace.is_zero();
                     say(&self.line(&event));
                     if wait {
                         thread::park_timeout(pace);
@@ -217,7 +278,7 @@ impl Program {
                 line["reason"] = reason.to_string().into();
                 line
             }
-            Event::Whisper { peer, content, .. } => {
+            Event::Whisper { peer, content, .. } | Event::Shout { peer, content, .. } => {
                 let mut line = about("WHISPER", peer);
                 line["frames"] = content.frames().iter().take(1).map(hex::encode).collect();
                 line
@@ -242,6 +303,84 @@ impl Program {
     }
 }
 
+/// A confirmed message that is under way.
+struct Sent {
+    number: u64,
+    /// When it was begun.
+    at: u64,
+    outcome: Outcomes,
+}
+
+enum Outcomes {
+    Whisper(Pending<Result<(), zre_core::Error>>),
+    /// To the group of this peer.
+    Shout(
+        Pending<Result<Vec<(PeerId, Delivery)>, zre_core::Error>>,
+        PeerId,
+    ),
+}
+
+/// What has become of a confirmed message.
+enum Fate {
+    Confirmed,
+    /// It may have been sent.
+    Unconfirmed,
+    /// It has not been sent.
+    Refused,
+}
+
+impl Outcomes {
+    fn done(&self) -> Option<Fate> {
+        match self {
+            Self::Whisper(pending) => pending.done().map(|outcome| match outcome {
+                Ok(()) => Fate::Confirmed,
+                Err(zre_core::Error::Unconfirmed(_)) => Fate::Unconfirmed,
+                Err(_) => Fate::Refused,
+            }),
+            Self::Shout(pending, peer) => pending.done().map(|outcomes| {
+                let of_peer = |(member, delivery)| (member == *peer).then_some(delivery);
+                match outcomes.unwrap_or_default().into_iter().find_map(of_peer) {
+                    Some(Delivery::Delivered) => Fate::Confirmed,
+                    Some(Delivery::Gone) => Fate::Unconfirmed,
+                    _ => Fate::Refused,
+                }
+            }),
+        }
+    }
+}
+
+/// What has become of confirmed messages.
+#[derive(Default)]
+struct Tally {
+    accepted: Vec<[u64; 2]>,
+    confirmed: Vec<u64>,
+    refused: u64,
+    /// The longest time that it took until the fate of a message was known.
+    longest: u64,
+}
+
+impl Tally {
+    /// Notes those whose fate is known.
+    fn reap(&mut self, under_way: &mut VecDeque<Sent>, accepted: &AtomicU64, now: u64) {
+        under_way.retain(|sent| {
+            let Some(fate) = sent.outcome.done() else {
+                return true;
+            };
+            self.longest = self.longest.max(now - sent.at);
+            if matches!(fate, Fate::Refused) {
+                self.refused += 1;
+                return false;
+            }
+            self.accepted.push([sent.number, sent.at]);
+            accepted.fetch_add(1, Ordering::Relaxed);
+            if matches!(fate, Fate::Confirmed) {
+                self.confirmed.push(sent.number);
+            }
+            false
+        });
+    }
+}
+
 /// What is to be sent.
 struct Plan {
     count: u64,
@@ -250,6 +389,8 @@ struct Plan {
     bytes: usize,
     first_bytes: usize,
     then_stop: bool,
+    /// How messages are sent that are to be confirmed.
+    confirmed: Option<String>,
 }
 
 impl Plan {
@@ -264,6 +405,7 @@ impl Plan {
             bytes,
             first_bytes: size("first_bytes").unwrap_or(bytes),
             then_stop: command["then_stop"] == true,
+            confirmed: command["confirmed"].as_str().map(str::to_owned),
         }
     }
 

@@ -140,10 +140,13 @@ macro_rules! send_methods {
 
         /// Sends a message to one peer, as [`whisper`](Self::whisper), and waits until the peer
         /// confirms that it has it. Every ZRE implementation does: the node asks it (PING) behind
-        /// the message, and however many messages are confirmed at a time, one question is under
-        /// way.
+        /// the message. Messages that are under way together share questions.
         ///
         /// It says that the peer's node has the message, not that its program has taken it.
+        ///
+        /// Called again and again by one thread, each message takes a round trip. To confirm many,
+        /// send a number of them with [`whisper`](Self::whisper) and call [`flush`](Self::flush)
+        /// once behind them, which confirms all of them.
         ///
         /// # Errors
         ///

@@ -1,5 +1,6 @@
 //! What the processes of a measurement do.
 
+mod confirmed;
 mod crowd;
 mod idle_peers;
 mod libzmq;
@@ -66,6 +67,8 @@ fn talk<T: Talker>(job: &Job, allocations: Option<Allocations>) -> Result<Figure
             (Task::RoundTrip, Side::Client) => nodes::ask::<T>(job).await,
             (Task::OneWay, Side::Server) => nodes::count::<T>(job, allocations).await,
             (Task::OneWay, Side::Client) => nodes::send::<T>(job, allocations).await,
+            (Task::Confirmed, Side::Server) => nodes::count::<T>(job, allocations).await,
+            (Task::Confirmed, Side::Client) => confirmed::send::<T>(job).await,
             (Task::Shout { members }, Side::Server) => shout::listen::<T>(job, members).await,
             (Task::Shout { members }, Side::Client) => shout::send::<T>(job, members).await,
             (Task::Requests, Side::Server) => requests::answer::<T>(job).await,

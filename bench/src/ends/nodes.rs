@@ -88,14 +88,14 @@ pub(super) async fn meet<T: Talker>(job: &Job) -> Result<(T, PeerId), Failure> {
 }
 
 /// The client's node.
-struct Client<T> {
-    node: T,
-    server: PeerId,
+pub(super) struct Client<T> {
+    pub(super) node: T,
+    pub(super) server: PeerId,
 }
 
 impl<T: Talker> Client<T> {
     /// Starts the node, and waits until it knows the other.
-    async fn meet(job: &Job) -> Result<Self, Failure> {
+    pub(super) async fn meet(job: &Job) -> Result<Self, Failure> {
         let (node, server) = meet(job).await?;
         Ok(Self { node, server })
     }

@@ -12,6 +12,7 @@ use zre_driver::{
     api::{Content, Error, Event, Limits, PeerId, SlowMembers, Trust},
 };
 
+use super::confirmed;
 use crate::{Failure, keys::keypair};
 
 /// How a node is started here.
@@ -72,6 +73,16 @@ pub(super) trait Talker: Sized {
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
 
+    /// Whispers so many times, and has each message confirmed.
+    async fn whisper_all_confirmed(
+        &self,
+        peer: PeerId,
+        content: &Content,
+        messages: usize,
+    ) -> Result<(), Error>;
+
+    async fn flush(&self, peer: PeerId) -> Result<(), Error>;
+
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
 
     async fn recv(&self) -> Option<Event>;
@@ -118,6 +129,10 @@ pub(super) trait AsyncNode {
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error>;
 
+    async fn whisper_confirmed(&self, peer: PeerId, content: Content) -> Result<(), Error>;
+
+    async fn flush(&self, peer: PeerId) -> Result<(), Error>;
+
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error>;
 
     async fn recv(&self) -> Option<Event>;
@@ -154,6 +169,14 @@ macro_rules! async_nodes {
 
             async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
                 self.whisper(peer, content).await
+            }
+
+            async fn whisper_confirmed(&self, peer: PeerId, content: Content) -> Result<(), Error> {
+                self.whisper_confirmed(peer, content).await
+            }
+
+            async fn flush(&self, peer: PeerId) -> Result<(), Error> {
+                self.flush(peer).await
             }
 
             async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {
@@ -200,6 +223,19 @@ impl<P: Place> Talker for Asynchronous<P> {
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
         self.0.whisper(peer, content).await
+    }
+
+    async fn whisper_all_confirmed(
+        &self,
+        peer: PeerId,
+        content: &Content,
+        messages: usize,
+    ) -> Result<(), Error> {
+        confirmed::whisper_all(&self.0, peer, content, messages).await
+    }
+
+    async fn flush(&self, peer: PeerId) -> Result<(), Error> {
+        self.0.flush(peer).await
     }
 
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {
@@ -365,6 +401,29 @@ impl Talker for Blocking {
 
     async fn whisper(&self, peer: PeerId, content: Content) -> Result<(), Error> {
         self.0.whisper(peer, content)
+    }
+
+    // A thread waits for one thing at a time, so the whispers of a lot are confirmed together.
+    async fn whisper_all_confirmed(
+        &self,
+        peer: PeerId,
+        content: &Content,
+        messages: usize,
+    ) -> Result<(), Error> {
+        let mut left = messages;
+        while left > 0 {
+            let lot = left.min(confirmed::UNDER_WAY);
+            for _ in 0..lot {
+                self.0.whisper(peer, content.clone())?;
+            }
+            self.0.flush(peer)?;
+            left -= lot;
+        }
+        Ok(())
+    }
+
+    async fn flush(&self, peer: PeerId) -> Result<(), Error> {
+        self.0.flush(peer)
     }
 
     async fn shout(&self, group: &str, content: Content) -> Result<usize, Error> {

@@ -240,9 +240,17 @@ impl AnyNode {
         group: &str,
         content: impl Into<Content>,
     ) -> Result<Vec<(PeerId, Delivery)>, Error> {
+        self.begin_shout_confirmed(group, content).wait()
+    }
+
+    /// Begins to do so.
+    pub fn begin_shout_confirmed(
+        &self,
+        group: &str,
+        content: impl Into<Content>,
+    ) -> Pending<Result<Vec<(PeerId, Delivery)>, Error>> {
         let (group, content) = (group.to_owned(), content.into());
-        let shout = beside!(self, node => node.shout_confirmed(group.as_str(), content));
-        shout.wait()
+        beside!(self, node => node.shout_confirmed(group.as_str(), content))
     }
 
     /// Waits until a peer has confirmed all that it was sent.

@@ -45,7 +45,7 @@ use zre_tests::{
 };
 
 /// How many cells run at once.
-const WORKERS: usize = 4;
+const WORKERS: usize = 8;
 
 /// Something that users can rely on.
 pub(crate) struct Behaviour {

@@ -8,7 +8,7 @@ use zre_core::{
     proto::{Body, Content},
 };
 use zre_tests::{
-    any_node::Next,
+    any_node::{Next, PATIENCE},
     raw_peer::{Manner, RawListener, RawPeer, hello, random_id},
 };
 
@@ -24,6 +24,7 @@ crate::behaviours![
     a_stuck_and_a_slow_member_do_not_hold_up_the_others,
     a_quiet_peer_does_not_wait_behind_a_flood,
     several_waiting_senders_all_go_on,
+    who_sends_where_it_takes_events_is_warned_once,
     a_whisper_that_waits_for_a_peer_that_goes_fails,
     a_whisper_that_waits_fails_when_its_own_node_stops,
     a_peer_that_never_takes_its_events_is_stalled,
@@ -277,6 +278,42 @@ fn several_waiting_senders_all_go_on(scene: &Scene) {
         "d" => "WHISPER alice d",
         _ => "WHISPER alice e",
     }));
+    for whisper in waiting {
+        whisper.wait().unwrap();
+    }
+}
+
+/// Tries to send for a while.
+fn keeps_sending(from: &Player, to: &Player, time: Duration) {
+    let full = from.whisper_within(time, to.id(), "given up");
+    assert_eq!(full, Err(Error::Full(to.id())));
+}
+
+/// Both fill each other and take no events, so each waits for the other.
+fn who_sends_where_it_takes_events_is_warned_once(scene: &Scene) {
+    let (alice, bob) = pair(scene);
+    let both = [(&alice, &bob), (&bob, &alice)];
+    for (from, to) in both {
+        fill(from, to);
+    }
+    let waiting = both.map(|(from, to)| from.begin_whisper(to.id(), "waiting"));
+    let warnings = || {
+        both.map(|(player, _)| {
+            let notices = player.stats().notices;
+            notices.get("events_not_taken").copied().unwrap_or_default()
+        })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while warnings().contains(&0) {
+        assert!(Instant::now() < deadline, "{:?}", warnings());
+        keeps_sending(&alice, &bob, MOMENT);
+    }
+    keeps_sending(&alice, &bob, 3 * MOMENT);
+    assert_eq!(warnings(), [1, 1]);
+    // Taking events is all that it takes.
+    for (from, to) in both {
+        while to.next_unwritten() != format!("WHISPER {} waiting", from.name()) {}
+    }
     for whisper in waiting {
         whisper.wait().unwrap();
     }

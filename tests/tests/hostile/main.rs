@@ -71,7 +71,7 @@ use scene::Stage;
 use zre_tests::{any_node::Flavour, grid};
 
 /// How many attacks run at once.
-const WORKERS: usize = 3;
+const WORKERS: usize = 5;
 
 /// What the victim stands on.
 const FLAVOURS: [Flavour; 3] = [Flavour::TokioMulti, Flavour::Smol, Flavour::Blocking];

@@ -17,6 +17,32 @@ pub(crate) struct Cell {
     pub(crate) fault: &'static Fault,
     pub(crate) flavour: Flavour,
     pub(crate) receiver: Receiver,
+    pub(crate) manner: Manner,
+}
+
+/// How messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// By plain whispers.
+    Plain,
+    /// By whispers each of which is to be confirmed, hundreds at a time.
+    Whispers,
+    /// By shouts that are to be confirmed.
+    Shouts,
+}
+
+impl Manner {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Whispers, Self::Shouts];
+}
+
+impl fmt::Display for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Plain => "plain",
+            Self::Whispers => "confirmed",
+            Self::Shouts => "shouts",
+        })
+    }
 }
 
 /// Who receives.
@@ -83,9 +109,10 @@ impl Outcome {
             fault,
             flavour,
             receiver,
+            manner,
         } = cell;
         Some(format!(
-            "\n{} ({flavour} to {receiver}):\n{what}\n",
+            "\n{} ({flavour} to {receiver}, {manner}):\n{what}\n",
             fault.name
         ))
     }

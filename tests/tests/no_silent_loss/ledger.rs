@@ -21,6 +21,16 @@ pub(crate) struct Ledger {
     pub(crate) exits: Vec<Exit>,
     /// How many messages were not confirmed when the sender stopped, if it did.
     pub(crate) unconfirmed_at_stop: Option<u64>,
+    /// What became of messages that were to be confirmed.
+    pub(crate) confirmed: Option<Confirmed>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Confirmed {
+    /// The accepted messages that were confirmed. Of all others it was told that they were not.
+    pub(crate) numbers: Vec<u64>,
+    /// The longest time until that was known of a message.
+    pub(crate) longest: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +74,16 @@ impl Ledger {
         let limit = fault.expired_ms() + GRACE;
         let lost = self.lost();
         let mut complaints = Vec::new();
-        complaints.extend(self.out_of_order());
-        complaints.extend(self.holes());
+        match &self.confirmed {
+            Some(confirmed) => {
+                complaints.extend(self.repeated());
+                complaints.extend(self.misjudged(confirmed, limit, fault.receiver_lives));
+            }
+            None => {
+                complaints.extend(self.out_of_order());
+                complaints.extend(self.holes());
+            }
+        }
         if self.unconfirmed_at_stop.is_none() {
             complaints.extend(self.silent(&lost, limit));
         }
@@ -95,6 +113,40 @@ impl Ledger {
         wrong
             .next()
             .map(|pair| format!("{} was delivered behind {}", pair[1], pair[0]))
+    }
+
+    /// Messages that are under way together may come in any order, but once.
+    fn repeated(&self) -> Option<String> {
+        let mut delivered = self.delivered.clone();
+        delivered.sort_unstable();
+        let mut pairs = delivered.windows(2);
+        let twice = pairs.find(|pair| pair[0] == pair[1])?;
+        Some(format!("{} was delivered twice", twice[0]))
+    }
+
+    /// Messages that were confirmed and not delivered, or that nobody counted as not confirmed, or
+    /// of which it took too long to know.
+    fn misjudged(&self, confirmed: &Confirmed, limit: u64, receiver_lives: bool) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let delivered: HashSet<_> = self.delivered.iter().collect();
+        let mut missing = confirmed.numbers.iter();
+        let missing = missing.find(|number| !delivered.contains(number));
+        complaints.extend(
+            missing
+                .filter(|_| receiver_lives)
+                .map(|number| format!("{number} was confirmed and not delivered")),
+        );
+        let open = (self.accepted.len() - confirmed.numbers.len()) as u64;
+        let told = self.unconfirmed();
+        complaints.extend(
+            (open != told).then(|| format!("{open} were not confirmed, but {told} counted so")),
+        );
+        let longest = confirmed.longest;
+        complaints.extend(
+            (longest > limit)
+                .then(|| format!("it took {longest} ms to know what became of a message")),
+        );
+        complaints
     }
 
     /// A message behind a lost one can only be delivered in a later session.
@@ -176,7 +228,7 @@ impl Ledger {
 mod tests {
     use std::time::Duration;
 
-    use super::{Exit, Ledger};
+    use super::{Confirmed, Exit, Ledger};
     use crate::fault::{Expect, Fault};
 
     const FAULT: Fault = Fault {
@@ -201,6 +253,18 @@ mod tests {
             delivered: delivered.to_vec(),
             exits: exits.iter().map(exit).collect(),
             unconfirmed_at_stop: None,
+            confirmed: None,
+        }
+    }
+
+    /// The same with these confirmed.
+    fn confirmed(numbers: &[u64], delivered: &[u64], exits: &[(u64, u64)]) -> Ledger {
+        Ledger {
+            confirmed: Some(Confirmed {
+                numbers: numbers.to_vec(),
+                longest: 8_500,
+            }),
+            ..ledger(delivered, exits)
         }
     }
 
@@ -268,6 +332,28 @@ mod tests {
             "1 was delivered behind 1",
         );
         assert_complains(&ledger(&[0, 2, 1, 3, 4], &[]), "1 was delivered behind 2");
+    }
+
+    #[test]
+    fn confirmed_messages_may_come_in_any_order_and_must_come() {
+        assert_fine(&confirmed(&[0, 1, 2], &[2, 0, 1], &[(9_000, 2)]));
+        // The answer was lost, and the message was not.
+        assert_fine(&confirmed(&[0, 1], &[2, 0, 1], &[(9_000, 3)]));
+        let missing = confirmed(&[0, 1, 2], &[2, 0], &[(9_000, 2)]);
+        assert_complains(&missing, "1 was confirmed and not delivered");
+        let twice = confirmed(&[0, 1, 2], &[2, 0, 1, 2], &[(9_000, 2)]);
+        assert_complains(&twice, "2 was delivered twice");
+    }
+
+    #[test]
+    fn messages_that_are_not_confirmed_are_counted_exactly_and_told_in_time() {
+        for count in [1, 3] {
+            let wrong = confirmed(&[0, 1, 2], &[0, 1, 2], &[(9_000, count)]);
+            assert_complains(&wrong, "2 were not confirmed");
+        }
+        let mut late = confirmed(&[0, 1, 2], &[0, 1, 2], &[(9_000, 2)]);
+        late.confirmed.as_mut().expect("it is there").longest = 8_501;
+        assert_complains(&late, "it took 8501 ms");
     }
 
     #[test]

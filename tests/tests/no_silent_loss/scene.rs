@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use zre_tests::{Namespace, Peer, PeerOptions, Switch, any_node::Flavour, programs, switch::Rule};
 
 use crate::{
-    cell::{Cell, Receiver},
+    cell::{Cell, Manner, Receiver},
     fault::Fault,
-    ledger::{Exit, Ledger},
+    ledger::{Confirmed, Exit, Ledger},
 };
 
 /// The hosts' places.
@@ -26,11 +26,18 @@ const OVERDUE: Duration = Duration::from_millis(3_000);
 
 pub(crate) struct Scene {
     fault: &'static Fault,
+    manner: Manner,
     pub(crate) sender: Peer,
     pub(crate) receiver: Peer,
     switch: Switch,
     /// Read once, as it can be long.
-    accepted: OnceLock<Vec<(u64, u64)>>,
+    sent: OnceLock<Sent>,
+}
+
+/// What the sender says of its messages.
+struct Sent {
+    accepted: Vec<(u64, u64)>,
+    confirmed: Option<Confirmed>,
 }
 
 impl Scene {
@@ -54,10 +61,11 @@ impl Scene {
         let sender = ours(host, cell.flavour, cell.fault.sender_arguments, &sender);
         Self {
             fault: cell.fault,
+            manner: cell.manner,
             sender,
             receiver,
             switch,
-            accepted: OnceLock::new(),
+            sent: OnceLock::new(),
         }
     }
 
@@ -84,6 +92,11 @@ impl Scene {
     /// Begins to send, with these settings besides the receiver.
     pub(crate) fn begin(&self, mut plan: Value) {
         plan["do"] = "send".into();
+        match self.manner {
+            Manner::Plain => {}
+            Manner::Whispers => plan["confirmed"] = "WHISPER".into(),
+            Manner::Shouts => plan["confirmed"] = "SHOUT".into(),
+        }
         plan["peer"] = self.receiver.uuid().into();
         self.sender.send(&plan);
     }
@@ -114,7 +127,7 @@ impl Scene {
     /// Ends the sending, and waits until all is delivered or told, or cannot be in time any more.
     pub(crate) fn settle(&self) {
         self.sender.send(&json!({"do": "hush"}));
-        self.accepted();
+        self.sent();
         let begun = Instant::now();
         let mut delivered = 0;
         let mut moved = begun;
@@ -145,7 +158,8 @@ impl Scene {
     pub(crate) fn ledger(&self) -> Ledger {
         let unconfirmed = self.sender.pick(|line| self.unconfirmed_at_stop(line));
         Ledger {
-            accepted: self.accepted().to_vec(),
+            accepted: self.sent().accepted.clone(),
+            confirmed: self.sent().confirmed.clone(),
             delivered: self.receiver.pick(|line| self.number_in(line)),
             exits: self.sender.pick(|line| self.exit_in(line)),
             unconfirmed_at_stop: unconfirmed.first().copied(),
@@ -164,14 +178,21 @@ impl Scene {
         answer["now"].as_u64().unwrap_or_default()
     }
 
-    fn accepted(&self) -> &[(u64, u64)] {
-        self.accepted.get_or_init(|| {
+    fn sent(&self) -> &Sent {
+        self.sent.get_or_init(|| {
             let sent = self
                 .sender
                 .wait_for(PATIENCE, |line| line["sent"].is_array());
             let pairs = sent["sent"].as_array().into_iter().flatten();
             let pair = |pair: &Value| Some((pair[0].as_u64()?, pair[1].as_u64()?));
-            pairs.filter_map(pair).collect()
+            let confirmed = sent["confirmed"].as_array().map(|numbers| Confirmed {
+                numbers: numbers.iter().filter_map(Value::as_u64).collect(),
+                longest: sent["longest"].as_u64().unwrap_or_default(),
+            });
+            Sent {
+                accepted: pairs.filter_map(pair).collect(),
+                confirmed,
+            }
         })
     }
 

@@ -10,13 +10,15 @@ use crate::{
     ledger::{Judgement, Ledger},
 };
 
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 11;
 const HEAD: [&str; COLUMNS] = [
     "fault",
     "adapter",
     "receiver",
+    "sent",
     "accepted",
     "delivered",
+    "confirmed",
     "unconfirmed",
     "exits",
     "longest to exit, s",
@@ -31,7 +33,8 @@ pub(crate) fn print(cells: &[Cell], outcomes: &[Outcome], took: Duration) {
         widths.max().unwrap_or_default()
     });
     let mut table = "\nNumbered messages under faults: how many were accepted and delivered, how \
-                     many the sender was told of as not confirmed, and how long it took at most \
+                     many were confirmed where that was asked for, how many the sender was told \
+                     of as not confirmed, and how long it took at most \
                      from an accepted message that was not delivered to its exit.\n\n"
         .to_owned();
     for line in &lines {
@@ -48,21 +51,32 @@ pub(crate) fn print(cells: &[Cell], outcomes: &[Outcome], took: Duration) {
 }
 
 fn line((cell, outcome): (&Cell, &Outcome)) -> [String; COLUMNS] {
-    let (fault, flavour, receiver) = (
+    let (fault, flavour, receiver, manner) = (
         cell.fault.name.to_owned(),
         cell.flavour.to_string(),
         cell.receiver.to_string(),
+        cell.manner.to_string(),
     );
-    let [accepted, delivered, unconfirmed, exits, longest, verdict] = match &outcome.0 {
+    let [
+        accepted,
+        delivered,
+        confirmed,
+        unconfirmed,
+        exits,
+        longest,
+        verdict,
+    ] = match &outcome.0 {
         Ok((ledger, judgement)) => seen(ledger, judgement),
-        Err(_) => ["-", "-", "-", "-", "-", "FAILED"].map(str::to_owned),
+        Err(_) => ["-", "-", "-", "-", "-", "-", "FAILED"].map(str::to_owned),
     };
     [
         fault,
         flavour,
         receiver,
+        manner,
         accepted,
         delivered,
+        confirmed,
         unconfirmed,
         exits,
         longest,
@@ -70,7 +84,7 @@ fn line((cell, outcome): (&Cell, &Outcome)) -> [String; COLUMNS] {
     ]
 }
 
-fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 6] {
+fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 7] {
     let mut reasons: Vec<_> = ledger.exits.iter().map(|it| it.reason.as_str()).collect();
     reasons.dedup();
     let exits = match reasons.as_slice() {
@@ -81,6 +95,8 @@ fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 6] {
         || "-".to_owned(),
         |time| format!("{}.{}", time / 1_000, time % 1_000 / 100),
     );
+    let confirmed = ledger.confirmed.as_ref();
+    let confirmed = confirmed.map_or_else(|| "-".to_owned(), |it| it.numbers.len().to_string());
     let verdict = match judgement.complaints.is_empty() {
         true => "ok",
         false => "FAILED",
@@ -88,6 +104,7 @@ fn seen(ledger: &Ledger, judgement: &Judgement) -> [String; 6] {
     [
         ledger.accepted.len().to_string(),
         ledger.delivered.len().to_string(),
+        confirmed,
         ledger.unconfirmed().to_string(),
         exits,
         longest,

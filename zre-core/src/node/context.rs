@@ -10,8 +10,8 @@ use rand_chacha::{
 use zre_proto::{Beacon, Content, Endpoint, Hello, PeerId, ShortText};
 
 use super::{
-    networks::Networks, output::NodeOutput, place::is_link_local, refusals::Refusals,
-    strangers::Strangers, told::Told, tuples::Changes,
+    answered::Answered, networks::Networks, output::NodeOutput, place::is_link_local,
+    refusals::Refusals, strangers::Strangers, told::Told, tuples::Changes,
 };
 use crate::{
     backlog::{Backlog, Patience},
@@ -57,6 +57,8 @@ pub(super) struct NodeContext {
     pub(super) told: Told,
     /// The highest number of a PING to any peer so far.
     pub(super) last_ping: u64,
+    /// What was answered in sessions that are over.
+    pub(super) answered: Answered,
     pub(super) refusals: Refusals,
     pub(super) strangers: Strangers,
     /// Whether the timer to ask for confirmations runs.
@@ -102,6 +104,7 @@ impl NodeContext {
             notices: Notices::default(),
             told: Told::default(),
             last_ping: 0,
+            answered: Answered::default(),
             refusals: Refusals::default(),
             strangers: Strangers::default(),
             awaits_confirmation: false,

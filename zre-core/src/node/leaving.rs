@@ -45,6 +45,10 @@ impl Node {
         // The goodbye goes out before connections are closed, so that peers take their end for it.
         self.context.say_goodbye();
         let unconfirmed = self.unconfirmed();
+        for peer in self.peers.ready() {
+            let answered = peer.channel.pings.answered();
+            self.context.answered.note(peer.id(), answered);
+        }
         // The application gets no `Exit` for its peers: `Stop` ends everything.
         for peer in core::mem::take(&mut self.peers).ids().iter().copied() {
             let output = NodeOutput::Disconnect { peer };

@@ -13,6 +13,7 @@
 //! 5. [`context`], [`networks`], [`members`], [`told`], [`output`]: what all of them touch;
 //!    [`place`]: endpoints and sources, compared.
 
+mod answered;
 mod by_endpoint;
 mod connections;
 mod context;
@@ -442,8 +443,8 @@ impl Node {
     /// Sees to it that a peer confirms soon that it has all messages which were sent to it, and
     /// gives a number for [`is_answered`](Node::is_answered), which then says whether it has.
     ///
-    /// Only one question is under way to a peer at a time, so confirming each of a thousand
-    /// messages takes few of them.
+    /// While one question is under way to a peer, the next is asked only when some hundreds of
+    /// messages have been sent behind it, so confirming each of a thousand messages takes few.
     ///
     /// # Errors
     ///

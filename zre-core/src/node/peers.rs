@@ -352,7 +352,9 @@ impl Peers {
         context.deadlines.clear(NodeTimer::Peer(peer));
         context.outputs.push_back(NodeOutput::Disconnect { peer });
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
-        let unconfirmed = removed.channel.pings.unconfirmed();
+        let pings = &removed.channel.pings;
+        let unconfirmed = pings.unconfirmed();
+        context.answered.note(peer, pings.answered());
         if let Session::Ready(mut ready) = removed.session {
             context.told.change(&mut ready.told, 0);
             let name = ready.into_name();

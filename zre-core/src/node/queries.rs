@@ -194,9 +194,11 @@ impl Node {
     }
 
     /// Whether a peer has answered the PING with this number; `None` if it will not: it is gone, or
-    /// its session is another.
+    /// its session is another. What it answered before is known for a while.
     pub fn is_answered(&self, peer: PeerId, number: u64) -> Option<bool> {
-        let peer = self.peers.get(&peer).filter(|peer| peer.is_ready())?;
-        peer.channel.pings.is_answered(number)
+        let known = self.peers.get(&peer).filter(|peer| peer.is_ready());
+        let answered = known.and_then(|known| known.channel.pings.is_answered(number));
+        let before = || self.context.answered.contains(peer, number);
+        answered.or_else(|| before().then_some(true))
     }
 }

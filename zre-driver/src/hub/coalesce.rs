@@ -5,6 +5,8 @@
 //! is written:
 //!
 //! - by the thread that sends, when it begins to wait for something;
+//! - by an operation that waits for a confirmation of what it sent, when its task comes round to
+//!   it again: until then the task may send more;
 //! - by the connection's task, when that runs on the thread that sends, which has then turned to
 //!   something else;
 //! - or else by the driver, which looks at the time.
@@ -29,6 +31,8 @@ pub(super) struct Deferred {
     links: BTreeSet<LinkId>,
     /// When the driver is to look for overdue writes, if that is left to it.
     look_at: Option<Instant>,
+    /// Whether an operation has been asked to look.
+    is_asked: bool,
 }
 
 impl Deferred {
@@ -46,6 +50,18 @@ impl Deferred {
 
     pub(super) fn remove(&mut self, link: LinkId) {
         self.links.remove(&link);
+        self.is_asked &= !self.links.is_empty();
+    }
+
+    /// Whether an operation is to be asked to write what is deferred: something is, and none has
+    /// been asked.
+    pub(super) fn is_to_ask(&mut self) -> bool {
+        !self.links.is_empty() && !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// Whether an operation has been asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     pub(super) fn links(&self) -> impl Iterator<Item = LinkId> {
@@ -118,6 +134,12 @@ impl Coalescer {
         }
         self.deferred = Some((now, thread::current().id()));
         Decision::Defer
+    }
+
+    /// What comes now is one of many, however long ago the last was written.
+    pub(super) fn go_on_in_burst(&mut self, now: Instant) {
+        self.burst = self.burst.max(Self::SINGLES);
+        self.written_at = now;
     }
 
     /// All has been written that could be; says whether anything had been deferred.

@@ -100,37 +100,62 @@ impl<S: Stream> ConfirmedWhisper<'_, S> {
     /// As [`Engine::whisper`](zre_core::Engine::whisper), but for [`Error::Full`]; and
     /// [`Error::Unconfirmed`].
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.place.hub.check_process()?;
+        match self.outcome() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => self.go_on(cx),
+        }
+    }
+
+    /// What has become of the message, if that is known. To find out changes nothing, so nothing
+    /// follows from it.
+    fn outcome(&mut self) -> Option<Result<(), Error>> {
+        let Stage::Sent(number) = self.stage else {
+            return None;
+        };
+        let Place { hub, ticket } = &mut self.place;
+        let mut state = hub.lock();
+        let outcome = outcome(&state, self.peer, number)?;
+        let forgotten = state.waiters.forget(ticket);
+        // Its waker is the runtime's, so it is dropped when the lock is free again.
+        drop(state);
+        drop(forgotten);
+        Some(outcome)
+    }
+
+    fn go_on(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let Self {
             place: Place { hub, ticket },
             peer,
             stage,
         } = self;
         let peer = *peer;
-        hub.check_process()?;
         hub.with_message(|state, now| {
-            if let Stage::Waiting(content) = stage {
-                match state.whisper(peer, content, now) {
-                    Err(Error::Full(_)) => {
-                        state.wait_for_any(ticket, [Awaited::Capacity(peer)], cx, now);
-                        return Poll::Pending;
+            let content = match stage {
+                Stage::Waiting(content) => content,
+                Stage::Sent(number) => {
+                    // It may have come since.
+                    let outcome = outcome(state, peer, *number);
+                    if outcome.is_none() {
+                        state.wait_for_any(ticket, [Awaited::Answer(peer, *number)], cx, now);
                     }
-                    whispered => whispered?,
+                    return outcome.map_or(Poll::Pending, Poll::Ready);
                 }
-                // Before anything else can happen to the session. Sending may have ended it.
-                let confirmed = state.engine.confirm(peer, now);
-                *stage = Stage::Sent(confirmed.map_err(|_| Error::Unconfirmed(peer))?);
-            }
-            let Stage::Sent(number) = *stage else {
-                return Poll::Pending;
             };
-            match is_confirmed(state, peer, number) {
-                Some(Delivery::Delivered) => Poll::Ready(Ok(())),
-                Some(_) => Poll::Ready(Err(Error::Unconfirmed(peer))),
-                None => {
-                    state.wait_for_any(ticket, [Awaited::Answer(peer, number)], cx, now);
-                    Poll::Pending
+            match state.whisper(peer, content, now) {
+                Err(Error::Full(_)) => {
+                    state.wait_for_any(ticket, [Awaited::Capacity(peer)], cx, now);
+                    return Poll::Pending;
                 }
+                whispered => whispered?,
             }
+            // Before anything else can happen to the session. Sending may have ended it.
+            let confirmed = state.engine.confirm(peer, now);
+            let number = confirmed.map_err(|_| Error::Unconfirmed(peer))?;
+            *stage = Stage::Sent(number);
+            state.wait_behind_message(ticket, [Awaited::Answer(peer, number)], cx, now);
+            // Nothing sent is confirmed at once, and if the session has ended, this is woken.
+            Poll::Pending
         })
     }
 }
@@ -160,6 +185,7 @@ impl<S: Stream> ConfirmedShout<'_, S> {
     ///
     /// As [`Engine::shout`](zre_core::Engine::shout).
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Vec<(PeerId, Delivery)>, Error>> {
+        let is_new = self.shout.is_some();
         if let Some(shout) = &mut self.shout {
             let (open, outcomes, full) = (&mut self.open, &mut self.outcomes, &mut self.full);
             let shouted = shout.poll_noting(cx, |state, shouted, now| {
@@ -201,7 +227,10 @@ impl<S: Stream> ConfirmedShout<'_, S> {
             }
             let answers = open.iter();
             let answers = answers.map(|(member, number)| Awaited::Answer(*member, *number));
-            state.wait_for_any(ticket, answers, cx, now);
+            match is_new {
+                true => state.wait_behind_message(ticket, answers, cx, now),
+                false => state.wait_for_any(ticket, answers, cx, now),
+            }
             Poll::Pending
         })
     }
@@ -211,6 +240,14 @@ impl<S: Stream> ConfirmedShout<'_, S> {
 fn is_named(shouted: &Shouted, member: PeerId) -> bool {
     let all = [&shouted.sent_to, &shouted.passed_over, &shouted.full];
     all.into_iter().flatten().any(|named| *named == member)
+}
+
+/// The same of a whisper.
+fn outcome<S: Stream>(state: &State<S>, peer: PeerId, number: u64) -> Option<Result<(), Error>> {
+    match is_confirmed(state, peer, number)? {
+        Delivery::Delivered => Some(Ok(())),
+        Delivery::Gone | Delivery::Skipped => Some(Err(Error::Unconfirmed(peer))),
+    }
 }
 
 /// What has become of messages that the answer with this number confirms; `None` while that is

@@ -146,6 +146,11 @@ impl<S> Connection<S> {
 }
 
 impl<S: Stream> Connection<S> {
+    /// What comes now is one of many.
+    pub(super) fn go_on_in_burst(&mut self, now: Instant) {
+        self.coalescer.go_on_in_burst(now);
+    }
+
     /// Whether what waits is to be written now, or with what follows in a burst.
     pub(super) fn decide(&mut self, queued: usize, now: Instant) -> Decision {
         self.coalescer.decide(queued, now)

@@ -28,6 +28,8 @@ pub(super) struct Connections<S> {
     /// Those whose tasks have found that they may not read.
     unread: BTreeSet<LinkId>,
     deferred: Deferred,
+    /// Whether what is sent now is one of many.
+    is_burst: bool,
 }
 
 /// What moving bytes needs besides the connections.
@@ -45,6 +47,7 @@ impl<S> Default for Connections<S> {
             by_link: BTreeMap::new(),
             unread: BTreeSet::new(),
             deferred: Deferred::default(),
+            is_burst: false,
         }
     }
 }
@@ -212,6 +215,9 @@ impl<S: Stream> Connections<S> {
         let Some(connection) = known.filter(|connection| connection.is_writable()) else {
             return;
         };
+        if self.is_burst {
+            connection.go_on_in_burst(io.now);
+        }
         match connection.decide(queued(io.engine, link), io.now) {
             Decision::Write => self.write_now(link, io),
             Decision::Defer => {
@@ -256,9 +262,23 @@ impl<S: Stream> Connections<S> {
         }
     }
 
-    /// Writes what was deferred on this thread, as it sends no more now.
+    /// Says whether what is sent from now on is one of many messages, so that even the first are
+    /// not written one by one.
+    pub(super) fn set_burst(&mut self, is_burst: bool) {
+        self.is_burst = is_burst;
+    }
+
+    /// Whether an operation is to be asked to write what is deferred.
+    pub(super) fn is_to_ask(&mut self) -> bool {
+        self.deferred.is_to_ask()
+    }
+
+    /// Writes what was deferred on this thread, as it sends no more now. If an operation has been
+    /// asked to write, it may be this one, on whichever thread.
     pub(super) fn write_own(&mut self, io: &mut Io<'_>) {
-        if !self.deferred.is_empty() {
+        if self.deferred.is_asked() {
+            self.write_all(io);
+        } else if !self.deferred.is_empty() {
             let thread = thread::current().id();
             self.write_deferred(|connection| connection.is_deferred_by(thread), io);
         }

@@ -180,6 +180,26 @@ impl<S: Stream> State<S> {
         self.write_own(now);
     }
 
+    /// Lets an operation that has just sent something wait for answers. Its task may send more at
+    /// once, so what is deferred is not written yet: one of those who wait is polled again when the
+    /// task has come to its end, and then writes it.
+    pub(super) fn wait_behind_message(
+        &mut self,
+        ticket: &mut Ticket,
+        awaited: impl IntoIterator<Item = Awaited>,
+        cx: &Context<'_>,
+        now: Instant,
+    ) {
+        self.connections.set_burst(self.waiters.await_answers());
+        let aftermath = &mut self.aftermath;
+        self.waiters.wait_for_any(ticket, awaited, cx, aftermath);
+        self.carry_out(now);
+        self.connections.set_burst(false);
+        if self.connections.is_to_ask() {
+            self.aftermath.wake(cx.waker().clone());
+        }
+    }
+
     /// Writes what was deferred on this thread, as it sends no more now.
     pub(super) fn write_own(&mut self, now: Instant) {
         let (connections, mut io) = self.io(now);

@@ -1,7 +1,7 @@
 //! Who waits for what.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     task::{Context, Waker},
 };
 
@@ -263,6 +263,13 @@ impl Waiters {
         matches!(last, Some((Awaited::Outcome(_), _)))
     }
 
+    /// Whether anybody waits for an answer.
+    pub(super) fn await_answers(&self) -> bool {
+        let first = Awaited::Answer([0; 16].into(), 0);
+        let mut later = self.operations.range(first..);
+        matches!(later.next(), Some((Awaited::Answer(..), _)))
+    }
+
     /// The first moment that anybody waits for.
     pub(super) fn next_moment(&self) -> Option<Instant> {
         // They come before all else.
@@ -373,13 +380,17 @@ impl WakerSet {
             return;
         }
         let known = match &mut self.first {
-            Some((first, known)) if *first == id => Some(known),
-            _ => self.others.get_mut(&id),
+            Some((first, known)) if *first == id => known,
+            _ => match self.others.entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(cx.waker().clone());
+                    return;
+                }
+                Entry::Occupied(known) => known.into_mut(),
+            },
         };
-        match known {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            Some(known) => aftermath.retire(std::mem::replace(known, cx.waker().clone())),
-            None => _ = self.others.insert(id, cx.waker().clone()),
+        if !known.will_wake(cx.waker()) {
+            aftermath.retire(std::mem::replace(known, cx.waker().clone()));
         }
     }
 

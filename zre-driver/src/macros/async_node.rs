@@ -403,11 +403,15 @@ macro_rules! async_send_methods {
 
         /// Sends a message to one peer, as [`whisper`](Self::whisper), and waits until the peer
         /// confirms that it has it. Every ZRE implementation does: the node asks it (PING) behind
-        /// the message, and however many messages are confirmed at a time, one question is under
-        /// way.
+        /// the message. Messages that are under way together share questions.
         ///
         /// It says that the peer's node has the message, not that its program has taken it.
         /// Dropped while it waits for the confirmation, the message arrives all the same.
+        ///
+        /// Awaited one after the other, each message takes a round trip. To confirm many, poll
+        /// many of these futures together (as tasks, or with `FuturesUnordered`), or send a number
+        /// of messages with [`whisper`](Self::whisper) and await one [`flush`](Self::flush) behind
+        /// them, which confirms all of them.
         ///
         /// # Errors
         ///

@@ -123,11 +123,26 @@ fn explore(name: &'static str, start: World, lies: &[Lie], failures: &[Failure])
     .run();
 }
 
+/// A whisper of either.
+const ONE: [[u8; 2]; 2] = [[1, 0], [0, 1]];
+/// A whisper of both, which takes three times as long.
+const BOTH: [[u8; 2]; 1] = [[1, 1]];
+
 #[test]
 fn a_lie_among_whispers() {
+    ONE.into_iter().for_each(lie_among);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn a_lie_among_whispers_of_both() {
+    BOTH.into_iter().for_each(lie_among);
+}
+
+fn lie_among(whispers: [u8; 2]) {
     let plan = Plan {
         lies: 1,
-        whispers: [1, 1],
+        whispers,
         faults: 0,
         free: 1000,
         at_once: false,
@@ -164,9 +179,19 @@ fn a_lie_at_the_beginning() {
 
 #[test]
 fn a_failure_among_whispers() {
+    ONE.into_iter().for_each(failure_among);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn a_failure_among_whispers_of_both() {
+    BOTH.into_iter().for_each(failure_among);
+}
+
+fn failure_among(whispers: [u8; 2]) {
     let plan = Plan {
         lies: 0,
-        whispers: [1, 1],
+        whispers,
         faults: 1,
         free: 1000,
         at_once: false,

@@ -114,6 +114,12 @@ impl Channel {
         self.early_questions >= 2
     }
 
+    /// The peer may have begun a new session, in which no earlier question is answered.
+    pub(crate) fn forget_unanswered(&mut self, context: &mut NodeContext) {
+        context.answered.note(self.peer, self.pings.answered());
+        self.pings.forget_unanswered();
+    }
+
     /// Asks the question that somebody waits for, if the last has been answered.
     pub(crate) fn ask_if_due(&mut self, context: &mut NodeContext) {
         if self.pings.is_due() {

@@ -1,6 +1,7 @@
 //! Questions to one peer (PING), which of them it has answered, and what the answers confirm.
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 /// PINGs and their answers. Answers come in the order of the questions, so counting them tells
 /// which is which.
@@ -35,6 +36,9 @@ struct Confirmations {
 }
 
 impl Pings {
+    /// So many messages that are to be confirmed share a question at most.
+    const SHARED_BY: u64 = 256;
+
     /// The questions of a new session: their numbers follow `last`.
     pub(super) fn after(last: u64) -> Self {
         Self {
@@ -91,17 +95,18 @@ impl Pings {
     }
 
     /// The number of the question whose answer confirms all that has been sent, and whether it is
-    /// to be asked now. While another is under way it is not: so a thousand messages that are to be
-    /// confirmed need few questions.
+    /// to be asked now. While another is under way it is not, unless many messages have been sent
+    /// since: so a thousand messages that are to be confirmed need few questions, and whoever goes
+    /// on when some are confirmed need not wait for all.
     pub(super) fn confirm_all(&mut self) -> (u64, bool) {
         let covering = self.confirmations.covering_question(self.answered);
         // One that is forgotten says nothing: then nothing has been sent and asked in this session.
         if !self.has_uncovered() && covering > self.forgotten {
             return (covering, false);
         }
-        let is_idle = self.unanswered() == 0;
-        self.is_wanted = !is_idle;
-        (self.sent + 1, is_idle)
+        let is_asked = self.unanswered() == 0 || self.confirmations.uncovered() >= Self::SHARED_BY;
+        self.is_wanted = !is_asked;
+        (self.sent + 1, is_asked)
     }
 
     /// Whether the question that somebody waits for can be asked now.
@@ -129,6 +134,11 @@ impl Pings {
         (number > self.forgotten).then_some(number <= self.answered)
     }
 
+    /// The questions of this session that have been answered.
+    pub(crate) fn answered(&self) -> Range<u64> {
+        self.forgotten + 1..self.answered + 1
+    }
+
     /// A message of the application is sent.
     pub(crate) fn count_message(&mut self) {
         self.confirmations.sent += 1;
@@ -141,7 +151,7 @@ impl Pings {
 
     /// Whether messages have been sent since the last question.
     pub(crate) fn has_uncovered(&self) -> bool {
-        self.confirmations.covered() < self.confirmations.sent
+        self.confirmations.uncovered() > 0
     }
 
     fn unanswered(&self) -> u64 {
@@ -176,6 +186,11 @@ impl Confirmations {
     fn covering_question(&self, answered: u64) -> u64 {
         let last = self.covering.back();
         last.map_or(answered, |(number, _)| *number)
+    }
+
+    /// How many messages have been sent since the last question.
+    fn uncovered(&self) -> u64 {
+        self.sent - self.covered()
     }
 
     /// How many messages are confirmed, or will be by an answer to a question that was asked.
@@ -263,7 +278,7 @@ mod tests {
         assert_eq!(pings.confirm_all(), (8, true));
         assert_eq!(pings.number_next(), 8);
         assert_eq!(pings.confirm_all(), (8, false));
-        for _ in 0..1000 {
+        for _ in 1..Pings::SHARED_BY {
             pings.count_message();
             assert_eq!(pings.confirm_all(), (9, false));
         }
@@ -276,6 +291,24 @@ mod tests {
         assert_eq!(pings.unconfirmed(), 0);
         assert_eq!(pings.confirm_all(), (9, false));
         assert_eq!(pings.is_answered(9), Some(true));
+    }
+
+    #[test]
+    fn many_messages_are_not_left_to_wait_for_an_earlier_answer() {
+        let mut pings = Pings::after(0);
+        let mut asked = 0;
+        for _ in 0..10 * Pings::SHARED_BY {
+            pings.count_message();
+            let (number, is_asked) = pings.confirm_all();
+            assert_eq!(number, asked + 1);
+            if is_asked {
+                asked = pings.number_next();
+            }
+        }
+        assert_eq!(asked, 10, "the first is for the first message alone");
+        (0..asked).for_each(|_| assert!(pings.count_answer().is_some()));
+        assert_eq!(pings.unconfirmed(), Pings::SHARED_BY - 1);
+        assert!(pings.is_due());
     }
 
     #[test]

@@ -614,7 +614,7 @@ impl Ready {
         // The peer counts its messages from this HELLO on.
         channel.sequence.restart_received();
         // A peer in a new session does not answer what was asked in the old one.
-        channel.pings.forget_unanswered();
+        channel.forget_unanswered(context);
         self.liveness.forget_own_end();
         let groups: usize = self.groups.iter().map(told::group_weight).sum();
         context
@@ -642,7 +642,7 @@ impl Ready {
     ) -> PeerEffect {
         self.tell_restart(key, channel, context);
         channel.pings.forget_unconfirmed();
-        channel.pings.forget_unanswered();
+        channel.forget_unanswered(context);
         // Nobody answers what was asked before.
         self.liveness.forget_own_end();
         // We say HELLO once more, to which the peer may reply again if it was only slow to answer;

@@ -4,7 +4,10 @@ use std::{time::Duration, vec, vec::Vec};
 
 use zre_proto::{Body, Message};
 
-use super::{group, single_node::SingleNode};
+use super::{
+    group,
+    single_node::{FakePeer, SingleNode},
+};
 use crate::{Notice, Verdict};
 
 #[test]
@@ -227,6 +230,31 @@ fn messages_that_are_to_be_confirmed_share_questions() {
     assert_eq!(test.gets(&bob, answer), Verdict::Accepted);
     assert!((0..100).all(|at| is_confirmed(&test, at) == Some(true)));
     assert_eq!(test.sent_kinds(), []);
+}
+
+#[test]
+fn what_a_peer_has_confirmed_stays_so_when_it_goes_or_the_node_stops() {
+    let confirm = |test: &mut SingleNode, bob: &mut FakePeer| {
+        test.node.whisper(bob.id, "x".into(), test.now).unwrap();
+        let number = test.node.confirm(bob.id, test.now).unwrap();
+        let answer = bob.says(Body::PingOk);
+        assert_eq!(test.gets(bob, answer), Verdict::Accepted);
+        number
+    };
+    let (mut test, mut bob) = SingleNode::with_bob();
+    let confirmed = confirm(&mut test, &mut bob);
+    test.node.whisper(bob.id, "y".into(), test.now).unwrap();
+    let open = test.node.confirm(bob.id, test.now).unwrap();
+    let goodbye = bob.says(Body::Goodbye);
+    assert_eq!(test.gets(&bob, goodbye), Verdict::Accepted);
+    test.node.handle_disconnect(bob.id, test.now);
+    assert_eq!(test.node.is_answered(bob.id, confirmed), Some(true));
+    assert_eq!(test.node.is_answered(bob.id, open), None);
+
+    let (mut test, mut bob) = SingleNode::with_bob();
+    let confirmed = confirm(&mut test, &mut bob);
+    test.node.stop(test.now);
+    assert_eq!(test.node.is_answered(bob.id, confirmed), Some(true));
 }
 
 #[test]

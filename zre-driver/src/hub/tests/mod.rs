@@ -132,6 +132,36 @@ fn an_answer_wakes_who_asked_and_nobody_else() {
 }
 
 #[test]
+fn messages_that_are_confirmed_at_once_are_written_together() {
+    let mut net = Net::of::<2>(|_| {});
+    let ([_, bob], [hub, _]) = (net.nodes::<2>().map(TestNode::id), net.hubs::<2>());
+    let mut whispers: Vec<_> = (0..100)
+        .map(|_| (hub.whisper_confirmed(bob, "hello".into()), counting()))
+        .collect();
+    let before = net.writes();
+    for (whisper, (_, waker)) in &mut whispers {
+        assert!(whisper.poll(&Context::from_waker(waker)).is_pending());
+    }
+    // Not each by itself, though on a slow machine some may have waited for long enough.
+    let writes = net.writes() - before;
+    assert!(writes < 50, "{writes}");
+    assert!(hub.stats().bytes_waiting > 0);
+    // Some of those who wait are asked to look again, and the last of them writes the rest.
+    for (whisper, (count, waker)) in &mut whispers {
+        if count.take() > 0 {
+            assert!(whisper.poll(&Context::from_waker(waker)).is_pending());
+        }
+    }
+    assert_eq!(hub.stats().bytes_waiting, 0);
+    net.run();
+    for (whisper, (count, waker)) in &mut whispers {
+        assert_eq!(count.take(), 1);
+        let confirmed = whisper.poll(&Context::from_waker(waker));
+        assert_eq!(confirmed, Poll::Ready(Ok(())));
+    }
+}
+
+#[test]
 fn a_peer_that_comes_wakes_who_waits_for_it_in_any_way() {
     let mut net = Net::of::<2>(small);
     let [alice, bob] = net.hubs();

@@ -42,6 +42,8 @@ struct Flow {
     /// An end is gone.
     is_closed: bool,
     moved: u64,
+    /// How often something has been written.
+    writes: usize,
 }
 
 impl Flow {
@@ -102,6 +104,7 @@ impl Stream for Pipe {
         }
         let count = io::Write::write_vectored(&mut flow.bytes, slices)?;
         flow.moved += count as u64;
+        flow.writes += 1;
         Ok(count)
     }
 }
@@ -239,6 +242,11 @@ impl Net {
                 return;
             }
         }
+    }
+
+    /// How often nodes have written anything.
+    pub(super) fn writes(&self) -> usize {
+        self.flows.iter().map(|it| lock(&it.flow).writes).sum()
     }
 
     fn moved(&self) -> u64 {
