@@ -97,7 +97,9 @@ fn a_ping_is_answered_later_and_a_node_stops_later() {
     sim.run_for(SECOND);
     assert!(sim.node("b").is_stopped());
     assert!(!sim.node("a").is_stopped());
-    assert_eq!(sim.node("a").is_answered(b, number), None);
+    // What it has answered stays known, and it answers nothing more.
+    assert_eq!(sim.node("a").is_answered(b, number), Some(true));
+    assert_eq!(sim.node("a").is_answered(b, number + 1), None);
 }
 
 #[test]
