@@ -673,7 +673,7 @@ impl Node {
                 peers.watch(&peer, context);
             }
             PeerEffect::Election { group, word } => peers.take_word(&group, peer, word, context),
-            PeerEffect::Votes => peers.note_voter(peer, context),
+            PeerEffect::AsksEarly => peers.note_question(peer, context),
             PeerEffect::JoinedGroup(group) => peers.joined_group(&group, peer, context),
             PeerEffect::LeftGroup(group) => peers.left_group(&group, peer, context),
             PeerEffect::RejectClaimant(claimant) => peers.reject(&claimant, peer, context),

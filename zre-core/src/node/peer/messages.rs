@@ -42,16 +42,7 @@ impl Peer {
         }
         sequence.accept(received);
         self.heard_at = context.now;
-        // Whoever hears beacons hardly asks: one that is not heard itself may not hear us.
-        let shows_zyre = matches!(body, Body::Ping)
-            && self.channel.asks_early(context)
-            && self.is_announced
-            && !self.is_voter;
-        let effect = ready.take(body, &mut self.channel, members, context);
-        match shows_zyre {
-            true => PeerEffect::Votes,
-            false => effect,
-        }
+        ready.take(body, &mut self.channel, members, context)
     }
 }
 
@@ -104,7 +95,13 @@ impl Ready {
                 }
             }
             // Answered here and not by the application, which may be behind.
-            Body::Ping => channel.send(Body::PingOk, context),
+            Body::Ping => {
+                let is_early = channel.asks_early(context);
+                channel.send(Body::PingOk, context);
+                if is_early {
+                    return PeerEffect::AsksEarly;
+                }
+            }
             Body::PingOk => return self.take_answer(channel, context),
             // In no RFC: how zyre elects the leader of a group.
             Body::Elect { group, challenger } => {

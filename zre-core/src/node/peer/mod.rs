@@ -103,8 +103,8 @@ pub(super) enum PeerEffect {
         group: GroupName,
         word: Word,
     },
-    /// The peer has shown to be a zyre node, and so to take part in elections.
-    Votes,
+    /// The peer asks as early as only zyre does, if it hears our beacons.
+    AsksEarly,
     /// The peer has joined a group that this node is in, or says so again.
     JoinedGroup(GroupName),
     /// The peer has left a group that this node is in.

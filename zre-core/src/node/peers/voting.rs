@@ -144,10 +144,13 @@ impl Peers {
         }
     }
 
-    /// A peer has shown to be a zyre node.
-    pub(in crate::node) fn note_voter(&mut self, peer: PeerId, context: &mut NodeContext) {
-        if let Some(known) = self.get_mut(&peer) {
-            known.is_voter = true;
+    /// A peer asks as early as zyre does. If it is heard itself, it hears our beacons, too, and so
+    /// is a zyre node: others do not ask then.
+    pub(in crate::node) fn note_question(&mut self, peer: PeerId, context: &mut NodeContext) {
+        if let Some(known) = self.get_mut(&peer)
+            && known.is_announced
+            && !core::mem::replace(&mut known.is_voter, true)
+        {
             self.joined_all(peer, context);
         }
     }
