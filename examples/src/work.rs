@@ -88,10 +88,10 @@ pub fn entered_dealer(event: &Event) -> Option<(PeerId, String)> {
 
 /// Whether another client may answer what one did not.
 pub fn is_worth_another(error: &zre_core::Error) -> bool {
-    use zre_core::Error::{Gone, NoMembers, Refused, TimedOut, UnknownPeer};
+    use zre_core::Error::{Full, Gone, NoMembers, Refused, TimedOut, UnknownPeer};
     matches!(
         error,
-        Gone(_) | Refused(_) | TimedOut(_) | UnknownPeer(_) | NoMembers(_)
+        Full(_) | Gone(_) | Refused(_) | TimedOut(_) | UnknownPeer(_) | NoMembers(_)
     )
 }
 

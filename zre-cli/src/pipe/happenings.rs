@@ -1,8 +1,8 @@
 //! What happens to a node: its events, and requests of peers.
 
-use std::{future::pending, io::Write, sync::Arc};
+use std::{collections::BTreeSet, future::pending, io::Write, mem, sync::Arc};
 
-use zre_tokio::{Event, Node, Requests};
+use zre_tokio::{Event, Node, PeerId, Requests};
 
 use super::{
     counters::Counters,
@@ -12,25 +12,53 @@ use super::{
 };
 use crate::failure::Failure;
 
+/// After so many events in a row, a request has its turn. So a peer that sends without a pause
+/// holds up no request of another one.
+const TURN: u32 = 32;
+
 /// What happens to a node.
 #[derive(Debug)]
 pub(super) struct Happenings {
-    pub(super) node: Node,
-    pub(super) counters: Arc<Counters>,
+    node: Node,
+    counters: Arc<Counters>,
     /// Requests of peers, if they are taken, and where they are until they are replied to.
-    pub(super) requests: Option<(Requests, Arc<Serving>)>,
+    requests: Option<(Requests, Arc<Serving>)>,
+    /// How many events have come since requests last had their turn.
+    in_a_row: u32,
+    /// The peers whose ENTER has been told.
+    entered: BTreeSet<PeerId>,
+    /// Requests of others, which are told behind the ENTER.
+    early: Vec<Open>,
 }
 
 /// Something that has happened.
+#[derive(Debug)]
 pub(super) enum Happening {
     Event(Event),
     Request(Open),
 }
 
 impl Happenings {
-    /// Waits for the next; `None` when the node has stopped. An event goes first: the first of a
-    /// peer tells who it is.
+    pub(super) fn new(
+        node: Node,
+        counters: Arc<Counters>,
+        requests: Option<(Requests, Arc<Serving>)>,
+    ) -> Self {
+        Self {
+            node,
+            counters,
+            requests,
+            in_a_row: 0,
+            entered: BTreeSet::new(),
+            early: Vec::new(),
+        }
+    }
+
+    /// Waits for the next; `None` when the node has stopped.
     pub(super) async fn next(&mut self) -> Option<Happening> {
+        if let Some(happening) = self.try_next() {
+            return Some(happening);
+        }
         tokio::select! {
             biased;
             event = self.node.recv() => event.map(Happening::Event),
@@ -40,41 +68,70 @@ impl Happenings {
 
     /// The next, if there is one.
     pub(super) fn try_next(&mut self) -> Option<Happening> {
-        if let Some(event) = self.node.try_recv() {
+        if self.in_a_row < TURN
+            && let Some(event) = self.node.try_recv()
+        {
+            self.in_a_row += 1;
             return Some(Happening::Event(event));
         }
-        let (requests, serving) = self.requests.as_mut()?;
-        serving.try_next(requests).map(Happening::Request)
+        self.in_a_row = 0;
+        let request = self.requests.as_mut();
+        let request = request.and_then(|(requests, serving)| serving.try_next(requests));
+        match request {
+            Some(open) => Some(Happening::Request(open)),
+            None => self.node.try_recv().map(Happening::Event),
+        }
     }
 
     /// Appends the line about it, if it has one.
     pub(super) fn append<W: Write, F: Fn() -> W>(
-        &self,
+        &mut self,
         lines: &mut Lines<'_, W, F>,
         happening: Happening,
     ) -> Result<(), Failure> {
         match happening {
             Happening::Event(event) => self.append_event(lines, &event),
-            Happening::Request(open) => self.append_request(lines, open),
+            Happening::Request(open) if self.entered.contains(&open.request.peer()) => {
+                self.append_request(lines, open)
+            }
+            Happening::Request(open) => {
+                self.early.push(open);
+                Ok(())
+            }
         }
     }
 
     fn append_event<W: Write, F: Fn() -> W>(
-        &self,
+        &mut self,
         lines: &mut Lines<'_, W, F>,
         event: &Event,
     ) -> Result<(), Failure> {
-        match (event, &self.requests) {
-            (Event::Whisper { peer, content, .. }, _) if self.counters.take(*peer, content) => {
+        match event {
+            Event::Whisper { peer, content, .. } if self.counters.take(*peer, content) => {
                 return Ok(());
             }
-            (Event::Exit { peer, .. }, Some((_, serving))) => serving.forget(*peer),
+            Event::Exit { peer, .. } => self.forget(*peer),
             _ => {}
         }
-        match events::line(event) {
-            Some(line) => lines.append(&line),
-            None => Ok(()),
+        if let Some(line) = events::line(event) {
+            lines.append(&line)?;
         }
+        match event {
+            Event::Enter { peer, .. } => self.append_early(lines, *peer),
+            _ => Ok(()),
+        }
+    }
+
+    fn append_early<W: Write, F: Fn() -> W>(
+        &mut self,
+        lines: &mut Lines<'_, W, F>,
+        peer: PeerId,
+    ) -> Result<(), Failure> {
+        self.entered.insert(peer);
+        for open in mem::take(&mut self.early) {
+            self.append(lines, Happening::Request(open))?;
+        }
+        Ok(())
     }
 
     fn append_request<W: Write, F: Fn() -> W>(
@@ -91,6 +148,14 @@ impl Happenings {
         let number = serving.keep(open);
         lines.append(&events::request(peer, &name, number, &content))
     }
+
+    /// The session of a peer is over.
+    fn forget(&mut self, peer: PeerId) {
+        self.entered.remove(&peer);
+        if let Some((_, serving)) = &self.requests {
+            serving.forget(peer, self.node.peer(peer).is_some());
+        }
+    }
 }
 
 async fn next_request(requests: &mut Option<(Requests, Arc<Serving>)>) -> Open {
@@ -101,4 +166,70 @@ async fn next_request(requests: &mut Option<(Requests, Arc<Serving>)>) -> Open {
     }
     // The events tell the end.
     pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{IntoFuture, poll_fn},
+        pin::Pin,
+        task::Poll,
+    };
+
+    use zre_tokio::PendingRequest;
+
+    use super::*;
+
+    async fn node(port: u16, name: &str) -> Node {
+        let builder = Node::builder(name).interface("127.0.0.1").port(port);
+        builder.start().await.unwrap()
+    }
+
+    /// What happens to a node that serves, and a node that knows it.
+    async fn served(port: u16) -> (Happenings, Node) {
+        let alice = node(port, "alice").await;
+        let requests = (alice.requests(), Arc::new(Serving::new()));
+        let bob = node(port, "bob").await;
+        while bob.peer(alice.id()).is_none() {
+            bob.recv().await.unwrap();
+        }
+        (Happenings::new(alice, Arc::default(), Some(requests)), bob)
+    }
+
+    /// Asks alice, and waits until her node has the request.
+    async fn ask(bob: &Node, alice: PeerId) -> PendingRequest {
+        let mut request = bob.request(alice, "2+2").into_future();
+        poll_fn(|cx| match Pin::new(&mut request).poll(cx) {
+            Poll::Ready(outcome) => panic!("{outcome:?}"),
+            Poll::Pending if request.is_sent() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        bob.flush(alice).await.unwrap();
+        request
+    }
+
+    /// The next request, and how many events come before it.
+    fn next_request(happenings: &mut Happenings) -> (Open, usize) {
+        let mut events = 0;
+        loop {
+            match happenings.try_next() {
+                Some(Happening::Event(_)) => events += 1,
+                Some(Happening::Request(open)) => return (open, events),
+                None => panic!("there is no request behind {events} events"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn events_without_a_pause_hold_up_no_request() {
+        let (mut happenings, bob) = served(25770).await;
+        let alice = happenings.node.id();
+        for _ in 0..10 * TURN {
+            bob.whisper(alice, "hi").await.unwrap();
+        }
+        let _request = ask(&bob, alice).await;
+        let (_, before) = next_request(&mut happenings);
+        assert_eq!(before, TURN as usize);
+    }
 }

@@ -133,7 +133,7 @@ impl Commands {
                 return send(messages::reply(self.serving()?.take(request)?, content));
             }
             Command::Refuse { request } => {
-                self.serving()?.take(request)?.request.refuse();
+                self.serving()?.take(request)?.refuse();
                 done()
             }
             Command::Flood { peer, count } => {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use zre_tokio::{
     ConfirmedShout, ConfirmedWhisper, Content, Error, GroupName, Node, PeerId, PendingAnyRequest,
-    PendingRequest,
+    PendingRequest, Request,
 };
 
 use super::{
@@ -20,7 +20,6 @@ use super::{
     asking::{Asking, Open, Pending, Place},
     command::Outgoing,
     sends::{Asked, Goal, Message, Turn},
-    serving,
 };
 use crate::text::quoted;
 
@@ -152,12 +151,10 @@ pub(super) fn request_all(
 }
 
 /// The reply to a request of a peer. Not sent, it refuses the request.
-pub(super) fn reply(open: serving::Open, content: Content) -> Message {
-    let (goal, size) = (Goal::Peer(open.request.peer()), size(&content));
+pub(super) fn reply(request: Request, content: Content) -> Message {
+    let (goal, size) = (Goal::Peer(request.peer()), size(&content));
     message(goal, size, async move {
-        let serving::Open { request, place } = open;
         request.answer(content).await?;
-        drop(place);
         Ok(done())
     })
 }

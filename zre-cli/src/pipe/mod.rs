@@ -271,11 +271,8 @@ impl Pipe {
         counters: Arc<Counters>,
         requests: Option<Requests>,
     ) -> Result<Background, Failure> {
-        let happenings = Happenings {
-            node: self.node.clone(),
-            counters,
-            requests: requests.zip(self.serving.clone()),
-        };
+        let requests = requests.zip(self.serving.clone());
+        let happenings = Happenings::new(self.node.clone(), counters, requests);
         let (output, runtime) = (Arc::clone(&self.output), Handle::current());
         in_background("output", move || {
             output.forward_events(happenings, &runtime)

@@ -61,8 +61,8 @@ impl<C: Connection> Engine<C> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMembers`] if there is no member, [`Error::Full`] with one of them if all are
-    /// full; as [`whisper`](Engine::whisper).
+    /// [`Error::NoMembers`] if there is no member that can be reached, [`Error::Full`] with one of
+    /// them if all are full; as [`whisper`](Engine::whisper).
     pub fn request_any(
         &mut self,
         group: &GroupName,
@@ -76,7 +76,15 @@ impl<C: Connection> Engine<C> {
         let has_room = |peer: &PeerId| self.capacity(*peer) == SendCapacity::Available;
         let usable: BTreeSet<_> = members.filter(has_room).collect();
         let is_usable = |peer| usable.contains(&peer);
-        let peer = self.node.choose_member(group, choice, is_usable)?;
+        let chosen = self.node.choose_member(group, choice, is_usable);
+        let peer = chosen.map_err(|error| match error {
+            // A member whose connection is lost is about to be removed.
+            Error::Full(_) => match self.full_member(group) {
+                Some(full) => Error::Full(full),
+                None => Error::NoMembers(group.clone()),
+            },
+            error => error,
+        })?;
         let id = self.request_from(peer, content, timeout, now)?;
         Ok((peer, id))
     }
@@ -139,17 +147,26 @@ impl<C: Connection> Engine<C> {
         })
     }
 
-    /// Tells a peer that its request will not be answered. If it cannot be told, it will not be
-    /// answered either: the request is over.
+    /// Tells a peer that its request will not be answered. That needs no room: it is short, and a
+    /// peer that sends requests and reads nothing is gone with
+    /// [`ExitReason::Overflow`](crate::ExitReason::Overflow) in the end, as with any other answer
+    /// that the node owes.
     ///
     /// # Errors
     ///
-    /// As [`answer`](Engine::answer).
+    /// As [`answer`](Engine::answer), but for [`Error::Full`].
     pub fn refuse(&mut self, request: &IncomingRequest, now: Instant) -> Result<(), Error> {
         let refused = self.send_prepared(request.peer, now, |node, now| {
             Ok(((), node.prepare_refusal(request, now)?))
         });
-        // Or a peer that does not read would leave one behind with each request.
+        let refused = match refused {
+            Err(Error::Full(_)) => {
+                self.node.send_refusal(request);
+                self.settle();
+                Ok(())
+            }
+            refused => refused,
+        };
         self.node.forget_incoming(request);
         refused
     }

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
-use zre_proto::{Content, GroupName, Message, PeerId, ShortText};
+use zre_proto::{Body, Content, GroupName, Message, PeerId, ShortText};
 
 use super::{
     Node,
@@ -211,6 +211,15 @@ impl Node {
     /// answers or refusals, also those that answered nothing. There is no event of these.
     pub fn request_count(&self) -> u64 {
         self.context.requests.received()
+    }
+
+    /// Tells a peer that its request will not be answered, whether it has room or not.
+    pub(crate) fn send_refusal(&mut self, request: &IncomingRequest) {
+        let content = request.refusal();
+        if let Ok(peer) = self.peers.ready_mut(&request.peer) {
+            peer.channel
+                .send(Body::Whisper { content }, &mut self.context);
+        }
     }
 
     /// A request of a peer will not be answered.

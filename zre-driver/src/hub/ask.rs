@@ -82,7 +82,7 @@ impl<S: Stream> Hub<S> {
                 return Err(Error::NoMembers(group));
             }
             all.due = timeout.map(|timeout| now + timeout);
-            all.send(state, now)
+            all.send(state, false, now)
         })?;
         Ok(all)
     }
@@ -127,7 +127,12 @@ impl<S: Stream> Ask<S> {
         hub.check_process()?;
         let polled = hub.with_message(|state, now| {
             if let Stage::Unsent(content, due) = stage {
+                let is_over = due.is_some_and(|at| at <= now);
                 let due = first_due(due, *timeout, now);
+                if is_over {
+                    // It may have room now, and would answer for nothing.
+                    return Poll::Ready(Err(to.full(state)));
+                }
                 match to.ask(state, content, due.map(|at| at.since(now)), now) {
                     Ok((peer, id)) => *stage = Stage::Sent(peer, id),
                     Err(Error::Full(_)) if due.is_none_or(|at| now < at) => {
@@ -196,6 +201,17 @@ impl Recipient {
         Ok(asked)
     }
 
+    /// The error for who has waited for room in vain.
+    fn full<S: Stream>(&self, state: &State<S>) -> Error {
+        match self {
+            Self::Peer(peer) => Error::Full(*peer),
+            Self::Any(group, _) => {
+                let member = state.engine.node().peers_by_group(group).next();
+                member.map_or_else(|| Error::NoMembers(group.clone()), Error::Full)
+            }
+        }
+    }
+
     /// Waits until any of them has room, or until the time is over.
     fn wait_for_room<S: Stream>(
         &self,
@@ -209,12 +225,13 @@ impl Recipient {
         match self {
             Self::Peer(peer) => awaited.push(Awaited::Capacity(*peer)),
             Self::Any(group, _) => {
-                let members = state.engine.node().peers_by_group(group);
-                let before = awaited.len();
-                awaited.extend(members.map(Awaited::Capacity));
-                // Or one more comes.
-                let more = awaited.len() - before + 1;
-                awaited.push(Awaited::Members(group.clone(), more));
+                let engine = &state.engine;
+                let members = engine.node().peers_by_group(group);
+                // The connection of another is lost. It makes no room, it leaves.
+                let full = members.filter(|peer| engine.is_full(*peer));
+                awaited.extend(full.map(Awaited::Capacity));
+                // Or the members are others.
+                awaited.push(Awaited::PeerChange);
             }
         }
         state.wait_for_any(ticket, awaited, cx, now);
@@ -252,7 +269,8 @@ impl<S: Stream> AskAll<S> {
             return Poll::Ready(self.give_up(&error));
         }
         hub.with_message(|state, now| {
-            if let Err(error) = self.send(state, now) {
+            let is_over = self.due.is_some_and(|at| at <= now);
+            if let Err(error) = self.send(state, is_over, now) {
                 return Poll::Ready(self.give_up(&error));
             }
             self.take_outcomes(state);
@@ -269,10 +287,13 @@ impl<S: Stream> AskAll<S> {
 
     /// Sends to the members that have room now. A member that is gone, and one that has no room
     /// until the time is over, have their outcome.
-    fn send(&mut self, state: &mut State<S>, now: Instant) -> Result<(), Error> {
+    fn send(&mut self, state: &mut State<S>, is_over: bool, now: Instant) -> Result<(), Error> {
         let timeout = self.due.map(|at| at.since(now));
-        let is_over = self.due.is_some_and(|at| at <= now);
         for peer in std::mem::take(&mut self.unsent) {
+            if is_over {
+                self.known.push_back((peer, Err(Error::Full(peer))));
+                continue;
+            }
             // Its frames are shared, not copied.
             let content = self.content.clone();
             match state.engine.request(peer, content, timeout, now) {
@@ -280,10 +301,8 @@ impl<S: Stream> AskAll<S> {
                     state.watch.note_sent(1);
                     self.open.insert(id, peer);
                 }
-                Err(Error::Full(_)) if !is_over => self.unsent.push(peer),
-                Err(error @ (Error::Full(_) | Error::UnknownPeer(_))) => {
-                    self.known.push_back((peer, Err(error)));
-                }
+                Err(Error::Full(_)) => self.unsent.push(peer),
+                Err(error @ Error::UnknownPeer(_)) => self.known.push_back((peer, Err(error))),
                 // It is the same for all of them.
                 Err(error) => return Err(error),
             }

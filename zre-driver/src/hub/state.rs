@@ -267,22 +267,25 @@ impl<S: Stream> State<S> {
     /// Outcomes are known, or requests of peers wait.
     #[inline(never)] // What is no message of others is not to make messages slow.
     fn tell_of_requests(&mut self, now: Instant) {
-        while let Some(id) = self.engine.poll_settled() {
-            self.waiters.wake_for_outcome(id, &mut self.aftermath);
+        if self.servers > 0 && self.engine.node().has_requests() {
+            self.waiters.wake_for_request(&mut self.aftermath);
         }
-        if self.servers > 0 {
-            if self.engine.node().has_requests() {
-                self.waiters.wake_for_request(&mut self.aftermath);
+        loop {
+            while let Some(id) = self.engine.poll_settled() {
+                self.waiters.wake_for_outcome(id, &mut self.aftermath);
             }
-            return;
-        }
-        while let Some(request) = self.engine.poll_request() {
-            // Who has gone, or reads too slowly, hears nothing.
-            if self.engine.refuse(&request, now).is_ok() {
-                self.watch.note_sent(1);
+            if self.servers > 0 || !self.engine.node().has_requests() {
+                return;
             }
+            while let Some(request) = self.engine.poll_request() {
+                // Who has gone hears nothing.
+                if self.engine.refuse(&request, now).is_ok() {
+                    self.watch.note_sent(1);
+                }
+            }
+            // A peer may be read on then, and say more.
+            self.carry_out(now);
         }
-        self.carry_out(now);
     }
 
     fn carry_out(&mut self, now: Instant) {
@@ -365,6 +368,7 @@ impl<S: Stream> State<S> {
     /// Wakes those whose wait is over.
     fn wake_operations(&mut self, now: Instant) {
         let (engine, is_stopping) = (&self.engine, self.is_stopping());
+        let peers_have_changed = self.changes.are_of_peers();
         let is_met = |awaited: &Awaited| match awaited {
             // They are woken by their number.
             Awaited::Outcome(id) => engine.node().has_outcome(*id),
@@ -378,6 +382,7 @@ impl<S: Stream> State<S> {
             Awaited::Peer(peer) => engine.node().is_ready(*peer),
             Awaited::Name(name) => only_named(engine.node(), name).is_some(),
             Awaited::Members(group, count) => engine.node().peers_by_group(group).count() >= *count,
+            Awaited::PeerChange => peers_have_changed,
         };
         let (waiters, aftermath) = (&mut self.waiters, &mut self.aftermath);
         // Nearly all waits are over then, and what is left is soon.

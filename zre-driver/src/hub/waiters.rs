@@ -27,6 +27,8 @@ pub(super) enum Awaited {
     Name(ShortText),
     /// That so many peers are in a group.
     Members(GroupName, usize),
+    /// That any peer comes or goes, joins or leaves.
+    PeerChange,
     /// The outcome of a request.
     Outcome(RequestId),
 }
@@ -68,9 +70,16 @@ impl Changes {
         match awaited {
             // A peer that goes takes no more, and answers no more.
             Awaited::Capacity(_) | Awaited::Answer(..) => self.connections || self.peers,
-            Awaited::Peer(_) | Awaited::Name(_) | Awaited::Members(..) => self.peers,
+            Awaited::Peer(_) | Awaited::Name(_) | Awaited::Members(..) | Awaited::PeerChange => {
+                self.peers
+            }
             Awaited::Moment(_) | Awaited::Outcome(_) => false,
         }
+    }
+
+    /// Whether a peer has come or gone, has joined or left.
+    pub(super) fn are_of_peers(&self) -> bool {
+        self.peers
     }
 
     /// Whether something has changed that is not one peer's.

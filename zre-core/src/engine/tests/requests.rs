@@ -54,6 +54,33 @@ fn a_full_peer_is_not_asked_and_the_content_stays() {
 }
 
 #[test]
+fn a_member_whose_connection_is_lost_is_not_asked() {
+    let (mut test, [full, mut other]) = workers();
+    let ask = |test: &mut SingleEngine<Link>| {
+        let (group, mut content, now) = (group("WORKERS"), Content::from("2+2"), test.now);
+        test.engine
+            .request_any(&group, &mut content, Choice::LeastBusy, None, now)
+    };
+    let lose = |test: &mut SingleEngine<Link>, peer: &FakePeer<Link>| {
+        test.engine.handle_closed(peer.from.at, "reset", test.now);
+        test.drain();
+        let workers = group("WORKERS");
+        let mut members = test.engine.node().peers_by_group(&workers);
+        assert!(members.any(|member| member == peer.id), "not yet removed");
+    };
+    other.from.exchange(&mut test);
+    lose(&mut test, &other);
+    assert_eq!(
+        ask(&mut test),
+        Err(Error::Full(full.id)),
+        "there may be room"
+    );
+    lose(&mut test, &full);
+    let nobody = Err(Error::NoMembers(group("WORKERS")));
+    assert_eq!(ask(&mut test), nobody);
+}
+
+#[test]
 fn an_answer_waits_for_room_and_a_refusal_does_not() {
     let (mut test, [mut full, _]) = workers();
     test.engine.serve_requests();
@@ -66,9 +93,8 @@ fn an_answer_waits_for_room_and_a_refusal_does_not() {
     let is_full = Err(Error::Full(full.id));
     assert_eq!(test.engine.answer(&first, &mut answer, now), is_full);
     assert_eq!(answer, "4");
-    // Who does not read hears nothing, and nothing is kept for it.
     assert_eq!(test.engine.node().unanswered(), 2);
-    assert_eq!(test.engine.refuse(&second, now), is_full);
+    assert_eq!(test.engine.refuse(&second, now), Ok(()));
     assert_eq!(test.engine.node().unanswered(), 1);
     test.write_all(full.from.at);
     let unknown = Err(Error::UnknownPeer(full.id));

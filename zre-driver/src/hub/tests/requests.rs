@@ -133,6 +133,54 @@ fn a_member_without_room_is_passed_over_and_one_that_comes_is_asked() {
 }
 
 #[test]
+fn a_member_that_has_just_died_is_not_waited_for() {
+    let mut net = Net::of::<2>(|settings| {
+        small(settings);
+        settings.join("CHAT");
+    });
+    let [hub, _] = net.hubs();
+    net.run_until(|_| hub.read(|node| node.peers_by_group(&group()).count() == 1));
+    net.end(1);
+    net.run();
+    // It may be a member for some tenths of a second.
+    let cx = Context::from_waker(Waker::noop());
+    let nobody = Poll::Ready(Err(Error::NoMembers(group())));
+    assert_eq!(ask_any(&hub, None).poll(&cx), nobody);
+}
+
+#[test]
+fn who_waits_for_room_is_woken_when_the_members_are_others() {
+    let mut net = Net::of::<3>(small);
+    let ([alice, bob, carol], [hub, bobs, carols]) =
+        (net.nodes::<3>().map(TestNode::id), net.hubs::<3>());
+    bobs.command(|engine, now| engine.join(&group(), now))
+        .unwrap();
+    net.run();
+    net.set_stuck(alice, bob, true);
+    fill(&hub, bob);
+    let waits = [(); 2].map(|()| counting());
+    let [first, second] = waits
+        .each_ref()
+        .map(|(_, waker)| Context::from_waker(waker));
+    let mut asks = [(); 2].map(|()| ask_any(&hub, None));
+    assert!(asks[0].poll(&first).is_pending() && asks[1].poll(&second).is_pending());
+    // The only member leaves the group and stays a peer.
+    bobs.command(|engine, now| engine.leave(&group(), now))
+        .unwrap();
+    net.run();
+    assert!(waits.iter().all(|(count, _)| count.take() > 0));
+    let nobody = Poll::Ready(Err(Error::NoMembers(group())));
+    assert_eq!(asks[0].poll(&first), nobody);
+    // The other is polled only when another has come.
+    carols
+        .command(|engine, now| engine.join(&group(), now))
+        .unwrap();
+    net.run();
+    assert!(asks[1].poll(&second).is_pending());
+    assert_eq!(hub.read(|node| node.open_requests(carol)), 1);
+}
+
+#[test]
 fn who_takes_no_events_while_an_answer_is_not_read_is_warned_once() {
     let mut net = Net::of::<2>(small);
     let ([alice, bob], [hub, bobs]) = (net.nodes().map(TestNode::id), net.hubs());
