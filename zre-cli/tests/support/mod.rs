@@ -12,6 +12,7 @@ mod datagrams;
 mod home;
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener},
     process::{Child, ChildStderr, ChildStdin, Command, Output, Stdio},
@@ -185,6 +186,13 @@ impl Zre {
     #[cfg(unix)]
     pub fn freeze(&self) {
         signal(&self.child, "STOP");
+        // It takes effect a moment later. Elsewhere than on Linux nobody tells when.
+        let state = format!("/proc/{}/stat", self.child.id());
+        let deadline = Instant::now() + PATIENCE;
+        while fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") T ")) {
+            assert!(Instant::now() < deadline, "it does not stand still");
+            thread::yield_now();
+        }
     }
 
     /// Lets the process go on.
