@@ -8,7 +8,7 @@ mod security;
 use std::{collections::BTreeMap, env, time::Duration};
 
 use clap::{ArgAction, Args};
-use zre_tokio::{Builder, GroupName, PeerId, PublicKey, ShortText, SlowMembers};
+use zre_tokio::{Builder, GroupName, PeerId, PublicKey, ShortText, SlowMembers, Voters};
 
 use crate::{
     failure::Failure,
@@ -116,6 +116,11 @@ pub(crate) struct Contest {
         value_delimiter = ',', value_parser = values::group_name
     )]
     contested: Vec<GroupName>,
+
+    /// To which members messages of elections are sent: to those that are `known` to take part, or
+    /// to `all`. pyre and zyre.js end the session with whoever sends them one
+    #[arg(long, value_name = "WHICH", default_value = "known", value_parser = ["known", "all"])]
+    voters: String,
 }
 
 /// How long a peer may be silent before it is asked, unless set.
@@ -248,7 +253,11 @@ impl Contest {
             .filter(|group| !groups.contains(group));
         let builder = builder.groups(missing.map(owned));
         let contested = self.contested.iter().map(owned);
-        contested.fold(builder, Builder::contest)
+        let builder = contested.fold(builder, Builder::contest);
+        match self.voters.as_str() {
+            "all" => builder.voters(Voters::All),
+            _ => builder,
+        }
     }
 }
 

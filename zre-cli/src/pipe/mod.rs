@@ -112,6 +112,7 @@ be open, and no further one is taken before.
 A command may have an "id", a value of any kind. It comes back in the answer, as in
 {"peers":[],"id":7}, and in an error. A command that has no other answer is then answered by
 {"ok":true,"id":7} once it is carried out, a shout with the number of "members" that it is for.
+Only "stop" has no answer but the event STOP.
 The answer to a message that has to wait may come behind those to later lines.
 
 Events, one JSON object on each line of standard output:

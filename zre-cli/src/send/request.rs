@@ -192,7 +192,13 @@ impl Options {
                     group: Some(group.clone()),
                     content,
                 })?,
-                Err(error) => failures.push(self.why_not(&name, &error)),
+                Err(error) => {
+                    let why = self.why_not(&name, &error);
+                    // As the pipe says it. For people it comes at the end.
+                    let line = serde_json::json!({"error": why, "peer": peer.to_string()});
+                    self.sending.json.print(|| None, &line)?;
+                    failures.push(why);
+                }
             }
         }
         Ok(match failures.is_empty() {
