@@ -115,9 +115,23 @@ fn all_elect_one_leader(order: [Contestant; 3], network: &Namespace) {
         .map(|(number, kind)| kind.start(network, number))
         .collect();
     all_meet(&peers);
+    let ours = order.iter().position(|kind| matches!(kind, Ours(_)));
+    begin_anew_until_agreed(&peers, &peers[ours.expect("one is ours")]);
     let (_, took) = wait_for_leader(&peers, &format!("{order:?} elect a leader"));
-    println!("{order:?}: {took:?} after all had met");
+    println!("{order:?}: {took:?} after the last beginning");
     nobody_was_lost(&peers);
+}
+
+/// Of zyre nodes that begin at different times, one may get no leader by its own fault. Then
+/// somebody comes and goes, which makes them begin anew.
+fn begin_anew_until_agreed(peers: &[Peer], visitor: &Peer) {
+    for _ in 0..5 {
+        if holds_within(Duration::from_secs(6), || agreed(peers).is_some()) {
+            return;
+        }
+        visitor.leave(GROUP);
+        visitor.join(GROUP);
+    }
 }
 
 #[test]
@@ -130,15 +144,7 @@ fn a_node_that_does_not_contest_hears_whom_zyre_nodes_elect() {
     let mut peers: Vec<_> = (0..3).map(|number| Zyre.start(&network, number)).collect();
     peers.push(passive);
     all_meet(&peers);
-    // Of three zyre nodes that begin at different times, one may get no leader by its own fault.
-    // Then somebody comes and goes, which makes them begin anew.
-    for _ in 0..5 {
-        if holds_within(Duration::from_secs(2), || agreed(&peers).is_some()) {
-            return;
-        }
-        peers[3].leave(GROUP);
-        peers[3].join(GROUP);
-    }
+    begin_anew_until_agreed(&peers, &peers[3]);
     wait_for_leader(&peers, "all know the leader");
 }
 
