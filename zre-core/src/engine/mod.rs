@@ -180,6 +180,10 @@ impl<C: Connection> Engine<C> {
             self.count_outbound();
         }
         self.gossip_written();
+        if self.node.owes_refusals() {
+            self.send_owed_refusals();
+            self.settle();
+        }
         self.continue_stop();
     }
 
@@ -333,6 +337,18 @@ impl<C: Connection> Engine<C> {
         now: Instant,
         prepare: impl FnOnce(&mut Node, Instant) -> Result<(T, Message), Error>,
     ) -> Result<T, Error> {
+        let result = self.send_if_room(peer, now, prepare)?;
+        self.settle();
+        Ok(result)
+    }
+
+    #[inline(always)] // It is a part of sending each message.
+    fn send_if_room<T>(
+        &mut self,
+        peer: PeerId,
+        now: Instant,
+        prepare: impl FnOnce(&mut Node, Instant) -> Result<(T, Message), Error>,
+    ) -> Result<T, Error> {
         self.command(now)?;
         // Not `Links::capacity`: one look-up serves for the question and for sending.
         let limit = self.outbound_limit();
@@ -353,7 +369,6 @@ impl<C: Connection> Engine<C> {
             let effect = links.send(&message, &mut self.memory, &self.node, &mut self.cx);
             self.apply(peer, effect);
         }
-        self.settle();
         Ok(result)
     }
 
@@ -573,6 +588,9 @@ impl<C: Connection> Engine<C> {
         // Mostly it wants nothing: a beacon of a known peer changes nothing.
         if self.node.has_outputs() {
             self.carry_out();
+        }
+        if self.node.owes_refusals() {
+            self.send_owed_refusals();
         }
         if self.links.unclaimed.has_changed() {
             self.settle_claims();

@@ -9,6 +9,7 @@ use super::{Engine, backpressure::SendCapacity};
 use crate::{
     error::Error,
     link::Connection,
+    node::Node,
     requests::{Choice, IncomingRequest, RequestId},
     time::Instant,
 };
@@ -147,10 +148,9 @@ impl<C: Connection> Engine<C> {
         })
     }
 
-    /// Tells a peer that its request will not be answered. That needs no room: it is short, and a
-    /// peer that sends requests and reads nothing is gone with
-    /// [`ExitReason::Overflow`](crate::ExitReason::Overflow) in the end, as with any other answer
-    /// that the node owes.
+    /// Tells a peer that its request will not be answered, as soon as there is room. Until then it
+    /// counts like a request that has not been taken, so a peer that asks and does not read is not
+    /// read either.
     ///
     /// # Errors
     ///
@@ -159,15 +159,19 @@ impl<C: Connection> Engine<C> {
         let refused = self.send_prepared(request.peer, now, |node, now| {
             Ok(((), node.prepare_refusal(request, now)?))
         });
-        let refused = match refused {
-            Err(Error::Full(_)) => {
-                self.node.send_refusal(request);
-                self.settle();
-                Ok(())
-            }
+        match refused {
+            Err(Error::Full(_)) => self.node.owe_refusal(request),
             refused => refused,
-        };
-        self.node.forget_incoming(request);
-        refused
+        }
+    }
+
+    /// Sends the refusals for which there was no room, as far as there is now.
+    #[inline(never)] // Hardly any node owes one.
+    pub(super) fn send_owed_refusals(&mut self) {
+        let now = self.cx.now;
+        for peer in self.node.owed_refusals() {
+            let sent = |node: &mut Node, now| Ok(((), node.prepare_owed_refusal(peer, now)?));
+            while self.node.owes_refusal(peer) && self.send_if_room(peer, now, sent).is_ok() {}
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Requests to peers, and requests of peers.
 
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::time::Duration;
 
-use zre_proto::{Body, Content, GroupName, Message, PeerId, ShortText};
+use zre_proto::{Content, GroupName, Message, PeerId, ShortText};
 
 use super::{
     Node,
@@ -213,13 +213,48 @@ impl Node {
         self.context.requests.received()
     }
 
-    /// Tells a peer that its request will not be answered, whether it has room or not.
-    pub(crate) fn send_refusal(&mut self, request: &IncomingRequest) {
-        let content = request.refusal();
-        if let Ok(peer) = self.peers.ready_mut(&request.peer) {
-            peer.channel
-                .send(Body::Whisper { content }, &mut self.context);
+    /// A peer has no room to be told that its request will not be answered.
+    pub(crate) fn owe_refusal(&mut self, request: &IncomingRequest) -> Result<(), Error> {
+        let NodeContext {
+            requests, events, ..
+        } = &mut self.context;
+        match requests.served_mut().owe(request, events) {
+            true => Ok(()),
+            false => Err(Error::UnknownPeer(request.peer)),
         }
+    }
+
+    /// Whether any peer is still to be told that a request will not be answered.
+    #[inline]
+    pub(crate) fn owes_refusals(&self) -> bool {
+        self.context.requests.served().owes()
+    }
+
+    /// The peers that are still to be told so.
+    pub(crate) fn owed_refusals(&self) -> Vec<PeerId> {
+        self.context.requests.served().owed_to()
+    }
+
+    /// Whether this peer is.
+    pub(crate) fn owes_refusal(&self, peer: PeerId) -> bool {
+        self.context.requests.served().owed(peer).is_some()
+    }
+
+    /// The next refusal that a peer is owed, to be sent as that of
+    /// [`prepare_whisper`](Node::prepare_whisper).
+    pub(crate) fn prepare_owed_refusal(
+        &mut self,
+        peer: PeerId,
+        now: Instant,
+    ) -> Result<Message, Error> {
+        let refusal = self.context.requests.served().owed(peer);
+        let refusal = refusal.ok_or(Error::UnknownPeer(peer))?;
+        let message = self.prepare_whisper(peer, refusal, now)?;
+        let NodeContext {
+            requests, events, ..
+        } = &mut self.context;
+        requests.served_mut().pay(peer, events);
+        Ok(message)
     }
 
     /// A request of a peer will not be answered.

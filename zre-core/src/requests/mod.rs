@@ -9,7 +9,10 @@ mod lane;
 mod tests;
 pub(crate) mod wire;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::{ops::Bound, time::Duration};
 
 use bytes::Bytes;
@@ -390,7 +393,13 @@ pub(crate) struct Served {
     last: u64,
     /// The requests that can be answered, by who asks, whether they have been taken or not.
     unanswered: BTreeSet<(PeerId, u64)>,
+    /// The requests that were refused while there was no room to say so, with what the asker calls
+    /// them.
+    owed: BTreeMap<(PeerId, u64), Bytes>,
 }
+
+/// A refusal that waits counts like a request of no content.
+const OWED: usize = size_of::<Event>();
 
 impl Served {
     /// From now on requests of peers come here.
@@ -417,6 +426,49 @@ impl Served {
     #[cfg(test)]
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered.len()
+    }
+
+    /// A request is refused as soon as there is room to say so. False if it is not open any more.
+    pub(crate) fn owe(&mut self, request: &IncomingRequest, backlog: &mut Backlog) -> bool {
+        let key = (request.peer, request.number);
+        let is_open = self.unanswered.remove(&key);
+        if is_open {
+            self.owed.insert(key, request.id.clone());
+            backlog.set_aside(request.peer, 1, OWED);
+        }
+        is_open
+    }
+
+    #[inline]
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    pub(crate) fn owed_to(&self) -> Vec<PeerId> {
+        let mut peers: Vec<_> = self.owed.keys().map(|(peer, _)| *peer).collect();
+        peers.dedup();
+        peers
+    }
+
+    /// The next refusal that a peer is owed.
+    pub(crate) fn owed(&self, peer: PeerId) -> Option<Content> {
+        let (_, id) = self.next_owed(peer)?;
+        Some(wire::with_lead(Kind::Refusal, id, Content::default()))
+    }
+
+    /// It has been sent, or nobody waits for it any more. False if there is none.
+    pub(crate) fn pay(&mut self, peer: PeerId, backlog: &mut Backlog) -> bool {
+        let Some((key, _)) = self.next_owed(peer) else {
+            return false;
+        };
+        self.owed.remove(&key);
+        backlog.take_aside(peer, 1, OWED);
+        true
+    }
+
+    fn next_owed(&self, peer: PeerId) -> Option<((PeerId, u64), &Bytes)> {
+        let mut of_peer = self.owed.range((peer, 0)..=(peer, u64::MAX));
+        of_peer.next().map(|(key, id)| (*key, id))
     }
 
     /// A request has been answered or refused.
@@ -454,6 +506,7 @@ impl Served {
         while let Some(asked) = self.first_unanswered_of(peer) {
             self.unanswered.remove(&asked);
         }
+        while self.pay(peer, backlog) {}
     }
 
     fn first_unanswered_of(&self, peer: PeerId) -> Option<(PeerId, u64)> {
@@ -464,5 +517,8 @@ impl Served {
     fn end(&mut self, backlog: &mut Backlog) {
         while self.poll(backlog).is_some() {}
         self.unanswered.clear();
+        for peer in self.owed_to() {
+            while self.pay(peer, backlog) {}
+        }
     }
 }

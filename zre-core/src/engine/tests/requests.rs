@@ -81,7 +81,36 @@ fn a_member_whose_connection_is_lost_is_not_asked() {
 }
 
 #[test]
-fn an_answer_waits_for_room_and_a_refusal_does_not() {
+fn a_peer_that_asks_and_does_not_read_is_not_read_either() {
+    let mut test = SingleEngine::<Link>::with_limits(|limits| {
+        limits.outbound = LARGE;
+        limits.events = 64;
+    });
+    let mut peer = test.add_peer(1);
+    peer.from.reads = false;
+    test.drain();
+    let (full, now) = (Bytes::from(vec![1; LARGE]), test.now);
+    test.engine.whisper(peer.id, full.into(), now).unwrap();
+    test.engine.serve_requests();
+    let mut refused = 0;
+    while test.engine.node().may_take(peer.id) {
+        let content = ["zre-request/1 7", "2+2"].into();
+        peer.say(&mut test, Body::Whisper { content });
+        let request = test.engine.poll_request().unwrap();
+        assert_eq!(test.engine.refuse(&request, now), Ok(()));
+        refused += 1;
+        assert!(refused <= 64, "it is read for ever");
+    }
+    // Its session ends, and nothing of it is left.
+    test.engine.handle_closed(peer.from.at, "reset", now);
+    test.engine.handle_closed(peer.to.at, "reset", now);
+    test.run(secs(1));
+    assert!(!test.engine.node().owes_refusals());
+    assert!(test.engine.node().may_take(peer.id));
+}
+
+#[test]
+fn an_answer_and_a_refusal_wait_for_room() {
     let (mut test, [mut full, _]) = workers();
     test.engine.serve_requests();
     for _ in 0..2 {
@@ -96,8 +125,12 @@ fn an_answer_waits_for_room_and_a_refusal_does_not() {
     assert_eq!(test.engine.node().unanswered(), 2);
     assert_eq!(test.engine.refuse(&second, now), Ok(()));
     assert_eq!(test.engine.node().unanswered(), 1);
-    test.write_all(full.from.at);
+    // It is refused once, however often that is asked for.
     let unknown = Err(Error::UnknownPeer(full.id));
+    assert_eq!(test.engine.refuse(&second, now), unknown);
+    assert!(test.engine.node().owes_refusal(full.id));
+    test.write_all(full.from.at);
+    assert!(!test.engine.node().owes_refusals());
     assert_eq!(test.engine.answer(&second, &mut answer, now), unknown);
     assert_eq!(test.engine.answer(&first, &mut answer, now), Ok(()));
     assert_eq!(test.engine.node().unanswered(), 0);
