@@ -1,6 +1,6 @@
 //! The election in one group.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use zre_proto::{GroupName, PeerId};
@@ -125,7 +125,18 @@ impl Election {
 
     pub(super) fn withdraw(&mut self, step: &mut Step<'_>) {
         self.contests = false;
+        let is_open = self.follows(step.me) && self.leader != Some(step.me);
+        // A zyre node that follows this one would hear of no other.
+        if is_open && self.voters.values().all(|voter| voter.is_ours) {
+            self.wave = None;
+            return self.go_on(step);
+        }
         self.give_up_lead(step);
+    }
+
+    /// Those to whom messages of the election have been sent, or who have sent one.
+    pub(super) fn voters(&self) -> BTreeSet<PeerId> {
+        self.voters.keys().copied().collect()
     }
 
     pub(super) fn leader(&self) -> Option<PeerId> {
@@ -145,11 +156,21 @@ impl Election {
         }
         let contestants = self.voters.iter().filter(|(_, voter)| voter.contests);
         if let Some(next) = contestants.map(|(id, _)| *id).min() {
-            self.begin(next, step);
-            for (id, voter) in &mut self.voters {
-                step.elect(&self.group, *id, voter, next);
-            }
+            self.name_next(next, step);
         }
+    }
+
+    /// Tells all voters that this contestant is to lead in place of this node.
+    fn name_next(&mut self, next: PeerId, step: &mut Step<'_>) {
+        self.begin(next, step);
+        for (id, voter) in &mut self.voters {
+            step.elect(&self.group, *id, voter, next);
+        }
+    }
+
+    /// Whether this node leads although it does not want to, as nobody else does.
+    fn leads_for_now(&self, step: &Step<'_>) -> bool {
+        !self.contests && self.leader == Some(step.me)
     }
 }
 
@@ -189,9 +210,33 @@ impl Election {
             // It has led until now, and says that this node is next.
             Some(wave) if self.contests && wave.challenger == peer => self.challenge(step),
             None if self.contests => self.challenge(step),
+            // It was named as the next, and does not want to lead.
+            Some(wave) if wave.challenger == peer => self.pass_over(peer, step),
             Some(wave) if !voter.told => step.elect(&self.group, peer, voter, wave.challenger),
             _ => {}
         }
+    }
+
+    /// A peer follows this node, which does not want to lead: it hears whom this node follows.
+    pub(super) fn decline(&mut self, from: Elector, step: &mut Step<'_>) {
+        match self.wave {
+            // Neither wants to lead.
+            Some(wave) if wave.challenger == from.peer && !wave.decided => {
+                self.pass_over(from.peer, step);
+            }
+            Some(wave) => step.send(&self.group, from.peer, Word::Elect(wave.challenger)),
+            None => {}
+        }
+    }
+
+    /// The challenger does not stand any more, or has not won.
+    fn pass_over(&mut self, challenger: PeerId, step: &mut Step<'_>) {
+        // It is not waited for again, unless it challenges again.
+        if let Some(voter) = self.voters.get_mut(&challenger) {
+            voter.contests = false;
+        }
+        self.wave = None;
+        self.go_on(step);
     }
 
     /// A peer challenges, for the first time or again. It counts answers from now on.
@@ -206,9 +251,12 @@ impl Election {
         // All zyre nodes begin anew together, and this node with them. One of this implementation
         // has not heard of the winner.
         let begins_anew = match best == step.me {
-            true => !voter.is_ours || !self.contests,
+            true => !voter.is_ours,
             false => peer == best || is_through && !voter.is_ours,
         };
+        if wave.decided && best == step.me && !self.contests && peer > best {
+            return self.give_up_lead(step);
+        }
         if peer < best || wave.decided && begins_anew {
             return self.follow_or_challenge(peer, step);
         }
@@ -216,7 +264,9 @@ impl Election {
             // It may have been told before it began again, and has forgotten that.
             step.elect(&self.group, peer, voter, best);
         }
-        if peer != best && best != step.me {
+        if peer == best {
+            self.deadline = Some(step.now + FOLLOW_TIME);
+        } else if best != step.me {
             self.note_in_vain(peer);
         }
     }
@@ -231,14 +281,18 @@ impl Election {
         let (Some(wave), Some(voter)) = (self.wave, self.voters.get_mut(&peer)) else {
             return;
         };
-        // One that follows a better challenger will hear of it from us, too, when we do.
-        if challenger < wave.challenger {
-            return;
-        }
-        if peer == wave.challenger {
+        if peer == wave.challenger && challenger > peer {
             // It does not stand any more.
-            self.wave = None;
-            return self.go_on(step);
+            return self.pass_over(peer, step);
+        }
+        if challenger < wave.challenger {
+            // A zyre node that follows a better challenger will hear of it from us, too, when we
+            // do. One of this implementation has told us before, and does not say it again.
+            let better = self.voters.get(&challenger);
+            if peer == wave.challenger && wave.decided && better.is_some_and(|it| it.is_ours) {
+                self.follow_or_challenge(challenger, step);
+            }
+            return;
         }
         if !voter.told {
             step.elect(&self.group, peer, voter, wave.challenger);
@@ -272,7 +326,10 @@ impl Election {
                 }
                 return self.note_in_vain(leader);
             }
-            _ if !self.rounds.admit(step.now) => return,
+            _ if !self.rounds.admit(step.now) => {
+                self.note_in_vain(leader);
+                return self.postpone(step);
+            }
             _ if from.is_ours => self.follow(leader, step),
             // It has our ELECT, and has taken long to win.
             _ => self.voters.values_mut().for_each(|voter| voter.told = true),
@@ -301,7 +358,7 @@ impl Election {
             }
             None if self.contests && self.deadline.is_none() => self.challenge(step),
             // As in `announce`.
-            Some(_) if self.contests && is_ours => {
+            _ if self.contests && is_ours => {
                 step.send(&self.group, peer, Word::Elect(step.me));
             }
             _ => {}
@@ -329,6 +386,7 @@ impl Election {
     fn go_on(&mut self, step: &mut Step<'_>) {
         self.deadline = None;
         match self.next_challenger() {
+            Some(next) if self.leads_for_now(step) => self.name_next(next, step),
             Some(next) if !self.contests || next < step.me => {
                 let in_vain = self.runner_up.filter(|other| *other != next);
                 self.follow_if_admitted(next, step);
@@ -337,7 +395,7 @@ impl Election {
                 let soon = step.now + SUCCESSION_TIME;
                 self.deadline = self.deadline.map(|at| at.min(soon));
             }
-            _ if self.contests => self.challenge(step),
+            _ if self.contests || self.leads_for_now(step) => self.challenge(step),
             _ => {}
         }
     }
@@ -369,14 +427,7 @@ impl Election {
                     false => self.win(step),
                 }
             }
-            Some(wave) => {
-                // It is not waited for again, unless it challenges again.
-                if let Some(voter) = self.voters.get_mut(&wave.challenger) {
-                    voter.contests = false;
-                }
-                self.wave = None;
-                self.go_on(step);
-            }
+            Some(wave) => self.pass_over(wave.challenger, step),
             None => self.go_on(step),
         }
     }
@@ -422,10 +473,7 @@ impl Election {
         match self.rounds.admit(step.now) {
             true => self.follow(challenger, step),
             false => {
-                let next = self
-                    .runner_up
-                    .map_or(challenger, |other| other.min(challenger));
-                self.runner_up = Some(next);
+                self.note_in_vain(challenger);
                 self.postpone(step);
             }
         }
@@ -529,10 +577,5 @@ impl Step<'_> {
     fn lead(&mut self, group: &GroupName, to: PeerId, voter: &mut Voter, leader: PeerId) {
         voter.led = true;
         self.send(group, to, Word::Leader(leader));
-    }
-
-    fn send(&mut self, group: &GroupName, to: PeerId, word: Word) {
-        let consequence = Consequence::Send(group.clone(), to, word);
-        self.follows.push(consequence);
     }
 }

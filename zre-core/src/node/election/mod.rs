@@ -57,6 +57,9 @@ use group::Election;
 /// So long on the way a message is at most that was sent to a member which had left.
 const LEAVING_TIME: Duration = Duration::from_secs(5);
 
+/// So many of them are answered.
+const MAX_LATE: u32 = 256;
+
 /// What ELECT and LEADER say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
@@ -123,6 +126,11 @@ impl<'a> Step<'a> {
         }
     }
 
+    fn send(&mut self, group: &GroupName, to: PeerId, word: Word) {
+        let consequence = Consequence::Send(group.clone(), to, word);
+        self.follows.push(consequence);
+    }
+
     pub(super) fn consequences(self) -> Vec<Consequence> {
         self.follows
     }
@@ -135,8 +143,27 @@ pub(super) struct Elections {
     contested: BTreeSet<GroupName>,
     /// Those in which something has been said, or which this node contests.
     groups: BTreeMap<GroupName, Election>,
-    /// Those that this node has left, and when.
-    left: BTreeMap<GroupName, Instant>,
+    /// Those that this node has left.
+    left: BTreeMap<GroupName, Left>,
+}
+
+/// A group that this node has left.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+struct Left {
+    at: Instant,
+    voters: BTreeSet<PeerId>,
+    /// How many late messages have been answered.
+    answers: u32,
+}
+
+impl Left {
+    /// Whether a message of somebody who does not know that yet is to be answered, which is
+    /// counted.
+    fn admits_late(&mut self, now: Instant) -> bool {
+        self.answers += 1;
+        now.since(self.at) < LEAVING_TIME && self.answers <= MAX_LATE
+    }
 }
 
 /// What this node wants.
@@ -170,9 +197,15 @@ impl Elections {
 
     /// This node has left a group.
     pub(super) fn left(&mut self, group: &GroupName, step: &Step<'_>) {
-        self.left.retain(|_, at| step.now.since(*at) < LEAVING_TIME);
-        if self.groups.remove(group).is_some() {
-            self.left.insert(group.clone(), step.now);
+        self.left
+            .retain(|_, left| step.now.since(left.at) < LEAVING_TIME);
+        if let Some(election) = self.groups.remove(group) {
+            let left = Left {
+                at: step.now,
+                voters: election.voters(),
+                answers: 0,
+            };
+            self.left.insert(group.clone(), left);
         }
     }
 
@@ -180,26 +213,29 @@ impl Elections {
     /// peer does not know that yet, and a zyre node would wait for the answer for ever. Says
     /// whether that is so.
     pub(super) fn take_late(
-        &self,
+        &mut self,
         group: &GroupName,
         peer: PeerId,
         word: Word,
         step: &mut Step<'_>,
     ) -> bool {
-        let left_at = self.left.get(group);
-        let is_late = left_at.is_some_and(|at| step.now.since(*at) < LEAVING_TIME);
-        match word {
-            Word::Elect(challenger) if is_late && challenger != step.me => {
-                // The peer counts this only until it hears that we have left, and the challenger
-                // counts it all the same.
-                let receivers = BTreeSet::from([peer, challenger]);
-                let answers = receivers.into_iter();
-                let answers = answers.map(|to| Consequence::Send(group.clone(), to, word));
-                step.follows.extend(answers);
-            }
-            _ => {}
+        let Some(left) = self.left.get_mut(group) else {
+            return false;
+        };
+        if !left.admits_late(step.now) {
+            return false;
         }
-        is_late
+        if let Word::Elect(challenger) = word
+            && challenger != step.me
+        {
+            step.send(group, peer, word);
+            // The peer counts this only until it hears that we have left, and the challenger counts
+            // it all the same. But anybody can name one, and it may be a node of pyre.
+            if challenger != peer && left.voters.contains(&challenger) {
+                step.send(group, challenger, word);
+            }
+        }
+        true
     }
 
     /// Who leads a group, as far as this node knows.
@@ -231,6 +267,13 @@ impl Elections {
         match word {
             Word::Elect(challenger) => election.take_elect(from, challenger, step),
             Word::Leader(leader) => election.take_leader(from, leader, step),
+        }
+    }
+
+    /// A peer follows this node in a group that it does not want to lead.
+    pub(super) fn decline(&mut self, group: &GroupName, from: Elector, step: &mut Step<'_>) {
+        if let Some(election) = self.groups.get_mut(group) {
+            election.decline(from, step);
         }
     }
 

@@ -13,6 +13,9 @@ use crate::{
 /// After such a silence zyre asks, and pyre does not.
 const EARLY: Range<Duration> = Duration::from_millis(500)..Duration::from_secs(9);
 
+/// After such a silence gyre asks, which dies of ELECT.
+const OF_GYRE: Range<Duration> = Duration::from_millis(2500)..Duration::from_secs(4);
+
 /// Numbers what is sent to a peer, and says whether it can be sent at all.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -28,8 +31,8 @@ pub(crate) struct Channel {
     pub(crate) pings: Pings,
     /// When it was last sent something else than messages of the application.
     sent_at: Instant,
-    /// How often in a row it has asked early; see [`asks_early`](Self::asks_early).
-    early_questions: u8,
+    /// When it has last asked early; see [`asks_early`](Self::asks_early).
+    early_at: Option<Instant>,
 }
 
 /// What a new session takes over from the earlier one with the same peer.
@@ -55,7 +58,7 @@ impl Channel {
             sequence: earlier.sequence,
             pings: Pings::after(last_ping).with_late(earlier.late_answers),
             sent_at: Instant::default(),
-            early_questions: 0,
+            early_at: None,
         }
     }
 
@@ -105,13 +108,14 @@ impl Channel {
     /// does when it is silent for five seconds. pyre does after ten, unless it hears our beacons.
     ///
     /// One such question may be an accident: the peer stood still, and had not read our message.
+    /// pyre needs ten seconds for another.
     pub(crate) fn asks_early(&mut self, context: &NodeContext) -> bool {
         let silence = context.now.since(self.sent_at);
-        match EARLY.contains(&silence) {
-            true => self.early_questions = self.early_questions.saturating_add(1),
-            false => self.early_questions = 0,
+        if !EARLY.contains(&silence) || OF_GYRE.contains(&silence) {
+            return false;
         }
-        self.early_questions >= 2
+        let before = self.early_at.replace(context.now);
+        before.is_some_and(|at| context.now.since(at) < EARLY.end)
     }
 
     /// The peer may have begun a new session, in which no earlier question is answered.

@@ -73,12 +73,21 @@ impl Peers {
             Word::Elect(named) => ("ELECT", named),
             Word::Leader(named) => ("LEADER", named),
         };
+        let from = Elector { peer, is_ours };
         let reason = if !is_in_group {
             Some("this node is not in the group")
         } else if named == context.id && !self.elections.stands(group, named) {
+            if let Word::Elect(_) = word {
+                self.hold(context, |elections, step| {
+                    elections.decline(group, from, step);
+                });
+            }
             Some("this node does not contest")
-        } else if named == peer && kind == "LEADER" && !is_member {
-            // ELECT may come before JOIN: zyre nodes contest groups that they are not in.
+        } else if named == peer && matches!(word, Word::Leader(_)) && !is_member {
+            // zyre nodes contest groups that they are not in, and wait for this.
+            if !is_ours {
+                self.say(&peer, word, group.clone(), context);
+            }
             Some("its sender is not in the group")
         } else {
             None
@@ -87,7 +96,6 @@ impl Peers {
             let notice = Notice::IgnoredElection { peer, kind, reason };
             return context.notices.push(notice);
         }
-        let from = Elector { peer, is_ours };
         self.hold(context, |elections, step| {
             elections.take(group, from, word, step);
         });

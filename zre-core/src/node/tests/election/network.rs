@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
     vec::Vec,
 };
 
@@ -188,13 +189,96 @@ impl Network {
                 zyre.is_in_group = false;
                 self.tell_all(leader, Message::Leave);
             }
-            Some(Node::Ours(ours)) => {
-                ours.joined = false;
-                ours.leader = None;
-                self.hold(leader, |elections, group, step| elections.left(group, step));
-                self.tell_all(leader, Message::Leave);
-            }
+            Some(Node::Ours(_)) => self.leave(leader),
             _ => {}
+        }
+    }
+
+    /// A node of ours leaves the group.
+    fn leave(&mut self, id: PeerId) {
+        if let Some(Node::Ours(ours)) = self.nodes.get_mut(&id) {
+            (ours.joined, ours.leader) = (false, None);
+            self.hold(id, |elections, group, step| elections.left(group, step));
+            self.tell_all(id, Message::Leave);
+        }
+    }
+
+    fn contests(&self, id: PeerId) -> bool {
+        matches!(self.nodes.get(&id), Some(Node::Ours(ours)) if ours.contests)
+    }
+
+    /// A node of ours wants to lead, or does not want it any more.
+    fn change_mind(&mut self, id: PeerId) {
+        let Some(Node::Ours(ours)) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        ours.contests = !ours.contests;
+        let (contests, joined) = (ours.contests, ours.joined);
+        self.hold(id, |elections, group, step| match contests {
+            true => elections.contest(group, joined, step),
+            false => elections.withdraw(group, step),
+        });
+    }
+
+    /// Nodes want to lead and do not, leave and come again, lose each other and meet again, in an
+    /// order that the seed decides. In the end all are in the group and know each other.
+    pub(super) fn come_and_go(&mut self, withdraws: bool) {
+        let ids: Vec<_> = self.nodes.keys().copied().collect();
+        ids.iter().for_each(|id| self.join(*id));
+        let mut cuts = BTreeSet::new();
+        for _ in 0..4 + self.below(12) {
+            let [one, other] = [(); 2].map(|()| ids[self.below(ids.len())]);
+            match self.below(6) {
+                0 | 1 if withdraws || !self.contests(one) => self.change_mind(one),
+                2 if cuts.is_empty() && self.is_ours(one) => match self.members().contains(&one) {
+                    true => self.leave(one),
+                    false => self.join(one),
+                },
+                3 if one != other && cuts.insert((one.min(other), one.max(other))) => {
+                    self.cut(one, other);
+                }
+                4 => {
+                    if let Some((one, other)) = cuts.pop_first() {
+                        self.mend(one, other);
+                    }
+                }
+                5 => self.let_time_pass_for_all(Duration::from_millis(700)),
+                _ => {}
+            }
+            let steps = self.below(12);
+            self.steps(steps);
+        }
+        for (one, other) in cuts {
+            self.mend(one, other);
+        }
+        let members = self.members();
+        let missing: Vec<_> = ids.into_iter().filter(|id| !members.contains(id)).collect();
+        missing.into_iter().for_each(|id| self.join(id));
+    }
+
+    /// Two nodes lose each other, with what is on its way between them.
+    fn cut(&mut self, one: PeerId, other: PeerId) {
+        for (from, to) in [(one, other), (other, one)] {
+            self.links.remove(&(from, to));
+            self.push(from, to, Message::Exit);
+        }
+    }
+
+    /// Two nodes meet again.
+    fn mend(&mut self, one: PeerId, other: PeerId) {
+        let members = self.members();
+        for (from, to) in [(one, other), (other, one)] {
+            if members.contains(&from) {
+                self.push(from, to, Message::Join);
+            }
+        }
+    }
+
+    fn let_time_pass_for_all(&mut self, time: Duration) {
+        self.now = self.now + time;
+        let ids: Vec<_> = self.nodes.keys().copied().collect();
+        for id in ids {
+            self.hold(id, |elections, _, step| elections.handle_timeout(step));
         }
     }
 
@@ -203,12 +287,9 @@ impl Network {
         let Some(leader) = self.our_leaders().into_iter().flatten().next() else {
             return;
         };
-        if let Some(Node::Ours(ours)) = self.nodes.get_mut(&leader) {
-            ours.contests = false;
+        if self.contests(leader) {
+            self.change_mind(leader);
         }
-        self.hold(leader, |elections, group, step| {
-            elections.withdraw(group, step);
-        });
     }
 
     pub(super) fn kill_any(&mut self) {
@@ -323,8 +404,13 @@ impl Network {
             Message::Join => {}
             Message::Leave => elections.peer_left(group, from, step),
             Message::Exit => elections.peer_gone(from, step),
-            Message::Word(Word::Elect(id) | Word::Leader(id))
-                if id == to && !elections.stands(group, to) => {}
+            Message::Word(word @ (Word::Elect(id) | Word::Leader(id)))
+                if id == to && !elections.stands(group, to) =>
+            {
+                if let Word::Elect(_) = word {
+                    elections.decline(group, elector, step);
+                }
+            }
             Message::Word(Word::Leader(_)) if !is_member => {}
             Message::Word(word) => elections.take(group, elector, word, step),
         });
@@ -385,13 +471,13 @@ impl Network {
             _ => {}
         }
         self.tell_all(id, Message::Join);
-        if let Some(Node::Ours(ours)) = self.nodes.get(&id) {
-            let contests = ours.contests;
-            self.hold(id, |elections, group, step| match contests {
-                true => elections.contest(group, true, step),
-                false => elections.joined(group, step),
-            });
-        }
+        let contests = self.contests(id);
+        self.hold(id, |elections, group, step| {
+            if contests {
+                elections.contest(group, false, step);
+            }
+            elections.joined(group, step);
+        });
     }
 
     fn kill(&mut self, id: PeerId) {
