@@ -355,7 +355,7 @@ struct Tally {
     accepted: Vec<[u64; 2]>,
     confirmed: Vec<u64>,
     refused: u64,
-    /// The longest time that it took until the fate of a message was known.
+    /// The longest time that it took until it was told of a message that it is not confirmed.
     longest: u64,
 }
 
@@ -366,7 +366,10 @@ impl Tally {
             let Some(fate) = sent.outcome.done() else {
                 return true;
             };
-            self.longest = self.longest.max(now - sent.at);
+            // A confirmation may be as late as TCP makes it while the session lasts.
+            if !matches!(fate, Fate::Confirmed) {
+                self.longest = self.longest.max(now - sent.at);
+            }
             if matches!(fate, Fate::Refused) {
                 self.refused += 1;
                 return false;

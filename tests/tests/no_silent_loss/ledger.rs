@@ -29,7 +29,7 @@ pub(crate) struct Ledger {
 pub(crate) struct Confirmed {
     /// The accepted messages that were confirmed. Of all others it was told that they were not.
     pub(crate) numbers: Vec<u64>,
-    /// The longest time until that was known of a message.
+    /// The longest time until it was told of a message that it is not confirmed.
     pub(crate) longest: u64,
 }
 
@@ -144,7 +144,7 @@ impl Ledger {
         let longest = confirmed.longest;
         complaints.extend(
             (longest > limit)
-                .then(|| format!("it took {longest} ms to know what became of a message")),
+                .then(|| format!("it took {longest} ms to tell that a message is not confirmed")),
         );
         complaints
     }
