@@ -142,6 +142,31 @@ fn the_end_of_the_input_waits_until_all_is_sent() {
 }
 
 #[test]
+fn replies_to_a_peer_that_does_not_read_hold_up_nobody_else() {
+    /// More MiB than fit into the room for what waits, too.
+    const REQUESTS: usize = 64 + TOO_MUCH + 8;
+    let _alone = alone();
+    let (mut alice, mut bob, mut carol) = with_frozen_bob(25709, &["--serve"]);
+    bob.thaw();
+    for _ in 0..REQUESTS {
+        bob.send(r#"{"do":"request","peer":"alice","text":"x"}"#);
+    }
+    let numbers = (0..REQUESTS).map(|_| alice.event("REQUEST")["request"].clone());
+    let numbers: Vec<_> = numbers.collect();
+    bob.freeze();
+    let text = "x".repeat(1 << 20);
+    for number in numbers {
+        alice.send(&json!({"do": "reply", "request": number, "text": text}).to_string());
+    }
+    carol.send(r#"{"do":"request","peer":"alice","text":"x","id":"carol"}"#);
+    let request = alice.event("REQUEST")["request"].clone();
+    alice.send(&json!({"do": "reply", "request": request, "text": "y"}).to_string());
+    assert_eq!(answer_to(&mut carol, "carol")["text"], "y");
+    let refused = alice.answer("error")["error"].to_string();
+    assert!(refused.contains("the request is refused"), "{refused}");
+}
+
+#[test]
 fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_was_dropped() {
     const WHISPERS: u64 = 40_000;
     let mut command = zre("pipe", 25704, &["--name", "alice"]);

@@ -22,6 +22,7 @@ use super::{
     events::answer,
     messages::told,
     output::Output,
+    room,
     sends::Asked,
 };
 use crate::failure::Failure;
@@ -61,7 +62,7 @@ pub(super) enum Pending {
         answers: Answers,
         outcomes: usize,
         /// The room that the content takes until all members have been sent it.
-        room: Option<OwnedSemaphorePermit>,
+        room: Option<room::Place>,
     },
 }
 
@@ -108,7 +109,7 @@ impl Asking {
         let _ = self.requests.send(open);
     }
 
-    /// How many have had their last outcome.
+    /// How many outcomes there have been.
     pub(super) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
     }
@@ -147,8 +148,8 @@ pub(super) async fn write_answers(
             Some((open, step)) = waiting.next() => {
                 let is_last = !matches!(step, Step::One(..));
                 open.write(step, node, output)?;
+                asking.finished.fetch_add(1, Ordering::Relaxed);
                 if is_last {
-                    asking.finished.fetch_add(1, Ordering::Relaxed);
                     drop(open.place);
                 } else {
                     waiting.push(open.step(asking.over.subscribe()));

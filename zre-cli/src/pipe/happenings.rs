@@ -178,21 +178,30 @@ mod tests {
 
     use zre_tokio::PendingRequest;
 
-    use super::*;
+    use super::{super::Output, *};
+
+    const BOB: [u8; 16] = [2; 16];
 
     async fn node(port: u16, name: &str) -> Node {
         let builder = Node::builder(name).interface("127.0.0.1").port(port);
-        builder.start().await.unwrap()
+        let id = if name == "bob" { BOB } else { [1; 16] };
+        builder.id(id).start().await.unwrap()
     }
 
-    /// What happens to a node that serves, and a node that knows it.
+    /// Bob, who has met alice.
+    async fn bob(port: u16, alice: PeerId) -> Node {
+        let bob = node(port, "bob").await;
+        while bob.peer(alice).is_none() {
+            bob.recv().await.unwrap();
+        }
+        bob
+    }
+
+    /// What happens to alice, who serves, and bob.
     async fn served(port: u16) -> (Happenings, Node) {
         let alice = node(port, "alice").await;
         let requests = (alice.requests(), Arc::new(Serving::new()));
-        let bob = node(port, "bob").await;
-        while bob.peer(alice.id()).is_none() {
-            bob.recv().await.unwrap();
-        }
+        let bob = bob(port, alice.id()).await;
         (Happenings::new(alice, Arc::default(), Some(requests)), bob)
     }
 
@@ -209,16 +218,23 @@ mod tests {
         request
     }
 
-    /// The next request, and how many events come before it.
-    fn next_request(happenings: &mut Happenings) -> (Open, usize) {
-        let mut events = 0;
-        loop {
-            match happenings.try_next() {
-                Some(Happening::Event(_)) => events += 1,
-                Some(Happening::Request(open)) => return (open, events),
-                None => panic!("there is no request behind {events} events"),
-            }
+    /// Takes a request before all events.
+    fn overtaking(happenings: &mut Happenings) -> Happening {
+        let (requests, serving) = happenings.requests.as_mut().unwrap();
+        Happening::Request(serving.try_next(requests).unwrap())
+    }
+
+    /// Tells these, and then all events, and gives the kinds of lines.
+    fn told(happenings: &mut Happenings, first: Happening) -> Vec<String> {
+        let output = Output::default();
+        let mut lines = Lines::to(&output, Vec::new);
+        let mut next = Some(first);
+        while let Some(happening) = next {
+            happenings.append(&mut lines, happening).unwrap();
+            next = happenings.try_next();
         }
+        let kind = |line: &str| line.split('"').nth(3).unwrap().to_owned();
+        lines.batch().lines().map(kind).collect()
     }
 
     #[tokio::test]
@@ -229,7 +245,43 @@ mod tests {
             bob.whisper(alice, "hi").await.unwrap();
         }
         let _request = ask(&bob, alice).await;
-        let (_, before) = next_request(&mut happenings);
-        assert_eq!(before, TURN as usize);
+        for _ in 0..TURN {
+            let happening = happenings.try_next();
+            assert!(matches!(happening, Some(Happening::Event(_))));
+        }
+        let happening = happenings.try_next();
+        assert!(matches!(happening, Some(Happening::Request(_))));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_told_behind_who_asks() {
+        let (mut happenings, bob) = served(25771).await;
+        let _request = ask(&bob, happenings.node.id()).await;
+        let early = overtaking(&mut happenings);
+        assert_eq!(told(&mut happenings, early), ["ENTER", "REQUEST"]);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_session_leaves_the_requests_of_the_next() {
+        let (mut happenings, old) = served(25772).await;
+        let alice = happenings.node.id();
+        let _request = ask(&old, alice).await;
+        let enter = happenings.try_next().unwrap();
+        assert_eq!(told(&mut happenings, enter), ["ENTER", "REQUEST"]);
+        old.stop().await;
+        let new = bob(25772, alice).await;
+        let request = ask(&new, alice).await;
+        let early = overtaking(&mut happenings);
+        assert_eq!(told(&mut happenings, early), ["REQUEST", "EXIT", "ENTER"]);
+        let (_, serving) = happenings.requests.as_ref().unwrap();
+        serving.take(2).unwrap().answer("4").await.unwrap();
+        assert_eq!(request.await.unwrap(), "4");
+        new.stop().await;
+        while happenings.node.peer(new.id()).is_some() {
+            happenings.node.recv().await;
+        }
+        happenings.forget(new.id());
+        let (_, serving) = happenings.requests.as_ref().unwrap();
+        assert!(serving.take(1).is_err());
     }
 }

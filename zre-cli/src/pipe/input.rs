@@ -100,10 +100,7 @@ impl Commands {
             Ok(Done::AtOnce(answer)) => Ok(answer),
             Ok(Done::Send(send)) => match self.sends.attempt(send) {
                 Attempt::Done(outcome) => outcome,
-                Attempt::MustWait(send) => {
-                    self.sends.put(send, asked);
-                    return Ok(Next::Read);
-                }
+                Attempt::MustWait(send) => self.sends.put(send, &asked),
             },
             Err(error) => Err(error),
         };

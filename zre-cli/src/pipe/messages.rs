@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use zre_tokio::{
     ConfirmedShout, ConfirmedWhisper, Content, Error, GroupName, Node, PeerId, PendingAnyRequest,
     PendingRequest, Request,
@@ -19,6 +19,7 @@ use super::{
     answers::{Answer, Confirmed},
     asking::{Asking, Open, Pending, Place},
     command::Outgoing,
+    room,
     sends::{Asked, Goal, Message, Turn},
 };
 use crate::text::quoted;
@@ -130,7 +131,7 @@ pub(super) fn request_all(
     content: Content,
     timeout: Option<Duration>,
     waiting: Waiting,
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<room::Place>,
 ) -> Message {
     let mut request = node.request_all(&group, content);
     if let Some(time) = timeout {
@@ -152,11 +153,15 @@ pub(super) fn request_all(
 
 /// The reply to a request of a peer. Not sent, it refuses the request.
 pub(super) fn reply(request: Request, content: Content) -> Message {
-    let (goal, size) = (Goal::Peer(request.peer()), size(&content));
-    message(goal, size, async move {
+    let (peer, size) = (request.peer(), size(&content));
+    let reply = message(Goal::Peer(peer), size, async move {
         request.answer(content).await?;
         Ok(done())
-    })
+    });
+    Message {
+        asker: Some(peer),
+        ..reply
+    }
 }
 
 /// So many whispers with the numbers from 0 on.
@@ -206,6 +211,7 @@ fn message(
         goal,
         size,
         work: Box::pin(async { work.await.map_err(told) }),
+        asker: None,
         sent: None,
     }
 }

@@ -9,6 +9,7 @@ mod happenings;
 mod input;
 mod messages;
 mod output;
+mod room;
 mod sends;
 mod serving;
 
@@ -104,7 +105,9 @@ With "group", ANSWER has that, too. With "all", an error has the "peer", and {"o
 with --serve a further request is answered by an error.
 
 With --serve, the requests of peers are shown, with a number. Reply to each or refuse it: 1024 may
-be open, and no further one is taken before.
+be open, and no further one is taken before. A reply that has to wait for a peer takes part in the
+64 MiB, but those of one peer no more than is free beside them. When there is no room for a second,
+a reply is answered by an error, and its request is refused.
   {"event":"REQUEST","peer":"<UUID>","name":"bob","request":1,"frames":["322b32"],"text":"2+2"}
   {"do":"reply","request":1,"text":"4"}
   {"do":"refuse","request":1}

@@ -122,7 +122,7 @@ pub(super) struct Lines<'a, W, F> {
 }
 
 impl<'a, W: Write, F: Fn() -> W> Lines<'a, W, F> {
-    fn to(output: &'a Output, lock: F) -> Self {
+    pub(super) fn to(output: &'a Output, lock: F) -> Self {
         Self {
             output,
             lock,
@@ -135,6 +135,12 @@ impl<'a, W: Write, F: Fn() -> W> Lines<'a, W, F> {
     pub(super) fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         self.output.begun.fetch_add(1, Ordering::Relaxed);
         Ok(self.output.format.append(self, line)?)
+    }
+
+    /// What has not been written.
+    #[cfg(test)]
+    pub(super) fn batch(&self) -> String {
+        String::from_utf8(self.batch.clone()).unwrap()
     }
 
     /// Whether another line fits in before they are written.

@@ -22,24 +22,15 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
-};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use zre_tokio::{GroupName, Node, PeerId};
 
 use super::{
     answers::{Answer, Reply},
     output::Output,
+    room::{Place, Room},
 };
 use crate::json::Format;
-
-/// What may wait, in KiB of content. A full room stops the reading of commands.
-const ROOM: u32 = 64 * 1024;
-
-/// What a send takes of the room at least, so that at most 1024 wait.
-const LEAST: u32 = 64;
 
 /// What a send does, and its answer or an error for the user.
 pub(super) type Work = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
@@ -57,6 +48,8 @@ pub(super) struct Message {
     /// The bytes of its content.
     pub(super) size: usize,
     pub(super) work: Work,
+    /// Who has asked for it: then only so much may wait for that peer.
+    pub(super) asker: Option<PeerId>,
     /// Closed when those behind it may begin, if that is before it is done.
     pub(super) sent: Option<Done>,
 }
@@ -86,7 +79,7 @@ pub(super) struct Sends {
     /// How long sends with different goals wait for each other; `None`: until they are done.
     patience: Option<Duration>,
     shared: Arc<Shared>,
-    room: Arc<Semaphore>,
+    room: Room,
     answers: mpsc::Sender<Answered>,
 }
 
@@ -119,7 +112,7 @@ struct Entry {
 pub(super) type Done = watch::Receiver<()>;
 
 /// An answer to be written. Its send takes room until then, so that answers are bounded, too.
-type Answered = (Vec<u8>, OwnedSemaphorePermit);
+type Answered = (Vec<u8>, Place);
 
 /// What a send has to wait for.
 #[derive(Debug, Default)]
@@ -151,7 +144,7 @@ impl Sends {
             format,
             patience,
             shared: Arc::new(shared),
-            room: Arc::new(Semaphore::new(ROOM as usize)),
+            room: Room::new(),
             answers,
         };
         (sends, answered)
@@ -173,17 +166,20 @@ impl Sends {
         }
     }
 
-    /// Carries it out in the background. Waits if there is no room for another that waits.
-    pub(super) fn put(&self, send: Message, asked: Asked) {
-        let Some(permit) = self.wait_for_room(send.size) else {
-            return;
+    /// Carries it out in the background. Waits if there is no room for another that waits; the
+    /// reply to a peer that does not read is dropped instead, which refuses the request.
+    pub(super) fn put(&self, send: Message, asked: &Asked) -> Result<Answer, String> {
+        let place = match send.asker {
+            None => self.wait_for_room(send.size),
+            Some(peer) => self.room.wait_for_share(peer, send.size),
         };
+        let place = place.ok_or_else(|| NO_ROOM.to_owned())?;
         let before = self.predecessors(&send.goal).unwrap_or_default();
         let (running, done) = watch::channel(());
         let sent = send.sent.clone();
         let number = self.register(send.goal, send.sent.unwrap_or(done));
         let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-        let (format, patience) = (self.format, self.patience);
+        let (format, patience, asked) = (self.format, self.patience, asked.clone());
         self.runtime.spawn(async move {
             let work = async {
                 before.wait(patience).await;
@@ -194,18 +190,14 @@ impl Sends {
             drop(running);
             shared.finished.fetch_add(1, Ordering::Relaxed);
             // Nobody receives when the output is closed; then the pipe is about to end.
-            let _ = answers.send((asked.answer(outcome, format), permit));
+            let _ = answers.send((asked.answer(outcome, format), place));
         });
+        Ok(Answer::Later)
     }
 
     /// Waits until there is room for this many bytes.
-    pub(super) fn wait_for_room(&self, size: usize) -> Option<OwnedSemaphorePermit> {
-        let wanted = u32::try_from(size / 1024).unwrap_or(ROOM);
-        let room = Arc::clone(&self.room);
-        // The semaphore is never closed.
-        self.runtime
-            .block_on(room.acquire_many_owned(wanted.clamp(LEAST, ROOM)))
-            .ok()
+    pub(super) fn wait_for_room(&self, size: usize) -> Option<Place> {
+        self.runtime.block_on(self.room.wait(size))
     }
 
     fn register(&self, goal: Goal, done: Done) -> u64 {
@@ -250,8 +242,7 @@ impl Sends {
 
     /// Waits until none waits and all answers are written.
     pub(super) async fn idle(&self) {
-        // The semaphore is never closed.
-        let _ = self.room.acquire_many(ROOM).await;
+        self.room.idle().await;
     }
 
     /// Lets none wait any longer; those that do are answered that they are not sent.
@@ -261,7 +252,7 @@ impl Sends {
 
     /// Whether some wait, or their answers.
     pub(super) fn are_waiting(&self) -> bool {
-        self.room.available_permits() < ROOM as usize
+        !self.room.is_empty()
     }
 }
 
@@ -285,6 +276,10 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Why a reply is not sent.
+const NO_ROOM: &str = "not sent, as the peer does not read and there is no room for more replies \
+     to it: the request is refused";
 
 fn given_up(is_sent: bool) -> String {
     match is_sent {
@@ -363,13 +358,17 @@ pub(super) fn write_answers(answered: &mpsc::Receiver<Answered>, output: &Output
 mod tests {
     use std::{future::pending, thread};
 
-    use super::*;
+    use super::{
+        super::room::{LEAST, ROOM},
+        *,
+    };
 
     fn never(peer: u8) -> Message {
         Message {
             goal: Goal::Peer([peer; 16].into()),
             size: 0,
             work: Box::pin(pending()),
+            asker: None,
             sent: None,
         }
     }
@@ -393,7 +392,7 @@ mod tests {
     fn put(sends: &Sends, message: Message, line: u64) {
         match sends.attempt(message) {
             Attempt::Done(_) => panic!("it is done at once"),
-            Attempt::MustWait(message) => sends.put(message, asked(line)),
+            Attempt::MustWait(message) => drop(sends.put(message, &asked(line))),
         }
     }
 
@@ -413,7 +412,7 @@ mod tests {
             for line in 1..=most {
                 put(sends, never(1), line);
             }
-            assert_eq!(sends.room.available_permits(), 0);
+            assert_eq!(sends.room.free(), 0);
             thread::scope(|scope| {
                 let further = scope.spawn(|| put(sends, never(2), most + 1));
                 sends.give_up();

@@ -76,10 +76,16 @@ impl<'a> Request<'a> {
     /// Reads one line.
     pub(super) fn parse(line: &'a [u8]) -> Self {
         match serde_json::from_slice::<Fields<'_>>(line) {
-            Ok(mut fields) => Self {
-                id: fields.take("id"),
-                command: fields.command(),
-            },
+            Ok(mut fields) => {
+                let twice = fields.twice();
+                Self {
+                    id: fields.take("id"),
+                    command: match twice {
+                        Some(key) => Err(format!("\"{key}\" is there twice")),
+                        None => fields.command(),
+                    },
+                }
+            }
             Err(error) => Self {
                 id: None,
                 command: Err(not_an_object(line, &error)),
@@ -114,9 +120,6 @@ struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     fn command(mut self) -> Result<Command, String> {
-        if let Some(key) = self.twice() {
-            return Err(format!("\"{key}\" is there twice"));
-        }
         let verb = self
             .take("do")
             .ok_or_else(|| format!("there is no \"do\", which says what to do: one of {VERBS}"))?;
