@@ -181,7 +181,6 @@ impl<C: Connection> Engine<C> {
         }
         self.gossip_written();
         if self.node.owes_refusals() {
-            self.send_owed_refusals();
             self.settle();
         }
         self.continue_stop();
@@ -337,18 +336,6 @@ impl<C: Connection> Engine<C> {
         now: Instant,
         prepare: impl FnOnce(&mut Node, Instant) -> Result<(T, Message), Error>,
     ) -> Result<T, Error> {
-        let result = self.send_if_room(peer, now, prepare)?;
-        self.settle();
-        Ok(result)
-    }
-
-    #[inline(always)] // It is a part of sending each message.
-    fn send_if_room<T>(
-        &mut self,
-        peer: PeerId,
-        now: Instant,
-        prepare: impl FnOnce(&mut Node, Instant) -> Result<(T, Message), Error>,
-    ) -> Result<T, Error> {
         self.command(now)?;
         // Not `Links::capacity`: one look-up serves for the question and for sending.
         let limit = self.outbound_limit();
@@ -369,6 +356,7 @@ impl<C: Connection> Engine<C> {
             let effect = links.send(&message, &mut self.memory, &self.node, &mut self.cx);
             self.apply(peer, effect);
         }
+        self.settle();
         Ok(result)
     }
 

@@ -9,7 +9,6 @@ use super::{Engine, backpressure::SendCapacity};
 use crate::{
     error::Error,
     link::Connection,
-    node::Node,
     requests::{Choice, IncomingRequest, RequestId},
     time::Instant,
 };
@@ -168,10 +167,12 @@ impl<C: Connection> Engine<C> {
     /// Sends the refusals for which there was no room, as far as there is now.
     #[inline(never)] // Hardly any node owes one.
     pub(super) fn send_owed_refusals(&mut self) {
-        let now = self.cx.now;
         for peer in self.node.owed_refusals() {
-            let sent = |node: &mut Node, now| Ok(((), node.prepare_owed_refusal(peer, now)?));
-            while self.node.owes_refusal(peer) && self.send_if_room(peer, now, sent).is_ok() {}
+            while self.capacity(peer) == SendCapacity::Available
+                && self.node.send_owed_refusal(peer)
+            {
+                self.carry_out();
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::time::Duration;
 
-use zre_proto::{Content, GroupName, Message, PeerId, ShortText};
+use zre_proto::{Body, Content, GroupName, Message, PeerId, ShortText};
 
 use super::{
     Node,
@@ -235,26 +235,20 @@ impl Node {
         self.context.requests.served().owed_to()
     }
 
-    /// Whether this peer is.
-    pub(crate) fn owes_refusal(&self, peer: PeerId) -> bool {
-        self.context.requests.served().owed(peer).is_some()
-    }
-
-    /// The next refusal that a peer is owed, to be sent as that of
-    /// [`prepare_whisper`](Node::prepare_whisper).
-    pub(crate) fn prepare_owed_refusal(
-        &mut self,
-        peer: PeerId,
-        now: Instant,
-    ) -> Result<Message, Error> {
-        let refusal = self.context.requests.served().owed(peer);
-        let refusal = refusal.ok_or(Error::UnknownPeer(peer))?;
-        let message = self.prepare_whisper(peer, refusal, now)?;
+    /// Sends the next refusal that a peer is owed. False if there is none, or it cannot be sent.
+    pub(crate) fn send_owed_refusal(&mut self, peer: PeerId) -> bool {
+        let Some(content) = self.context.requests.served().owed(peer) else {
+            return false;
+        };
+        let Ok(asker) = self.peers.ready_mut(&peer) else {
+            return false;
+        };
+        let refusal = Body::Whisper { content };
+        asker.channel.send(refusal, &mut self.context);
         let NodeContext {
             requests, events, ..
         } = &mut self.context;
-        requests.served_mut().pay(peer, events);
-        Ok(message)
+        requests.served_mut().pay(peer, events)
     }
 
     /// A request of a peer will not be answered.

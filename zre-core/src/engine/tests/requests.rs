@@ -128,7 +128,7 @@ fn an_answer_and_a_refusal_wait_for_room() {
     // It is refused once, however often that is asked for.
     let unknown = Err(Error::UnknownPeer(full.id));
     assert_eq!(test.engine.refuse(&second, now), unknown);
-    assert!(test.engine.node().owes_refusal(full.id));
+    assert!(test.engine.node().owes_refusals());
     test.write_all(full.from.at);
     assert!(!test.engine.node().owes_refusals());
     assert_eq!(test.engine.answer(&second, &mut answer, now), unknown);
