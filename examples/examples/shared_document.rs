@@ -1,5 +1,5 @@
-//! A text that several nodes edit at once. Each line typed is inserted in front. The text is printed
-//! when it changes. End it with Ctrl-D.
+//! A text that several nodes edit at once. Each line typed is inserted in front. The text is
+//! printed when it changes. End it with Ctrl-D.
 //!
 //! The logic is [`SharedDocument`], which `examples/tests/sharing.rs` tests in simulated networks.
 

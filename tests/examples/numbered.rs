@@ -4,12 +4,13 @@
 //! Each line of input is a JSON object: `{"do":"send","peer":UUID}` begins to whisper, at most
 //! `count` messages, each `every_ms`, for `for_ms`, of `bytes` bytes and `first_bytes` for the
 //! first; all but the peer may be left out. `then_stop` stops the node right behind the last one.
-//! With `"confirmed":"WHISPER"` or `"SHOUT"` each message is to be confirmed, and some hundreds of them
-//! are under way at a time. Then a message counts as accepted when it may have been sent.
+//! With `"confirmed":"WHISPER"` or `"SHOUT"` each message is to be confirmed, and some hundreds of
+//! them are under way at a time. Then a message counts as accepted when it may have been sent.
 //! `{"do":"hush"}` ends it, `{"do":"stop"}` the node, `{"do":"time"}` asks what time it is.
 //!
 //! It tells events, once in 100 ms its time with the count of what was accepted, and after sending
-//! which messages were accepted when, and which of them were confirmed. All times are milliseconds since its start.
+//! which messages were accepted when, and which of them were confirmed. All times are milliseconds
+//! since its start.
 
 #![allow(
     clippy::indexing_slicing,

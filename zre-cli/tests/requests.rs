@@ -65,7 +65,10 @@ fn a_request_is_answered_by_the_peer() {
 #[test]
 fn each_request_without_an_answer_has_an_error() {
     let (mut alice, (mut bob, bob_id)) = pair(25861, &[]);
-    let error = |line: u64, said: &str, id: &str| json!({"error": format!("line {line}: {said}"), "line": line, "id": id});
+    let error = |line: u64, said: &str, id: &str| {
+        let error = format!("line {line}: {said}");
+        json!({"error": error, "line": line, "id": id})
+    };
     alice.send(r#"{"do":"request","peer":"bob","text":"x","id":"refused"}"#);
     let request = bob.event("REQUEST");
     bob.send(&json!({"do": "refuse", "request": request["request"]}).to_string());

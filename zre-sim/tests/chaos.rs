@@ -1,6 +1,8 @@
-//! A minute of everything that can go wrong, in an order that only the seed knows; then quiet, in which all must be well.
+//! A minute of everything that can go wrong, in an order that only the seed knows; then quiet, in
+//! which all must be well.
 //!
-//! `ZRE_SEED=7 ZRE_TRACE=trace cargo test -p zre-sim --test chaos` writes what happens with one seed, a file for each level.
+//! `ZRE_SEED=7 ZRE_TRACE=trace cargo test -p zre-sim --test chaos` writes what happens with one
+//! seed, a file for each level.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,8 +25,9 @@ use zre_sim::{
 
 /// How long after the last fault everybody agrees at the latest.
 ///
-/// What was cut off is silent for 30 s before it is gone. TCP waits twice as long as a cut has lasted before it sends
-/// again, and a minute is the longest cut here. A connection that is made meanwhile is given up after 10 s.
+/// What was cut off is silent for 30 s before it is gone. TCP waits twice as long as a cut has
+/// lasted before it sends again, and a minute is the longest cut here. A connection that is made
+/// meanwhile is given up after 10 s.
 const HEALING: Duration = Duration::from_secs(150);
 
 #[test]
@@ -35,9 +38,10 @@ fn whatever_happens_heals() {
     });
 }
 
-/// Elections among all else, with so many seeds that rare orders of events come, too. Only the leaders are looked at.
+/// Elections among all else, with so many seeds that rare orders of events come, too. Only the
+/// leaders are looked at.
 #[test]
-#[ignore = "takes two minutes with --release; run it by hand after a change of the rules for elections"]
+#[ignore = "takes two minutes with --release; for changes of the rules for elections"]
 fn a_leader_is_agreed_on_with_10_000_seeds() {
     for_each_seed(10_000, |level, seed| {
         let mut sim = disturb(level, seed, Keys::None, |_| {});
@@ -174,8 +178,8 @@ struct Chaos {
     hosts: Vec<String>,
     /// Nodes, each with its host.
     nodes: Vec<(String, String)>,
-    /// Nodes whose programs take no events. They do not send either: a message is held against the session that its
-    /// sender was told of.
+    /// Nodes whose programs take no events. They do not send either: a message is held against the
+    /// session that its sender was told of.
     held: BTreeSet<String>,
     said: u64,
     /// Whether hosts swap addresses; if not, they move between LANs.
@@ -261,7 +265,8 @@ fn heal(sim: &mut Sim) {
 }
 
 impl Chaos {
-    /// Six hosts on two LANs, some with two nodes, of which some keep their identity and some hold little.
+    /// Six hosts on two LANs, some with two nodes, of which some keep their identity and some hold
+    /// little.
     fn begin(&mut self) {
         for number in 0..6 {
             let host = format!("h{number}");
@@ -399,7 +404,8 @@ impl Chaos {
                 }
             }
             20 | 21 => self.succeed(),
-            // A host that moves gets the address there that was always meant for it, which must be free.
+            // A host that moves gets the address there that was always meant for it, which must be
+            // free.
             22 if self.swaps && host != other && is_far(&host) == is_far(&other) => {
                 self.end(&host);
                 self.end(&other);

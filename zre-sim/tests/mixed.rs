@@ -1,4 +1,5 @@
-//! Beacons, gossip and fixed peers in any mixture, with trouble; afterwards all that lead to each other know each other.
+//! Beacons, gossip and fixed peers in any mixture, with trouble; afterwards all that lead to each
+//! other know each other.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,8 +24,8 @@ use zre_sim::{
 /// The first node of a host has this port.
 const PORT: u16 = 49152;
 
-/// How long after the last trouble everybody agrees at the latest: what was cut off is silent for 30 s before it is
-/// gone, and TCP waits twice as long as a cut has lasted before it sends again.
+/// How long after the last trouble everybody agrees at the latest: what was cut off is silent for
+/// 30 s before it is gone, and TCP waits twice as long as a cut has lasted before it sends again.
 const HEALING: Duration = Duration::from_secs(90);
 
 #[test]
@@ -101,7 +102,8 @@ impl Mixture {
         }
     }
 
-    /// Four to seven hosts on two or three LANs, with a router or without; the first two may be hubs.
+    /// Four to seven hosts on two or three LANs, with a router or without; the first two may be
+    /// hubs.
     fn begin(&mut self) {
         let lans = ["lan", "far", "wifi"];
         let lans = &lans[..usize::try_from(2 + self.dice.roll(2)).unwrap()];

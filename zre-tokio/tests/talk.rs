@@ -41,9 +41,8 @@ async fn two_nodes_find_each_other_and_talk() {
     assert!(matches!(next(&alice).await, Event::Join { .. }));
 
     alice.whisper(bob.id(), ["one", "", "three"]).await.unwrap();
-    assert!(
-        matches!(next(&bob).await, Event::Whisper { content, .. } if content == ["one", "", "three"])
-    );
+    let event = next(&bob).await;
+    assert!(matches!(event, Event::Whisper { content, .. } if content == ["one", "", "three"]));
     assert_eq!(bob.shout("CHAT", "hello").await.unwrap(), 1);
     assert!(matches!(next(&alice).await, Event::Shout { content, .. } if content == "hello"));
 

@@ -100,7 +100,8 @@ fn the_doctor_says_what_the_page_shows() {
     let network = Switch::new(2).expect("it was checked");
     for index in [0, 1] {
         let mut shell = network.host(index).command("sh");
-        let off = "for i in all lo eth0; do echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done; \
+        let off = "for i in all lo eth0; do \
+             echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done; \
              ip route add default dev eth0";
         let status = shell.args(["-c", off]).status();
         assert!(status.expect("there is a shell").success());

@@ -36,7 +36,12 @@ fn a_frame_announced_beyond_the_limit_closes_the_connection(stage: Stage) {
         for _ in 0..20 {
             let _ = mallory.peer.send_raw(b"x");
         }
-        let fault = |reason: &ExitReason| matches!(reason, ExitReason::ProtocolError(Fault::Link(LinkError::MessageTooLarge { size: announced, .. })) if *announced == size);
+        let fault = |reason: &ExitReason| {
+            let ExitReason::ProtocolError(Fault::Link(error)) = reason else {
+                return false;
+            };
+            matches!(error, LinkError::MessageTooLarge { size: told, .. } if *told == size)
+        };
         scene.wait("its exit", |facts| facts.exits(id).iter().any(fault));
         assert!(mallory.peer.is_closed_within(DEADLINE));
     }

@@ -13,9 +13,9 @@
 //! about false identities, [`claims`] about strangers who claim to be an honest peer, [`endpoints`]
 //! about places that belong to others or lead nowhere, [`pauses`] about lies on a peer that pauses,
 //! [`groups`] about one peer that stops the others, [`budgets`] about what many peers take
-//! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams, [`gossip`] about hubs
-//! and their clients, [`fixed`] about what is found at fixed endpoints, [`ipv6`] about the same over
-//! IPv6, [`secured`] about nodes with keys.
+//! together, [`elections`] about ELECT and LEADER, [`beacons`] about datagrams, [`gossip`] about
+//! hubs and their clients, [`fixed`] about what is found at fixed endpoints, [`ipv6`] about the
+//! same over IPv6, [`secured`] about nodes with keys.
 //!
 //! `cargo test -p zre-tests --test hostile` prints the table. `ZRE_ATTACK=hello` in the environment
 //! runs only the attacks with that in their name. Every attack runs in a process of its own,

@@ -336,7 +336,8 @@ impl Scene {
         let seen = facts.seen.len();
         let last: Vec<_> = facts.seen.iter().rev().take(10).collect();
         panic!(
-            "waited in vain for {what}; of {seen} events the last are, backwards, {last:?}; complaints: {:?}",
+            "waited in vain for {what}; of {seen} events the last are, backwards, {last:?}; \
+             complaints: {:?}",
             facts.complaints
         );
     }

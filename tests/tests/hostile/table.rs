@@ -39,8 +39,8 @@ pub(crate) fn print(attacks: &[&Attack], rows: &[Vec<Outcome>], took: Duration) 
         "\nHonest nodes under attack, on {adapters}: how far the process grew at most, how long a \
          whisper took at most or a member of a group waited for the next shout, what they saw \
          that they should not, and how many exits of each other that was; how \
-         many descriptors the process had at most, and how long it computed. In the process are the \
-         three nodes and the attackers; it has 400 MB of address space.\n\n"
+         many descriptors the process had at most, and how long it computed. In the process are \
+         the three nodes and the attackers; it has 400 MB of address space.\n\n"
     );
     for line in &lines {
         let cells = line.iter().zip(widths);

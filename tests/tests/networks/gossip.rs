@@ -274,8 +274,8 @@ fn a_client_whose_address_changes_is_found_again() {
         club.hosts[1].change_address("eth0", "10.90.0.2/24", "10.90.0.22/24");
         club.hosts[1].ip("route replace default dev eth0");
         for peer in [&hub, &zyre, &ours] {
-            // Without beacons, nobody but it says that it has moved, and that is to be doubted for as
-            // long as its old connections may stand still.
+            // Without beacons, nobody but it says that it has moved, and that is to be doubted for
+            // as long as its old connections may stand still.
             talk(&mover, peer, 10 * SECOND);
             clock.stop(&format!("talked with {}", peer.name()), 7 * SECOND);
         }

@@ -1,5 +1,5 @@
-//! Nodes on networks of every kind, with real zyre and pyre nodes: several interfaces, networks that
-//! move, IPv6, gossip and fixed peers.
+//! Nodes on networks of every kind, with real zyre and pyre nodes: several interfaces, networks
+//! that move, IPv6, gossip and fixed peers.
 
 #![allow(
     clippy::indexing_slicing,

@@ -40,8 +40,8 @@ fn a_node_that_starts_before_its_network_is_met_when_it_comes() {
             if matches!(start, Start::NoInterface) {
                 laptop.add_interface("eth0", "office");
             }
-            // Not the same each time: a system that has just learned the hardware address of another
-            // keeps it for a second.
+            // Not the same each time: a system that has just learned the hardware address of
+            // another keeps it for a second.
             laptop.add_address("eth0", &format!("10.90.0.{}/24", 10 + number));
             for other in others.all() {
                 meet(&ours, other);

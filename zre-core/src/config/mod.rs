@@ -119,7 +119,9 @@ pub enum Voters {
     ///
     /// A zyre node that has said nothing of elections is known by its PINGs, of which it sends one
     /// in five seconds unless it is told otherwise. So in a group in which no zyre node contests,
-    /// zyre nodes may learn of the leader ten seconds later.
+    /// zyre nodes may learn of the leader ten seconds later. A node of zyre.js that does not hear
+    /// this node's beacons, though its own are heard, PINGs in the same way and is taken for one of
+    /// zyre.
     #[default]
     Known,
     /// To all members: no member is a node of pyre or zyre.js.

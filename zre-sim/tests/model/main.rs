@@ -1,4 +1,5 @@
-//! Random scripts of commands and faults: what applications are told is what a simple reference allows and demands.
+//! Random scripts of commands and faults: what applications are told is what a simple reference
+//! allows and demands.
 
 #![allow(clippy::indexing_slicing)]
 
@@ -38,7 +39,8 @@ fn the_end_of_a_former_life_is_not_taken_for_that_of_the_next() {
     sim.host("a").start();
     let id = PeerId::from([1; 16]);
     sim.host("b").start_with(|config| config.id = Some(id));
-    // Half a second after the end of the connection to the former life, that to the next is being made.
+    // Half a second after the end of the connection to the former life, that to the next is being
+    // made.
     sim.run_for(Duration::from_millis(3520));
     sim.host("b").restart();
     sim.run_for(Duration::from_secs(3));
@@ -145,7 +147,8 @@ struct Play {
     epoch: Instant,
     identities: BTreeMap<PeerId, Identity>,
     messages: u64,
-    /// Whether an application has sent something while events waited for it, among them perhaps the end of the session.
+    /// Whether an application has sent something while events waited for it, among them perhaps the
+    /// end of the session.
     sent_untold: bool,
 }
 

@@ -1,9 +1,10 @@
 //! What applications have to see: a reference that knows no protocol.
 //!
-//! It goes by one thought. As long as nothing is done to two nodes, nothing changes between them: they know each
-//! other, or do not. Whatever is done allows so many exits, for such reasons, for so long. When that
-//! time is over, each knows the other and its groups if they can reach each other, and does not if they
-//! cannot. A message may be lost only together with the session that it was sent in, on one side or the other.
+//! It goes by one thought. As long as nothing is done to two nodes, nothing changes between them:
+//! they know each other, or do not. Whatever is done allows so many exits, for such reasons, for so
+//! long. When that time is over, each knows the other and its groups if they can reach each other,
+//! and does not if they cannot. A message may be lost only together with the session that it was
+//! sent in, on one side or the other.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -51,11 +52,13 @@ const HANDSHAKE: Duration = Duration::from_secs(12);
 const NOTICED: Duration = Duration::from_secs(45);
 /// How long TCP waits at most until it tries again.
 const MOST_BETWEEN_RETRIES: Duration = Duration::from_secs(120);
-/// How long peers that cannot reach each other do not notice: the evasive timeout, less one beacon interval.
+/// How long peers that cannot reach each other do not notice: the evasive timeout, less one beacon
+/// interval.
 const UNNOTICED: Duration = Duration::from_millis(3900);
 /// The same for being given up: the expired timeout, less one beacon interval.
 const NOT_EXPIRED: Duration = Duration::from_millis(28_900);
-/// How much sooner a peer is missed that has come again from another endpoint, whose beacons do not count.
+/// How much sooner a peer is missed that has come again from another endpoint, whose beacons do not
+/// count.
 const MISSED_SOONER: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
@@ -191,7 +194,8 @@ impl Reference {
         let keeps_identity = self.nodes[node].keeps_identity;
         for other in self.others(node) {
             let now = self.now;
-            // Its new life may be seen before the end of the old is: one exit, which that has allowed.
+            // Its new life may be seen before the end of the old is: one exit, which that has
+            // allowed.
             let seen = self.view(other, itself);
             seen.allow(0, &[ExitReason::Restarted], now, RECONNECTED);
             seen.outdated = seen.session;
@@ -204,7 +208,8 @@ impl Reference {
                 false if keeps_identity => sees.allow(0, &[], now, RECONNECTED),
                 false => sees.allow(0, &[], now, SOON),
             }
-            // Its HELLO is left unread, or what has been done to its former life concerns the new one, too.
+            // Its HELLO is left unread, or what has been done to its former life concerns the new
+            // one, too.
             if self.is_holding(other) || keeps_identity && troubled.contains(&other) {
                 self.touch((other, node));
                 self.touch((node, other));
@@ -315,7 +320,8 @@ impl Reference {
             view.outdated = view.session;
         } else if is_told && taken != knows {
             return Err(format!(
-                "whisper {number} of {from} to {to:?} was taken: {taken}, the application knows it: {knows}"
+                "whisper {number} of {from} to {to:?} was taken: {taken}, \
+                 the application knows it: {knows}"
             ));
         }
         if taken {
@@ -398,7 +404,8 @@ impl Reference {
         }
     }
 
-    /// A HELLO may be among it, or an answer of one whose beacons do not count, as it has come again from elsewhere.
+    /// A HELLO may be among it, or an answer of one whose beacons do not count, as it has come
+    /// again from elsewhere.
     fn leave_unread(&mut self, from: Node, to: Node) {
         let keeps_identity = |node: Node| self.nodes[node].keeps_identity;
         if !self.is_calm(from, to) || keeps_identity(from) || keeps_identity(to) {
@@ -433,7 +440,8 @@ impl Reference {
         }
     }
 
-    /// Something is done to hosts or the network, which touches all pairs whose way to each other is another then.
+    /// Something is done to hosts or the network, which touches all pairs whose way to each other
+    /// is another then.
     fn touching(&mut self, deed: impl FnOnce(&mut Self)) {
         let pairs: Vec<_> = (0..self.len())
             .flat_map(|one| self.others(one).map(move |other| (one, other)))
@@ -462,14 +470,16 @@ impl Reference {
             .filter(|((who, identity), _)| (*who, identity.node) == (observer, peer))
         {
             let since = view.unheard_since.unwrap_or(now);
-            // TCP tries again when as much time has passed again, and what comes then is a sign of life.
+            // TCP tries again when as much time has passed again, and what comes then is a sign of
+            // life.
             let again = MOST_BETWEEN_RETRIES.min(now - since);
             view.allow(exits, &reasons, now, NOTICED + again);
             view.unheard_since = Some(since);
         }
     }
 
-    /// Exits that a fault allows; any number while one of the two reads nothing, and the other tries every ten seconds.
+    /// Exits that a fault allows; any number while one of the two reads nothing, and the other
+    /// tries every ten seconds.
     fn at_most(&self, exits: usize, one: Node, other: Node) -> usize {
         match self.is_holding(one) || self.is_holding(other) {
             true => 1000,
@@ -540,7 +550,8 @@ impl Reference {
                 view.session = Some(self.sessions);
                 view.entered_at = at;
                 for letter in self.mail.entry((peer, self.identity(node))).or_default() {
-                    // A group may have been joined before the peer's HELLO, which tells all it is in.
+                    // A group may have been joined before the peer's HELLO, which tells all it is
+                    // in.
                     if matches!(letter.word, Word::Message { .. }) {
                         letter.receiver_session.get_or_insert(self.sessions);
                     }
@@ -637,7 +648,8 @@ impl Reference {
                 self.can_act(*observer) && !self.is_holding(*observer) && view.settled_at < self.now
             })
             .filter(|((observer, peer), _)| {
-                // It is not told of what is left unread, and who reads nothing does not answer either.
+                // It is not told of what is left unread, and who reads nothing does not answer
+                // either.
                 !self.is_stalled(peer.node, *observer) && !self.is_holding(peer.node)
             })
             .map(|(key, _)| *key)
@@ -726,7 +738,8 @@ impl Reference {
         !cut && rest == [false; 7]
     }
 
-    /// What stands between two nodes; the first hinders only what goes there, the second what comes back.
+    /// What stands between two nodes; the first hinders only what goes there, the second what comes
+    /// back.
     fn obstacles(&self, (from, to): (Node, Node)) -> [bool; 9] {
         let side = |nodes: &Nodes, node: Node| nodes >> node & 1;
         let separates = |nodes: &Nodes| side(nodes, from) != side(nodes, to);

@@ -1,4 +1,5 @@
-//! Every node changes its network once, each in another way and at another time; afterwards all find each other again.
+//! Every node changes its network once, each in another way and at another time; afterwards all
+//! find each other again.
 
 #![allow(
     clippy::unwrap_used,

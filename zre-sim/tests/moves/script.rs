@@ -189,8 +189,8 @@ impl Host {
             Address, Lease, Overlap, Handover, Jump, Remade, Late, Sleep, Cable, Nothing,
         ];
         let change = changes[usize::try_from(dice.roll(changes.len() as u64)).unwrap()];
-        // Of hosts with two networks that stay on the first, nodes on all are on both in the end; others would be on
-        // the first, or on both if it was away for a while.
+        // Of hosts with two networks that stay on the first, nodes on all are on both in the end;
+        // others would be on the first, or on both if it was away for a while.
         let has_wlan =
             change == Overlap || change != Handover && change != Jump && dice.roll(3) == 0;
         let is_on_all = has_wlan && change != Overlap || dice.roll(2) == 0;

@@ -33,8 +33,8 @@ fn acquainted_with(level: Level, seed: u64, configure: impl Fn(&mut Config)) -> 
     sim
 }
 
-/// Two machines come back with each other's address, and their nodes with the same identity and the same port: each
-/// is now where the other was.
+/// Two machines come back with each other's address, and their nodes with the same identity and the
+/// same port: each is now where the other was.
 #[test]
 fn two_hosts_that_swap_addresses_are_found_where_they_are() {
     for_each_seed(12, |level, seed| {
@@ -62,7 +62,8 @@ fn two_hosts_that_swap_addresses_are_found_where_they_are() {
             });
             sim.node(again).join("CHAT").expect("the node runs");
         }
-        // Whether the old owner of an endpoint is there is asked for a second or two, and connecting may be tried again.
+        // Whether the old owner of an endpoint is there is asked for a second or two, and
+        // connecting may be tried again.
         settle(&mut sim, secs(15));
         for name in ["c", "d"] {
             let (enters, exits) = comings_and_goings(&mut sim, name);
@@ -74,7 +75,8 @@ fn two_hosts_that_swap_addresses_are_found_where_they_are() {
     });
 }
 
-/// An address plan goes wrong for a while, and nodes do not look: what they say of themselves leads to each other.
+/// An address plan goes wrong for a while, and nodes do not look: what they say of themselves leads
+/// to each other.
 #[test]
 fn addresses_swapped_and_swapped_back_do_no_lasting_harm() {
     for_each_seed(8, |level, seed| {

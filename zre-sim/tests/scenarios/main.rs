@@ -1,6 +1,7 @@
 //! Nodes in all the trouble that a network can make, each scenario with many seeds.
 //!
-//! After each, every node's view must equal the truth, and what holds always must have held: see `settle`.
+//! After each, every node's view must equal the truth, and what holds always must have held: see
+//! `settle`.
 
 #![allow(
     clippy::unwrap_used,
@@ -60,7 +61,8 @@ fn agree_within(sim: &mut Sim, limit: Duration) -> Duration {
     agreed.unwrap_or_else(|error| panic!("at {:?}: {error}", sim.now()))
 }
 
-/// Everybody comes to agree within a limit and goes on doing so, nothing is missing, and no rule was broken.
+/// Everybody comes to agree within a limit and goes on doing so, nothing is missing, and no rule
+/// was broken.
 fn settle(sim: &mut Sim, limit: Duration) {
     agree_within(sim, limit);
     sim.run_for(secs(10));

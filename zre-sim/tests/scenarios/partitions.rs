@@ -12,8 +12,8 @@ const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const ONE: [&str; 3] = ["a", "b", "c"];
 const OTHER: [&str; 3] = ["d", "e", "f"];
 
-/// TCP sends again what was lost after 0.2, 0.4, 0.8 s and so on, so what a cut of some seconds kept back
-/// comes at the latest when it has lasted twice as long.
+/// TCP sends again what was lost after 0.2, 0.4, 0.8 s and so on, so what a cut of some seconds
+/// kept back comes at the latest when it has lasted twice as long.
 #[test]
 fn a_short_partition_costs_no_peer_and_no_message() {
     for seconds in [1, 10] {
@@ -53,7 +53,8 @@ fn the_sides_of_a_long_partition_part_and_meet_again() {
         sim.node("a").leave("CHAT").expect("the node runs");
         sim.node("d").join("NEW").expect("the node runs");
         sim.heal();
-        // The next beacon finds a peer; on lossy wifi it can be the third, or the connection is lost a few times.
+        // The next beacon finds a peer; on lossy wifi it can be the third, or the connection is
+        // lost a few times.
         agree_within(&mut sim, secs(10));
         talk(&mut sim, &NAMES, secs(2));
         settle(&mut sim, secs(0));
@@ -72,7 +73,8 @@ fn a_one_way_cut_heals_like_any_other() {
             sim.link("a", "b").cut();
             talk(&mut sim, &["a", "b", "c"], secs(seconds));
             sim.heal();
-            // Who was expired at one end only is told so when the other end's connections get through again.
+            // Who was expired at one end only is told so when the other end's connections get
+            // through again.
             sim.run_for(secs(2 * seconds));
             settle(&mut sim, secs(15));
             if seconds < 30 {
@@ -93,7 +95,8 @@ fn a_host_that_is_unplugged_again_and_again_settles() {
             sim.host("a").plug();
             talk(&mut sim, &NAMES, secs(pick(seed, round + 10, 5)));
         }
-        // A connection attempt that began before the cable was back is given up after the handshake timeout, 10 s.
+        // A connection attempt that began before the cable was back is given up after the handshake
+        // timeout, 10 s.
         sim.run_for(secs(60));
         settle(&mut sim, secs(0));
     });

@@ -98,7 +98,8 @@ fn the_power_fails_and_comes_back() {
             sim.node("b").peer_names().contains(&"a".to_string()),
             "{id}"
         );
-        // The old one only when it has been silent for 30 s; its last sign of life may be a second old.
+        // The old one only when it has been silent for 30 s; its last sign of life may be a second
+        // old.
         settle(&mut sim, secs(31));
     });
 }
@@ -137,8 +138,8 @@ fn another_node_at_a_known_endpoint_replaces_the_old_one() {
         sim.host("a")
             .start_node("new", |config| config.endpoint = endpoint.clone());
         sim.node("new").join("CHAT").expect("the node runs");
-        // Long before the old one would have expired: it is asked for a second, and its port's new owner is
-        // connected at its next beacon.
+        // Long before the old one would have expired: it is asked for a second, and its port's new
+        // owner is connected at its next beacon.
         settle(&mut sim, secs(10));
         assert_eq!(sim.node("b").peer_names(), ["c", "d", "e", "f", "new"]);
     });

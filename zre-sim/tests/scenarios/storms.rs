@@ -98,7 +98,8 @@ fn connections_that_break_all_the_time_make_no_storm() {
         for name in NAMES {
             exits += comings_and_goings(&mut sim, name).1;
         }
-        // Each break costs its two ends at most one exit each, and one more if both directions had to go.
+        // Each break costs its two ends at most one exit each, and one more if both directions had
+        // to go.
         let most = usize::try_from(rounds).unwrap() * 4;
         assert!(exits <= most, "{exits} exits");
         sim.run_for(secs(60));
@@ -127,8 +128,9 @@ fn a_network_that_flaps_settles_when_it_stands() {
     });
 }
 
-/// Lives that follow each other faster than messages travel, under one identity and at one endpoint: HELLOs cross, and
-/// come to sessions that are over or complete. Answered by one more each, they would never end.
+/// Lives that follow each other faster than messages travel, under one identity and at one
+/// endpoint: HELLOs cross, and come to sessions that are over or complete. Answered by one more
+/// each, they would never end.
 #[test]
 fn lives_that_are_shorter_than_the_way_settle_after_one_exchange() {
     for_each_seed(20, |level, seed| {
@@ -153,8 +155,8 @@ fn lives_that_are_shorter_than_the_way_settle_after_one_exchange() {
                 config.endpoint = endpoint.clone();
             });
         }
-        // What the last life broke is noticed, met again and answered. Each step is up to two seconds
-        // under way, and a node may ask for five before it believes one.
+        // What the last life broke is noticed, met again and answered. Each step is up to two
+        // seconds under way, and a node may ask for five before it believes one.
         sim.run_for(secs(60));
         for name in ["a", &last] {
             sim.events(name);

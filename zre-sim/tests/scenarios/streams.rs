@@ -46,7 +46,8 @@ fn a_reset_connection_ends_a_session_and_the_next_begins() {
             }
             talk(&mut sim, &NAMES, millis(pick(seed, round + 10, 6000)));
         }
-        // The loss is known after half a second, the next beacon comes within one, and wifi loses some.
+        // The loss is known after half a second, the next beacon comes within one, and wifi loses
+        // some.
         settle(&mut sim, secs(8));
         // Others saw nothing of it.
         let events = sim.events_in_short("c");

@@ -54,8 +54,8 @@ fn a_peer_that_wraps_early_is_understood_and_spoken_to_its_way() {
     });
 }
 
-/// Nothing on the wire tells how a peer counts before its own numbers wrap. So one that is sent to more than it
-/// sends drops us once in 65,535 messages, as it does with zyre, and both meet again.
+/// Nothing on the wire tells how a peer counts before its own numbers wrap. So one that is sent to
+/// more than it sends drops us once in 65,535 messages, as it does with zyre, and both meet again.
 #[test]
 fn a_peer_that_wraps_early_unseen_is_met_again() {
     for_each_seed_at(&[Level::Messages], 1, |level, seed| {

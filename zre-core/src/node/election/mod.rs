@@ -14,8 +14,8 @@
 //! * the nodes of this implementation, whose READY says so
 //!   ([`UNDERSTANDS`](zre_proto::zmtp::Metadata::UNDERSTANDS));
 //! * members that have sent ELECT themselves;
-//! * members that ask as often as zyre does (PING), although we hear each other's beacons: pyre and
-//!   zyre.js do not ask then;
+//! * members that ask as often as zyre does (PING), and whose beacons we hear: pyre and zyre.js do
+//!   not ask a node whose beacons they hear, and that one mostly hears theirs;
 //! * all members, where a key is needed to enter, as only zyre and this implementation have keys;
 //!   and where the user says so ([`Voters::All`](crate::Voters::All)).
 //!
