@@ -67,6 +67,13 @@ mod wake_queue;
 
 pub use zre_driver::{api::*, zre_core};
 
+// For bindings of other languages.
+#[doc(hidden)]
+pub use crate::{
+    readiness::{Pair, Socket},
+    tcp::Tcp,
+};
+
 pub use crate::{
     node::{Builder, Events, Node, Notices, RecvTimeoutError, Sender, Subscription},
     readiness::Readiness,

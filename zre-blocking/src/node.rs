@@ -449,8 +449,22 @@ impl Node {
         }
     }
 
-    pub(crate) fn hub(&self) -> &Arc<Hub<Tcp>> {
+    /// What operations are begun with that this type has no method for; for bindings of other
+    /// languages, as it changes when the adapters do.
+    #[doc(hidden)]
+    pub fn hub(&self) -> &Arc<Hub<Tcp>> {
         self.0.handle.hub()
+    }
+
+    /// Waits for an operation on this thread, which carries the node meanwhile; `None` if the time
+    /// is over. For bindings of other languages.
+    #[doc(hidden)]
+    pub fn wait_until<T>(
+        &self,
+        deadline: Option<Instant>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        self.wait(deadline, poll)
     }
 
     #[cfg(test)]

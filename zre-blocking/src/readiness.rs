@@ -12,10 +12,12 @@ use zre_driver::{Hub, Signal};
 
 use crate::tcp::Tcp;
 
+/// What [`Pair`] is made of.
 #[cfg(unix)]
-type Socket = std::os::unix::net::UnixStream;
+pub type Socket = std::os::unix::net::UnixStream;
+/// What [`Pair`] is made of.
 #[cfg(windows)]
-type Socket = std::net::TcpStream;
+pub type Socket = std::net::TcpStream;
 
 /// A descriptor that is readable while events of a node wait, and when the node has stopped.
 ///
@@ -32,7 +34,7 @@ pub struct Readiness {
 
 /// Raised when a byte is on its way from one end to the other.
 #[derive(Debug)]
-struct Pair {
+pub struct Pair {
     raised: AtomicBool,
     written: Socket,
     read: Socket,
@@ -40,20 +42,28 @@ struct Pair {
 
 impl Readiness {
     pub(crate) fn new(hub: &Hub<Tcp>) -> io::Result<Self> {
-        let (written, watched) = socket_pair()?;
-        written.set_nonblocking(true)?;
-        watched.set_nonblocking(true)?;
-        let read = watched.try_clone()?;
-        let signal: Arc<dyn Signal> = Arc::new(Pair {
-            raised: AtomicBool::new(false),
-            written,
-            read,
-        });
+        let (pair, watched) = Pair::new()?;
+        let signal: Arc<dyn Signal> = Arc::new(pair);
         hub.signal(&signal);
         Ok(Self {
             watched,
             _signal: signal,
         })
+    }
+}
+
+impl Pair {
+    /// A pair that is not raised, and the socket that is readable while it is.
+    pub fn new() -> io::Result<(Self, Socket)> {
+        let (written, watched) = socket_pair()?;
+        written.set_nonblocking(true)?;
+        watched.set_nonblocking(true)?;
+        let pair = Self {
+            raised: AtomicBool::new(false),
+            written,
+            read: watched.try_clone()?,
+        };
+        Ok((pair, watched))
     }
 }
 

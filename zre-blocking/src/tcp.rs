@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 
 /// A connection of a node.
 #[derive(Debug)]
-pub(crate) struct Tcp {
+pub struct Tcp {
     stream: TcpStream,
     source: Arc<Source>,
 }
