@@ -41,13 +41,17 @@ impl Scene {
             |wanted: fn(&Event) -> bool| next_of(&carol, victim, wanted, &mut meanwhile);
         next_of(|event| matches!(event, Event::Enter { .. }))?;
         let hello = carol.whisper(victim, "hello from carol");
-        hello.map_err(|error| error.to_string())?;
+        hello.map_err(|error| format!("whispering to the victim: {error}"))?;
         let whisper = Seen::Whisper(id, 1, 16);
         if !self.log.wait(DEADLINE, |facts| facts.saw(&whisper)) {
             return Err("the newcomer was not heard".to_owned());
         }
         let answer = self.victim.whisper(id, "welcome");
-        answer.map_err(|error| error.to_string())?;
+        answer.map_err(|error| {
+            let seen = &self.facts().seen;
+            let last: Vec<_> = seen.iter().rev().take(10).collect();
+            format!("the victim whispering to {id}: {error}; it has seen, backwards, {last:?}")
+        })?;
         next_of(|event| matches!(event, Event::Whisper { .. }))?;
         match begun.elapsed() {
             took if took > DEADLINE => Err(format!("the newcomer was served after {took:?}")),
