@@ -246,6 +246,10 @@ impl Node {
             true => place.clone(),
             // Tried again, as it is there.
             false if known.is_unreachable() => known.endpoint.clone(),
+            // A tuple may have led us to a stranger, and another that is true come too late.
+            false if is_elsewhere && known.is_hearsay() => {
+                return known.doubt_place(place.clone());
+            }
             false => return,
         };
         let (to, reason) = (keyed(&place, key), ExitReason::Replaced);

@@ -63,7 +63,7 @@ use peers::Peers;
 use place::at_source;
 use table::Heard;
 pub(crate) use told::hello_weight;
-pub(crate) use tuples::{Sought, Standing};
+pub(crate) use tuples::{Hint, Sought, Standing};
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///

@@ -26,6 +26,15 @@ pub(crate) enum Sought {
     Never,
 }
 
+/// Why a tuple is looked at, and what is known of its peer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hint {
+    /// Whether the peer has been sought for it before.
+    pub(crate) is_again: bool,
+    /// Whether a connection to the peer is open, so that it may have our HELLO.
+    pub(crate) is_connected: bool,
+}
+
 /// How a peer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -43,14 +52,15 @@ pub(crate) type Changes = BTreeMap<PeerId, bool>;
 impl Node {
     /// Gossip says that a peer is there. That is no sign of life, as anybody can say it, and it may
     /// have been true long ago. So it takes nothing from anybody: it only makes this node connect
-    /// and say HELLO, where nobody else is. `is_again` says whether that has been done before.
+    /// and say HELLO, where nobody else is.
     pub(crate) fn handle_tuple(
         &mut self,
         peer: PeerId,
         place: KeyedEndpoint,
-        is_again: bool,
+        hint: Hint,
         now: Instant,
     ) -> Sought {
+        let is_again = hint.is_again;
         let endpoint = &place.endpoint;
         self.context.advance(now);
         if !self.running || self.has_said_goodbye {
@@ -74,6 +84,12 @@ impl Node {
             Some(known) if known.may_be_sought_at(endpoint) => {
                 if self.is_taken(endpoint, peer) {
                     return Sought::NotNow;
+                }
+                // The peer may have entered there on its side, and its HELLO be on its way: to
+                // leave would end that session. If it says nothing, its time runs out, and it is
+                // sought anew.
+                if hint.is_connected {
+                    return Sought::Begun;
                 }
                 self.carry_out(peer, PeerEffect::Move(place));
                 self.note_sought(peer, is_again);
@@ -181,6 +197,11 @@ impl Peer {
         let is_elsewhere = !self.endpoint.is_same_place(endpoint);
         let is_known_elsewhere = self.is_announced || self.told_endpoint().is_some();
         !self.is_ready() && (self.is_unreachable() || (is_elsewhere && !is_known_elsewhere))
+    }
+
+    /// Whether nothing but gossip says that it is where it is sought.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.gossiped != Gossiped::No && !self.is_announced
     }
 }
 

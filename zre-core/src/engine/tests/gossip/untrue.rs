@@ -6,11 +6,22 @@ use alloc::{
     vec::Vec,
 };
 
-use zre_proto::GossipTuple;
+use core::time::Duration;
+
+use zre_proto::{Endpoint, GossipMessage, GossipTuple, PeerId};
 
 use super::{Net, add, add_hub, network, opened, stale, told_sorted};
 use crate::{
-    engine::tests::network::{millis, secs},
+    Error,
+    config::Beacons,
+    engine::{
+        LinkId,
+        tests::{
+            network::{millis, secs},
+            single_engine::{self, FakePeer, RemoteEnd, SingleEngine, endpoint, hello},
+        },
+    },
+    link::MessageLink,
     notice::Notice,
 };
 
@@ -165,4 +176,148 @@ fn a_peer_that_is_said_to_be_elsewhere_stays_if_it_answers() {
         let told = net.told(a);
         assert_eq!(told.contains(&"b exits: connection lost".into()), !answers);
     }
+}
+
+/// The false tuple comes at each moment at which the true ones, the connections and the HELLOs may
+/// be under way.
+#[test]
+fn a_false_tuple_ends_no_session_that_is_just_beginning() {
+    for step in 0..60 {
+        let mut net = network();
+        let hub = net.add_zyre_gossip(&[], &[]);
+        let a = add(&mut net, "a", &[hub]);
+        net.run(secs(1));
+        let b = add(&mut net, "b", &[hub]);
+        let key = GossipTuple::key_of(net.id(b)).to_string();
+        net.run(Duration::from_micros(250) * step);
+        net.zyre_gossip(hub).store(&key, "tcp://10.0.0.99:1");
+        net.run(secs(20));
+        assert_eq!(net.told(a), ["b enters"], "step {step}");
+        assert_eq!(net.told(b), ["a enters"], "step {step}");
+    }
+}
+
+/// A hub without beacons, and a client that says tuples of peer 1.
+struct Told {
+    test: SingleEngine<MessageLink>,
+    client: LinkId,
+}
+
+impl Told {
+    fn new() -> Self {
+        let mut config = single_engine::config();
+        config.beacons = Beacons::Off;
+        config.is_gossip_hub = true;
+        let mut test = SingleEngine::with(config);
+        let (remote, now) = ("10.0.9.9:1".parse().unwrap(), test.now);
+        let client = test.engine.handle_gossip_accepted(remote, now);
+        test.engine.handle_gossip(client, GossipMessage::Hello, now);
+        Self { test, client }
+    }
+
+    fn says(&mut self, place: &Endpoint) {
+        let tuple = GossipTuple {
+            peer: peer_1(),
+            endpoint: place.clone(),
+            public_key: None,
+        };
+        let now = self.test.now;
+        let message = tuple.to_message();
+        self.test.engine.handle_gossip(self.client, message, now);
+        self.test.drain();
+    }
+
+    /// The hub seeks the peer there, and there is somebody.
+    fn is_answered(&mut self, place: &Endpoint) -> RemoteEnd<MessageLink> {
+        assert_eq!(self.test.wanted.front().unwrap().1, *place);
+        self.test.answer_open()
+    }
+}
+
+fn peer_1() -> PeerId {
+    [1; 16].into()
+}
+
+fn kinds(end: &RemoteEnd<MessageLink>) -> Vec<&'static str> {
+    end.received.iter().map(|it| it.body.kind()).collect()
+}
+
+#[test]
+fn a_tuple_leads_nobody_away_from_where_hello_has_been_said() {
+    let mut told = Told::new();
+    told.says(&endpoint(1));
+    let from = told.is_answered(&endpoint(1));
+    // It enters on its side; its own HELLO is under way.
+    assert_eq!(kinds(&from), ["HELLO"]);
+    for place in [9, 8, 9] {
+        told.says(&endpoint(place));
+    }
+    let test = &mut told.test;
+    assert!(test.wanted.is_empty() && test.closed.is_empty());
+    let to = test.connect_from("10.0.1.1:6666", peer_1());
+    let (id, endpoint, sequence) = (peer_1(), endpoint(1), 0);
+    let mut peer = FakePeer {
+        id,
+        endpoint,
+        sequence,
+        to,
+        from,
+    };
+    peer.say(test, hello(1));
+    assert_eq!(test.told(), ["peer1 enters"]);
+    peer.is_undisturbed(test);
+}
+
+#[test]
+fn before_somebody_answers_a_later_tuple_counts() {
+    let mut told = Told::new();
+    told.says(&endpoint(9));
+    let (first, _) = told.test.wanted.pop_front().unwrap();
+    told.says(&endpoint(1));
+    assert!(told.test.closed.contains(&first));
+    told.is_answered(&endpoint(1));
+}
+
+/// Whatever the address it comes from: its host may be in two networks.
+#[test]
+fn a_false_tuple_that_comes_first_delays_a_peer_by_a_second_and_diverts_nothing() {
+    for address in ["10.0.1.1:6666", "10.0.2.1:6666"] {
+        for is_told_too_late in [true, false] {
+            let mut told = Told::new();
+            told.says(&endpoint(9));
+            let mut stranger = told.is_answered(&endpoint(9));
+            if is_told_too_late {
+                told.says(&endpoint(1));
+            }
+            let test = &mut told.test;
+            let mut to = test.connect_from(address, peer_1());
+            to.send(test, 1, hello(1));
+            assert_eq!(test.told(), ["peer1 enters"]);
+            let refused = test.engine.whisper(peer_1(), "for peer1".into(), test.now);
+            assert_eq!(refused, Err(Error::Full(peer_1())));
+            stranger.exchange(test);
+            test.run(secs(1));
+            let mut peer = told.is_answered(&endpoint(1));
+            let test = &mut told.test;
+            let sent = test.engine.whisper(peer_1(), "for peer1".into(), test.now);
+            assert_eq!(sent, Ok(()));
+            peer.exchange(test);
+            assert!(stranger.is_closed(test));
+            assert_eq!(kinds(&peer), ["HELLO", "WHISPER"]);
+            assert_eq!(kinds(&stranger), ["HELLO", "PING"]);
+            assert_eq!(test.told(), [""; 0], "its session goes on");
+        }
+    }
+}
+
+#[test]
+fn who_answers_and_says_nothing_keeps_the_place_of_a_later_tuple_for_a_handshake() {
+    let mut told = Told::new();
+    told.says(&endpoint(9));
+    let _stranger = told.is_answered(&endpoint(9));
+    told.says(&endpoint(1));
+    told.test.run(secs(9));
+    assert!(told.test.wanted.is_empty());
+    told.test.run(secs(2));
+    told.is_answered(&endpoint(1));
 }
