@@ -5,6 +5,7 @@
 mod content;
 mod errors;
 mod events;
+mod feeds;
 mod gil;
 mod keys;
 mod node;
@@ -31,6 +32,7 @@ mod _zre {
             Enter, Evasive, Event, Exit, Join, Leader, Leave, Network, Refused, Shout, Silent,
             Skipped, Stop, Whisper,
         },
+        feeds::{Notices, Subscription},
         gil::end,
         keys::new_key,
         node::{Answers, Node, start},

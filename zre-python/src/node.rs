@@ -15,6 +15,7 @@ use crate::{
     content::{Given, frames},
     errors::{raised, timed_out},
     events::event,
+    feeds::{Notices, Subscription},
     gil::away,
     operation::{Converted, Operation, deadline, duration, nothing, wait},
     peers::{self, Group, Id, NameOrId, PeerInfo, uuid, uuids},
@@ -230,6 +231,14 @@ impl Node {
             Some(next) => event(py, next),
             None => Ok(py.None()),
         })
+    }
+
+    fn subscribe(&self) -> Subscription {
+        Subscription::new(&self.node)
+    }
+
+    fn notices(&self) -> Notices {
+        Notices::new(&self.node)
     }
 
     /// A descriptor that is readable while events wait, and when the node has stopped.

@@ -84,6 +84,20 @@ def test_a_thousand_tasks_ask_at_once(port, any_loop):
     run(main())
 
 
+def test_events_and_the_log_have_further_receivers(port):
+    async def main():
+        async with aio("alice", port) as alice:
+            subscriber, notices = alice.subscribe(), alice.notices()
+            async with aio("bob", port):
+                assert isinstance(await subscriber.__anext__(), zre.Enter)
+            await alice.stop()
+            kinds = [type(event) async for event in subscriber]
+            assert kinds[-1] is zre.Stop
+            assert [notice async for notice in notices if not notice.kind] == []
+
+    run(main())
+
+
 def test_a_cancelled_recv_has_taken_nothing(port):
     async def main():
         async with aio("alice", port) as alice, aio("bob", port) as bob:

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -105,6 +106,33 @@ def test_requests_are_answered_and_refused(pair):
     bob.stop()
     thread.join(TIMEOUT)
     assert not thread.is_alive()
+
+
+def test_all_subscribers_get_all_events(port):
+    with node("alice", port, limits={"events": 16}) as alice, node("bob", port) as bob:
+        subscribers = [alice.subscribe(), alice.subscribe()]
+        alice.wait_for_group("CHAT", timeout=TIMEOUT)
+        for subscriber in subscribers:
+            assert [type(next(subscriber)) for _ in range(2)] == [zre.Enter, zre.Join]
+        for number in range(100):
+            bob.whisper(alice.id, str(number), timeout=TIMEOUT)
+            assert next_of(alice, zre.Whisper).text == str(number)
+        missed, oldest = next(subscribers[0]), next(subscribers[0])
+        assert isinstance(missed, zre.Lagged) and oldest.text == str(missed.missed)
+        alice.stop()
+        assert isinstance(list(subscribers[0])[-1], zre.Stop)
+
+
+def test_the_log_comes_as_values(port):
+    with node("alice", port) as alice:
+        notices = alice.notices()
+        with socket.create_connection(("127.0.0.1", int(alice.endpoint.rpartition(":")[2]))) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            notice = next(notices)
+        assert isinstance(notice, zre.Notice) and notice.peer is None
+        assert notice.kind and "127.0.0.1" in notice.text
+        alice.stop()
+        assert all(isinstance(each, zre.Notice) for each in notices)
 
 
 def test_a_request_without_an_answer_times_out(pair):

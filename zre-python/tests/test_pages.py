@@ -49,6 +49,7 @@ SAID = {
     "for event in alice": "bob hello\n",
     "selectors": "Enter bob\n",
     "case zre.Whisper": "alice is there\n",
+    "getLogger": "",
 }
 
 

@@ -18,6 +18,7 @@ import atexit as _atexit
 
 from . import blocking
 from ._aio import Node, Request, Requests
+from ._base import Lagged, Notice
 from ._base import running as _running
 from ._zre import end as _end
 from ._zre import (
@@ -67,6 +68,7 @@ __all__ = [
     "Gone",
     "InvalidValue",
     "Join",
+    "Lagged",
     "Leader",
     "Leave",
     "MessageTooLarge",
@@ -74,6 +76,7 @@ __all__ = [
     "NoMembers",
     "Node",
     "NotStarted",
+    "Notice",
     "PeerInfo",
     "Refused",
     "Request",

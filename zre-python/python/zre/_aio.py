@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import AsyncIterator, Optional, TypeVar
 
 from . import _zre
-from ._base import Content, NodeBase, Peer, RequestBase
+from ._base import Content, Lagged, NodeBase, Notice, Peer, RequestBase, subscribed
 from ._zre import Event
 from .errors import Error, Stopped, TimedOut
 
@@ -173,6 +173,25 @@ class Node(NodeBase):
     def requests(self) -> Requests:
         """The requests of peers from now on, which are :class:`zre.Whisper` before."""
         return Requests(self._node.requests(), self._waiter)
+
+    def subscribe(self) -> AsyncIterator[Event | Lagged]:
+        """Copies of all events from now on, beside those that :meth:`recv` gives.
+
+        Who is slower than events come misses the oldest, and is told by :class:`zre.Lagged`.
+        """
+        return self._subscribed(self._node.subscribe())
+
+    async def _subscribed(self, subscription: _zre.Subscription) -> AsyncIterator[Event | Lagged]:
+        while (item := subscribed(await self._waiter.outcome(subscription.next()))) is not None:
+            yield item
+
+    def notices(self) -> AsyncIterator[Notice]:
+        """What the node writes to its log, from now on, until it has stopped."""
+        return self._noticed(self._node.notices())
+
+    async def _noticed(self, notices: _zre.Notices) -> AsyncIterator[Notice]:
+        while (notice := await self._waiter.outcome(notices.next())) is not None:
+            yield Notice(*notice)
 
     async def wait_for_peer(self, peer: Peer) -> uuid.UUID:
         """Waits until a peer is there, by its name or its identity. It takes no event."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 import weakref
-from typing import Any, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Union
 
 from . import _zre
 from ._zre import Event, PeerInfo
@@ -21,6 +21,28 @@ Path = Union[str, "os.PathLike[str]"]
 
 #: The nodes that run, to be stopped when the interpreter ends.
 running: "weakref.WeakSet[_zre.Node]" = weakref.WeakSet()
+
+
+class Notice(NamedTuple):
+    """Something that a node writes to its log: what it ignores, refuses, and cannot do."""
+
+    #: What it is, in one word, such as ``ignored_datagram``.
+    kind: str
+    #: The peer that it is about, if it is about one.
+    peer: Optional[uuid.UUID]
+    #: The line of the log.
+    text: str
+
+
+class Lagged(NamedTuple):
+    """A subscription was slower than events came, and has missed so many."""
+
+    missed: int
+
+
+def subscribed(item: Union[Event, int, None]) -> Union[Event, Lagged, None]:
+    """What a subscription gives for what the native part gives."""
+    return Lagged(item) if isinstance(item, int) else item
 
 
 class NodeBase:

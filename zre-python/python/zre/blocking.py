@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Iterator, Optional, TypeVar
 
 from . import _zre
-from ._base import Content, NodeBase, Peer, RequestBase
+from ._base import Content, Lagged, NodeBase, Notice, Peer, RequestBase, subscribed
 from ._zre import Event
 from .errors import Error, Stopped
 
@@ -161,6 +161,19 @@ class Node(NodeBase):
     def requests(self) -> Requests:
         """The requests of peers from now on, which are :class:`zre.Whisper` before."""
         return Requests(self._node.requests())
+
+    def subscribe(self) -> Iterator[Event | Lagged]:
+        """Copies of all events from now on, beside those that :meth:`recv` gives.
+
+        Who is slower than events come misses the oldest, and is told by :class:`zre.Lagged`.
+        """
+        subscription = self._node.subscribe()
+        return iter(lambda: subscribed(subscription.next().wait()), None)
+
+    def notices(self) -> Iterator[Notice]:
+        """What the node writes to its log, from now on, until it has stopped."""
+        notices = self._node.notices()
+        return map(Notice._make, iter(lambda: notices.next().wait(), None))
 
     def wait_for_peer(self, peer: Peer, timeout: Optional[float] = None) -> uuid.UUID:
         """Waits until a peer is there, by its name or its identity. It takes no event."""
