@@ -171,7 +171,7 @@ class Node(NodeBase):
             yield answer
 
     def requests(self) -> Requests:
-        """The requests of peers from now on, which are :class:`zre.Whisper` before."""
+        """The requests of peers from now on. Those that came before are a :class:`zre.Whisper`."""
         return Requests(self._node.requests(), self._waiter)
 
     def subscribe(self) -> AsyncIterator[Event | Lagged]:

@@ -159,7 +159,7 @@ class Node(NodeBase):
         return iter(lambda: answers.next().wait(), None)
 
     def requests(self) -> Requests:
-        """The requests of peers from now on, which are :class:`zre.Whisper` before."""
+        """The requests of peers from now on. Those that came before are a :class:`zre.Whisper`."""
         return Requests(self._node.requests())
 
     def subscribe(self) -> Iterator[Event | Lagged]:
