@@ -1,5 +1,10 @@
 //! Identities, and what is known of peers.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use pyo3::{
     prelude::*,
     sync::PyOnceLock,
@@ -11,11 +16,29 @@ use crate::errors::invalid;
 
 static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
+/// To make a UUID takes longer than all else of an event, so those of the last peers are kept.
+static RECENT: Mutex<BTreeMap<PeerId, Py<PyAny>>> = Mutex::new(BTreeMap::new());
+
+const MAX_RECENT: usize = 1024;
+
 /// A peer as `uuid.UUID`.
 pub(crate) fn uuid(py: Python<'_>, peer: PeerId) -> PyResult<Bound<'_, PyAny>> {
+    if let Some(known) = recent().get(&peer) {
+        return Ok(known.bind(py).clone());
+    }
     let class = UUID.import(py, "uuid", "UUID")?;
     let bytes = PyBytes::new(py, &peer.to_bytes());
-    class.call1((py.None(), bytes))
+    let uuid = class.call1((py.None(), bytes))?;
+    let mut recent = recent();
+    if recent.len() >= MAX_RECENT {
+        recent.clear();
+    }
+    recent.insert(peer, uuid.clone().unbind());
+    Ok(uuid)
+}
+
+fn recent() -> MutexGuard<'static, BTreeMap<PeerId, Py<PyAny>>> {
+    RECENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Peers as a list of `uuid.UUID`.
@@ -39,7 +62,9 @@ impl<'py> FromPyObject<'py> for Id {
             true => value.getattr("bytes")?,
             false => value.clone(),
         };
-        let bytes: [u8; 16] = bytes.extract().map_err(|_| {
+        let bytes = bytes.cast::<PyBytes>().ok();
+        let bytes = bytes.and_then(|bytes| <[u8; 16]>::try_from(bytes.as_bytes()).ok());
+        let bytes = bytes.ok_or_else(|| {
             invalid(&format!(
                 "{value} is no identity: it is a uuid.UUID, 32 hexadecimal digits, or 16 bytes"
             ))
