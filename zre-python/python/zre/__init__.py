@@ -98,6 +98,11 @@ __all__ = [
 ]
 
 
+# What they are known as.
+for _class in (Node, Request, Requests, Notice, Lagged):
+    _class.__module__ = __name__
+
+
 @_atexit.register
 def _stop_all() -> None:
     """Lets peers know that this program ends, and wakes the threads that still wait in a node."""

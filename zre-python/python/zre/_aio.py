@@ -214,6 +214,7 @@ class Request(RequestBase):
 
         Raises:
             zre.UnknownPeer: The peer has gone since it asked, or has been answered.
+            zre.Stopped: This node has stopped.
         """
         await self._waiter.outcome(self._native.begin_answer(content))
 

@@ -200,7 +200,8 @@ class NodeBase:
         """A descriptor that is readable while events wait, and when the node has stopped.
 
         Any event loop can watch it. When it is readable, take events with :meth:`try_recv` until
-        there is none; do not read from it.
+        there is none; do not read from it. Watch it no longer behind :class:`zre.Stop`: from then
+        on it is always readable.
         """
         return self._node.fileno()
 

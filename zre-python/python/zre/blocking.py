@@ -194,6 +194,7 @@ class Request(RequestBase):
 
         Raises:
             zre.UnknownPeer: The peer has gone since it asked, or has been answered.
+            zre.Stopped: This node has stopped.
             zre.TimedOut: There was no room in time, and the peer hears nothing.
         """
         self._native.begin_answer(content).wait(timeout)

@@ -210,8 +210,7 @@ impl Election {
             // It has led until now, and says that this node is next.
             Some(wave) if self.contests && wave.challenger == peer => self.challenge(step),
             None if self.contests => self.challenge(step),
-            // It was named as the next, and does not want to lead.
-            Some(wave) if wave.challenger == peer => self.pass_over(peer, step),
+            Some(wave) if wave.challenger == peer => self.doubt(step),
             Some(wave) if !voter.told => step.elect(&self.group, peer, voter, wave.challenger),
             _ => {}
         }
@@ -220,13 +219,17 @@ impl Election {
     /// A peer follows this node, which does not want to lead: it hears whom this node follows.
     pub(super) fn decline(&mut self, from: Elector, step: &mut Step<'_>) {
         match self.wave {
-            // Neither wants to lead.
-            Some(wave) if wave.challenger == from.peer && !wave.decided => {
-                self.pass_over(from.peer, step);
-            }
+            Some(wave) if wave.challenger == from.peer && !wave.decided => self.doubt(step),
             Some(wave) => step.send(&self.group, from.peer, Word::Elect(wave.challenger)),
             None => {}
         }
+    }
+
+    /// The one that is followed says that it follows this node. Either it has not heard yet that it
+    /// is next, and will begin, or it does not want to lead.
+    fn doubt(&mut self, step: &Step<'_>) {
+        let soon = step.now + SUCCESSION_TIME;
+        self.deadline = Some(self.deadline.map_or(soon, |at| at.min(soon)));
     }
 
     /// The challenger does not stand any more, or has not won.

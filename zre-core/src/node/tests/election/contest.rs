@@ -264,7 +264,8 @@ fn a_leader_goes_on_if_the_next_does_not_want_to_lead() {
         .unwrap();
     assert_eq!(meeting.sent(), ["bob ELECT bob"]);
     // Bob has withdrawn, too, which nobody was told.
-    assert_eq!(meeting.says(bob, elect("G", own)), ["bob ELECT alice"]);
+    assert_eq!(meeting.says(bob, elect("G", own)), NOTHING);
+    assert_eq!(meeting.sent_in(SECOND / 2), ["bob ELECT alice"]);
     assert_eq!(meeting.says(bob, elect("G", own)), ["bob LEADER alice"]);
     assert!(meeting.leads());
     // Those who come hear of it.
@@ -301,6 +302,28 @@ fn a_leader_that_withdraws_names_the_next() {
     assert!(meeting.leads(), "until bob has won");
     assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT bob"]);
     assert_eq!(meeting.says(bob, leader("G", b)), NOTHING);
+    assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
+}
+
+#[test]
+fn what_the_next_has_said_before_it_was_named_is_no_refusal() {
+    let mut meeting = Meeting::new();
+    meeting.bob_is_ours();
+    let (own, b) = (meeting.test.node.id(), meeting.bob.id);
+    meeting.contest();
+    meeting.says(bob, elect("G", b));
+    meeting.says(bob, elect("G", own));
+    meeting
+        .test
+        .node
+        .withdraw(&group("G"), meeting.test.now)
+        .unwrap();
+    assert_eq!(meeting.sent(), ["bob ELECT bob"]);
+    // On its way when he was named.
+    assert_eq!(meeting.says(bob, elect("G", own)), NOTHING);
+    assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT bob"]);
+    assert_eq!(meeting.sent_in(2 * SECOND), NOTHING);
+    meeting.says(bob, leader("G", b));
     assert_eq!(meeting.test.node.leader(&group("G")), Some(b));
 }
 
