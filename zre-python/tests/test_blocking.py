@@ -109,16 +109,18 @@ def test_requests_are_answered_and_refused(pair):
 
 
 def test_all_subscribers_get_all_events(port):
-    with node("alice", port, limits={"events": 16}) as alice, node("bob", port) as bob:
+    with node("alice", port, limits={"events": 16}) as alice:
+        # Before there is anybody to meet.
         subscribers = [alice.subscribe(), alice.subscribe()]
-        alice.wait_for_group("CHAT", timeout=TIMEOUT)
-        for subscriber in subscribers:
-            assert [type(next(subscriber)) for _ in range(2)] == [zre.Enter, zre.Join]
-        for number in range(100):
-            bob.whisper(alice.id, str(number), timeout=TIMEOUT)
-            assert next_of(alice, zre.Whisper).text == str(number)
-        missed, oldest = next(subscribers[0]), next(subscribers[0])
-        assert isinstance(missed, zre.Lagged) and oldest.text == str(missed.missed)
+        with node("bob", port) as bob:
+            alice.wait_for_group("CHAT", timeout=TIMEOUT)
+            for subscriber in subscribers:
+                assert [type(next(subscriber)) for _ in range(2)] == [zre.Enter, zre.Join]
+            for number in range(100):
+                bob.whisper(alice.id, str(number), timeout=TIMEOUT)
+                assert next_of(alice, zre.Whisper).text == str(number)
+            missed, oldest = next(subscribers[0]), next(subscribers[0])
+            assert isinstance(missed, zre.Lagged) and oldest.text == str(missed.missed)
         alice.stop()
         assert isinstance(list(subscribers[0])[-1], zre.Stop)
 
