@@ -1,5 +1,6 @@
 """Nodes for threads."""
 
+import contextlib
 import os
 import select
 import signal
@@ -278,10 +279,17 @@ node = zre.blocking.Node("alice", interface="lo", port={port}).start()
 """
 
 
+@contextlib.contextmanager
 def python(port, body):
+    """A program that has a node, and ends with the test."""
     script = SCRIPT.format(port=port, body=body)
     command = [sys.executable, "-X", "dev", "-X", "faulthandler", "-c", script]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
@@ -289,8 +297,10 @@ def python(port, body):
     ["node.recv()", "node.wait_for_peer('nobody')", "list(node.requests())", "node.recv(1000)"],
 )
 def test_ctrl_c_ends_waiting_at_once(port, wait):
+    # Who runs the tests in the background may ignore the signal, and children inherit that.
     body = f"""
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 try:
     {wait}
