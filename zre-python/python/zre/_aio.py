@@ -13,7 +13,7 @@ from typing import AsyncIterator, Optional, TypeVar
 from . import _zre
 from ._base import Content, Lagged, NodeBase, Notice, Peer, RequestBase, subscribed
 from ._zre import Event
-from .errors import Error, Stopped, TimedOut
+from .errors import Error, Stopped
 
 Self = TypeVar("Self", bound="Node")
 T = TypeVar("T")

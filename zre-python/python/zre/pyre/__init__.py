@@ -9,7 +9,8 @@ __all__ = ["pyre", "zbeacon", "zhelper"]
 __version__ = "0.3.5"
 __version_info__ = tuple(int(part) for part in __version__.split("."))
 
-from . import zactor, zbeacon, zhelper
+from . import zactor as zactor
+from . import zbeacon, zhelper
 from .pyre import Pyre as Pyre
 from .pyre_event import PyreEvent as PyreEvent
 
