@@ -36,11 +36,16 @@ impl Drop for Away {
 
 /// Does something while other threads run Python.
 pub(crate) fn away<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
-    if IS_ENDING.load(Ordering::SeqCst) {
+    if is_ending() {
         return work();
     }
     let _away = Away::begin();
     py.detach(work)
+}
+
+/// Whether the interpreter is about to end.
+pub(crate) fn is_ending() -> bool {
+    IS_ENDING.load(Ordering::SeqCst)
 }
 
 /// From now on no thread leaves Python in this module. Waits for those that have left.

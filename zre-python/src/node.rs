@@ -16,7 +16,7 @@ use crate::{
     errors::{raised, timed_out},
     events::event,
     feeds::{Notices, Subscription},
-    gil::away,
+    gil::{away, is_ending},
     operation::{Converted, Operation, deadline, duration, nothing, wait},
     peers::{self, Group, Id, NameOrId, PeerInfo, uuid, uuids},
     requests::{Requests, answered},
@@ -30,6 +30,10 @@ pub(crate) fn start(
     name: Option<String>,
     settings: &Bound<'_, PyDict>,
 ) -> PyResult<Node> {
+    if is_ending() {
+        // Nobody would stop it, and who waited in it would hold up the end.
+        return Err(raised(&Error::Stopped));
+    }
     let builder = settings::builder(name, settings)?;
     let node = away(py, || settings::start(builder))?;
     Ok(Node {

@@ -335,6 +335,20 @@ threading.Thread(target=lambda: list(node.requests()), daemon=True).start()
         assert (process.returncode, said) == (0, "")
 
 
+def test_no_node_starts_when_the_interpreter_ends(port):
+    body = """
+from zre import _zre
+_zre.end()
+try:
+    zre.blocking.Node("late", interface="lo", port={port}).start()
+except zre.Stopped:
+    print("refused", flush=True)
+""".replace("{port}", str(port))
+    with python(port, body) as process:
+        said, complained = process.communicate(timeout=TIMEOUT)
+        assert (process.returncode, said, complained) == (0, "refused\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_is_told(port):
     body = """

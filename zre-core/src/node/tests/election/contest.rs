@@ -23,6 +23,10 @@ impl Meeting {
         self.sent()
     }
 
+    fn withdraw(&mut self) {
+        self.test.node.withdraw(&group("G"), self.test.now).unwrap();
+    }
+
     /// Bob's connection says that he is of this implementation.
     fn bob_is_ours(&mut self) {
         self.test.node.handle_elector(self.bob.id, self.test.now);
@@ -234,11 +238,7 @@ fn one_that_withdraws_before_it_has_won_does_not_lead() {
     let mut meeting = Meeting::new();
     meeting.bob_is_ours();
     meeting.contest();
-    meeting
-        .test
-        .node
-        .withdraw(&group("G"), meeting.test.now)
-        .unwrap();
+    meeting.withdraw();
     meeting.sent_in(4 * SECOND);
     assert!(!meeting.leads());
     // Whoever follows it hears that it does not stand.
@@ -257,11 +257,7 @@ fn a_leader_goes_on_if_the_next_does_not_want_to_lead() {
     meeting.contest();
     meeting.says(bob, elect("G", b));
     meeting.says(bob, elect("G", own));
-    meeting
-        .test
-        .node
-        .withdraw(&group("G"), meeting.test.now)
-        .unwrap();
+    meeting.withdraw();
     assert_eq!(meeting.sent(), ["bob ELECT bob"]);
     // Bob has withdrawn, too, which nobody was told.
     assert_eq!(meeting.says(bob, elect("G", own)), NOTHING);
@@ -293,11 +289,7 @@ fn a_leader_that_withdraws_names_the_next() {
     meeting.contest();
     assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT alice"]);
     assert_eq!(meeting.says(bob, elect("G", own)), ["bob LEADER alice"]);
-    meeting
-        .test
-        .node
-        .withdraw(&group("G"), meeting.test.now)
-        .unwrap();
+    meeting.withdraw();
     assert_eq!(meeting.sent(), ["bob ELECT bob"]);
     assert!(meeting.leads(), "until bob has won");
     assert_eq!(meeting.says(bob, elect("G", b)), ["bob ELECT bob"]);
@@ -313,11 +305,7 @@ fn what_the_next_has_said_before_it_was_named_is_no_refusal() {
     meeting.contest();
     meeting.says(bob, elect("G", b));
     meeting.says(bob, elect("G", own));
-    meeting
-        .test
-        .node
-        .withdraw(&group("G"), meeting.test.now)
-        .unwrap();
+    meeting.withdraw();
     assert_eq!(meeting.sent(), ["bob ELECT bob"]);
     // On its way when he was named.
     assert_eq!(meeting.says(bob, elect("G", own)), NOTHING);
