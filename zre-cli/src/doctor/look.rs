@@ -104,6 +104,7 @@ impl<'a> Look<'a> {
         }
         self.note_kinds();
         let mut seen = self.seen;
+        seen.forgive_who_left();
         seen.met = ping_all(self.node).await;
         seen.met
             .sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -166,6 +167,14 @@ impl<'a> Look<'a> {
 }
 
 impl Trouble {
+    /// Whether it is to be expected of a node that is about to leave.
+    const fn may_come_of_leaving(&self) -> bool {
+        matches!(
+            self,
+            Self::NotConnected { .. } | Self::CannotConnectBack { .. } | Self::Refuses { .. }
+        )
+    }
+
     fn of_key(key: PublicKey, by: RefusedBy) -> Self {
         match by {
             RefusedBy::Them => Self::DoesNotTrust,
@@ -245,6 +254,16 @@ impl Seen {
         }
     }
 
+    /// A node that is stopped while it is being met closes connections, and then says goodbye.
+    fn forgive_who_left(&mut self) {
+        for (peer, _) in self.heard.nodes().filter(|(_, heard)| heard.has_left) {
+            let trouble = self.troubles.get(&peer);
+            if trouble.is_some_and(Trouble::may_come_of_leaving) {
+                self.troubles.remove(&peer);
+            }
+        }
+    }
+
     /// The first counts: what follows is often its consequence.
     fn note_trouble(&mut self, peer: PeerId, trouble: Trouble) {
         if self.troubles.len() < MOST {
@@ -269,4 +288,49 @@ async fn ping_all(node: &Node) -> Vec<(PeerInfo, Option<Duration>)> {
         });
     }
     answers.join_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEACON_FROM: &str = "10.0.0.2:5670";
+
+    #[test]
+    fn a_connection_that_fails_while_its_node_leaves_is_no_trouble() {
+        let mut seen = Seen::default();
+        let [leaves, stays] = [1, 2].map(|byte| PeerId::from([byte; 16]));
+        let endpoint: Endpoint = "tcp://10.0.0.2:7".parse().unwrap();
+        let failed = |peer| Notice::ConnectFailed {
+            peer,
+            endpoint: endpoint.clone(),
+            error: "Connection reset by peer".to_owned(),
+            attempt: 1,
+        };
+        for peer in [leaves, stays] {
+            seen.hear(peer, 7);
+            seen.note(failed(peer));
+        }
+        seen.hear(leaves, 0);
+        seen.forgive_who_left();
+        assert_eq!(seen.troubles.keys().collect::<Vec<_>>(), [&stays]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_trusted_is_told_of_a_node_that_has_left() {
+        let mut seen = Seen::default();
+        let peer = PeerId::from([1; 16]);
+        seen.note_trouble(peer, Trouble::DoesNotTrust);
+        seen.hear(peer, 0);
+        seen.forgive_who_left();
+        assert_eq!(seen.troubles.get(&peer), Some(&Trouble::DoesNotTrust));
+    }
+
+    impl Seen {
+        fn hear(&mut self, peer: PeerId, port: u16) {
+            let beacon = [b"ZRE\x01", &peer.to_bytes()[..], &port.to_be_bytes()].concat();
+            let from = BEACON_FROM.parse().unwrap();
+            self.heard.note(from, &beacon, Instant::now());
+        }
+    }
 }
