@@ -213,7 +213,7 @@ impl OverLibzmq {
                 }
             }
             NodeOutput::Send { peer, message } => self.send(peer, &message)?,
-            NodeOutput::Disconnect { peer } => {
+            NodeOutput::Disconnect { peer } | NodeOutput::GiveWay { peer, .. } => {
                 self.dealers.remove(&peer);
             }
         }

@@ -14,7 +14,8 @@
 //! * A newcomer whose HELLO begins a session is parked until our own connection to it is there. So
 //!   a peer enters when both directions stand.
 //! * If sessions with the peer have been lost again and again, its HELLO waits a little: if its
-//!   connection ends meanwhile, the HELLO belongs to a session that is over.
+//!   connection ends meanwhile, the HELLO belongs to a session that is over. It also waits if
+//!   another peer is just being met where it says that it is.
 //!
 //! In a node with a key, a connection proves a key before its first message. It must be the peer's,
 //! which is settled before everything here (`trust.rs`); then the peer need not be asked.
@@ -24,7 +25,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use zre_proto::{Body, Content, Endpoint, Message, PeerId};
+use zre_proto::{Body, Content, Endpoint, Hello, Message, PeerId};
 
 use super::{
     Engine,
@@ -82,7 +83,7 @@ enum Awaited {
     Connection,
     /// What comes behind it, until then: it may answer our HELLO at a fixed endpoint.
     Proof(Instant),
-    /// The end of a pause: sessions with the peer have been lost again and again.
+    /// The end of a pause; see [`Node::hello_waits_until`].
     Pause,
 }
 
@@ -260,9 +261,7 @@ impl<C: Connection> Engine<C> {
                 Some(false) => Finding::Wait,
                 None => Finding::Ask,
             },
-            Awaited::Pause if self.node.hello_waits_until(peer, self.cx.now).is_some() => {
-                Finding::Wait
-            }
+            Awaited::Pause if self.claim_waits(link, peer) => Finding::Wait,
             Awaited::Pause if is_live => Finding::Ask,
             Awaited::Pause => Finding::Admit,
             Awaited::Proof(_) if is_live => Finding::Ask,
@@ -326,11 +325,15 @@ impl<C: Connection> Engine<C> {
                 _ => self.links.unclaimed.close(link, &mut self.cx),
             };
         };
-        if let Some(end) = self.node.hello_waits_until(peer, self.cx.now) {
+        let origin = self.origin(link, peer, came_at);
+        let waits_until = self
+            .node
+            .hello_waits_until(peer, hello, origin, self.cx.now);
+        if let Some(end) = waits_until {
             self.cx.deadlines.set(EngineTimer::Handshake(link), end);
             return self.park(link, message, came_at, Awaited::Pause);
         }
-        let source = self.links.unclaimed.remote(link);
+        let source = origin.source;
         if self.is_kept_for_another(peer, &hello.endpoint, source) {
             return self.links.unclaimed.close(link, &mut self.cx);
         }
@@ -342,14 +345,6 @@ impl<C: Connection> Engine<C> {
             }
             return self.park(link, message, came_at, Awaited::Proof(until));
         }
-        let links = self.links.of_peer(peer);
-        let is_connected = links.is_some_and(PeerLinks::is_open);
-        let origin = HelloOrigin {
-            source,
-            is_connected,
-            came_at,
-            key: self.links.unclaimed.key(link),
-        };
         let (sequence, now) = (message.sequence, self.cx.now);
         match self.node.expect_hello(peer, sequence, hello, origin, now) {
             Expectation::Await => {
@@ -364,6 +359,28 @@ impl<C: Connection> Engine<C> {
                 self.links.unclaimed.close(link, &mut self.cx);
             }
         }
+    }
+
+    fn origin(&self, link: LinkId, peer: PeerId, came_at: Instant) -> HelloOrigin {
+        HelloOrigin {
+            source: self.links.unclaimed.remote(link),
+            is_connected: self.links.of_peer(peer).is_some_and(PeerLinks::is_open),
+            came_at,
+            key: self.links.unclaimed.key(link),
+        }
+    }
+
+    /// Whether a HELLO that is parked is still to wait.
+    fn claim_waits(&self, link: LinkId, peer: PeerId) -> bool {
+        let claim = self.links.unclaimed.claim(link);
+        claim.is_some_and(|claim| {
+            let origin = self.origin(link, peer, claim.came_at);
+            let waits_until = |hello: &Hello| {
+                self.node
+                    .hello_waits_until(peer, hello, origin, self.cx.now)
+            };
+            matches!(&claim.message.body, Body::Hello(hello) if waits_until(hello).is_some())
+        })
     }
 
     fn park(&mut self, link: LinkId, message: Message, came_at: Instant, awaited: Awaited) {

@@ -13,14 +13,13 @@ use super::{
     context::{EngineTimer, Owner},
     gossip_links::Hub,
     output::{LinkId, Output},
-    peer_links::PeerLinks,
     trust::{NOT_TRUSTED, REFUSED_FOR},
 };
 use crate::{
     error::{Fault, LinkError},
     gossip::{Gossip, GossipOutput, Side},
     link::{Connection, LinkEvent},
-    node::{Hint, Sought},
+    node::Sought,
     notice::Notice,
     seed::Seed,
     time::Instant,
@@ -335,14 +334,9 @@ impl<C: Connection> Engine<C> {
                 is_again,
             } => {
                 let now = self.cx.now;
-                let links = self.links.of_peer(peer);
-                let hint = Hint {
-                    is_again,
-                    is_connected: links.is_some_and(PeerLinks::is_open),
-                };
                 let attempts = &mut self.cx.attempts;
                 let sought = match attempts.may_begin_gossiped(&place.endpoint, now) {
-                    true => self.node.handle_tuple(peer, place, hint, now),
+                    true => self.node.handle_tuple(peer, place, is_again, now),
                     false => Sought::Later,
                 };
                 if let Some(gossip) = &mut self.gossip {

@@ -18,6 +18,7 @@ mod claims;
 mod context;
 mod delivery;
 mod fixed;
+mod giving_way;
 mod gossip;
 mod gossip_links;
 mod keys;
@@ -57,6 +58,7 @@ use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
 pub use fixed::{FixedPeer, FixedState};
+use giving_way::Given;
 pub use gossip_links::GossipHubInfo;
 use links::Links;
 use networks::Joining;
@@ -101,6 +103,8 @@ pub struct Engine<C: Connection = Link> {
     reading: Reading,
     renewals: Renewals,
     laggards: Laggards,
+    /// Only until the next output of the node is carried out.
+    given: Option<Given<C>>,
     memory: C::Memory,
     /// When the memory of bursts was last released.
     released_at: Instant,
@@ -470,6 +474,7 @@ impl<C: Connection> Engine<C> {
             reading: Reading::default(),
             renewals: Renewals::default(),
             laggards: Laggards::default(),
+            given: None,
             memory: C::Memory::default(),
             released_at: now,
         };
@@ -617,7 +622,7 @@ impl<C: Connection> Engine<C> {
                 key,
             } => {
                 let place = KeyedEndpoint { endpoint, key };
-                if self.adopt_fixed(peer, &place) {
+                if self.take_given(peer) || self.adopt_fixed(peer, &place) {
                     return;
                 }
                 let endpoint = &place.endpoint;
@@ -633,14 +638,8 @@ impl<C: Connection> Engine<C> {
                     self.apply(peer, effect);
                 }
             }
-            NodeOutput::Disconnect { peer } => {
-                self.laggards.forget(peer);
-                self.release_fixed(peer);
-                if let Some(links) = self.links.remove_peer(peer) {
-                    links.close(&mut self.cx);
-                }
-                self.links.unclaimed.note_change();
-            }
+            NodeOutput::Disconnect { peer } => self.disconnect(peer),
+            NodeOutput::GiveWay { peer, to, sent } => self.give_way(peer, to, sent),
         }
     }
 

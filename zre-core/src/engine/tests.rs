@@ -9,6 +9,7 @@ mod connecting;
 mod conversation;
 mod exploration;
 mod fixed;
+mod giving_way;
 mod gossip;
 mod handover;
 mod intruders;

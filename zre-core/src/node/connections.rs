@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::{net::IpAddr, time::Duration};
 
-use zre_proto::{Body, Message, PeerId};
+use zre_proto::{Body, Hello, Message, PeerId};
 
 use super::{
     Node,
     context::NodeTimer,
-    output::Admission,
+    output::{Admission, HelloOrigin},
     peer::{self, Peer, moved_after, moved_answer_time},
 };
 use crate::{backlog::Patience, error::Fault, event::ExitReason, notice::Notice, time::Instant};
@@ -58,12 +58,24 @@ impl Node {
         }
     }
 
-    /// Until when a HELLO of a peer should wait, as sessions with it have been lost again and
-    /// again; `None` if it need not. If its connection ends meanwhile, it belongs to a session that
-    /// is over.
-    pub fn hello_waits_until(&self, peer: PeerId, now: Instant) -> Option<Instant> {
-        let end = self.context.refusals.hello_waits_until(peer)?;
-        (now < end && !self.is_ready(peer)).then_some(end)
+    /// Until when a HELLO of a peer should wait; `None` if it need not.
+    ///
+    /// Sessions with the peer may have been lost again and again: if its connection ends meanwhile,
+    /// the HELLO belongs to a session that is over. Or another peer is just being met where the
+    /// HELLO says that it comes from: that one has a second to say HELLO first.
+    pub fn hello_waits_until(
+        &self,
+        peer: PeerId,
+        hello: &Hello,
+        origin: HelloOrigin,
+        now: Instant,
+    ) -> Option<Instant> {
+        if self.is_ready(peer) {
+            return None;
+        }
+        let until = self.context.refusals.hello_waits_until(peer);
+        let until = until.max(self.other_comes_first_until(peer, hello, origin));
+        until.filter(|until| now < *until)
     }
 
     /// A peer that has not said HELLO has closed our connection to it. If it does so again and

@@ -2,7 +2,10 @@
 
 use zre_proto::{Endpoint, Message, PeerId};
 
-use super::{Node, output::NodeOutput};
+use super::{
+    Node,
+    output::{NodeOutput, SentSoFar},
+};
 
 impl Node {
     /// The HELLO for whoever is at a place.
@@ -35,16 +38,16 @@ impl Node {
     }
 
     /// The connection that was asked for last exists already, and over it a peer has been sent
-    /// HELLO and what followed: `sent` messages in all, with `asked` PINGs among them.
-    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: u16, asked: usize) {
+    /// HELLO and what followed.
+    pub(crate) fn note_greeted(&mut self, peer: PeerId, sent: SentSoFar) {
         // Nothing but the HELLO for the new connection waits: outputs are carried out before
         // anything else is done.
         let outputs = &mut self.context.outputs;
         outputs
             .retain(|output| !matches!(output, NodeOutput::Send { peer: to, .. } if *to == peer));
         if let Some(known) = self.peers.get_mut(&peer) {
-            known.channel.sequence.set_sent(sent);
-            known.channel.pings.expect_earlier_answers(asked);
+            known.channel.note_greeted(sent);
+            known.note_reached();
         }
     }
 

@@ -7,6 +7,7 @@ use zre_proto::{Endpoint, Hello, Host, KeyedEndpoint, Message, PeerId, curve::Pu
 
 use super::{
     Node,
+    context::PING_INTERVAL,
     networks::Networks,
     output::{Expectation, HelloOrigin, Verdict},
     peer::{Earlier, HelloMeaning, HelloReply, Peer, check_hello_sequence},
@@ -80,7 +81,7 @@ impl Node {
                 return Expectation::Await;
             }
             // Anybody can name the place of a peer that is about to enter.
-            None if self.peers.is_held(&place, peer)
+            None if self.peers.is_held(&keyed(&place, key), peer)
                 && origin
                     .source_address()
                     .is_some_and(|source| !is_at(&place, source)) =>
@@ -105,6 +106,20 @@ impl Node {
             known.address = Some(source);
         }
         Expectation::Await
+    }
+
+    /// Until when a HELLO that comes from elsewhere gives precedence to another peer which is being
+    /// met at the place that it names. Anybody can name that.
+    pub(super) fn other_comes_first_until(
+        &self,
+        peer: PeerId,
+        hello: &Hello,
+        origin: HelloOrigin,
+    ) -> Option<Instant> {
+        let place = place_of(&hello.endpoint, origin.source, &self.context.networks);
+        let comes_from_there = is_at(&place, origin.source_address()?);
+        let is_sought = !comes_from_there && self.peers.is_sought_by_another(&place, peer);
+        is_sought.then(|| origin.came_at + PING_INTERVAL)
     }
 
     /// An attempt to connect to a peer has failed, and another will be made.

@@ -57,13 +57,13 @@ use crate::{
 };
 use context::{NodeContext, NodeTimer};
 use networks::NetworkChange;
-pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
+pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, SentSoFar, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
 use place::at_source;
 use table::Heard;
 pub(crate) use told::hello_weight;
-pub(crate) use tuples::{Hint, Sought, Standing};
+pub(crate) use tuples::{Sought, Standing};
 
 /// A ZRE node (RFC 36/ZRE), without sockets.
 ///

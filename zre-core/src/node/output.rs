@@ -39,6 +39,28 @@ pub enum NodeOutput {
         /// The peer.
         peer: PeerId,
     },
+    /// One peer gives way to another at the same place. Do as for
+    /// [`Disconnect`](Self::Disconnect); a [`Connect`](Self::Connect) for the other follows.
+    ///
+    /// [`Engine`](crate::Engine) goes on with a connection that is open already: whoever is there
+    /// has been sent HELLO, and would take the end of the connection for the end of the session.
+    GiveWay {
+        /// The peer whose connection ends.
+        peer: PeerId,
+        /// The peer to connect to.
+        to: PeerId,
+        /// What has been sent over the connection.
+        sent: SentSoFar,
+    },
+}
+
+/// What a peer has been sent before it was known who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentSoFar {
+    /// How many messages, with HELLO.
+    pub(crate) messages: u16,
+    /// How many PINGs without an answer are among them.
+    pub(crate) pings: usize,
 }
 
 /// What became of a message.

@@ -199,12 +199,13 @@ impl Peers {
             return;
         }
         // Its beacons come again.
-        if self.is_held(endpoint, peer) {
+        if self.is_held(&place, peer) {
             return;
         }
-        if let Some(owner) = self.owner_of(endpoint, peer, context) {
-            self.contest(owner, None, context);
-        } else if self.has_room_for_beacon(peer, endpoint, context) {
+        let owner = self.other_at(endpoint, peer);
+        if let Some(owner) = owner.filter(|owner| owner.is_ready()) {
+            self.contest(owner.id(), None, context);
+        } else if owner.is_some() || self.has_room_for_beacon(peer, endpoint, context) {
             self.meet(peer, place, Earlier::default(), context);
             if let Some(peer) = self.table.get_mut(&peer) {
                 peer.is_announced = true;
@@ -213,7 +214,7 @@ impl Peers {
     }
 
     /// Takes in a new peer and says HELLO to it. If another peer has entered at its endpoint, that
-    /// one is asked first; a pending one is removed.
+    /// one is asked first; a pending one gives way.
     pub(super) fn meet(
         &mut self,
         id: PeerId,
@@ -221,7 +222,15 @@ impl Peers {
         earlier: Earlier,
         context: &mut NodeContext,
     ) {
-        let owner = self.owner_of(&place.endpoint, id, context);
+        let other = self.other_at(&place.endpoint, id);
+        let owner = match other.map(|other| (other.id(), other.is_ready())) {
+            Some((owner, true)) => Some(owner),
+            Some((pending, false)) => {
+                self.give_way(pending, id, place.key, context);
+                None
+            }
+            None => None,
+        };
         let peer = Peer::new(id, place, earlier, owner.is_some(), context);
         self.table.insert(peer);
         self.pending += 1;
@@ -255,6 +264,9 @@ impl Peers {
         context: &mut NodeContext,
     ) {
         let place = &reached.endpoint;
+        if let Some(peer) = self.table.get_mut(id) {
+            peer.note_reached();
+        }
         let is_elsewhere = |peer: &Peer| {
             let is_there = peer.endpoint.is_same_place(place) && peer.key.get() == reached.key;
             !is_there && !peer.channel.awaits_endpoint
@@ -267,7 +279,7 @@ impl Peers {
             return self.connect(id, context);
         }
         // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
-        let gives_way = !peer.is_ready() && self.is_held(place, *id);
+        let gives_way = !peer.is_ready() && self.is_held(reached, *id);
         if gives_way || self.owner_of(place, *id, context).is_some() {
             return self.exit(id, ExitReason::Unreachable, context);
         }
@@ -341,6 +353,40 @@ impl Peers {
     /// Removes a peer; the application is told if it had entered. A claimant that waits for its
     /// endpoint is connected now.
     pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut NodeContext) {
+        let disconnect = NodeOutput::Disconnect { peer: *id };
+        self.part(id, reason, disconnect, context);
+    }
+
+    /// A pending peer makes room for another at the same place, where this key is expected. It may
+    /// be forged, or an earlier start of the other; or the other may be forged. Whoever is there
+    /// keeps the connection, over which it may have our HELLO.
+    fn give_way(
+        &mut self,
+        id: PeerId,
+        to: PeerId,
+        key: Option<PublicKey>,
+        context: &mut NodeContext,
+    ) {
+        let known = self.table.get(&id).filter(|peer| peer.key.get() == key);
+        let output = match known {
+            Some(peer) => NodeOutput::GiveWay {
+                peer: id,
+                to,
+                sent: peer.channel.sent_so_far(),
+            },
+            None => NodeOutput::Disconnect { peer: id },
+        };
+        self.part(&id, ExitReason::Replaced, output, context);
+    }
+
+    /// Removes a peer for this reason; the output says what becomes of its connections.
+    fn part(
+        &mut self,
+        id: &PeerId,
+        reason: ExitReason,
+        output: NodeOutput,
+        context: &mut NodeContext,
+    ) {
         let Some(removed) = self.remove(id) else {
             return;
         };
@@ -350,7 +396,7 @@ impl Peers {
         self.forget_votes(peer, context);
         // A timer that is left behind would check the peer's next session.
         context.deadlines.clear(NodeTimer::Peer(peer));
-        context.outputs.push_back(NodeOutput::Disconnect { peer });
+        context.outputs.push_back(output);
         let claimant = removed.suspicion().and_then(|suspicion| suspicion.claimant);
         let pings = &removed.channel.pings;
         let unconfirmed = pings.unconfirmed();
@@ -443,32 +489,41 @@ impl Peers {
         claimant: PeerId,
         context: &mut NodeContext,
     ) -> Option<PeerId> {
-        let owner = self.by_endpoint.get(endpoint)?;
-        if owner == claimant {
-            return None;
-        }
-        // A pending peer that a beacon brought may be forged, or an earlier start of the claimant.
-        if self.get(&owner).is_some_and(Peer::is_ready) {
+        let owner = self.other_at(endpoint, claimant)?;
+        let (owner, is_ready) = (owner.id(), owner.is_ready());
+        if is_ready {
             return Some(owner);
         }
         self.exit(&owner, ExitReason::Replaced, context);
         None
     }
 
-    /// Whether another peer than `claimant` is about to enter at an endpoint: its HELLO has come,
-    /// and our connection to it is being made.
-    pub(super) fn is_held(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+    /// The peer that is connected at an endpoint, entered or not, if it is another than `claimant`.
+    fn other_at(&self, endpoint: &Endpoint, claimant: PeerId) -> Option<&Peer> {
         let owner = self.by_endpoint.get(endpoint);
-        let owner = owner.filter(|owner| *owner != claimant);
-        let owner = owner.and_then(|owner| self.get(&owner));
-        owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
+        self.get(&owner.filter(|owner| *owner != claimant)?)
+    }
+
+    /// Whether another peer than `claimant` is about to enter at a place: its HELLO has come, and
+    /// our connection to it is being made. Or that is there, and has shown that whoever is at the
+    /// place has another key.
+    pub(super) fn is_held(&self, place: &KeyedEndpoint, claimant: PeerId) -> bool {
+        let owner = self.other_at(&place.endpoint, claimant);
+        owner.is_some_and(|owner| {
+            let is_proven = owner.is_reached() && owner.key.get() != place.key;
+            !owner.is_ready() && (owner.told_endpoint().is_some() || is_proven)
+        })
+    }
+
+    /// Whether another peer than `claimant` may be about to enter at an endpoint.
+    pub(super) fn is_sought_by_another(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.other_at(endpoint, claimant);
+        owner.is_some_and(|owner| !owner.is_ready() && !owner.is_unreachable())
     }
 
     /// Whether another peer than `claimant` is, or may be, at an endpoint.
     pub(super) fn is_taken(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
-        let owner = self.by_endpoint.get(endpoint);
-        let owner = owner.filter(|owner| *owner != claimant);
-        let owner = owner.and_then(|owner| self.get(&owner));
+        let owner = self.other_at(endpoint, claimant);
         owner.is_some_and(|owner| !owner.is_unreachable())
     }
 

@@ -47,7 +47,9 @@ fn two_nodes_joined_by_hand() {
                 NodeOutput::Send { message, .. } => {
                     let _verdict = to.handle_message(&from.id().into(), message, now);
                 }
-                NodeOutput::Connect { .. } | NodeOutput::Disconnect { .. } => {}
+                NodeOutput::Connect { .. }
+                | NodeOutput::Disconnect { .. }
+                | NodeOutput::GiveWay { .. } => {}
             }
         }
         !outputs.is_empty()

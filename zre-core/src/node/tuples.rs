@@ -26,15 +26,6 @@ pub(crate) enum Sought {
     Never,
 }
 
-/// Why a tuple is looked at, and what is known of its peer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hint {
-    /// Whether the peer has been sought for it before.
-    pub(crate) is_again: bool,
-    /// Whether a connection to the peer is open, so that it may have our HELLO.
-    pub(crate) is_connected: bool,
-}
-
 /// How a peer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -53,14 +44,15 @@ impl Node {
     /// Gossip says that a peer is there. That is no sign of life, as anybody can say it, and it may
     /// have been true long ago. So it takes nothing from anybody: it only makes this node connect
     /// and say HELLO, where nobody else is.
+    ///
+    /// `is_again` says whether the peer has been sought for it before.
     pub(crate) fn handle_tuple(
         &mut self,
         peer: PeerId,
         place: KeyedEndpoint,
-        hint: Hint,
+        is_again: bool,
         now: Instant,
     ) -> Sought {
-        let is_again = hint.is_again;
         let endpoint = &place.endpoint;
         self.context.advance(now);
         if !self.running || self.has_said_goodbye {
@@ -88,7 +80,7 @@ impl Node {
                 // The peer may have entered there on its side, and its HELLO be on its way: to
                 // leave would end that session. If it says nothing, its time runs out, and it is
                 // sought anew.
-                if hint.is_connected {
+                if known.is_reached() {
                     return Sought::Begun;
                 }
                 self.carry_out(peer, PeerEffect::Move(place));

@@ -15,6 +15,7 @@ use crate::{
         peer_links::PeerLinks,
     },
     link::Connection,
+    node::SentSoFar,
     security::Security,
 };
 
@@ -168,7 +169,11 @@ impl<C: Connection> Engine<C> {
             State::Greeted(greeted) => {
                 let timer = EngineTimer::Handshake(greeted.link.id);
                 self.cx.deadlines.clear(timer);
-                self.node.note_greeted(peer, greeted.sent, greeted.asked);
+                let sent = SentSoFar {
+                    messages: greeted.sent,
+                    pings: greeted.asked,
+                };
+                self.node.note_greeted(peer, sent);
                 links.adopt_greeted(greeted.link, &self.node, &mut self.cx);
                 self.note_elector(peer);
             }

@@ -58,6 +58,17 @@ impl<C: Connection> PeerLinks<C> {
         self.tell_writable(node, cx);
     }
 
+    /// Takes the connection to the peer out, if it is open.
+    pub(in crate::engine) fn take_open(&mut self) -> Option<LinkState<C>> {
+        match core::mem::take(&mut self.outgoing) {
+            Outgoing::Open(link) => Some(link),
+            other => {
+                self.outgoing = other;
+                None
+            }
+        }
+    }
+
     /// Where the connection that is being made goes.
     pub(in crate::engine) fn opening_to(&self) -> Option<&Endpoint> {
         match &self.outgoing {

@@ -6,7 +6,10 @@ use zre_proto::{Body, Message, PeerId};
 
 use super::{pings::Pings, sequence::Sequence};
 use crate::{
-    node::{context::NodeContext, output::NodeOutput},
+    node::{
+        context::NodeContext,
+        output::{NodeOutput, SentSoFar},
+    },
     time::Instant,
 };
 
@@ -69,6 +72,20 @@ impl Channel {
             sequence: self.sequence.renewed(),
             late_answers: self.pings.late_answers(),
         }
+    }
+
+    /// What has been sent over the connection to the peer, for whoever takes that over.
+    pub(crate) fn sent_so_far(&self) -> SentSoFar {
+        SentSoFar {
+            messages: self.sequence.sent(),
+            pings: self.pings.outstanding(),
+        }
+    }
+
+    /// The connection to the peer existed before, and this has been sent over it.
+    pub(crate) fn note_greeted(&mut self, sent: SentSoFar) {
+        self.sequence.set_sent(sent.messages);
+        self.pings.expect_earlier_answers(sent.pings);
     }
 
     /// Whether messages of the application can be sent.

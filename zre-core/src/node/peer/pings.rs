@@ -62,6 +62,11 @@ impl Pings {
         self.before = asked as u64;
     }
 
+    /// How many questions have been put over the connection and have no answer.
+    pub(crate) fn outstanding(&self) -> usize {
+        usize::try_from(self.before + self.unanswered()).unwrap_or(usize::MAX)
+    }
+
     /// So many questions that were put elsewhere may be answered here.
     pub(crate) fn allow_late_answers(&mut self, most: usize) {
         self.late = self.late.max(most as u64);

@@ -47,6 +47,11 @@ impl Sequence {
         self.sent = 0;
     }
 
+    /// How many messages have been sent, from our HELLO on, until the numbers wrap.
+    pub(crate) fn sent(&self) -> u16 {
+        self.sent
+    }
+
     /// So many messages have been sent, from our HELLO on.
     pub(crate) fn set_sent(&mut self, sent: u16) {
         self.sent = sent;

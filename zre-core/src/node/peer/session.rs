@@ -92,6 +92,8 @@ pub(crate) struct Greeting {
     is_leaving: bool,
     /// Whether the last attempt to connect to it failed.
     has_failed: bool,
+    /// Whether our connection to it is there.
+    is_reached: bool,
     /// Whether we have stopped trying to connect to it.
     is_unreachable: bool,
     /// Where it says that it accepts connections, if its HELLO has come and waits until our
@@ -346,6 +348,25 @@ impl Peer {
         }
     }
 
+    /// A connection to it is being made, in place of an older one.
+    pub(crate) fn note_sought(&mut self) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.is_reached = false;
+        }
+    }
+
+    /// Our connection to it is there.
+    pub(crate) fn note_reached(&mut self) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.is_reached = true;
+        }
+    }
+
+    /// Whether it has not entered and our connection to it is there.
+    pub(crate) fn is_reached(&self) -> bool {
+        matches!(&self.session, Session::Greeting(greeting) if greeting.is_reached)
+    }
+
     /// An attempt to connect to it has failed.
     pub(crate) fn note_failed_attempt(&mut self) {
         if let Session::Greeting(greeting) = &mut self.session {
@@ -563,6 +584,7 @@ impl Greeting {
             was_refused: false,
             is_leaving: false,
             has_failed: false,
+            is_reached: false,
             is_unreachable: false,
             told: None,
             reply: HelloReply::Settled,

@@ -14,8 +14,7 @@ use super::{
 };
 use crate::{
     Error, Event, Expectation, Fault, HelloOrigin, NodeOutput, Notice, RefusedBy, Security, Seed,
-    Trust, TrustedKeys, Verdict,
-    node::{Hint, Node},
+    Trust, TrustedKeys, Verdict, node::Node,
 };
 
 const NOTHING: [&str; 0] = [];
@@ -415,7 +414,7 @@ fn a_tuple_with_another_key_than_a_peer_has_proved_asks_it_nothing() {
     for name in ["mallory", "bob"] {
         let place = (endpoint("10.0.0.9:1"), key(name)).into();
         let now = test.now;
-        let sought = test.node.handle_tuple(bob.id, place, Hint::default(), now);
+        let sought = test.node.handle_tuple(bob.id, place, false, now);
         assert_eq!(sought, crate::node::Sought::There);
         let asked = usize::from(name == "bob");
         assert_eq!(test.sent_kinds().len(), asked, "{name}");

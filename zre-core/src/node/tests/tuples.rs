@@ -10,13 +10,12 @@ use super::{
 };
 use crate::{
     NodeOutput, Verdict,
-    node::{Hint, Sought, Standing},
+    node::{Sought, Standing},
 };
 
 fn sought(test: &mut SingleNode, peer: &FakePeer) -> Sought {
     let (place, now) = (peer.endpoint().clone(), test.now);
-    test.node
-        .handle_tuple(peer.id, place.into(), Hint::default(), now)
+    test.node.handle_tuple(peer.id, place.into(), false, now)
 }
 
 #[test]
@@ -56,12 +55,12 @@ fn a_tuple_of_this_node_or_at_its_place_is_nothing() {
     let elsewhere = endpoint("10.0.0.9:1");
     let node = &mut test.node;
     assert_eq!(
-        node.handle_tuple(id, elsewhere.into(), Hint::default(), now),
+        node.handle_tuple(id, elsewhere.into(), false, now),
         Sought::Never
     );
     let bob = id_of("bob");
     assert_eq!(
-        node.handle_tuple(bob, own.into(), Hint::default(), now),
+        node.handle_tuple(bob, own.into(), false, now),
         Sought::Never
     );
     assert_eq!(node.standing(bob), Standing::Gone);

@@ -20,7 +20,6 @@ use crate::{
         },
     },
     link::Link,
-    node::Hint,
     notice::Notice,
 };
 
@@ -171,9 +170,7 @@ fn meet_by_name<C: Level>(test: &mut SingleEngine<C>, id: PeerId) -> LinkId {
     let name: Endpoint = "tcp://robot.example:49152".parse().unwrap();
     let now = test.engine.cx.now;
     let place = name.clone().into();
-    test.engine
-        .node
-        .handle_tuple(id, place, Hint::default(), now);
+    test.engine.node.handle_tuple(id, place, false, now);
     test.engine.settle();
     test.drain();
     let (link, at) = test.wanted.pop_back().unwrap();

@@ -328,7 +328,12 @@ impl<C: Level> Network<C> {
 
     /// A host hears another's beacon at once, as if it came from `endpoint`.
     pub(crate) fn hear(&mut self, host: usize, other: usize, endpoint: &Endpoint) {
-        let beacon = node_tests::beacon(self.id(other), endpoint);
+        self.hear_of(host, self.id(other), endpoint);
+    }
+
+    /// A host hears a beacon at once, which says that this peer is there.
+    pub(crate) fn hear_of(&mut self, host: usize, peer: PeerId, endpoint: &Endpoint) {
+        let beacon = node_tests::beacon(peer, endpoint);
         let (from, now) = (endpoint.to_socket_addr().unwrap(), self.now);
         let machine = &mut self.hosts[host].machine;
         machine.handle_datagram(from, &beacon, now);
