@@ -34,14 +34,9 @@ impl<C: Connection> PeerLinks<C> {
     ) {
         self.begin_anew(cx);
         cx.give_link(link.id, self.peer);
-        let attempt = Box::new(Attempt {
-            place,
-            number: 1,
-            first_at: cx.now,
-            patience,
-            // The user has given the endpoint, so nobody else makes us connect there.
-            is_proven: true,
-        });
+        // The user has given the endpoint, so nobody else makes us connect there.
+        let attempt = Attempt::first(place, patience, true, cx.now);
+        let attempt = Box::new(attempt);
         self.outgoing = Outgoing::Opening { link, attempt };
     }
 
@@ -94,12 +89,7 @@ impl<C: Connection> PeerLinks<C> {
         let Outgoing::Opening { link, attempt } = core::mem::take(&mut self.outgoing) else {
             return LinksEffect::Nothing;
         };
-        cx.notices.push(crate::Notice::ConnectFailed {
-            peer: self.peer,
-            endpoint: attempt.place.endpoint,
-            attempt: attempt.number,
-            error: error.into(),
-        });
+        cx.notices.push(attempt.failure(self.peer, error.into()));
         link.close(cx);
         LinksEffect::Unreachable
     }
