@@ -96,7 +96,7 @@ pub use link::{
     Caller, Connection, GossipEnd, Link, LinkEvent, LinkSecurity, MessageLink, Multipart, Role,
     WriteBuffer,
 };
-pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, SentSoFar, Verdict};
+pub use node::{Admission, Expectation, HelloOrigin, Node, NodeOutput, Verdict};
 pub use notice::Notice;
 pub use rand_core;
 pub use requests::{Choice, IncomingRequest, RequestId};

@@ -4,16 +4,7 @@
 use zre_proto::PeerId;
 
 use super::{Engine, link_state::LinkState, peer_links::PeerLinks};
-use crate::{link::Connection, node::SentSoFar};
-
-/// The open connection to a peer that has given way.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone))]
-pub(super) struct Given<C> {
-    to: PeerId,
-    link: LinkState<C>,
-    sent: SentSoFar,
-}
+use crate::link::Connection;
 
 impl<C: Connection> Engine<C> {
     /// The node wants no connections with a peer any more.
@@ -23,10 +14,11 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// The same, but an open connection to the peer goes to another.
-    pub(super) fn give_way(&mut self, peer: PeerId, to: PeerId, sent: SentSoFar) {
+    /// The same, but an open connection to the peer is kept for the one that the node wants a
+    /// connection to next.
+    pub(super) fn give_way(&mut self, peer: PeerId) {
         if let Some(mut links) = self.take_links(peer) {
-            self.given = links.take_open().map(|link| Given { to, link, sent });
+            self.given = links.take_open();
             links.close(&mut self.cx);
         }
     }
@@ -38,21 +30,12 @@ impl<C: Connection> Engine<C> {
         self.links.remove_peer(peer)
     }
 
-    /// The node wants a connection to a peer. Gives it that of the peer that has given way to it,
-    /// if there is one.
-    pub(super) fn take_given(&mut self, peer: PeerId) -> bool {
-        let Some(given) = self.given.take() else {
-            return false;
-        };
-        if given.to != peer {
-            given.link.close(&mut self.cx);
-            return false;
-        }
-        self.node.note_greeted(peer, given.sent);
+    /// The connection of the peer that has given way goes to this one.
+    pub(super) fn take_over(&mut self, peer: PeerId, link: LinkState<C>) {
+        self.node.note_taken_over(peer);
         let links = self.links.add_peer(peer);
-        links.adopt_greeted(given.link, &self.node, &mut self.cx);
+        links.adopt_greeted(link, &self.node, &mut self.cx);
         self.note_elector(peer);
         self.links.unclaimed.note_change();
-        true
     }
 }

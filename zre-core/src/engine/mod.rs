@@ -58,8 +58,8 @@ use backpressure::SendCapacity;
 pub use bytes::Reader;
 use context::{EngineContext, EngineTimer, Owner};
 pub use fixed::{FixedPeer, FixedState};
-use giving_way::Given;
 pub use gossip_links::GossipHubInfo;
+use link_state::LinkState;
 use links::Links;
 use networks::Joining;
 pub use output::{LinkId, OpenFor, Output, Shouted};
@@ -103,8 +103,8 @@ pub struct Engine<C: Connection = Link> {
     reading: Reading,
     renewals: Renewals,
     laggards: Laggards,
-    /// Only until the next output of the node is carried out.
-    given: Option<Given<C>>,
+    /// The connection of a peer that has given way, until the next output is carried out.
+    given: Option<LinkState<C>>,
     memory: C::Memory,
     /// When the memory of bursts was last released.
     released_at: Instant,
@@ -622,7 +622,15 @@ impl<C: Connection> Engine<C> {
                 key,
             } => {
                 let place = KeyedEndpoint { endpoint, key };
-                if self.take_given(peer) || self.adopt_fixed(peer, &place) {
+                let given = self.given.take();
+                if self.adopt_fixed(peer, &place) {
+                    if let Some(link) = given {
+                        link.close(&mut self.cx);
+                    }
+                    return;
+                }
+                if let Some(link) = given {
+                    self.take_over(peer, link);
                     return;
                 }
                 let endpoint = &place.endpoint;
@@ -639,7 +647,7 @@ impl<C: Connection> Engine<C> {
                 }
             }
             NodeOutput::Disconnect { peer } => self.disconnect(peer),
-            NodeOutput::GiveWay { peer, to, sent } => self.give_way(peer, to, sent),
+            NodeOutput::GiveWay { peer, .. } => self.give_way(peer),
         }
     }
 

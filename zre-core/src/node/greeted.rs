@@ -5,6 +5,7 @@ use zre_proto::{Endpoint, Message, PeerId};
 use super::{
     Node,
     output::{NodeOutput, SentSoFar},
+    peer::Peer,
 };
 
 impl Node {
@@ -48,6 +49,14 @@ impl Node {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.channel.note_greeted(sent);
             known.note_reached();
+        }
+    }
+
+    /// A peer has taken over the connection of the one that gave way to it.
+    pub(crate) fn note_taken_over(&mut self, peer: PeerId) {
+        let known = self.peers.get_mut(&peer);
+        if let Some(sent) = known.and_then(Peer::take_sent_before) {
+            self.note_greeted(peer, sent);
         }
     }
 

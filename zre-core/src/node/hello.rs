@@ -81,7 +81,7 @@ impl Node {
                 return Expectation::Await;
             }
             // Anybody can name the place of a peer that is about to enter.
-            None if self.peers.is_held(&keyed(&place, key), peer)
+            None if self.peers.is_held(&place, peer)
                 && origin
                     .source_address()
                     .is_some_and(|source| !is_at(&place, source)) =>
@@ -96,7 +96,8 @@ impl Node {
             ) =>
             {
                 let (at, context) = (keyed(&place, key), &mut self.context);
-                self.peers.meet(peer, at, Earlier::default(), context);
+                self.peers
+                    .meet_at_hello(peer, at, Earlier::default(), context);
             }
             None => return Expectation::Ignored,
         }
@@ -108,8 +109,8 @@ impl Node {
         Expectation::Await
     }
 
-    /// Until when a HELLO that comes from elsewhere gives precedence to another peer which is being
-    /// met at the place that it names. Anybody can name that.
+    /// Until when a HELLO that comes from elsewhere than the place it names gives precedence to
+    /// another peer that is being met there, or may be. Anybody can name a place.
     pub(super) fn other_comes_first_until(
         &self,
         peer: PeerId,
@@ -118,8 +119,9 @@ impl Node {
     ) -> Option<Instant> {
         let place = place_of(&hello.endpoint, origin.source, &self.context.networks);
         let comes_from_there = is_at(&place, origin.source_address()?);
-        let is_sought = !comes_from_there && self.peers.is_sought_by_another(&place, peer);
-        is_sought.then(|| origin.came_at + PING_INTERVAL)
+        let is_contested = self.peers.is_sought_by_another(&place, peer)
+            || self.peers.get(&peer).is_some_and(Peer::is_contested);
+        (is_contested && !comes_from_there).then(|| origin.came_at + PING_INTERVAL)
     }
 
     /// An attempt to connect to a peer has failed, and another will be made.
@@ -242,7 +244,7 @@ impl Node {
         if known.key.get() != key {
             // It was sought with a key that is not its own.
             let (to, context) = (keyed(place, key), &mut self.context);
-            return self.peers.move_to(&peer, to, ExitReason::Replaced, context);
+            return self.peers.move_at_hello(&peer, to, context);
         }
         // It has proved to be whoever has the key of this place.
         let is_known = key.is_some() && !is_shared;
@@ -267,8 +269,8 @@ impl Node {
             }
             false => return,
         };
-        let (to, reason) = (keyed(&place, key), ExitReason::Replaced);
-        self.peers.move_to(&peer, to, reason, &mut self.context);
+        let to = keyed(&place, key);
+        self.peers.move_at_hello(&peer, to, &mut self.context);
     }
 
     /// A peer that is known has proved to have a key.

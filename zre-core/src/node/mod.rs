@@ -57,7 +57,8 @@ use crate::{
 };
 use context::{NodeContext, NodeTimer};
 use networks::NetworkChange;
-pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, SentSoFar, Verdict};
+pub(crate) use output::SentSoFar;
+pub use output::{Admission, Expectation, HelloOrigin, NodeOutput, Verdict};
 use peer::{Peer, PeerEffect};
 use peers::Peers;
 use place::at_source;
@@ -662,7 +663,7 @@ impl Node {
             PeerEffect::Nothing => {}
             PeerEffect::Watch => peers.watch(&peer, context),
             PeerEffect::Move(place) => {
-                peers.move_to(&peer, place, ExitReason::ConnectionLost, context);
+                peers.follow_to(&peer, place, context);
             }
             PeerEffect::Reconnect => {
                 peers.connect(&peer, context);

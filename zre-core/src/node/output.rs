@@ -39,24 +39,24 @@ pub enum NodeOutput {
         /// The peer.
         peer: PeerId,
     },
-    /// One peer gives way to another at the same place. Do as for
-    /// [`Disconnect`](Self::Disconnect); a [`Connect`](Self::Connect) for the other follows.
+    /// One peer gives way to another, whose HELLO names the place to which there is a connection
+    /// for the first. Only callers of [`Node::handle_reached`](crate::Node::handle_reached) get
+    /// this. They may do as for [`Disconnect`](Self::Disconnect), as a [`Connect`](Self::Connect)
+    /// for the other follows.
     ///
-    /// [`Engine`](crate::Engine) goes on with a connection that is open already: whoever is there
-    /// has been sent HELLO, and would take the end of the connection for the end of the session.
+    /// [`Engine`](crate::Engine) goes on with the connection: whoever is there has been sent HELLO
+    /// over it, and would take its end for the end of the session.
     GiveWay {
-        /// The peer whose connection ends.
+        /// The peer that gives way.
         peer: PeerId,
         /// The peer to connect to.
         to: PeerId,
-        /// What has been sent over the connection.
-        sent: SentSoFar,
     },
 }
 
-/// What a peer has been sent before it was known who it is.
+/// What has been sent over a connection before it was known who is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SentSoFar {
+pub(crate) struct SentSoFar {
     /// How many messages, with HELLO.
     pub(crate) messages: u16,
     /// How many PINGs without an answer are among them.

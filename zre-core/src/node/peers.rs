@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Fault},
     event::{ExitReason, Unconfirmed},
     notice::Notice,
+    security::Security,
     time::Instant,
 };
 
@@ -199,13 +200,13 @@ impl Peers {
             return;
         }
         // Its beacons come again.
-        if self.is_held(&place, peer) {
-            return;
+        if self.is_closed_to_beacons(endpoint, peer) {
+            return self.note_contested(endpoint);
         }
-        let owner = self.other_at(endpoint, peer);
-        if let Some(owner) = owner.filter(|owner| owner.is_ready()) {
+        let other = self.other_at(endpoint, peer);
+        if let Some(owner) = other.filter(|other| other.is_ready()) {
             self.contest(owner.id(), None, context);
-        } else if owner.is_some() || self.has_room_for_beacon(peer, endpoint, context) {
+        } else if other.is_some() || self.has_room_for_beacon(peer, endpoint, context) {
             self.meet(peer, place, Earlier::default(), context);
             if let Some(peer) = self.table.get_mut(&peer) {
                 peer.is_announced = true;
@@ -214,7 +215,7 @@ impl Peers {
     }
 
     /// Takes in a new peer and says HELLO to it. If another peer has entered at its endpoint, that
-    /// one is asked first; a pending one gives way.
+    /// one is asked first; a pending one is removed.
     pub(super) fn meet(
         &mut self,
         id: PeerId,
@@ -222,24 +223,56 @@ impl Peers {
         earlier: Earlier,
         context: &mut NodeContext,
     ) {
-        let other = self.other_at(&place.endpoint, id);
-        let owner = match other.map(|other| (other.id(), other.is_ready())) {
-            Some((owner, true)) => Some(owner),
-            Some((pending, false)) => {
-                self.give_way(pending, id, place.key, context);
-                None
-            }
-            None => None,
-        };
-        let peer = Peer::new(id, place, earlier, owner.is_some(), context);
-        self.table.insert(peer);
-        self.pending += 1;
-        self.watch(&id, context);
+        let is_contested = self.is_sought_by_another(&place.endpoint, id);
+        let owner = self.owner_of(&place.endpoint, id, context);
+        let mut peer = Peer::new(id, place, earlier, owner.is_some(), context);
+        if is_contested {
+            peer.note_contested();
+        }
+        self.insert(peer, context);
         // Behind the insertion: both of these look the peer up in the table.
         match owner {
             Some(owner) => self.contest(owner, Some(id), context),
             None => self.connect(&id, context),
         }
+    }
+
+    /// The same for a peer whose first HELLO has come. Whoever is at the place may have ours
+    /// already, if a beacon under another identity has led us there. To close the connection would
+    /// end the session there, so it goes on.
+    pub(super) fn meet_at_hello(
+        &mut self,
+        id: PeerId,
+        place: KeyedEndpoint,
+        earlier: Earlier,
+        context: &mut NodeContext,
+    ) {
+        // With a key that all nodes have, it tells of nobody who is there.
+        let security = context.config.security.as_ref();
+        let is_shared = security.is_some_and(Security::is_shared);
+        let pending = self.other_at(&place.endpoint, id).filter(|other| {
+            let is_same = other.key.get() == place.key && !is_shared;
+            other.is_reached() && is_same
+        });
+        let Some((other, sent)) = pending.map(|it| (it.id(), it.channel.sent_so_far())) else {
+            return self.meet(id, place, earlier, context);
+        };
+        let give_way = NodeOutput::GiveWay {
+            peer: other,
+            to: id,
+        };
+        self.part(&other, ExitReason::Replaced, give_way, context);
+        let mut peer = Peer::new(id, place, earlier, false, context);
+        peer.note_sent_before(sent);
+        self.insert(peer, context);
+        self.connect(&id, context);
+    }
+
+    fn insert(&mut self, peer: Peer, context: &mut NodeContext) {
+        let id = peer.id();
+        self.table.insert(peer);
+        self.pending += 1;
+        self.watch(&id, context);
     }
 
     /// Ends a session for this reason, and takes the peer in again at another place.
@@ -250,9 +283,45 @@ impl Peers {
         reason: ExitReason,
         context: &mut NodeContext,
     ) {
+        let earlier = self.end(id, reason, context);
+        self.meet(*id, place, earlier, context);
+    }
+
+    /// The same, because its first HELLO says that it is there; see
+    /// [`meet_at_hello`](Self::meet_at_hello).
+    pub(super) fn move_at_hello(
+        &mut self,
+        id: &PeerId,
+        place: KeyedEndpoint,
+        context: &mut NodeContext,
+    ) {
+        let earlier = self.end(id, ExitReason::Replaced, context);
+        self.meet_at_hello(*id, place, earlier, context);
+    }
+
+    /// The same, because it is heard there. If another is about to enter there, it is forgotten
+    /// until its next beacon.
+    pub(super) fn follow_to(
+        &mut self,
+        id: &PeerId,
+        place: KeyedEndpoint,
+        context: &mut NodeContext,
+    ) {
+        let reason = ExitReason::ConnectionLost;
+        match self.is_closed_to_beacons(&place.endpoint, *id) {
+            true => {
+                self.note_contested(&place.endpoint);
+                self.exit(id, reason, context);
+            }
+            false => self.move_to(id, place, reason, context),
+        }
+    }
+
+    /// Ends a session, and gives what the next takes over.
+    fn end(&mut self, id: &PeerId, reason: ExitReason, context: &mut NodeContext) -> Earlier {
         let earlier = self.table.get_mut(id).map(|peer| peer.earlier());
         self.exit(id, reason, context);
-        self.meet(*id, place, earlier.unwrap_or_default(), context);
+        earlier.unwrap_or_default()
     }
 
     /// The connection to a peer has been made at this place. It is over if another is there, who
@@ -279,7 +348,7 @@ impl Peers {
             return self.connect(id, context);
         }
         // Anybody can name a place in a HELLO, which takes nothing from a peer that has entered.
-        let gives_way = !peer.is_ready() && self.is_held(reached, *id);
+        let gives_way = !peer.is_ready() && self.is_closed_to_beacons(place, *id);
         if gives_way || self.owner_of(place, *id, context).is_some() {
             return self.exit(id, ExitReason::Unreachable, context);
         }
@@ -355,28 +424,6 @@ impl Peers {
     pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut NodeContext) {
         let disconnect = NodeOutput::Disconnect { peer: *id };
         self.part(id, reason, disconnect, context);
-    }
-
-    /// A pending peer makes room for another at the same place, where this key is expected. It may
-    /// be forged, or an earlier start of the other; or the other may be forged. Whoever is there
-    /// keeps the connection, over which it may have our HELLO.
-    fn give_way(
-        &mut self,
-        id: PeerId,
-        to: PeerId,
-        key: Option<PublicKey>,
-        context: &mut NodeContext,
-    ) {
-        let known = self.table.get(&id).filter(|peer| peer.key.get() == key);
-        let output = match known {
-            Some(peer) => NodeOutput::GiveWay {
-                peer: id,
-                to,
-                sent: peer.channel.sent_so_far(),
-            },
-            None => NodeOutput::Disconnect { peer: id },
-        };
-        self.part(&id, ExitReason::Replaced, output, context);
     }
 
     /// Removes a peer for this reason; the output says what becomes of its connections.
@@ -498,21 +545,33 @@ impl Peers {
         None
     }
 
-    /// The peer that is connected at an endpoint, entered or not, if it is another than `claimant`.
+    /// The peer that is, or is being, connected at an endpoint, if it is another than `claimant`.
     fn other_at(&self, endpoint: &Endpoint, claimant: PeerId) -> Option<&Peer> {
         let owner = self.by_endpoint.get(endpoint);
         self.get(&owner.filter(|owner| *owner != claimant)?)
     }
 
-    /// Whether another peer than `claimant` is about to enter at a place: its HELLO has come, and
-    /// our connection to it is being made. Or that is there, and has shown that whoever is at the
-    /// place has another key.
-    pub(super) fn is_held(&self, place: &KeyedEndpoint, claimant: PeerId) -> bool {
-        let owner = self.other_at(&place.endpoint, claimant);
-        owner.is_some_and(|owner| {
-            let is_proven = owner.is_reached() && owner.key.get() != place.key;
-            !owner.is_ready() && (owner.told_endpoint().is_some() || is_proven)
-        })
+    /// Whether another peer than `claimant` is about to enter at an endpoint: its HELLO has come,
+    /// and our connection to it is being made.
+    pub(super) fn is_held(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.other_at(endpoint, claimant);
+        owner.is_some_and(|owner| !owner.is_ready() && owner.told_endpoint().is_some())
+    }
+
+    /// Whether a beacon of `claimant` counts for nothing at an endpoint, as another peer is about
+    /// to enter there, or our connection to it is there and its HELLO is awaited: for all that we
+    /// know it has entered on its side.
+    fn is_closed_to_beacons(&self, endpoint: &Endpoint, claimant: PeerId) -> bool {
+        let owner = self.other_at(endpoint, claimant);
+        self.is_held(endpoint, claimant) || owner.is_some_and(Peer::is_reached)
+    }
+
+    /// A beacon that counted for nothing there came from another.
+    fn note_contested(&mut self, endpoint: &Endpoint) {
+        let owner = self.by_endpoint.get(endpoint);
+        if let Some(owner) = owner.and_then(|owner| self.get_mut(&owner)) {
+            owner.note_contested();
+        }
     }
 
     /// Whether another peer than `claimant` may be about to enter at an endpoint.

@@ -3,14 +3,19 @@
 use core::time::Duration;
 use std::{format, vec::Vec};
 
-use zre_proto::PeerId;
+use zre_proto::{Body, PeerId};
 
 use super::{
+    fixed::to_peer_1,
     level::{Level, at_both_levels},
     network::{Network, group, millis, secs},
     single_engine::{SingleEngine, endpoint, hello},
 };
-use crate::{config::Beacons, link::MessageLink, node::tests::keypair};
+use crate::{
+    config::Beacons,
+    link::MessageLink,
+    node::tests::{id_of, keypair},
+};
 
 /// Both say HELLO within a few milliseconds.
 const STEP: Duration = Duration::from_micros(250);
@@ -19,6 +24,8 @@ const STEPS: u32 = 80;
 at_both_levels! {
     who_takes_over_a_connection_goes_on_with_its_sequence,
     a_connection_that_is_not_open_is_not_taken_over,
+    a_hello_from_elsewhere_waits_for_a_second,
+    a_fixed_peer_that_says_that_it_is_where_another_is_met_enters,
 }
 
 /// The first beacon is forged, and leads to the peer.
@@ -68,15 +75,72 @@ fn a_forged_beacon_ends_no_session_that_is_just_beginning() {
     }
 }
 
+/// It was heard where nobody is, and the node tries it where it is heard next.
+#[test]
+fn a_forged_beacon_of_a_peer_that_is_known_ends_no_session_that_is_just_beginning() {
+    let stranger = PeerId::from([66; 16]);
+    let nowhere = "tcp://10.0.0.99:1".parse().unwrap();
+    at_each_moment_after(
+        |net, a| {
+            net.hear_of(a, stranger, &nowhere);
+            net.run(secs(10));
+        },
+        |net, a, b| {
+            let place = net.endpoint(b);
+            net.hear_of(a, stranger, &place);
+        },
+    );
+}
+
 #[test]
 fn a_hello_from_elsewhere_ends_no_session_that_is_just_beginning() {
+    at_each_moment(add_liar);
+}
+
+#[test]
+fn a_beacon_and_a_hello_from_elsewhere_end_no_session_that_is_just_beginning() {
     at_each_moment(|net, a, b| {
-        let mut config = net.config("liar");
-        config.beacons = Beacons::Off;
-        config.advertise = Some(net.endpoint(b));
-        config.connect = [net.endpoint(a).into()].into();
-        net.add_with(config);
+        let place = net.endpoint(b);
+        net.hear_of(a, id_of("liar"), &place);
+        add_liar(net, a, b);
     });
+}
+
+/// A node that gives the place of `b` as its own and says HELLO to `a`.
+fn add_liar(net: &mut Network<MessageLink>, a: usize, b: usize) {
+    let mut config = net.config("liar");
+    config.id = Some(id_of("liar"));
+    config.beacons = Beacons::Off;
+    config.advertise = Some(net.endpoint(b));
+    config.connect = [net.endpoint(a).into()].into();
+    net.add_with(config);
+}
+
+/// The peer that is being met says nothing.
+fn a_hello_from_elsewhere_waits_for_a_second<C: Level>() {
+    let mut test = SingleEngine::<C>::new();
+    let [silent, newcomer] = [1, 2].map(|byte| PeerId::from([byte; 16]));
+    test.beacon(silent, &endpoint(1));
+    let _from = test.answer_open();
+    let mut to = test.connect_from("10.0.7.7:6666", newcomer);
+    to.send(&mut test, 1, hello(1));
+    test.run(millis(990));
+    assert_eq!(test.told(), [""; 0]);
+    test.run(millis(20));
+    assert_eq!(test.told(), ["peer1 enters"]);
+}
+
+/// Its answer to what was asked at the fixed endpoint shows that it is there.
+fn a_fixed_peer_that_says_that_it_is_where_another_is_met_enters<C: Level>() {
+    let mut test = to_peer_1::<C>();
+    let _fixed = test.answer_open();
+    test.beacon(PeerId::from([66; 16]), &endpoint(3));
+    let _other = test.answer_open();
+    let mut to = test.connect_from("10.0.1.3:6666", PeerId::from([3; 16]));
+    to.send(&mut test, 1, hello(3));
+    to.send(&mut test, 2, Body::PingOk);
+    test.run(secs(3));
+    assert_eq!(test.told(), ["peer3 enters"]);
 }
 
 /// Whoever knows a trusted key can name it in a beacon. So can each member of the network.
@@ -108,6 +172,14 @@ fn a_forged_beacon_with_any_trusted_key_ends_no_session_that_is_just_beginning()
 
 /// A node and another that starts later, or zyre, meet once, whenever something else happens.
 fn at_each_moment(happens: impl Fn(&mut Network<MessageLink>, usize, usize)) {
+    at_each_moment_after(|_, _| {}, happens);
+}
+
+/// The same, and something has happened before the other starts.
+fn at_each_moment_after(
+    before: impl Fn(&mut Network<MessageLink>, usize),
+    happens: impl Fn(&mut Network<MessageLink>, usize, usize),
+) {
     for (is_zyre, step) in [false, true]
         .into_iter()
         .flat_map(|it| (0..STEPS).map(move |step| (it, step)))
@@ -115,6 +187,7 @@ fn at_each_moment(happens: impl Fn(&mut Network<MessageLink>, usize, usize)) {
         let mut net = Network::new().with_latency(millis(1));
         let a = net.add("a");
         net.run(secs(1));
+        before(&mut net, a);
         let b = match is_zyre {
             true => net.add_zyre("b"),
             false => net.add("b"),

@@ -313,7 +313,7 @@ impl Peer {
     /// Connects to the peer and says HELLO, with which our sequence numbers begin.
     pub(super) fn connect(&mut self, context: &mut NodeContext) {
         let (peer, endpoint) = (self.id(), self.endpoint.clone());
-        self.note_sought();
+        self.forget_reached();
         // First, or the channel would drop the HELLO.
         self.channel.awaits_endpoint = false;
         self.channel.sequence.restart_sent();

@@ -52,7 +52,7 @@ use crate::{
     node::{
         context::{NodeContext, PING_INTERVAL},
         members::Members,
-        output::{Admission, NodeOutput},
+        output::{Admission, NodeOutput, SentSoFar},
         place::{at_source, is_link_local, is_source, scope_of},
         told,
     },
@@ -94,6 +94,8 @@ pub(crate) struct Greeting {
     has_failed: bool,
     /// Whether our connection to it is there.
     is_reached: bool,
+    /// Whether beacons have named another peer at the same place.
+    is_contested: bool,
     /// Whether we have stopped trying to connect to it.
     is_unreachable: bool,
     /// Where it says that it accepts connections, if its HELLO has come and waits until our
@@ -103,6 +105,8 @@ pub(crate) struct Greeting {
     reply: HelloReply,
     /// Where it is rather than where we are connected.
     likelier: Option<Box<Endpoint>>,
+    /// What the peer that gave way to it has been sent.
+    sent_before: Option<Box<SentSoFar>>,
 }
 
 /// What a peer has said of itself, and how it stands.
@@ -348,8 +352,35 @@ impl Peer {
         }
     }
 
-    /// A connection to it is being made, in place of an older one.
-    pub(crate) fn note_sought(&mut self) {
+    /// Beacons name another peer at the same place, or did before.
+    pub(crate) fn note_contested(&mut self) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.is_contested = true;
+        }
+    }
+
+    /// Whether it has not entered, and beacons have named another peer at the same place.
+    pub(crate) fn is_contested(&self) -> bool {
+        matches!(&self.session, Session::Greeting(greeting) if greeting.is_contested)
+    }
+
+    /// Another at the same place has given way to it, and has been sent this.
+    pub(crate) fn note_sent_before(&mut self, sent: SentSoFar) {
+        if let Session::Greeting(greeting) = &mut self.session {
+            greeting.sent_before = Some(Box::new(sent));
+        }
+    }
+
+    /// What the peer that gave way to it has been sent.
+    pub(crate) fn take_sent_before(&mut self) -> Option<SentSoFar> {
+        match &mut self.session {
+            Session::Greeting(greeting) => greeting.sent_before.take().map(|sent| *sent),
+            Session::Ready(_) => None,
+        }
+    }
+
+    /// A connection to it is asked for, in place of an older one.
+    pub(crate) fn forget_reached(&mut self) {
         if let Session::Greeting(greeting) = &mut self.session {
             greeting.is_reached = false;
         }
@@ -396,6 +427,7 @@ impl Peer {
             return PeerEffect::Exit(ExitReason::Unreachable);
         }
         greeting.is_unreachable = true;
+        greeting.is_reached = false;
         let peer = self.channel.peer;
         context.note_change(peer, false);
         context.outputs.push_back(NodeOutput::Disconnect { peer });
@@ -585,6 +617,8 @@ impl Greeting {
             is_leaving: false,
             has_failed: false,
             is_reached: false,
+            is_contested: false,
+            sent_before: None,
             is_unreachable: false,
             told: None,
             reply: HelloReply::Settled,
