@@ -27,8 +27,8 @@ fn answers(lines: &[String]) -> Vec<&str> {
     answers.map(String::as_str).collect()
 }
 
-/// One client dies at the second of its three requests. The other client gets that one and the
-/// third.
+/// One client dies at the second of its requests. The other client gets that one, and the third if
+/// the dealer had sent it before the death.
 fn survives_a_death(dealer: Example, lives: Example, dies: Example) {
     let port = free_port();
     let mortal = start(dies, port, &["--name", "mortal", "--die-after", "1"]);
@@ -53,7 +53,8 @@ fn survives_a_death(dealer: Example, lives: Example, dies: Example) {
     let death = "mortal is gone: connection lost";
     assert!(lines.iter().any(|line| line == death), "{lines:#?}");
     let moved = |line: &&String| line.contains(" goes to another client: ");
-    assert_eq!(lines.iter().filter(moved).count(), 2, "{lines:#?}");
+    let moved = lines.iter().filter(moved).count();
+    assert!((1..=2).contains(&moved), "{lines:#?}");
 
     let death = mortal.finish();
     assert_eq!(death.code, Some(3));
