@@ -361,6 +361,7 @@ impl<C: Connection> Engine<C> {
         }
     }
 
+    /// How a HELLO came over a connection.
     fn origin(&self, link: LinkId, peer: PeerId, came_at: Instant) -> HelloOrigin {
         HelloOrigin {
             source: self.links.unclaimed.remote(link),

@@ -14,8 +14,8 @@ impl<C: Connection> Engine<C> {
         }
     }
 
-    /// The same, but an open connection to the peer is kept for the one that the node wants a
-    /// connection to next.
+    /// The node wants no connections with a peer any more, and next a connection to another, for
+    /// which an open one is kept.
     pub(super) fn give_way(&mut self, peer: PeerId) {
         if let Some(mut links) = self.take_links(peer) {
             self.given = links.take_open();
@@ -30,7 +30,7 @@ impl<C: Connection> Engine<C> {
         self.links.remove_peer(peer)
     }
 
-    /// The connection of the peer that has given way goes to this one.
+    /// Gives a peer the connection of the one that has given way to it.
     pub(super) fn take_over(&mut self, peer: PeerId, link: LinkState<C>) {
         self.node.note_taken_over(peer);
         let links = self.links.add_peer(peer);

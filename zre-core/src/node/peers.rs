@@ -237,9 +237,9 @@ impl Peers {
         }
     }
 
-    /// The same for a peer whose first HELLO has come. Whoever is at the place may have ours
-    /// already, if a beacon under another identity has led us there. To close the connection would
-    /// end the session there, so it goes on.
+    /// Takes in a new peer whose HELLO has come. Whoever is at its place may have ours already, if
+    /// a beacon under another identity has led us there. To close that connection would end the
+    /// session on the other side, so the peer takes it over.
     pub(super) fn meet_at_hello(
         &mut self,
         id: PeerId,
@@ -247,7 +247,7 @@ impl Peers {
         earlier: Earlier,
         context: &mut NodeContext,
     ) {
-        // With a key that all nodes have, it tells of nobody who is there.
+        // A key that all nodes have does not tell who is there.
         let security = context.config.security.as_ref();
         let is_shared = security.is_some_and(Security::is_shared);
         let pending = self.other_at(&place.endpoint, id).filter(|other| {
@@ -261,7 +261,7 @@ impl Peers {
             peer: other,
             to: id,
         };
-        self.part(&other, ExitReason::Replaced, give_way, context);
+        self.exit_with(&other, ExitReason::Replaced, give_way, context);
         let mut peer = Peer::new(id, place, earlier, false, context);
         peer.note_sent_before(sent);
         self.insert(peer, context);
@@ -287,7 +287,7 @@ impl Peers {
         self.meet(*id, place, earlier, context);
     }
 
-    /// The same, because its first HELLO says that it is there; see
+    /// Takes a peer that has not entered in again at another place, which its HELLO names; see
     /// [`meet_at_hello`](Self::meet_at_hello).
     pub(super) fn move_at_hello(
         &mut self,
@@ -299,8 +299,8 @@ impl Peers {
         self.meet_at_hello(*id, place, earlier, context);
     }
 
-    /// The same, because it is heard there. If another is about to enter there, it is forgotten
-    /// until its next beacon.
+    /// Ends a session and takes the peer in again at another place, where it is heard. If another
+    /// peer is about to enter there, it is forgotten until its next beacon.
     pub(super) fn follow_to(
         &mut self,
         id: &PeerId,
@@ -423,11 +423,11 @@ impl Peers {
     /// endpoint is connected now.
     pub(super) fn exit(&mut self, id: &PeerId, reason: ExitReason, context: &mut NodeContext) {
         let disconnect = NodeOutput::Disconnect { peer: *id };
-        self.part(id, reason, disconnect, context);
+        self.exit_with(id, reason, disconnect, context);
     }
 
-    /// Removes a peer for this reason; the output says what becomes of its connections.
-    fn part(
+    /// The same; the output says what becomes of the peer's connections.
+    fn exit_with(
         &mut self,
         id: &PeerId,
         reason: ExitReason,
@@ -566,7 +566,7 @@ impl Peers {
         self.is_held(endpoint, claimant) || owner.is_some_and(Peer::is_reached)
     }
 
-    /// A beacon that counted for nothing there came from another.
+    /// A beacon of another peer has named an endpoint, and counted for nothing.
     fn note_contested(&mut self, endpoint: &Endpoint) {
         let owner = self.by_endpoint.get(endpoint);
         if let Some(owner) = owner.and_then(|owner| self.get_mut(&owner)) {
